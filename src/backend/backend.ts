@@ -1,0 +1,70 @@
+import type { CallOptions } from "../base/abort.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import type { Dialect } from "../dialect/dialect.ts";
+
+/** What a statement gave: rows as arrays in the order of its columns, and how many it read or wrote. */
+export interface EngineResult {
+  readonly rows: readonly (readonly unknown[])[];
+  readonly rowCount: number;
+}
+
+/**
+ * One connection to an engine. One call at a time; what a call throws is a `FormDBError`. After an error
+ * for which `isFatal` holds it is of no more use.
+ */
+export interface Connection {
+  /** False once the connection was lost or closed. */
+  readonly usable: boolean;
+  execute(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<EngineResult>;
+  /** The rows in chunks, in constant memory. Ending the iteration early frees the connection. */
+  stream(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options?: CallOptions,
+  ): AsyncIterable<readonly (readonly unknown[])[]>;
+  begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  /** Cheap proof that the other side still answers. */
+  ping(): Promise<boolean>;
+  /** Never throws. */
+  close(): Promise<void>;
+  /** Called once when the connection is lost while nobody uses it. */
+  onLost: ((error: Error) => void) | undefined;
+}
+
+export type IsolationLevel = "read committed" | "repeatable read" | "serializable";
+
+/** What a connection is used for. A backend may give the same kind for both. */
+export type ConnectionRole = "read" | "write";
+
+/** How many connections a role should have where the user says nothing. */
+export interface PoolSizing {
+  readonly minConnections: number;
+  readonly maxConnections: number;
+  readonly maxLifetimeMs: number;
+}
+
+/** A database engine behind FormDB: what the engine layer needs of it and nothing more. */
+export interface Backend {
+  /** The name of the engine profile: `sqlite`, `postgres`, `citus` and so on. */
+  readonly profile: string;
+  /** The URL without its password. */
+  readonly safeUrl: string;
+  readonly dialect: Dialect;
+  /** True where reads and writes must not share connections (SQLite has one writer). */
+  readonly separateWriter: boolean;
+  /** Opens a first connection, learns what the engine is, makes FormDB's own tables if it may. */
+  start(signal: AbortSignal): Promise<void>;
+  connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;
+  sizing(role: ConnectionRole): PoolSizing;
+  /** Whether a connection is of no use after this error. */
+  isFatal(error: unknown): boolean;
+  /** Whether this error says that every open connection should be replaced (failover). */
+  invalidatesPool(error: unknown): boolean;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,57 @@
+import type { Clock } from "./clock.ts";
+import { FormDBError } from "./errors.ts";
+
+/** How a caller bounds a call: by an abort signal, by a time, or by both. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds from the call to its end, waiting included. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** The error for a call that its signal ended. The signal's reason is the cause. */
+export function abortedError(what: string, signal: AbortSignal): FormDBError {
+  return new FormDBError("FORMDB_ABORTED", `${what} was aborted by its signal`, { cause: signal.reason });
+}
+
+/** Throws if the signal has fired. */
+export function throwIfAborted(what: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(what, signal);
+}
+
+/**
+ * Settles as `work` does, unless the signal fires or the time runs out first. The work itself goes on:
+ * only the wait for it ends. Listeners and timers are gone when the result settles.
+ */
+export function bounded<T>(
+  what: string,
+  work: Promise<T>,
+  clock: Clock,
+  { signal, timeoutMs }: CallOptions,
+): Promise<T> {
+  if (signal === undefined && timeoutMs === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => settle(() => reject(abortedError(what, signal!)));
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : clock.schedule(() => settle(() => reject(timeoutError(what, timeoutMs))), timeoutMs);
+    function settle(finish: () => void): void {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+      finish();
+    }
+    work.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** The error for a call whose time ran out. */
+export function timeoutError(what: string, timeoutMs: number): FormDBError {
+  return new FormDBError("FORMDB_TIMEOUT", `${what} did not end within its ${timeoutMs} ms`, {
+    details: { timeoutMs },
+  });
+}

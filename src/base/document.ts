@@ -1,0 +1,141 @@
+import { FormDBError } from "./errors.ts";
+import { show } from "./options.ts";
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
+
+/** A document: a JSON object. Where it has an `id`, that is its key. */
+export type Document = { readonly [name: string]: unknown };
+
+/** A row of a query's result, by column name. */
+export type Row = Record<string, unknown>;
+
+/** Nesting deeper than this is refused: engines differ in how deep they can go. */
+export const MAX_DOCUMENT_DEPTH = 500;
+
+/** Ids longer than this, in UTF-16 units, are refused: they are keys of an index. */
+export const MAX_ID_LENGTH = 512;
+
+/**
+ * A document's JSON text, checked for what JSON or an engine would lose or refuse: no value that
+ * is not finite, no BigInt, no U+0000, no lone surrogate, no nesting beyond `MAX_DOCUMENT_DEPTH`.
+ * Throws `FORMDB_INVALID_DOCUMENT` with the path of the value.
+ */
+export function encodeDocument(document: unknown): string {
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    throw invalid(`A document must be a JSON object, not ${describe(document)}`);
+  }
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(document);
+  } catch (cause) {
+    checkValue(document, [], new Set());
+    throw invalid("A document could not be written as JSON", { cause });
+  }
+  if (text === undefined || text.charCodeAt(0) !== 0x7b) {
+    throw invalid(`A document must be a JSON object; its toJSON method gives ${show(text)}`);
+  }
+  // JSON.stringify spells what it cannot write in one of these ways, and shallow text can't be deep:
+  // the walk over the values, which costs more than the writing, is for the few texts that need it.
+  if (text.includes("null") || text.includes("\\u") || mayBeDeep(text)) checkValue(document, [], new Set());
+  return text;
+}
+
+/**
+ * The key for a document's `id`: a string as it is, a safe integer as its decimal digits. Throws
+ * `FORMDB_INVALID_ID`.
+ */
+export function encodeId(id: unknown): string {
+  if (typeof id === "string") {
+    if (id.length === 0) throw invalidId("An id must not be empty", id);
+    if (id.length > MAX_ID_LENGTH) {
+      throw invalidId(`An id must be at most ${MAX_ID_LENGTH} characters long, not ${id.length}`, id);
+    }
+    if (id.includes("\0")) throw invalidId("An id must not contain U+0000", id);
+    if (!id.isWellFormed()) throw invalidId("An id must be well-formed Unicode, without lone surrogates", id);
+    return id;
+  }
+  if (Number.isSafeInteger(id)) return String(id);
+  throw invalidId(`An id must be a string or a safe integer, not ${describe(id)}`, id);
+}
+
+function mayBeDeep(text: string): boolean {
+  let depth = 0;
+  // Counting every opening bracket overestimates, which is safe.
+  for (let i = text.indexOf("["); i !== -1; i = text.indexOf("[", i + 1)) {
+    if (++depth > MAX_DOCUMENT_DEPTH / 2) return true;
+  }
+  for (let i = text.indexOf("{"), open = 0; i !== -1; i = text.indexOf("{", i + 1)) {
+    if (++open > MAX_DOCUMENT_DEPTH / 2) return true;
+  }
+  return false;
+}
+
+function checkValue(value: unknown, path: string[], ancestors: Set<object>): void {
+  switch (typeof value) {
+    case "number":
+      if (!Number.isFinite(value)) throw invalidAt(path, `a finite number, not ${value}`);
+      return;
+    case "bigint":
+      throw invalidAt(path, `a JSON value, not the BigInt ${value}; give it as a string`);
+    case "string":
+      checkText(value, path);
+      return;
+    case "object":
+      if (value !== null) checkChildren(value, path, ancestors);
+      return;
+    default: // undefined, functions and symbols: JSON leaves them out, as people expect
+  }
+}
+
+function checkText(text: string, path: string[]): void {
+  if (text.includes("\0")) throw invalidAt(path, "text without U+0000, which PostgreSQL can't hold");
+  if (!text.isWellFormed()) throw invalidAt(path, "well-formed Unicode, without lone surrogates");
+}
+
+function checkChildren(value: object, path: string[], ancestors: Set<object>): void {
+  if (ancestors.has(value)) throw invalidAt(path, "a JSON value, not a reference back to its own container");
+  if (path.length >= MAX_DOCUMENT_DEPTH) {
+    throw invalid(`A document must not nest deeper than ${MAX_DOCUMENT_DEPTH} levels`);
+  }
+  const json = (value as { toJSON?: unknown }).toJSON;
+  if (typeof json === "function") {
+    checkValue(json.call(value, path.at(-1) ?? ""), path, ancestors);
+    return;
+  }
+  ancestors.add(value);
+  for (const [name, child] of Object.entries(value)) {
+    path.push(name);
+    if (!Array.isArray(value)) checkText(name, path);
+    checkValue(child, path, ancestors);
+    path.pop();
+  }
+  ancestors.delete(value);
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return "an array";
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `the ${typeof value} ${show(value)}`;
+}
+
+function invalid(message: string, details: { cause?: unknown; path?: string } = {}): FormDBError {
+  return new FormDBError("FORMDB_INVALID_DOCUMENT", message, {
+    cause: details.cause,
+    ...(details.path === undefined ? {} : { details: { path: details.path } }),
+  });
+}
+
+function invalidAt(path: readonly string[], wanted: string): FormDBError {
+  const at = path.join(".");
+  return invalid(`The value at ${at === "" ? "the top" : at} must be ${wanted}`, { path: at });
+}
+
+function invalidId(message: string, id: unknown): FormDBError {
+  return new FormDBError("FORMDB_INVALID_ID", message, { details: { value: show(id) } });
+}

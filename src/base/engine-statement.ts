@@ -1,0 +1,15 @@
+/** A statement for an engine. Values are never part of its text. */
+export interface EngineStatement {
+  readonly text: string;
+  /** Made from the text's content, so that one name never stands for two texts. */
+  readonly name: string;
+  /** Whether it is worth keeping prepared; false for what runs once, such as DDL. */
+  readonly prepare: boolean;
+  /**
+   * How much work it is at most: one document by its key, a bounded number of them, or any number.
+   * SQLite runs the first on the caller's thread and the others on a worker's.
+   */
+  readonly cost: "point" | "bounded" | "scan";
+  /** Whether it returns rows. */
+  readonly returnsRows: boolean;
+}

@@ -1,0 +1,185 @@
+/**
+ * What the parts report of themselves. Every method is optional and takes primitives, so that reporting
+ * allocates nothing. Metrics are one observer; diagnostics channels and OpenTelemetry are others.
+ */
+
+/** Why a look-up in the plan cache found nothing that could be used. */
+export type CacheMissReason = "cold" | "expired" | "evicted" | "stale" | "bypassed";
+
+/** Why an entry left the plan cache. */
+export type CacheRemovalReason =
+  | "evicted"
+  | "expired"
+  | "stale"
+  | "deleted"
+  | "replaced"
+  | "rejected"
+  | "oversized";
+
+export interface CacheObserver {
+  hit?(): void;
+  miss?(reason: CacheMissReason): void;
+  removed?(reason: CacheRemovalReason): void;
+  /** A plan was compiled in `ms`. */
+  compiled?(ms: number): void;
+  /** A hit spared a compilation that had cost `ms`. */
+  saved?(ms: number): void;
+}
+
+/** Why a connection was closed. */
+export type ConnectionCloseReason = "idle" | "stale" | "lifetime" | "maxUses" | "error" | "poolClosed";
+
+/** Why a caller did not get a connection. */
+export type AcquireFailureReason =
+  | "timeout"
+  | "aborted"
+  | "poolClosed"
+  | "poolPaused"
+  | "queueFull"
+  | "connectError";
+
+export interface PoolObserver {
+  poolCreated?(): void;
+  resumed?(): void;
+  paused?(): void;
+  cleared?(): void;
+  poolClosed?(): void;
+  connectionCreated?(id: number): void;
+  connectionReady?(id: number, ms: number): void;
+  connectionClosed?(id: number, reason: ConnectionCloseReason): void;
+  acquireStarted?(): void;
+  acquired?(id: number, waitMs: number): void;
+  acquireFailed?(reason: AcquireFailureReason, waitMs: number): void;
+  released?(id: number, heldMs: number): void;
+}
+
+/** What an operation of a batch does. */
+export type WriteKind = "insert" | "update" | "upsert" | "delete";
+
+/** Why a batch was sent when it was. */
+export type FlushReason = "size" | "bytes" | "interval" | "eager" | "explicit" | "close";
+
+/** How an operation ended. */
+export type WriteOutcome = "applied" | "rejected" | "unknown";
+
+export interface BatchObserver {
+  queued?(kind: WriteKind, bytes: number): void;
+  /** A batch left the queue; `waitMs` is how long its oldest operation had waited. */
+  flushStarted?(reason: FlushReason, operations: number, bytes: number, waitMs: number): void;
+  flushFinished?(operations: number, ms: number): void;
+  settled?(kind: WriteKind, outcome: WriteOutcome): void;
+  retried?(operations: number, attempt: number): void;
+  bisected?(operations: number): void;
+}
+
+/** What a query does. */
+export type QueryOperation =
+  | "select"
+  | "get"
+  | "insert"
+  | "update"
+  | "upsert"
+  | "delete"
+  | "ddl"
+  | "introspect"
+  | "explain"
+  | "transaction";
+
+export interface QueryObserver {
+  queryStarted?(operation: QueryOperation, collection: string): void;
+  /**
+   * A query ended. `code` is empty where it went well. The three times are parts of `totalMs`: waiting
+   * for a connection, in the database, and decoding rows.
+   */
+  queryFinished?(
+    operation: QueryOperation,
+    collection: string,
+    code: string,
+    totalMs: number,
+    waitMs: number,
+    databaseMs: number,
+    decodeMs: number,
+    rows: number,
+    shape: string,
+    cacheHit: boolean,
+  ): void;
+  /** An error reached a caller, or nobody (then `handled` is false). `sqlstate` may be empty. */
+  errorReported?(code: string, sqlstate: string, handled: boolean): void;
+}
+
+/** An observer of all the parts. */
+export interface Observer extends CacheObserver, BatchObserver, QueryObserver, PoolObserver {}
+
+// biome-ignore lint/suspicious/noExplicitAny: the methods of every observer, whatever they take
+type AnyMethod = (...values: any[]) => void;
+
+const ignore: AnyMethod = () => {};
+
+/**
+ * One observer from none, one or several: it has every method of `names`, doing nothing where nobody
+ * listens, and what a listener throws goes no further than here.
+ */
+export function guardObservers<T extends object>(
+  names: readonly (keyof T & string)[],
+  observers: readonly (T | undefined)[],
+): Required<T> {
+  const guarded: Record<string, AnyMethod> = {};
+  for (const name of names) {
+    const listeners: AnyMethod[] = [];
+    for (const observer of observers) {
+      const method = observer?.[name];
+      if (typeof method === "function") listeners.push(method.bind(observer) as AnyMethod);
+    }
+    guarded[name] = listeners.length === 0 ? ignore : guard(listeners);
+  }
+  return guarded as Required<T>;
+}
+
+function guard(listeners: readonly AnyMethod[]): AnyMethod {
+  if (listeners.length === 1) {
+    const only = listeners[0]!;
+    return (...values) => {
+      try {
+        only(...values);
+      } catch {
+        // A listener's failure is its own.
+      }
+    };
+  }
+  const guards = listeners.map((listener) => guard([listener]));
+  return (...values) => {
+    for (const call of guards) call(...values);
+  };
+}
+
+export const CACHE_EVENTS: readonly (keyof CacheObserver)[] = ["hit", "miss", "removed", "compiled", "saved"];
+
+export const POOL_EVENTS: readonly (keyof PoolObserver)[] = [
+  "poolCreated",
+  "resumed",
+  "paused",
+  "cleared",
+  "poolClosed",
+  "connectionCreated",
+  "connectionReady",
+  "connectionClosed",
+  "acquireStarted",
+  "acquired",
+  "acquireFailed",
+  "released",
+];
+
+export const BATCH_EVENTS: readonly (keyof BatchObserver)[] = [
+  "queued",
+  "flushStarted",
+  "flushFinished",
+  "settled",
+  "retried",
+  "bisected",
+];
+
+export const QUERY_EVENTS: readonly (keyof QueryObserver)[] = [
+  "queryStarted",
+  "queryFinished",
+  "errorReported",
+];

@@ -1,0 +1,98 @@
+import { FormDBError } from "./errors.ts";
+import { didYouMean } from "./nearest.ts";
+
+/** Checks one option's value: returns what is accepted when the value is not, else undefined. */
+export type OptionCheck = (value: unknown) => string | undefined;
+
+/** A whole number within bounds. `Infinity` passes only where `max` is `Infinity`. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): OptionCheck {
+  return (value) =>
+    (Number.isSafeInteger(value) || (value === Infinity && max === Infinity)) &&
+    (value as number) >= min &&
+    (value as number) <= max
+      ? undefined
+      : `a whole number ${range(min, max)}`;
+}
+
+/** A number within bounds, not NaN. `Infinity` passes only where `max` is `Infinity`. */
+export function number(min: number, max: number = Number.MAX_VALUE): OptionCheck {
+  return (value) =>
+    typeof value === "number" && value >= min && value <= max ? undefined : `a number ${range(min, max)}`;
+}
+
+/** A time in milliseconds, zero or more; `Infinity` means without end. */
+export const milliseconds: OptionCheck = (value) =>
+  typeof value === "number" && value >= 0 ? undefined : "a number of milliseconds, zero or more";
+
+export const boolean: OptionCheck = (value) => (typeof value === "boolean" ? undefined : "true or false");
+export const string: OptionCheck = (value) =>
+  typeof value === "string" && value !== "" ? undefined : "a string that is not empty";
+export const func: OptionCheck = (value) => (typeof value === "function" ? undefined : "a function");
+export const object: OptionCheck = (value) =>
+  typeof value === "object" && value !== null ? undefined : "an object";
+
+/** One of a few strings. */
+export function oneOf(...accepted: readonly string[]): OptionCheck {
+  return (value) =>
+    typeof value === "string" && accepted.includes(value)
+      ? undefined
+      : `one of ${accepted.map((name) => JSON.stringify(name)).join(", ")}`;
+}
+
+/** Passes when any of the checks does. */
+export function either(...checks: readonly OptionCheck[]): OptionCheck {
+  return (value) => {
+    const wanted = checks.map((check) => check(value));
+    return wanted.includes(undefined) ? undefined : wanted.join(" or ");
+  };
+}
+
+/**
+ * Refuses unknown option names and values that an option does not accept, each by name. Options whose
+ * value is `undefined` count as not given. Throws `FORMDB_CONFIG`.
+ */
+export function checkOptions(
+  what: string,
+  options: object,
+  checks: Readonly<Record<string, OptionCheck>>,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) {
+      throw configError(
+        `${what} has no option ${JSON.stringify(name)}${didYouMean(name, Object.keys(checks))} ` +
+          `Its options are ${Object.keys(checks).join(", ")}`,
+        name,
+        value,
+      );
+    }
+    const wanted = value === undefined ? undefined : check(value);
+    if (wanted !== undefined) {
+      throw configError(`${what}'s option ${name} must be ${wanted}, not ${show(value)}`, name, value);
+    }
+  }
+}
+
+/** The error for an option that can't be used. */
+export function configError(message: string, option?: string, value?: unknown): FormDBError {
+  return new FormDBError("FORMDB_CONFIG", message, { details: { option, value } });
+}
+
+/** A value as people write it, cut where it is long. */
+export function show(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number" || typeof value === "symbol" || value === undefined) return String(value);
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = Object.prototype.toString.call(value);
+  }
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function range(min: number, max: number): string {
+  if (max === Infinity || max >= Number.MAX_SAFE_INTEGER) return `of at least ${min}`;
+  return `from ${min} to ${max}`;
+}

@@ -1,0 +1,25 @@
+/** A place in a document, as in the syntax tree. */
+export type DocumentPath = readonly (string | number)[];
+
+/** An index over one or more places of a collection's documents. */
+export interface IndexDefinition {
+  readonly collection: string;
+  readonly name: string;
+  readonly paths: readonly DocumentPath[];
+  readonly unique: boolean;
+}
+
+/** The statements that make, drop and list collections and indexes. Each list is run in its order. */
+export interface DdlDialect {
+  /** FormDB's own tables, each `IF NOT EXISTS`: `formdb_indexes` and `formdb_batches`. */
+  readonly bootstrap: readonly string[];
+  /** `IF NOT EXISTS`, so that two processes can do it at once. */
+  createCollection(collection: string): readonly string[];
+  dropCollection(collection: string): readonly string[];
+  createIndex(index: IndexDefinition): readonly string[];
+  dropIndex(collection: string, name: string): readonly string[];
+  /** Rows `[collection]` for each table that is a collection. */
+  readonly listCollections: string;
+  /** Rows `[collection, name, paths as JSON text, unique as 0/1 or boolean]`, of all collections. */
+  readonly listIndexes: string;
+}

@@ -1,0 +1,15 @@
+import type { BatchDialect } from "./batch-dialect.ts";
+import type { DdlDialect } from "./ddl-dialect.ts";
+import type { ExpressionDialect } from "./expression-dialect.ts";
+
+/** How an engine spells things. Pure: text in, text out. Each dialect's folder holds one file a part. */
+export interface Dialect {
+  readonly name: "sqlite" | "postgres";
+  /** The n-th bound parameter, from 1. */
+  placeholder(position: number): string;
+  /** A quoted identifier; the name was validated before. */
+  identifier(name: string): string;
+  readonly expressions: ExpressionDialect;
+  readonly ddl: DdlDialect;
+  readonly batch: BatchDialect;
+}

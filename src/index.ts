@@ -1,0 +1,1 @@
+export { FormDBError } from "./base/errors.ts";

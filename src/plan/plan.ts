@@ -1,0 +1,35 @@
+import type { Row } from "../base/document.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import type { Statement } from "../query/syntax-tree.ts";
+
+/** A caller's parameters: by position for `$1` and `?`, by name for `:name`. */
+export type Parameters = readonly unknown[] | { readonly [name: string]: unknown };
+
+/**
+ * A compiled query, frozen: everything that does not depend on values. It serves every text of its shape.
+ */
+export interface Plan {
+  readonly kind: Statement["type"];
+  /** The shape that it was compiled from; see `query/shape.ts`. */
+  readonly shape: string;
+  /** The collections whose change makes it stale. */
+  readonly collections: readonly string[];
+  /** What the engine runs; undefined where the engine layer acts itself (inserts, DDL, INTROSPECT). */
+  readonly statement: EngineStatement | undefined;
+  /** The tree that it was compiled from, for the layer that acts on inserts, DDL, INTROSPECT and EXPLAIN. */
+  readonly tree: Statement;
+  /**
+   * The id that the query reads, where it is `SELECT *` of one document by its id and nothing more;
+   * such reads are gathered into one. Undefined where the plan is of another kind or the id is no string.
+   */
+  readonly pointId: ((values: readonly unknown[], parameters: Parameters) => string | undefined) | undefined;
+  /** Roughly the memory that keeping it costs. */
+  readonly bytes: number;
+  /**
+   * The values for the engine's placeholders, from the shape's lifted literals and the caller's parameters.
+   * Throws `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
+   */
+  bind(values: readonly unknown[], parameters: Parameters): unknown[];
+  /** One row of the result from the engine's columns. */
+  decode(columns: readonly unknown[]): Row;
+}

@@ -1,0 +1,152 @@
+/**
+ * The syntax tree of the query language: frozen, tagged nodes. It holds no user's values where the text
+ * was read as a shape: each literal that may vary is a `slot`, an index into the values that came with it.
+ */
+
+/** A place in a document: `a.b` is `["a", "b"]`, `tags[0]` is `["tags", 0]`. */
+export type Path = readonly (string | number)[];
+
+/** A value that a statement compares with or stores. */
+export type Operand =
+  /** A value that is part of the statement. */
+  | { readonly type: "literal"; readonly value: null | boolean | number | string }
+  /** A literal of the text that was lifted out: the n-th (from 0) of the shape's values. */
+  | { readonly type: "slot"; readonly index: number }
+  /** A caller's parameter by position, from 0: `$1` and the first `?` are 0. */
+  | { readonly type: "parameter"; readonly index: number }
+  /** A caller's parameter by name, `:name`. */
+  | { readonly type: "named"; readonly name: string };
+
+/** The right side of `IN`: one operand that gives an array, or operands each of which is an element. */
+export type InList =
+  | { readonly type: "array"; readonly operand: Operand }
+  | { readonly type: "elements"; readonly elements: readonly Operand[] };
+
+export type ComparisonOperator = "=" | "!=" | "<" | "<=" | ">" | ">=";
+
+export type Expression =
+  | { readonly type: "and" | "or"; readonly operands: readonly Expression[] }
+  | { readonly type: "not"; readonly operand: Expression }
+  | {
+      readonly type: "compare";
+      readonly operator: ComparisonOperator;
+      readonly left: Term;
+      readonly right: Term;
+    }
+  | { readonly type: "in"; readonly path: Path; readonly list: InList; readonly negated: boolean }
+  | {
+      readonly type: "between";
+      readonly path: Path;
+      readonly low: Operand;
+      readonly high: Operand;
+      readonly negated: boolean;
+    }
+  | { readonly type: "like"; readonly path: Path; readonly pattern: Operand; readonly negated: boolean }
+  | { readonly type: "contains"; readonly path: Path; readonly operand: Operand }
+  | { readonly type: "isNull"; readonly path: Path; readonly negated: boolean };
+
+/** One side of a comparison. */
+export type Term = { readonly type: "path"; readonly path: Path } | Operand;
+
+export type AggregateFunction = "COUNT" | "SUM" | "AVG" | "MIN" | "MAX";
+
+/** What a SELECT gives: each item has the name of its column. `COUNT(*)` has no path. */
+export type SelectItem =
+  | { readonly type: "path"; readonly path: Path; readonly name: string }
+  | {
+      readonly type: "aggregate";
+      readonly function: AggregateFunction;
+      readonly path: Path | undefined;
+      readonly name: string;
+    };
+
+export interface OrderKey {
+  /** A path of the documents, or the name of one of the columns of a grouped SELECT. */
+  readonly path: Path;
+  readonly descending: boolean;
+}
+
+export interface Select {
+  readonly type: "select";
+  /** `undefined` stands for `*`. */
+  readonly items: readonly SelectItem[] | undefined;
+  readonly collection: string;
+  readonly where: Expression | undefined;
+  readonly groupBy: readonly Path[];
+  readonly orderBy: readonly OrderKey[];
+  readonly limit: Operand | undefined;
+  readonly offset: Operand | undefined;
+}
+
+export interface Insert {
+  readonly type: "insert";
+  readonly collection: string;
+  /** A literal JSON object given as a lifted slot, or a parameter. */
+  readonly document: Operand;
+}
+
+export interface Assignment {
+  readonly path: Path;
+  readonly value: Operand;
+}
+
+export interface Update {
+  readonly type: "update";
+  readonly collection: string;
+  readonly assignments: readonly Assignment[];
+  readonly where: Expression | undefined;
+}
+
+export interface Delete {
+  readonly type: "delete";
+  readonly collection: string;
+  readonly where: Expression | undefined;
+}
+
+export interface CreateCollection {
+  readonly type: "createCollection";
+  readonly collection: string;
+}
+
+export interface DropCollection {
+  readonly type: "dropCollection";
+  readonly collection: string;
+}
+
+export interface CreateIndex {
+  readonly type: "createIndex";
+  readonly collection: string;
+  /** `undefined` where the text gives none: then the name is made from the paths. */
+  readonly name: string | undefined;
+  readonly paths: readonly Path[];
+  readonly unique: boolean;
+}
+
+export interface DropIndex {
+  readonly type: "dropIndex";
+  readonly collection: string;
+  readonly name: string;
+}
+
+export interface Introspect {
+  readonly type: "introspect";
+  /** `undefined` lists the collections; a name lists that collection's indexes. */
+  readonly collection: string | undefined;
+}
+
+export interface Explain {
+  readonly type: "explain";
+  readonly statement: Statement;
+}
+
+export type Statement =
+  | Select
+  | Insert
+  | Update
+  | Delete
+  | CreateCollection
+  | DropCollection
+  | CreateIndex
+  | DropIndex
+  | Introspect
+  | Explain;
