@@ -64,6 +64,8 @@ export interface OrderKey {
   /** A path of the documents, or the name of one of the columns of a grouped SELECT. */
   readonly path: Path;
   readonly descending: boolean;
+  /** In a grouped SELECT: the index of the item whose column it orders by, where it names one. */
+  readonly column?: number;
 }
 
 export interface Select {
