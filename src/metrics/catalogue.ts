@@ -1,0 +1,515 @@
+import type { ErrorCode } from "../base/errors.ts";
+import type {
+  AcquireFailureReason,
+  CacheMissReason,
+  CacheRemovalReason,
+  ConnectionCloseReason,
+  FlushReason,
+  QueryOperation,
+  WriteKind,
+  WriteOutcome,
+} from "../base/observer.ts";
+
+export type MetricType = "counter" | "gauge" | "histogram";
+
+/** How the values of several processes become one: counters and histograms always add. */
+export type GaugeAggregation = "sum" | "max" | "mean";
+
+/** A metric that FormDB exports: what `# HELP` and `# TYPE` say, and what its series look like. */
+export interface MetricDefinition {
+  /** Without the prefix; as samples have it in text 0.0.4, so counters end in `_total`. */
+  readonly name: string;
+  readonly type: MetricType;
+  readonly help: string;
+  /** The unit that OpenMetrics declares; always the end of the family's name. */
+  readonly unit?: string;
+  readonly labels?: readonly string[];
+  /**
+   * The values that a label can have, where they are few and known. A metric whose every label is listed
+   * is exported as zero from the start; one that has a `pool` label, as soon as that pool is known.
+   */
+  readonly known?: Readonly<Record<string, readonly string[]>>;
+  /** Upper bounds, ascending, without `+Inf`. */
+  readonly buckets?: readonly number[];
+  /** For gauges; `sum` when left out. */
+  readonly aggregate?: GaugeAggregation;
+}
+
+/** Seconds, from ten microseconds (a SQLite read by id) to ten seconds. */
+export const DURATION_BUCKETS: readonly number[] = Object.freeze([
+  0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+  0.5, 1, 2.5, 5, 10,
+]);
+
+/** Rows and operations, from none to a hundred thousand. */
+export const COUNT_BUCKETS: readonly number[] = Object.freeze([
+  0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000,
+]);
+
+/** Bytes, from 256 to 64 MiB in steps of four. */
+export const BYTE_BUCKETS: readonly number[] = Object.freeze([
+  256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
+]);
+
+/** How a query ended, as the `outcome` label says it. */
+export type QueryOutcome = "ok" | "error" | "timeout" | "aborted";
+
+/** `other` is for queries that were recorded without an operation. */
+export const OPERATIONS: readonly (QueryOperation | "other")[] = Object.freeze([
+  "select",
+  "get",
+  "insert",
+  "update",
+  "upsert",
+  "delete",
+  "ddl",
+  "introspect",
+  "explain",
+  "transaction",
+  "other",
+]);
+export const QUERY_OUTCOMES: readonly QueryOutcome[] = Object.freeze(["ok", "error", "timeout", "aborted"]);
+/** Parts of a query's time; `other` is what is left: the event loop and FormDB itself. */
+export const QUERY_PHASES: readonly string[] = Object.freeze(["pool_wait", "database", "decode", "other"]);
+export const MISS_REASONS: readonly CacheMissReason[] = Object.freeze([
+  "cold",
+  "expired",
+  "evicted",
+  "stale",
+  "bypassed",
+]);
+export const REMOVAL_REASONS: readonly CacheRemovalReason[] = Object.freeze([
+  "evicted",
+  "expired",
+  "stale",
+  "deleted",
+  "replaced",
+  "rejected",
+  "oversized",
+]);
+export const CLOSE_REASONS: readonly ConnectionCloseReason[] = Object.freeze([
+  "idle",
+  "stale",
+  "lifetime",
+  "maxUses",
+  "error",
+  "poolClosed",
+]);
+export const ACQUIRE_FAILURES: readonly AcquireFailureReason[] = Object.freeze([
+  "timeout",
+  "aborted",
+  "poolClosed",
+  "poolPaused",
+  "queueFull",
+  "connectError",
+]);
+export const CONNECTION_STATES: readonly string[] = Object.freeze(["idle", "in_use", "opening"]);
+export const WRITE_KINDS: readonly WriteKind[] = Object.freeze(["insert", "update", "upsert", "delete"]);
+export const WRITE_OUTCOMES: readonly WriteOutcome[] = Object.freeze(["applied", "rejected", "unknown"]);
+export const FLUSH_REASONS: readonly FlushReason[] = Object.freeze([
+  "size",
+  "bytes",
+  "interval",
+  "eager",
+  "explicit",
+  "close",
+]);
+export const ERROR_CODES: readonly ErrorCode[] = Object.freeze([
+  "FORMDB_SYNTAX",
+  "FORMDB_UNKNOWN_COLLECTION",
+  "FORMDB_PARAMETER_MISMATCH",
+  "FORMDB_INVALID_DOCUMENT",
+  "FORMDB_INVALID_ID",
+  "FORMDB_DUPLICATE_ID",
+  "FORMDB_CONSTRAINT",
+  "FORMDB_NOT_FOUND",
+  "FORMDB_POOL_TIMEOUT",
+  "FORMDB_POOL_QUEUE_FULL",
+  "FORMDB_POOL_PAUSED",
+  "FORMDB_POOL_CLOSED",
+  "FORMDB_CONNECT_FAILED",
+  "FORMDB_CONNECTION_LOST",
+  "FORMDB_SERIALIZATION",
+  "FORMDB_BUSY",
+  "FORMDB_QUEUE_FULL",
+  "FORMDB_STALE_PLAN",
+  "FORMDB_TIMEOUT",
+  "FORMDB_ABORTED",
+  "FORMDB_CLOSED",
+  "FORMDB_CONFIG",
+  "FORMDB_UNSUPPORTED",
+  "FORMDB_ENGINE",
+]);
+/** The classes (first two characters) of SQLSTATE that databases raise often. */
+export const SQLSTATE_CLASSES: readonly string[] = Object.freeze([
+  "08",
+  "0A",
+  "21",
+  "22",
+  "23",
+  "25",
+  "26",
+  "40",
+  "42",
+  "53",
+  "55",
+  "57",
+  "58",
+  "XX",
+]);
+
+const SEED: readonly MetricDefinition[] = [
+  { name: "query_total", type: "counter", help: "Total queries executed." },
+  {
+    name: "query_latency_ms",
+    type: "gauge",
+    help: "Latency of the last query in milliseconds; see query_duration_seconds for all of them.",
+    aggregate: "max",
+  },
+  { name: "cache_hits_total", type: "counter", help: "Look-ups that found a plan in the cache." },
+  { name: "cache_misses_total", type: "counter", help: "Look-ups that found no usable plan in the cache." },
+  { name: "connection_pool_size", type: "gauge", help: "Open connections, idle and in use, of all pools." },
+  { name: "active_connections", type: "gauge", help: "Connections in use, of all pools." },
+  { name: "batch_size", type: "gauge", help: "Operations that wait to be sent in a batch." },
+  { name: "errors_total", type: "counter", help: "Total errors." },
+];
+
+const QUERIES: readonly MetricDefinition[] = [
+  {
+    name: "queries_by_operation_total",
+    type: "counter",
+    help: "Queries executed, by operation and outcome.",
+    labels: ["operation", "outcome"],
+    known: { operation: OPERATIONS, outcome: QUERY_OUTCOMES },
+  },
+  {
+    name: "query_duration_seconds",
+    type: "histogram",
+    help: "Time from a query's call to its result.",
+    unit: "seconds",
+    labels: ["operation", "collection", "outcome"],
+    known: { operation: OPERATIONS, outcome: QUERY_OUTCOMES },
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "query_phase_duration_seconds",
+    type: "histogram",
+    help: "Parts of the queries' time: waiting for a connection, in the database, decoding rows, and the rest.",
+    unit: "seconds",
+    labels: ["phase"],
+    known: { phase: QUERY_PHASES },
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "query_rows",
+    type: "histogram",
+    help: "Rows that a query read or wrote.",
+    labels: ["operation"],
+    buckets: COUNT_BUCKETS,
+  },
+  { name: "queries_in_flight", type: "gauge", help: "Queries that have started and not ended." },
+  {
+    name: "slow_queries_total",
+    type: "counter",
+    help: "Queries that took longer than the slow-query threshold.",
+  },
+  {
+    name: "slow_queries_suppressed_total",
+    type: "counter",
+    help: "Slow queries that were not logged because the log's rate is bounded.",
+  },
+];
+
+const CACHE: readonly MetricDefinition[] = [
+  {
+    name: "cache_misses_by_reason_total",
+    type: "counter",
+    help: "Look-ups that found no usable plan in the cache, by reason.",
+    labels: ["reason"],
+    known: { reason: MISS_REASONS },
+  },
+  {
+    name: "cache_removals_total",
+    type: "counter",
+    help: "Plans that left the cache or were not let in, by reason.",
+    labels: ["reason"],
+    known: { reason: REMOVAL_REASONS },
+  },
+  {
+    name: "cache_compile_duration_seconds",
+    type: "histogram",
+    help: "Time that compiling a plan took.",
+    unit: "seconds",
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "cache_saved_seconds_total",
+    type: "counter",
+    help: "Compile time that cache hits spared.",
+    unit: "seconds",
+  },
+  { name: "cache_entries", type: "gauge", help: "Plans in the cache." },
+  { name: "cache_max_entries", type: "gauge", help: "Plans that the cache can hold." },
+  { name: "cache_bytes", type: "gauge", help: "Estimated memory of the cached plans.", unit: "bytes" },
+  {
+    name: "cache_max_bytes",
+    type: "gauge",
+    help: "Memory that the cached plans may take; 0 where only their number is bounded.",
+    unit: "bytes",
+  },
+  {
+    name: "cache_doubled_hit_ratio",
+    type: "gauge",
+    help: "Hit ratio that a cache of twice the size would have had.",
+    unit: "ratio",
+    aggregate: "mean",
+  },
+];
+
+const POOL: readonly MetricDefinition[] = [
+  {
+    name: "pool_connections",
+    type: "gauge",
+    help: "Connections by state.",
+    labels: ["pool", "state"],
+    known: { state: CONNECTION_STATES },
+  },
+  { name: "pool_max_connections", type: "gauge", help: "Most connections at a time.", labels: ["pool"] },
+  {
+    name: "pool_min_connections",
+    type: "gauge",
+    help: "Connections that are kept open when idle.",
+    labels: ["pool"],
+  },
+  { name: "pool_waiting", type: "gauge", help: "Callers that wait for a connection.", labels: ["pool"] },
+  {
+    name: "pool_oldest_waiter_age_seconds",
+    type: "gauge",
+    help: "How long the first caller in the queue has waited; 0 when nobody waits.",
+    unit: "seconds",
+    labels: ["pool"],
+    aggregate: "max",
+  },
+  {
+    name: "pool_peak_in_use",
+    type: "gauge",
+    help: "Most connections in use at a time since the scrape before, and for at least a minute.",
+    labels: ["pool"],
+  },
+  {
+    name: "pool_peak_waiting",
+    type: "gauge",
+    help: "Most callers waiting at a time since the scrape before, and for at least a minute.",
+    labels: ["pool"],
+  },
+  {
+    name: "pool_paused",
+    type: "gauge",
+    help: "1 while the pool is paused.",
+    labels: ["pool"],
+    aggregate: "max",
+  },
+  {
+    name: "pool_wait_seconds",
+    type: "histogram",
+    help: "Time that callers waited for a connection, whether they got one or not.",
+    unit: "seconds",
+    labels: ["pool"],
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "pool_hold_seconds",
+    type: "histogram",
+    help: "Time that callers kept a connection.",
+    unit: "seconds",
+    labels: ["pool"],
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "pool_connect_seconds",
+    type: "histogram",
+    help: "Time that opening a connection took.",
+    unit: "seconds",
+    labels: ["pool"],
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "pool_acquire_failures_total",
+    type: "counter",
+    help: "Callers that got no connection, by reason.",
+    labels: ["pool", "reason"],
+    known: { reason: ACQUIRE_FAILURES },
+  },
+  {
+    name: "pool_connections_opened_total",
+    type: "counter",
+    help: "Connections that became ready.",
+    labels: ["pool"],
+  },
+  {
+    name: "pool_connections_closed_total",
+    type: "counter",
+    help: "Connections that were closed, by reason.",
+    labels: ["pool", "reason"],
+    known: { reason: CLOSE_REASONS },
+  },
+  {
+    name: "pool_invalidations_total",
+    type: "counter",
+    help: "Times that all connections were marked for replacement, as after a failover.",
+    labels: ["pool"],
+  },
+];
+
+const BATCH: readonly MetricDefinition[] = [
+  {
+    name: "batch_operations_total",
+    type: "counter",
+    help: "Write operations that are settled, by kind and outcome.",
+    labels: ["kind", "outcome"],
+    known: { kind: WRITE_KINDS, outcome: WRITE_OUTCOMES },
+  },
+  {
+    name: "batch_flushes_total",
+    type: "counter",
+    help: "Batches that were sent, by what made them leave.",
+    labels: ["reason"],
+    known: { reason: FLUSH_REASONS },
+  },
+  { name: "batch_flush_rows", type: "histogram", help: "Operations in a batch.", buckets: COUNT_BUCKETS },
+  {
+    name: "batch_flush_bytes",
+    type: "histogram",
+    help: "Size of a batch's documents.",
+    unit: "bytes",
+    buckets: BYTE_BUCKETS,
+  },
+  {
+    name: "batch_flush_duration_seconds",
+    type: "histogram",
+    help: "Time from sending a batch to its last outcome.",
+    unit: "seconds",
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "batch_wait_seconds",
+    type: "histogram",
+    help: "Time that a batch's oldest operation waited in the queue.",
+    unit: "seconds",
+    buckets: DURATION_BUCKETS,
+  },
+  { name: "batch_queue_length", type: "gauge", help: "Operations in the queue, sent ones excluded." },
+  { name: "batch_queue_bytes", type: "gauge", help: "Size of the queued documents.", unit: "bytes" },
+  {
+    name: "batch_queue_oldest_age_seconds",
+    type: "gauge",
+    help: "How long the first operation in the queue has waited; 0 when it is empty.",
+    unit: "seconds",
+    aggregate: "max",
+  },
+  { name: "batch_flushes_in_flight", type: "gauge", help: "Batches that were sent and are not settled." },
+  {
+    name: "batch_retries_total",
+    type: "counter",
+    help: "Times that a group of operations was sent again after a transient failure.",
+  },
+  {
+    name: "batch_bisections_total",
+    type: "counter",
+    help: "Times that a failed group was halved to find its bad operations.",
+  },
+];
+
+const ERRORS: readonly MetricDefinition[] = [
+  {
+    name: "errors_by_code_total",
+    type: "counter",
+    help: "Errors by FormDB's code.",
+    labels: ["code"],
+    known: { code: ERROR_CODES },
+  },
+  {
+    name: "errors_by_sqlstate_class_total",
+    type: "counter",
+    help: "Errors that a database raised, by the first two characters of their SQLSTATE.",
+    labels: ["sqlstate_class"],
+    known: { sqlstate_class: SQLSTATE_CLASSES },
+  },
+  {
+    name: "errors_unhandled_total",
+    type: "counter",
+    help: "Failures of writes that nobody awaited.",
+  },
+];
+
+const PROCESS: readonly MetricDefinition[] = [
+  {
+    name: "event_loop_delay_mean_seconds",
+    type: "gauge",
+    help: "Mean delay of the event loop in the current window of at least ten seconds.",
+    unit: "seconds",
+    aggregate: "mean",
+  },
+  {
+    name: "event_loop_delay_p50_seconds",
+    type: "gauge",
+    help: "Median delay of the event loop in the current window.",
+    unit: "seconds",
+    aggregate: "max",
+  },
+  {
+    name: "event_loop_delay_p99_seconds",
+    type: "gauge",
+    help: "Delay of the event loop that one in a hundred exceeds, in the current window.",
+    unit: "seconds",
+    aggregate: "max",
+  },
+  {
+    name: "event_loop_delay_max_seconds",
+    type: "gauge",
+    help: "Longest delay of the event loop in the current window.",
+    unit: "seconds",
+    aggregate: "max",
+  },
+  {
+    name: "event_loop_utilization_ratio",
+    type: "gauge",
+    help: "Share of the window in which the event loop was busy, from 0 to 1.",
+    unit: "ratio",
+    aggregate: "mean",
+  },
+];
+
+const SELF: readonly MetricDefinition[] = [
+  {
+    name: "metrics_label_overflows_total",
+    type: "counter",
+    help: "Look-ups of label sets beyond a metric's limit, which went to its overflow series.",
+    labels: ["metric"],
+  },
+  {
+    name: "metrics_ignored_values_total",
+    type: "counter",
+    help: "Values that no counter or histogram can take (NaN, infinite, or negative) and were left out.",
+  },
+  {
+    name: "metrics_collect_errors_total",
+    type: "counter",
+    help: "Gauges that could not be read when metrics were exported.",
+  },
+];
+
+/** Every metric that FormDB itself exports, the seed's eight first. `docs/metrics.md` lists the same. */
+export const CATALOGUE: readonly MetricDefinition[] = Object.freeze([
+  ...SEED,
+  ...QUERIES,
+  ...CACHE,
+  ...POOL,
+  ...BATCH,
+  ...ERRORS,
+  ...PROCESS,
+  ...SELF,
+]);
+
+/** The seed's names, without the prefix. They have no labels and never will. */
+export const SEED_NAMES: readonly string[] = Object.freeze(SEED.map(({ name }) => name));
