@@ -1,11 +1,31 @@
 import type { CallOptions } from "../base/abort.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
+import type { WriteKind } from "../base/observer.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 
 /** What a statement gave: rows as arrays in the order of its columns, and how many it read or wrote. */
 export interface EngineResult {
   readonly rows: readonly (readonly unknown[])[];
   readonly rowCount: number;
+}
+
+/** A group of writes of one kind to one collection; ids are distinct and sorted by code point. */
+export interface GroupWrite {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  readonly ids: readonly string[];
+  /** JSON texts of the documents or merge patches, aligned with `ids`; empty for deletes. */
+  readonly json: readonly string[];
+  /** Stored with the applied ids in the same transaction, so that an unknown commit can be looked up. */
+  readonly token: string | undefined;
+}
+
+/** A document as its engine keeps it. */
+export interface StoredDocument {
+  readonly id: string;
+  readonly json: string;
+  /** Milliseconds since 1970. */
+  readonly updatedAt: number;
 }
 
 /**
@@ -26,6 +46,17 @@ export interface Connection {
     values: readonly unknown[],
     options?: CallOptions,
   ): AsyncIterable<readonly (readonly unknown[])[]>;
+  /**
+   * Applies a group of one kind in one statement or transaction, and gives the ids that it applied:
+   * those that an insert found taken, or an update or delete did not find, are missing.
+   */
+  write(group: GroupWrite, options?: CallOptions): Promise<readonly string[]>;
+  /** The documents of the ids that exist, in no order. */
+  getMany(collection: string, ids: readonly string[], options?: CallOptions): Promise<readonly StoredDocument[]>;
+  /** The ids that the group with this token applied, if it was committed; else undefined. */
+  lookUpToken(token: string): Promise<readonly string[] | undefined>;
+  /** Forgets tokens older than this. */
+  pruneTokens(maxAgeMs: number): Promise<void>;
   begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;

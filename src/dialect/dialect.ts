@@ -1,4 +1,3 @@
-import type { BatchDialect } from "./batch-dialect.ts";
 import type { DdlDialect } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
 
@@ -11,5 +10,4 @@ export interface Dialect {
   identifier(name: string): string;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
-  readonly batch: BatchDialect;
 }

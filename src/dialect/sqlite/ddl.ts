@@ -1,0 +1,56 @@
+import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
+import { sqliteExpressions } from "./expressions.ts";
+
+/** The name of an index in SQLite's schema, where indexes of all tables share one space of names. */
+export function physicalIndexName(collection: string, name: string): string {
+  return `formdb_index_${collection}.${name}`;
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A string as SQL text. Only for names that were validated and JSON that was made here, never for values. */
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function createIndex({ collection, name, paths, unique }: IndexDefinition): string[] {
+  const keys = paths.flatMap((path) => sqliteExpressions.indexExpressions(path)).join(", ");
+  return [
+    `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(physicalIndexName(collection, name))} ON ${quote(collection)} (${keys})`,
+    `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES ` +
+      `(${literal(collection)}, ${literal(name)}, ${literal(JSON.stringify(paths))}, ${unique ? 1 : 0})`,
+  ];
+}
+
+/** How SQLite makes, drops and lists collections and indexes. */
+export const sqliteDdl: DdlDialect = Object.freeze({
+  bootstrap: Object.freeze([
+    `CREATE TABLE IF NOT EXISTS formdb_indexes (collection TEXT NOT NULL, name TEXT NOT NULL, ` +
+      `paths TEXT NOT NULL, is_unique INTEGER NOT NULL, PRIMARY KEY (collection, name)) WITHOUT ROWID`,
+    `CREATE TABLE IF NOT EXISTS formdb_batches (token TEXT PRIMARY KEY, applied TEXT NOT NULL, ` +
+      `created_at INTEGER NOT NULL) WITHOUT ROWID`,
+    `CREATE INDEX IF NOT EXISTS formdb_batches_by_age ON formdb_batches (created_at)`,
+  ]),
+  createCollection: (collection: string): readonly string[] => [
+    `CREATE TABLE IF NOT EXISTS ${quote(collection)} (id TEXT NOT NULL PRIMARY KEY, doc BLOB NOT NULL, ` +
+      `version INTEGER NOT NULL DEFAULT 1, updated_at INTEGER NOT NULL)`,
+  ],
+  dropCollection: (collection: string): readonly string[] => [
+    `DROP TABLE IF EXISTS ${quote(collection)}`,
+    `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)}`,
+  ],
+  createIndex,
+  dropIndex: (collection: string, name: string): readonly string[] => [
+    `DROP INDEX IF EXISTS ${quote(physicalIndexName(collection, name))}`,
+    `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)} AND name = ${literal(name)}`,
+  ],
+  // A collection is a table with exactly our columns: a user's other tables in the file are not touched.
+  listCollections:
+    `SELECT s.name FROM sqlite_master s WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ` +
+    `AND s.name NOT LIKE 'formdb\\_%' ESCAPE '\\' ` +
+    `AND (SELECT group_concat(c.name, ',') FROM pragma_table_info(s.name) c) = 'id,doc,version,updated_at' ` +
+    `ORDER BY s.name`,
+  listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
+});
