@@ -1,2 +1,86 @@
-/** How an engine spells paths, comparisons and orderings; filled in with the compiler. */
-export type ExpressionDialect = Readonly<Record<never, never>>;
+import type { DocumentPath } from "./ddl-dialect.ts";
+import type { Bound, Fragment } from "./fragment.ts";
+
+/** The operators of the language that order values. */
+export type OrderOperator = "<" | "<=" | ">" | ">=";
+
+/** The aggregates that take a path. `COUNT(*)` is spelled alike everywhere. */
+export type Aggregate = "COUNT" | "SUM" | "AVG" | "MIN" | "MAX";
+
+/** How a result's column is read: as JSON text (or a plain number or null), as a number, or as it is. */
+export type ColumnForm = "json" | "number" | "text";
+
+/** A column of a result. */
+export interface Column {
+  readonly text: string;
+  readonly form: ColumnForm;
+}
+
+/**
+ * What an `UPDATE` does to documents: first each container on the way is made sure of (parents before
+ * children), then each leaf is set. No leaf is on the way to another.
+ */
+export interface DocumentChange {
+  readonly containers: readonly ContainerChange[];
+  /** `operand` is the number of the operand that holds the new value. */
+  readonly leaves: readonly { readonly path: DocumentPath; readonly operand: number }[];
+}
+
+/** What is at `path` stays if it is of this kind, and is replaced by an empty one if not. */
+export interface ContainerChange {
+  readonly path: DocumentPath;
+  readonly kind: "object" | "array";
+  /** An array is filled up with nulls to this length. */
+  readonly length: number;
+}
+
+/**
+ * How an engine spells what the query language means. The language is three-valued; SQL's own three values are
+ * not used for it. Instead each condition can be asked for in two ways: where it is true (`wanted`), or where it
+ * is false; what is unknown is neither. `NOT` then swaps the two, and every condition that reaches the engine is
+ * plainly true or not, and free to be spelled as its indexes like it.
+ *
+ * Operands are given by number; the path `["id"]` is the document's key.
+ */
+export interface ExpressionDialect {
+  /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
+  indexExpressions(path: DocumentPath): readonly string[];
+  /**
+   * What a unique index holds besides: NULL where the path has no scalar, so that documents without a value there,
+   * or with an array or an object, never collide.
+   */
+  uniqueGuard(path: DocumentPath): string;
+
+  equals(path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  orders(path: DocumentPath, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
+  equalPaths(left: DocumentPath, right: DocumentPath, wanted: boolean): Fragment;
+  orderPaths(left: DocumentPath, operator: OrderOperator, right: DocumentPath, wanted: boolean): Fragment;
+  /** The operand is an array. */
+  isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  like(path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  contains(path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  isNull(path: DocumentPath, wanted: boolean): Fragment;
+  /** The operand is `true` or `false`. */
+  truth(operand: number): Fragment;
+
+  /** The two columns of `SELECT *`: the key, and the document as JSON text. */
+  readonly documentColumns: string;
+  column(path: DocumentPath): Column;
+  aggregate(aggregate: Aggregate, path: DocumentPath): Column;
+
+  /** The terms of `ORDER BY` for documents; ties are left to what follows. */
+  orderBy(path: DocumentPath, descending: boolean): readonly string[];
+  /** The terms of `GROUP BY`. */
+  groupBy(path: DocumentPath): readonly string[];
+  /** The column for a path that the rows are grouped by. */
+  groupColumn(path: DocumentPath): Column;
+  /** `ORDER BY` such a path; with `total` also among arrays and among objects. */
+  orderByGroup(path: DocumentPath, descending: boolean, total: boolean): readonly string[];
+  orderByAggregate(aggregate: Aggregate, path: DocumentPath | undefined, descending: boolean): readonly string[];
+  limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
+
+  /** The changed document. */
+  change(change: DocumentChange): Fragment;
+  /** Milliseconds since 1970. */
+  readonly now: string;
+}
