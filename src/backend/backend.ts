@@ -1,5 +1,6 @@
 import type { CallOptions } from "../base/abort.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
+import type { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 
@@ -18,6 +19,14 @@ export interface GroupWrite {
   readonly json: readonly string[];
   /** Stored with the applied ids in the same transaction, so that an unknown commit can be looked up. */
   readonly token: string | undefined;
+}
+
+/** What a group of writes did beyond what was asked of it; both lists are empty where all went well. */
+export interface WriteResult {
+  /** Ids that an insert found taken, or that an update or a delete did not find. */
+  readonly missing: readonly string[];
+  /** Operations that the engine refused one by one, where it can tell them apart. The others are applied. */
+  readonly rejected: readonly { readonly id: string; readonly error: FormDBError }[];
 }
 
 /** A document as its engine keeps it. */
@@ -47,14 +56,18 @@ export interface Connection {
     options?: CallOptions,
   ): AsyncIterable<readonly (readonly unknown[])[]>;
   /**
-   * Applies a group of one kind in one statement or transaction, and gives the ids that it applied:
-   * those that an insert found taken, or an update or delete did not find, are missing.
+   * Applies a group of one kind in one statement or transaction. Outside a transaction it commits, and
+   * an error whose `outcome` field is `unknown` says that nobody can tell whether it did.
    */
-  write(group: GroupWrite, options?: CallOptions): Promise<readonly string[]>;
+  write(group: GroupWrite): Promise<WriteResult>;
   /** The documents of the ids that exist, in no order. */
-  getMany(collection: string, ids: readonly string[], options?: CallOptions): Promise<readonly StoredDocument[]>;
-  /** The ids that the group with this token applied, if it was committed; else undefined. */
-  lookUpToken(token: string): Promise<readonly string[] | undefined>;
+  getMany(
+    collection: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<readonly StoredDocument[]>;
+  /** What the group with this token did, if it was committed; else undefined. */
+  lookUpToken(group: GroupWrite): Promise<WriteResult | undefined>;
   /** Forgets tokens older than this. */
   pruneTokens(maxAgeMs: number): Promise<void>;
   begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void>;
@@ -87,6 +100,10 @@ export interface Backend {
   /** The URL without its password. */
   readonly safeUrl: string;
   readonly dialect: Dialect;
+  /** True where many reads by id are better sent as one (a server behind a network). */
+  readonly gathersReads: boolean;
+  /** The ids to make for documents without one: ordered by time, or random where order makes a hot spot. */
+  readonly idKind: "uuidv7" | "uuidv4";
   /** True where reads and writes must not share connections (SQLite has one writer). */
   readonly separateWriter: boolean;
   /** Opens a first connection, learns what the engine is, makes FormDB's own tables if it may. */
