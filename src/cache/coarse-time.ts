@@ -1,0 +1,52 @@
+import type { Clock, Timer } from "../base/clock.ts";
+
+/** How late a reading may be, roughly: see `CoarseTime`. */
+export const TIME_RESOLUTION_MS = 1;
+
+/** At most so many readings are answered from memory between two looks at the clock. */
+export const MAX_READINGS_FROM_MEMORY = 63;
+
+/**
+ * A clock that is looked at seldom. Asking the system for the time costs about as much as finding a plan, so a look
+ * is reused for the readings that follow it, but only while they come fast: their number doubles each time that the
+ * last ones took less than half of `TIME_RESOLUTION_MS` together, and falls to none when they took longer. A
+ * timer ends the reuse when the readings stop. So a reading is late by more than a millisecond only where a burst of
+ * readings is followed, in the same turn of the event loop, by work that blocks it.
+ *
+ * A clock that stands still between two looks is a test's: it is looked at each time and its readings are exact.
+ */
+export class CoarseTime {
+  readonly #clock: Clock;
+  #now: number;
+  #fromMemory = 0;
+  #remaining = 0;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = clock.now();
+  }
+
+  /** Milliseconds on the clock's scale. */
+  now(): number {
+    if (this.#remaining === 0) return this.#look();
+    this.#remaining--;
+    return this.#now;
+  }
+
+  #look(): number {
+    const now = this.#clock.now();
+    const elapsedMs = now - this.#now;
+    this.#now = now;
+    const fast = elapsedMs > 0 && elapsedMs < TIME_RESOLUTION_MS / 2;
+    this.#fromMemory = fast ? Math.min(this.#fromMemory * 2 + 1, MAX_READINGS_FROM_MEMORY) : 0;
+    this.#remaining = this.#fromMemory;
+    if (fast) this.#timer ??= this.#clock.schedule(this.#forget, TIME_RESOLUTION_MS, { keepAlive: false });
+    return now;
+  }
+
+  readonly #forget = (): void => {
+    this.#timer = undefined;
+    this.#remaining = 0;
+  };
+}

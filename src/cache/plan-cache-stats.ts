@@ -1,0 +1,77 @@
+import type { CacheMissReason } from "../base/observer.ts";
+
+/** A snapshot of a plan cache. Counters count from the cache's making and never go back, not even on `clear()`. */
+export interface PlanCacheStats {
+  /** Plans in the cache, including those past their time that nobody has asked for since. */
+  readonly size: number;
+  readonly maxSize: number;
+  readonly bytes: number;
+  /** `Infinity` where bytes are not bounded. */
+  readonly maxBytes: number;
+  /** hits / (hits + misses), 0 before the first look-up. */
+  readonly hitRate: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly missesBy: Readonly<Record<CacheMissReason, number>>;
+  /**
+   * What `hitRate` would have been with `maxSize` and `maxBytes` twice as large: exact where plans are bounded by
+   * number and admitted always, an estimate otherwise.
+   */
+  readonly hitRateAtDoubleSize: number;
+  /** Plans that had to make room for others. */
+  readonly evictions: number;
+  /** Newcomers that TinyLFU sent away. */
+  readonly rejected: number;
+  /** Plans used but not kept because they alone exceed `maxBytes`. */
+  readonly oversized: number;
+  /** Plans used but not kept because the cache was changed in that place while they were compiled. */
+  readonly overtaken: number;
+  /** Compilations that went well, and their time together. */
+  readonly compiles: number;
+  readonly compileMs: number;
+  readonly compileFailures: number;
+  /** Misses that needed no compilation of their own because one was in flight. */
+  readonly coalesced: number;
+  /** Texts being compiled right now. */
+  readonly inFlight: number;
+  /** Compile time that hits have saved, by what compiling each plan had cost. */
+  readonly savedMs: number;
+}
+
+/** The counters behind `PlanCacheStats`. */
+export class CacheCounters {
+  hits = 0;
+  readonly missesBy: Record<CacheMissReason, number> = {
+    cold: 0,
+    expired: 0,
+    evicted: 0,
+    stale: 0,
+    bypassed: 0,
+  };
+  ghostHits = 0;
+  evictions = 0;
+  rejected = 0;
+  oversized = 0;
+  overtaken = 0;
+  compiles = 0;
+  compileMs = 0;
+  compileFailures = 0;
+  coalesced = 0;
+  savedMs = 0;
+
+  snapshot(
+    now: Pick<PlanCacheStats, "size" | "maxSize" | "bytes" | "maxBytes" | "inFlight">,
+  ): PlanCacheStats {
+    const { ghostHits, missesBy, ...counters } = this;
+    const misses = Object.values(missesBy).reduce((sum, count) => sum + count, 0);
+    const lookups = this.hits + misses;
+    return Object.freeze({
+      ...now,
+      ...counters,
+      misses,
+      missesBy: Object.freeze({ ...missesBy }),
+      hitRate: lookups === 0 ? 0 : this.hits / lookups,
+      hitRateAtDoubleSize: lookups === 0 ? 0 : (this.hits + ghostHits) / lookups,
+    });
+  }
+}

@@ -1,0 +1,146 @@
+import type { CacheRemovalReason } from "../base/observer.ts";
+import type { CoarseTime } from "./coarse-time.ts";
+import { Entry } from "./entry.ts";
+import { type EvictionOrder, LruOrder } from "./eviction-order.ts";
+import { GhostList } from "./ghost-list.ts";
+import type { CheckedPlanCacheOptions } from "./plan-cache-options.ts";
+import { TagEpochs } from "./tag-epochs.ts";
+import { hashText } from "./text-hash.ts";
+import { TinyLfuOrder } from "./tiny-lfu-order.ts";
+
+/** What an entry is worth to a look-up. */
+export type EntryState = "fresh" | "expired" | "stale";
+
+/**
+ * The entries of a plan cache and its limits: number, bytes, age and tags. It holds at most what the limits allow, at any
+ * moment that a caller can see. It counts nothing and knows nothing of compiling: `PlanCache` does.
+ */
+export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
+  readonly #limits: CheckedPlanCacheOptions<Plan>;
+  readonly #time: CoarseTime;
+  readonly #onRemoved: (reason: CacheRemovalReason) => void;
+  readonly #entries = new Map<string, Entry<Plan>>();
+  readonly #order: EvictionOrder<Plan>;
+  readonly #ghosts: GhostList<Plan>;
+  readonly #epochs = new TagEpochs();
+  #bytes = 0;
+
+  constructor(
+    limits: CheckedPlanCacheOptions<Plan>,
+    time: CoarseTime,
+    onRemoved: (reason: CacheRemovalReason) => void,
+  ) {
+    this.#limits = limits;
+    this.#time = time;
+    this.#onRemoved = onRemoved;
+    this.#order = limits.admission === "tinylfu" ? new TinyLfuOrder(limits.maxSize) : new LruOrder();
+    this.#ghosts = new GhostList(limits.maxSize);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get epochs(): TagEpochs {
+    return this.#epochs;
+  }
+
+  find(text: string): Entry<Plan> | undefined {
+    return this.#entries.get(text);
+  }
+
+  /** The entry as it was when it had to make room, if it is remembered. */
+  findGhost(text: string): Entry<Plan> | undefined {
+    return this.#ghosts.find(hashText(text));
+  }
+
+  /** Works for ghosts too: what they would be worth if they had stayed. */
+  stateOf(entry: Entry<Plan>): EntryState {
+    if (this.#time.now() - entry.writtenAt >= this.#limits.ttlMs) return "expired";
+    const { current } = this.#epochs;
+    if (entry.epoch === current) return "fresh";
+    if (this.#epochs.changedSince(entry.epoch, entry.tags)) return "stale";
+    // Known to be fresh up to now, so that the tags need not be looked at again until the next invalidation.
+    entry.epoch = current;
+    return "fresh";
+  }
+
+  /** The entry was found and served. */
+  use(entry: Entry<Plan>): void {
+    this.#order.use(entry);
+  }
+
+  /** The text was looked for and had nothing to serve. */
+  miss(text: string): void {
+    const hash = hashText(text);
+    this.#order.miss(hash);
+    const ghost = this.#ghosts.find(hash);
+    if (ghost !== undefined) this.#ghosts.use(ghost);
+  }
+
+  /**
+   * Puts a plan in, for the text's old one if there is one, and makes room for it. A plan that alone exceeds the limit is
+   * not kept. `bytes` is a whole number: sums of fractions drift.
+   */
+  keep(text: string, plan: Plan, tags: readonly string[], bytes: number, compileMs: number): void {
+    const old = this.#entries.get(text);
+    if (bytes > this.#limits.maxBytes) {
+      if (old !== undefined) this.remove(old, "replaced");
+      this.#onRemoved("oversized");
+      return;
+    }
+    if (old !== undefined) {
+      this.#order.use(old);
+      this.#onRemoved("replaced");
+    }
+    const entry = old ?? this.#add(text);
+    this.#bytes += bytes - entry.bytes;
+    entry.plan = plan;
+    entry.tags = tags;
+    entry.bytes = bytes;
+    entry.compileMs = compileMs;
+    entry.writtenAt = this.#time.now();
+    entry.epoch = this.#epochs.current;
+    entry.hits = 0;
+    this.#makeRoom();
+  }
+
+  remove(entry: Entry<Plan>, reason: CacheRemovalReason): void {
+    this.#entries.delete(entry.text);
+    this.#order.remove(entry);
+    this.#bytes -= entry.bytes;
+    this.#onRemoved(reason);
+  }
+
+  clear(): void {
+    for (const entry of [...this.#entries.values()]) this.remove(entry, "deleted");
+    this.#order.clear();
+    this.#ghosts.clear();
+  }
+
+  /** As its eviction order has them, those to be kept longest first. */
+  [Symbol.iterator](): Iterator<Entry<Plan>> {
+    return this.#order[Symbol.iterator]();
+  }
+
+  #add(text: string): Entry<Plan> {
+    const entry = new Entry<Plan>(text, hashText(text));
+    this.#entries.set(text, entry);
+    this.#ghosts.forget(entry.hash);
+    this.#order.add(entry);
+    return entry;
+  }
+
+  #makeRoom(): void {
+    while (this.#entries.size > this.#limits.maxSize || this.#bytes > this.#limits.maxBytes) {
+      const victim = this.#order.victim();
+      this.remove(victim, this.#order.reasonFor(victim));
+      this.#ghosts.add(victim);
+    }
+    this.#order.settle();
+  }
+}
