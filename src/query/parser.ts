@@ -1,4 +1,9 @@
+import { checkSource } from "./cursor.ts";
+import { KeyTokenizer } from "./key-tokenizer.ts";
+import { LiftingTokenizer } from "./lifting-tokenizer.ts";
+import { parseStatement } from "./statement-parser.ts";
 import type { Statement } from "./syntax-tree.ts";
+import { TokenReader } from "./token-reader.ts";
 
 /** A query's text as a tree. */
 export interface ParsedText {
@@ -7,12 +12,14 @@ export interface ParsedText {
   readonly values: readonly unknown[];
 }
 
-/** The frozen tree of a query's text, with its literals lifted out. Throws `FORMDB_SYNTAX`. */
+/** The frozen tree of a query's text, with its literals lifted out as `shapeOf` does. Throws `FORMDB_SYNTAX`. */
 export function parse(text: string): ParsedText {
-  return { statement: parseShape(text), values: [] };
+  const tokens = new LiftingTokenizer(checkSource(text));
+  const statement = parseStatement(new TokenReader(tokens));
+  return Object.freeze({ statement, values: Object.freeze(tokens.values) });
 }
 
-/** The frozen tree of a shape's key. Throws `FORMDB_SYNTAX`. */
+/** The frozen tree of a shape's key, the same as that of each text of the shape. Throws `FORMDB_SYNTAX`. */
 export function parseShape(key: string): Statement {
-  throw new Error(key);
+  return parseStatement(new TokenReader(new KeyTokenizer(checkSource(key))));
 }

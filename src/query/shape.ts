@@ -1,3 +1,7 @@
+import { checkSource } from "./cursor.ts";
+import { LiftingTokenizer } from "./lifting-tokenizer.ts";
+import { TOKEN, type TokenKind } from "./tokenizer.ts";
+
 /** A query's text with its literals taken out. */
 export interface ShapedText {
   /**
@@ -9,7 +13,46 @@ export interface ShapedText {
   readonly values: readonly unknown[];
 }
 
-/** The shape of a query's text. Throws `FORMDB_SYNTAX` for what is no sequence of tokens. */
+/**
+ * The shape of a query's text: one pass over its tokens. Two texts have one key only if they parse to one tree,
+ * or neither parses. Throws `FORMDB_SYNTAX` for what is no sequence of tokens; it looks at no more grammar than that,
+ * so a key is known to be a query only once it was parsed.
+ */
 export function shapeOf(text: string): ShapedText {
-  return { key: text, values: [] };
+  const tokens = new LiftingTokenizer(checkSource(text));
+  const { source } = tokens;
+  let key = "";
+  // What is spelled canonically already is copied as one run, from `runStart` to `runEnd`, not token by token.
+  let runStart = 0;
+  let runEnd = 0;
+  let before: TokenKind = TOKEN.end;
+  let beforeText = "";
+  while (tokens.next() !== TOKEN.end) {
+    const { start, previousEnd, kind, text: tokenText } = tokens;
+    const spaced = isSpaced(before, beforeText, kind, tokenText);
+    const inPlace = spaced
+      ? start - previousEnd === 1 && source.charCodeAt(previousEnd) === 0x20
+      : start === previousEnd;
+    if (!(inPlace && tokens.verbatim && previousEnd === runEnd)) {
+      key += source.slice(runStart, runEnd);
+      if (spaced) key += " ";
+      runStart = start;
+      if (!tokens.verbatim) {
+        key += tokens.spelling;
+        runStart = tokens.position;
+      }
+    }
+    runEnd = tokens.position;
+    before = kind;
+    beforeText = tokenText;
+  }
+  return { key: key + source.slice(runStart, runEnd), values: tokens.values };
+}
+
+/** Whether the canonical text has a space between two tokens. */
+function isSpaced(before: TokenKind, beforeText: string, kind: TokenKind, text: string): boolean {
+  if (before === TOKEN.end || kind === TOKEN.index) return false;
+  if (before === TOKEN.symbol && (beforeText === "(" || beforeText === ".")) return false;
+  if (kind !== TOKEN.symbol) return true;
+  return !(text === ")" || text === "," || text === "." || (text === "(" && before === TOKEN.aggregate));
 }

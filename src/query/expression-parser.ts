@@ -1,0 +1,135 @@
+import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PARAMETERS } from "./limits.ts";
+import type { ComparisonOperator, Expression, InList, Path, Term } from "./syntax-tree.ts";
+import type { TokenReader } from "./token-reader.ts";
+import { TOKEN } from "./tokenizer.ts";
+
+const COMPARISONS: readonly ComparisonOperator[] = ["=", "!=", "<", "<=", ">", ">="];
+
+/**
+ * Reads the expression of a `WHERE`, by recursive descent. Chains of `AND` and `OR` are read in a loop and give
+ * one flat node; parentheses and `NOT` recurse, and may do so `MAX_NESTING_DEPTH` times.
+ */
+export class ExpressionParser {
+  readonly #reader: TokenReader;
+  #depth = 0;
+  #conditions = 0;
+
+  constructor(reader: TokenReader) {
+    this.#reader = reader;
+  }
+
+  expression(): Expression {
+    return this.#chain("or", "OR", () => this.#chain("and", "AND", () => this.#factor()));
+  }
+
+  #chain(type: "and" | "or", keyword: string, read: () => Expression): Expression {
+    const first = read();
+    if (!this.#reader.keyword(keyword)) return first;
+    const operands = [first];
+    do operands.push(read());
+    while (this.#reader.keyword(keyword));
+    return Object.freeze({ type, operands: Object.freeze(operands) });
+  }
+
+  #factor(): Expression {
+    const reader = this.#reader;
+    const { at } = reader;
+    if (reader.keyword("NOT")) {
+      return this.#nested(at, () => Object.freeze({ type: "not", operand: this.#factor() }));
+    }
+    if (reader.symbol("(")) {
+      return this.#nested(at, () => {
+        const inner = this.expression();
+        reader.expectSymbol(")");
+        return inner;
+      });
+    }
+    if (++this.#conditions > MAX_CONDITIONS) {
+      reader.exceeds(at, "the number of conditions", "MAX_CONDITIONS", MAX_CONDITIONS);
+    }
+    return this.#condition();
+  }
+
+  #nested(at: number, read: () => Expression): Expression {
+    if (++this.#depth > MAX_NESTING_DEPTH) {
+      this.#reader.exceeds(at, "the depth of parentheses and NOTs", "MAX_NESTING_DEPTH", MAX_NESTING_DEPTH);
+    }
+    const expression = read();
+    this.#depth--;
+    return expression;
+  }
+
+  #condition(): Expression {
+    const reader = this.#reader;
+    const { at } = reader;
+    const { kind, found } = reader.tokens;
+    if (kind === TOKEN.aggregate) {
+      throw reader.refuse(at, found, `an aggregate can't stand in WHERE, found ${found}`, "a path");
+    }
+    const operand = reader.operand();
+    if (operand !== undefined) {
+      const operator = this.#comparison() ?? reader.fail();
+      return this.#compare(operator, operand, { type: "path", path: reader.path() });
+    }
+    const path = reader.path();
+    const operator = this.#comparison();
+    if (operator !== undefined) {
+      const right = reader.operand() ?? { type: "path", path: reader.path() };
+      return this.#compare(operator, { type: "path", path }, right);
+    }
+    if (reader.keyword("IS")) {
+      const negated = reader.keyword("NOT");
+      reader.expectKeyword("NULL");
+      return Object.freeze({ type: "isNull", path, negated });
+    }
+    return this.#predicate(path, reader.keyword("NOT")) ?? reader.fail();
+  }
+
+  #compare(operator: ComparisonOperator, left: Term, right: Term): Expression {
+    return Object.freeze({
+      type: "compare",
+      operator,
+      left: Object.freeze(left),
+      right: Object.freeze(right),
+    });
+  }
+
+  #comparison(): ComparisonOperator | undefined {
+    return COMPARISONS.find((operator) => this.#reader.symbol(operator));
+  }
+
+  /** What `NOT` may stand before. */
+  #predicate(path: Path, negated: boolean): Expression | undefined {
+    const reader = this.#reader;
+    if (reader.keyword("IN")) return Object.freeze({ type: "in", path, list: this.#inList(), negated });
+    if (reader.keyword("LIKE")) {
+      return Object.freeze({ type: "like", path, pattern: reader.expectOperand(), negated });
+    }
+    if (reader.keyword("BETWEEN")) {
+      const low = reader.expectOperand();
+      reader.expectKeyword("AND");
+      return Object.freeze({ type: "between", path, low, high: reader.expectOperand(), negated });
+    }
+    if (reader.keyword("CONTAINS")) {
+      const contains: Expression = Object.freeze({
+        type: "contains",
+        path,
+        operand: reader.expectOperand(),
+      });
+      return negated ? Object.freeze({ type: "not", operand: contains }) : contains;
+    }
+    return undefined;
+  }
+
+  #inList(): InList {
+    const reader = this.#reader;
+    if (!reader.symbol("(")) {
+      return Object.freeze({ type: "array", operand: reader.expectOperand() });
+    }
+    const elements = reader.list("the length of a list", "MAX_PARAMETERS", MAX_PARAMETERS, () =>
+      reader.expectOperand(),
+    );
+    reader.expectSymbol(")");
+    return Object.freeze({ type: "elements", elements });
+  }
+}

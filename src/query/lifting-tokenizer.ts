@@ -1,0 +1,112 @@
+import { MAX_LIST_LENGTH, MAX_PARAMETERS } from "./limits.ts";
+import { limitError, syntaxError } from "./syntax-error.ts";
+import { TOKEN, Tokenizer, type TokenKind } from "./tokenizer.ts";
+
+/**
+ * The tokens of a user's text with each literal, and each list of literals after `IN`, replaced by a slot. Both
+ * the shape and the parser read a text through it, so that they can't lift differently.
+ */
+export class LiftingTokenizer extends Tokenizer {
+  /** What was lifted so far, by slot. */
+  readonly values: unknown[] = [];
+  #afterInto = false;
+
+  override next(): TokenKind {
+    const keyword = this.kind === TOKEN.keyword ? this.text : "";
+    const kind = super.next();
+    switch (kind) {
+      case TOKEN.literal:
+        this.#check(keyword, this.value);
+        return this.#lift(this.value);
+      case TOKEN.symbol:
+        return keyword === "IN" && this.text === "(" ? this.#liftList() : kind;
+      case TOKEN.keyword:
+        this.#afterInto = this.text === "INTO";
+        return kind;
+      case TOKEN.slot:
+        throw this.#refuse("a value", "a slot can't stand in a query");
+      default:
+        return kind;
+    }
+  }
+
+  #lift(value: unknown): TokenKind {
+    if (this.values.length === MAX_PARAMETERS) {
+      throw limitError(this.source, this.start, "the number of literals", ["MAX_PARAMETERS", MAX_PARAMETERS]);
+    }
+    this.index = this.values.push(value) - 1;
+    this.verbatim = false;
+    this.kind = TOKEN.slot;
+    return TOKEN.slot;
+  }
+
+  /** Behind `IN (`: lifts the list when it holds literals only; else goes back, and its elements come singly. */
+  #liftList(): TokenKind {
+    const { start, previousEnd, position } = this;
+    const elements = this.#readElements();
+    this.start = start;
+    this.previousEnd = previousEnd;
+    if (elements !== undefined) return this.#lift(elements);
+    this.position = position;
+    this.verbatim = true;
+    this.kind = TOKEN.symbol;
+    this.text = "(";
+    return TOKEN.symbol;
+  }
+
+  #readElements(): unknown[] | undefined {
+    const elements: unknown[] = [];
+    if (this.peek() === 0x29) {
+      super.next();
+      return elements;
+    }
+    for (;;) {
+      // Reading a parameter counts it, which could not be taken back.
+      const code = this.peek();
+      if (code === 0x24 || code === 0x3a || code === 0x3f || super.next() !== TOKEN.literal) return undefined;
+      if (elements.push(this.value) > MAX_LIST_LENGTH) {
+        throw limitError(this.source, this.start, "the length of a list", [
+          "MAX_LIST_LENGTH",
+          MAX_LIST_LENGTH,
+        ]);
+      }
+      if (super.next() !== TOKEN.symbol) return undefined;
+      if (this.text === ")") return elements;
+      if (this.text !== ",") return undefined;
+    }
+  }
+
+  /** What a literal must be depends on where it stands; a cached plan for the shape could not tell any more. */
+  #check(keyword: string, value: unknown): void {
+    switch (keyword) {
+      case "LIMIT":
+      case "OFFSET":
+        if (Number.isSafeInteger(value) && (value as number) >= 0) return;
+        throw this.#refuse("a whole number of at least 0", `${keyword} must be a whole number of at least 0`);
+      case "IN":
+        if (Array.isArray(value)) return;
+        throw this.#refuse("a list", "IN needs a list in parentheses or a parameter that is an array");
+      case "LIKE":
+        if (typeof value === "string" || value === null) return;
+        throw this.#refuse("a string", "the pattern of LIKE must be a string");
+      default:
+        if (!this.#afterInto || isObject(value)) return;
+        throw this.#refuse("a JSON object", "what is inserted must be a JSON object");
+    }
+  }
+
+  #refuse(expected: string, reason: string): Error {
+    const { source, start, found } = this;
+    return syntaxError({
+      text: source,
+      at: start,
+      found,
+      expected: [expected],
+      reason: `${reason}, found ${found}`,
+    });
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

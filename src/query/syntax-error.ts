@@ -1,0 +1,126 @@
+import { FormDBError } from "../base/errors.ts";
+import { nearestName } from "../base/nearest.ts";
+
+/** What is wrong with a text, and where. */
+export interface SyntaxProblem {
+  readonly text: string;
+  /** Where in the text, in UTF-16 units from 0. */
+  readonly at: number;
+  /** What stands there. */
+  readonly found: string;
+  /** What could stand there instead; keywords in capitals. */
+  readonly expected: readonly string[];
+  /** Why it is refused, where "found this, expected that" does not say it. */
+  readonly reason?: string | undefined;
+  /** The limit that was passed, by its name in `limits.ts`, and its value. */
+  readonly limit?: readonly [name: string, maximum: number];
+}
+
+/** How much of a long line the message shows on either side of the place. */
+const CONTEXT = 60;
+
+const KEYWORD = /^[A-Z]+$/;
+
+/**
+ * The `FORMDB_SYNTAX` error of a problem. Its fields are `line` and `column` (from 1, the column in
+ * characters), `found` and `expected`; its message ends with the line and a caret under the place.
+ */
+export function syntaxError(problem: SyntaxProblem): FormDBError {
+  const { text, found, expected, reason, limit } = problem;
+  const at = Math.min(problem.at, text.length);
+  const { line, start, end } = lineAt(text, at);
+  const column = charactersBetween(text, start, at) + 1;
+  const said = reason ?? `expected ${list(expected)}, found ${found}${suggestion(found, expected)}`;
+  return new FormDBError(
+    "FORMDB_SYNTAX",
+    `The query can't be read at line ${line}, column ${column}: ${said}\n\n${excerpt(text, start, at, end)}`,
+    {
+      details: {
+        line,
+        column,
+        found,
+        expected: Object.freeze([...expected]),
+        ...(limit === undefined ? {} : { limit: limit[0], maximum: limit[1] }),
+      },
+    },
+  );
+}
+
+/** The error for a text with more of something than a limit allows. */
+export function limitError(
+  text: string,
+  at: number,
+  what: string,
+  limit: readonly [name: string, maximum: number],
+  found: number | string = "more",
+): FormDBError {
+  return syntaxError({
+    text,
+    at,
+    found: String(found),
+    expected: [`at most ${limit[1]}`],
+    reason: `${what} must be at most ${limit[1]} (${limit[0]}), found ${found}`,
+    limit,
+  });
+}
+
+/** A piece of the text as a message quotes it. */
+export function quoteSource(text: string, start: number, end: number): string {
+  const piece = text.slice(start, end);
+  return JSON.stringify(piece.length > 40 ? `${cut(piece, 37)}...` : piece);
+}
+
+function lineAt(text: string, at: number): { line: number; start: number; end: number } {
+  let line = 1;
+  let start = 0;
+  for (let i = 0; i < at; i++) {
+    const code = text.charCodeAt(i);
+    // A carriage return before a line feed is no line end of its own.
+    if (code === 0x0a || (code === 0x0d && text.charCodeAt(i + 1) !== 0x0a)) {
+      line++;
+      start = i + 1;
+    }
+  }
+  let end = start;
+  while (end < text.length && text.charCodeAt(end) !== 0x0a && text.charCodeAt(end) !== 0x0d) end++;
+  return { line, start, end };
+}
+
+function charactersBetween(text: string, start: number, end: number): number {
+  let count = 0;
+  for (let i = start; i < end; i++) {
+    // The second half of a surrogate pair is no character of its own.
+    if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) count++;
+  }
+  return count;
+}
+
+function excerpt(text: string, start: number, at: number, end: number): string {
+  const cutFrom = at - start > CONTEXT;
+  const from = cutFrom ? at - CONTEXT : start;
+  const to = Math.max(at, Math.min(end, at + CONTEXT));
+  const before = (cutFrom ? "..." : "") + text.slice(from, at).toWellFormed();
+  const after = text.slice(at, to).toWellFormed() + (to < end ? "..." : "");
+  // A tab stays a tab, so that the caret stands under its place whatever a tab's width is.
+  const indent = before.replace(/[^\t]/gu, " ");
+  return `  ${before}${after}\n  ${indent}^`;
+}
+
+function list(expected: readonly string[]): string {
+  if (expected.length < 2) return expected.join("");
+  return `${expected.slice(0, -1).join(", ")} or ${expected.at(-1)}`;
+}
+
+function suggestion(found: string, expected: readonly string[]): string {
+  const word = /^"([A-Za-z]{1,20})"$/.exec(found)?.[1];
+  if (word === undefined) return "";
+  const near = nearestName(
+    word,
+    expected.flatMap((item) => item.split(" ")).filter((item) => KEYWORD.test(item)),
+  );
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
+function cut(text: string, length: number): string {
+  return text.slice(0, length).toWellFormed();
+}

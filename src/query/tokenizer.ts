@@ -1,0 +1,342 @@
+import { Cursor, isDigit, isLetter } from "./cursor.ts";
+import { readJson } from "./json.ts";
+import { MAX_PARAMETERS, MAX_PATH_INDEX } from "./limits.ts";
+import { readNumber } from "./numbers.ts";
+import { limitError, quoteSource, syntaxError } from "./syntax-error.ts";
+import { findWord, type Word } from "./words.ts";
+
+/** What a token is. Numbers, because this is looked at once a token on the way to every cached plan. */
+export const TOKEN = {
+  end: 0,
+  keyword: 1,
+  name: 2,
+  aggregate: 3,
+  symbol: 4,
+  /** `[n]` behind a name or another one. */
+  index: 5,
+  literal: 6,
+  /** `#n`, only in a shape's key. */
+  slot: 7,
+  /** `$n` or `?`. */
+  parameter: 8,
+  /** `:name`. */
+  named: 9,
+} as const;
+
+export type TokenKind = (typeof TOKEN)[keyof typeof TOKEN];
+
+const BARE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * The one tokenizer of the language. It is its own current token: `next` moves to the following one, and its
+ * fields say what that is, so that a text costs no object for each token.
+ */
+export class Tokenizer extends Cursor {
+  kind: TokenKind = TOKEN.end;
+  /** Of a keyword, an aggregate or a symbol its canonical spelling; of a name `name` has it. */
+  text = "";
+  /** Of a literal. */
+  value: unknown = undefined;
+  /** Of an index, a slot or a parameter, from 0. */
+  index = 0;
+  /** Where the token starts; it ends at `position`. */
+  start = 0;
+  /** Where the token before it ends. */
+  previousEnd = 0;
+  /** Whether the source spells the token as `spelling` does. */
+  verbatim = true;
+  #afterIs = false;
+  #positional = 0;
+  #parameters = 0;
+  #parameterStyle = "";
+
+  /** Moves to the next token. Throws `FORMDB_SYNTAX` where the text holds none. */
+  next(): TokenKind {
+    const text = this.source;
+    const before = this.kind;
+    const beforeText = this.text;
+    const afterIs = this.#afterIs;
+    this.#afterIs = false;
+    this.previousEnd = this.position;
+    this.skipTrivia();
+    const start = this.position;
+    this.start = start;
+    this.verbatim = true;
+    if (start >= text.length) return this.#become(TOKEN.end, "");
+    const code = text.charCodeAt(start);
+    if (isLetter(code)) return this.#readWord(before, beforeText, afterIs);
+    if (isDigit(code) || code === 0x2d) return this.#becomeLiteral(readNumber(this));
+    switch (code) {
+      case 0x22: // "
+      case 0x27: // '
+        return this.#becomeLiteral(this.readQuoted("the string"));
+      case 0x60: // `
+        return this.#readQuotedName();
+      case 0x28: // (
+        return this.#symbol("(", 1);
+      case 0x29:
+        return this.#symbol(")", 1);
+      case 0x2a:
+        return this.#symbol("*", 1);
+      case 0x2c:
+        return this.#symbol(",", 1);
+      case 0x2e:
+        return this.#symbol(".", 1);
+      case 0x3d:
+        return this.#symbol("=", 1);
+      case 0x3c: // <
+        return this.#readLess();
+      case 0x3e: // >
+        return text.charCodeAt(start + 1) === 0x3d ? this.#symbol(">=", 2) : this.#symbol(">", 1);
+      case 0x21: // !
+        if (text.charCodeAt(start + 1) === 0x3d) return this.#symbol("!=", 2);
+        break;
+      case 0x5b: // [
+        if (before === TOKEN.name || before === TOKEN.index) return this.#readIndex();
+        return this.#becomeLiteral(readJson(this));
+      case 0x7b: // {
+        return this.#becomeLiteral(readJson(this));
+      case 0x24: // $
+        return this.#readPosition();
+      case 0x3f: // ?
+        return this.#readQuestionMark();
+      case 0x3a: // :
+        return this.#readNamed();
+      case 0x23: // #
+        if (isDigit(text.charCodeAt(start + 1))) return this.#readSlot();
+        break;
+      case 0x3b: // ;
+        return this.#readEnd();
+    }
+    throw this.#unexpected();
+  }
+
+  /** The code of the character that the next token starts with; NaN at the end. */
+  peek(): number {
+    const { position } = this;
+    this.skipTrivia();
+    const code = this.source.charCodeAt(this.position);
+    this.position = position;
+    return code;
+  }
+
+  /** A name's text, without its quotes. */
+  get name(): string {
+    return this.text === "" ? this.source.slice(this.start, this.position) : this.text;
+  }
+
+  /** The token as a shape's key spells it. */
+  get spelling(): string {
+    switch (this.kind) {
+      case TOKEN.name: {
+        const name = this.name;
+        return needsQuotes(name) ? `\`${name.replaceAll("`", "``")}\`` : name;
+      }
+      case TOKEN.index:
+        return `[${this.index}]`;
+      case TOKEN.slot:
+        return `#${this.index}`;
+      case TOKEN.parameter:
+        return `$${this.index + 1}`;
+      case TOKEN.named:
+        return `:${this.text}`;
+      default:
+        return this.text;
+    }
+  }
+
+  /** The token as an error says what was found. */
+  get found(): string {
+    if (this.start >= this.source.length) return "the end of the text";
+    return quoteSource(this.source, this.start, this.position);
+  }
+
+  #become(kind: TokenKind, text: string): TokenKind {
+    this.kind = kind;
+    this.text = text;
+    return kind;
+  }
+
+  #becomeLiteral(value: unknown): TokenKind {
+    this.value = value;
+    return this.#become(TOKEN.literal, "");
+  }
+
+  #symbol(text: string, length: number): TokenKind {
+    this.position += length;
+    return this.#become(TOKEN.symbol, text);
+  }
+
+  #readWord(before: TokenKind, beforeText: string, afterIs: boolean): TokenKind {
+    const { start } = this;
+    this.skipName();
+    const word = findWord(this.source, start, this.position);
+    if (word === undefined) return this.#become(TOKEN.name, "");
+    if (!this.#isItself(word, before, beforeText)) {
+      this.verbatim = false;
+      return this.#become(TOKEN.name, "");
+    }
+    const { text } = word;
+    if (word.class === "aggregate") {
+      this.verbatim = this.source.startsWith(text, start);
+      return this.#become(TOKEN.aggregate, text);
+    }
+    // A lifted NULL would change the meaning in one place only, `IS [NOT] NULL`.
+    if (text === "TRUE") return this.#becomeLiteral(true);
+    if (text === "FALSE") return this.#becomeLiteral(false);
+    if (text === "NULL" && !afterIs) return this.#becomeLiteral(null);
+    this.#afterIs = text === "IS" || (afterIs && text === "NOT");
+    this.verbatim = this.source.startsWith(text, start);
+    return this.#become(TOKEN.keyword, text);
+  }
+
+  /** Whether a word stands for itself here; else it is a name. */
+  #isItself(word: Word, before: TokenKind, beforeText: string): boolean {
+    if (before === TOKEN.symbol && beforeText === ".") return false;
+    switch (word.class) {
+      case "reserved":
+        return true;
+      case "object":
+        return (
+          before === TOKEN.keyword &&
+          (beforeText === "CREATE" ||
+            beforeText === "DROP" ||
+            beforeText === "INTROSPECT" ||
+            beforeText === "UNIQUE")
+        );
+      case "direction":
+        return (
+          before === TOKEN.name || before === TOKEN.index || (before === TOKEN.symbol && beforeText === ")")
+        );
+      case "aggregate":
+        // `ON count (path)` names a collection.
+        return !(before === TOKEN.keyword && beforeText === "ON") && this.peek() === 0x28;
+    }
+  }
+
+  #readQuotedName(): TokenKind {
+    const name = this.readQuotedName();
+    this.verbatim = needsQuotes(name);
+    return this.#become(TOKEN.name, name);
+  }
+
+  #readLess(): TokenKind {
+    const next = this.source.charCodeAt(this.start + 1);
+    if (next === 0x3d) return this.#symbol("<=", 2);
+    if (next !== 0x3e) return this.#symbol("<", 1);
+    this.verbatim = false;
+    return this.#symbol("!=", 2);
+  }
+
+  #readIndex(): TokenKind {
+    const { start } = this;
+    this.position++;
+    this.skipTrivia();
+    const digits = this.position;
+    const index = this.#readDigits("the index of an array", "MAX_PATH_INDEX", MAX_PATH_INDEX);
+    const length = this.position - digits;
+    this.skipTrivia();
+    if (this.source.charCodeAt(this.position) !== 0x5d) throw this.#unexpected(['"]"']);
+    this.position++;
+    this.index = index;
+    this.verbatim = this.position - start === length + 2;
+    return this.#become(TOKEN.index, "");
+  }
+
+  #readSlot(): TokenKind {
+    this.position++;
+    this.index = this.#readDigits("the number of a slot", "MAX_PARAMETERS", MAX_PARAMETERS - 1);
+    return this.#become(TOKEN.slot, "");
+  }
+
+  #readPosition(): TokenKind {
+    this.position++;
+    const at = this.position;
+    const number = this.#readDigits("the number of a parameter", "MAX_PARAMETERS", MAX_PARAMETERS);
+    if (number === 0) throw this.#refuse(at, '"$0"', "parameters count from $1");
+    this.#countParameter("$n");
+    this.index = number - 1;
+    return this.#become(TOKEN.parameter, "");
+  }
+
+  #readQuestionMark(): TokenKind {
+    this.position++;
+    this.#countParameter("?");
+    this.index = this.#positional++;
+    this.verbatim = false;
+    return this.#become(TOKEN.parameter, "");
+  }
+
+  #readNamed(): TokenKind {
+    this.position++;
+    const start = this.position;
+    if (!isLetter(this.source.charCodeAt(start))) throw this.#unexpected(["a parameter's name"]);
+    this.skipName();
+    this.#countParameter(":name");
+    return this.#become(TOKEN.named, this.source.slice(start, this.position));
+  }
+
+  /** The optional semicolon: nothing may follow it. */
+  #readEnd(): TokenKind {
+    this.position++;
+    const end = this.position;
+    this.skipTrivia();
+    if (this.position < this.source.length) throw this.#unexpected(["the end of the text"]);
+    this.position = end;
+    return this.#become(TOKEN.end, "");
+  }
+
+  #readDigits(what: string, limit: string, maximum: number): number {
+    const text = this.source;
+    const start = this.position;
+    let number = 0;
+    let i = start;
+    while (isDigit(text.charCodeAt(i))) number = number * 10 + (text.charCodeAt(i++) - 0x30);
+    if (i === start) throw this.#unexpected(["a number"]);
+    if (number > maximum) {
+      throw limitError(text, start, what, [limit, maximum], quoteSource(text, start, i));
+    }
+    if (i - start > 1 && text.charCodeAt(start) === 0x30) {
+      throw this.#refuse(start, quoteSource(text, start, i), `${what} must not start with a surplus 0`);
+    }
+    this.position = i;
+    return number;
+  }
+
+  #countParameter(style: string): void {
+    if (this.#parameterStyle !== style) {
+      if (this.#parameterStyle !== "") {
+        throw this.#refuse(
+          this.start,
+          this.found,
+          `parameters must all be of one style: ${style} is used together with ${this.#parameterStyle}`,
+        );
+      }
+      this.#parameterStyle = style;
+    }
+    if (++this.#parameters > MAX_PARAMETERS) {
+      throw limitError(this.source, this.start, "the number of parameters", [
+        "MAX_PARAMETERS",
+        MAX_PARAMETERS,
+      ]);
+    }
+  }
+
+  #refuse(at: number, found: string, reason: string): Error {
+    return syntaxError({ text: this.source, at, found, expected: ["a parameter or an index"], reason });
+  }
+
+  #unexpected(expected: readonly string[] = ["a word, a value or an operator"]): Error {
+    const found = this.describe();
+    const hint =
+      this.source.charCodeAt(this.position) > 127
+        ? `expected ${expected.join(" or ")}, found ${found}; names of other characters than letters, digits and ` +
+          "underscores stand in back-quotes"
+        : undefined;
+    return syntaxError({ text: this.source, at: this.position, found, expected, reason: hint });
+  }
+}
+
+function needsQuotes(name: string): boolean {
+  return !BARE_NAME.test(name) || findWord(name, 0, name.length) !== undefined;
+}

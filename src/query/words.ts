@@ -1,0 +1,64 @@
+/**
+ * The words of the language. A reserved one is always itself and needs back-quotes as a name. The others
+ * are names wherever a name can stand: `desc`, `index` and `count` are good names of fields.
+ */
+
+/** Where a word is itself, and not a name. */
+export type WordClass =
+  /** Everywhere, but for after a dot. */
+  | "reserved"
+  /** After CREATE, DROP, INTROSPECT or UNIQUE. */
+  | "object"
+  /** After a path. */
+  | "direction"
+  /** Before an opening parenthesis. */
+  | "aggregate";
+
+export interface Word {
+  /** In capitals. */
+  readonly text: string;
+  readonly class: WordClass;
+}
+
+const CLASSES: Readonly<Record<WordClass, string>> = {
+  reserved:
+    "SELECT FROM WHERE GROUP ORDER BY LIMIT OFFSET AS INSERT INTO UPDATE SET DELETE CREATE DROP ON EXPLAIN " +
+    "INTROSPECT AND OR NOT IN LIKE BETWEEN IS NULL TRUE FALSE CONTAINS",
+  object: "COLLECTION COLLECTIONS INDEX INDEXES UNIQUE",
+  direction: "ASC DESC",
+  aggregate: "COUNT SUM AVG MIN MAX",
+};
+
+/** The words by the bits of their first and last letters, which no more than two share. */
+const BUCKETS: (Word[] | undefined)[] = new Array<Word[] | undefined>(1024).fill(undefined);
+
+for (const [wordClass, words] of Object.entries(CLASSES) as [WordClass, string][]) {
+  for (const text of words.split(" ")) {
+    const word: Word = Object.freeze({ text, class: wordClass });
+    const bucket = bucketOf(text.charCodeAt(0), text.charCodeAt(text.length - 1));
+    BUCKETS[bucket] = [...(BUCKETS[bucket] ?? []), word];
+  }
+}
+
+/** The word that stands in a text from `start` to `end`, in any case; undefined where it is a mere name. */
+export function findWord(text: string, start: number, end: number): Word | undefined {
+  const bucket = BUCKETS[bucketOf(text.charCodeAt(start), text.charCodeAt(end - 1))];
+  if (bucket === undefined) return undefined;
+  for (let i = 0; i < bucket.length; i++) {
+    const word = bucket[i]!;
+    if (word.text.length === end - start && same(word.text, text, start)) return word;
+  }
+  return undefined;
+}
+
+function same(word: string, text: string, start: number): boolean {
+  for (let i = 0; i < word.length; i++) {
+    // Clearing one bit capitalises a letter, and makes no letter of a digit or an underscore.
+    if ((text.charCodeAt(start + i) & 0xdf) !== word.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function bucketOf(first: number, last: number): number {
+  return ((first & 31) << 5) | (last & 31);
+}
