@@ -33,6 +33,8 @@ export interface MetricDefinition {
   readonly buckets?: readonly number[];
   /** For gauges; `sum` when left out. */
   readonly aggregate?: GaugeAggregation;
+  /** Exported only once something asks for it. */
+  readonly onDemand?: boolean;
 }
 
 /** Seconds, from ten microseconds (a SQLite read by id) to ten seconds. */
@@ -114,32 +116,33 @@ export const FLUSH_REASONS: readonly FlushReason[] = Object.freeze([
   "explicit",
   "close",
 ]);
-export const ERROR_CODES: readonly ErrorCode[] = Object.freeze([
-  "FORMDB_SYNTAX",
-  "FORMDB_UNKNOWN_COLLECTION",
-  "FORMDB_PARAMETER_MISMATCH",
-  "FORMDB_INVALID_DOCUMENT",
-  "FORMDB_INVALID_ID",
-  "FORMDB_DUPLICATE_ID",
-  "FORMDB_CONSTRAINT",
-  "FORMDB_NOT_FOUND",
-  "FORMDB_POOL_TIMEOUT",
-  "FORMDB_POOL_QUEUE_FULL",
-  "FORMDB_POOL_PAUSED",
-  "FORMDB_POOL_CLOSED",
-  "FORMDB_CONNECT_FAILED",
-  "FORMDB_CONNECTION_LOST",
-  "FORMDB_SERIALIZATION",
-  "FORMDB_BUSY",
-  "FORMDB_QUEUE_FULL",
-  "FORMDB_STALE_PLAN",
-  "FORMDB_TIMEOUT",
-  "FORMDB_ABORTED",
-  "FORMDB_CLOSED",
-  "FORMDB_CONFIG",
-  "FORMDB_UNSUPPORTED",
-  "FORMDB_ENGINE",
-]);
+const CODES: Readonly<Record<ErrorCode, true>> = {
+  FORMDB_SYNTAX: true,
+  FORMDB_UNKNOWN_COLLECTION: true,
+  FORMDB_PARAMETER_MISMATCH: true,
+  FORMDB_INVALID_DOCUMENT: true,
+  FORMDB_INVALID_ID: true,
+  FORMDB_DUPLICATE_ID: true,
+  FORMDB_CONSTRAINT: true,
+  FORMDB_NOT_FOUND: true,
+  FORMDB_POOL_TIMEOUT: true,
+  FORMDB_POOL_QUEUE_FULL: true,
+  FORMDB_POOL_PAUSED: true,
+  FORMDB_POOL_CLOSED: true,
+  FORMDB_CONNECT_FAILED: true,
+  FORMDB_CONNECTION_LOST: true,
+  FORMDB_SERIALIZATION: true,
+  FORMDB_BUSY: true,
+  FORMDB_QUEUE_FULL: true,
+  FORMDB_STALE_PLAN: true,
+  FORMDB_TIMEOUT: true,
+  FORMDB_ABORTED: true,
+  FORMDB_CLOSED: true,
+  FORMDB_CONFIG: true,
+  FORMDB_UNSUPPORTED: true,
+  FORMDB_ENGINE: true,
+};
+export const ERROR_CODES: readonly string[] = Object.freeze(Object.keys(CODES));
 /** The classes (first two characters) of SQLSTATE that databases raise often. */
 export const SQLSTATE_CLASSES: readonly string[] = Object.freeze([
   "08",
@@ -446,35 +449,40 @@ const PROCESS: readonly MetricDefinition[] = [
   {
     name: "event_loop_delay_mean_seconds",
     type: "gauge",
-    help: "Mean delay of the event loop in the current window of at least ten seconds.",
+    help: "Mean delay of the event loop since the scrape before, and for at least ten seconds.",
+    onDemand: true,
     unit: "seconds",
     aggregate: "mean",
   },
   {
     name: "event_loop_delay_p50_seconds",
     type: "gauge",
-    help: "Median delay of the event loop in the current window.",
+    help: "Median delay of the event loop in that time.",
+    onDemand: true,
     unit: "seconds",
     aggregate: "max",
   },
   {
     name: "event_loop_delay_p99_seconds",
     type: "gauge",
-    help: "Delay of the event loop that one in a hundred exceeds, in the current window.",
+    help: "Delay of the event loop that one in a hundred exceeds, in that time.",
+    onDemand: true,
     unit: "seconds",
     aggregate: "max",
   },
   {
     name: "event_loop_delay_max_seconds",
     type: "gauge",
-    help: "Longest delay of the event loop in the current window.",
+    help: "Longest delay of the event loop in that time.",
+    onDemand: true,
     unit: "seconds",
     aggregate: "max",
   },
   {
     name: "event_loop_utilization_ratio",
     type: "gauge",
-    help: "Share of the window in which the event loop was busy, from 0 to 1.",
+    help: "Share of that time in which the event loop was busy, from 0 to 1.",
+    onDemand: true,
     unit: "ratio",
     aggregate: "mean",
   },

@@ -1,0 +1,37 @@
+import { labelText } from "./label-text.ts";
+
+/** Labels of an example of what was counted, mostly `{ trace_id, span_id }`. */
+export type ExemplarLabels = Readonly<Record<string, string>>;
+
+/** OpenMetrics allows so many characters for the names and values of an exemplar together. */
+export const MAX_EXEMPLAR_LENGTH = 128;
+
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** An example of what was counted: shown in OpenMetrics beside the bucket or the counter. */
+export interface Exemplar {
+  /** Escaped, without the braces. */
+  readonly text: string;
+  readonly value: number;
+  /** Milliseconds since 1970. */
+  readonly wallTimeMs: number;
+}
+
+/** The exemplar, or undefined where OpenMetrics allows no such labels: recording never fails. */
+export function makeExemplar(
+  labels: ExemplarLabels,
+  value: number,
+  wallTimeMs: number,
+): Exemplar | undefined {
+  const names: string[] = [];
+  const values: string[] = [];
+  let length = 0;
+  for (const [name, given] of Object.entries(labels)) {
+    if (typeof given !== "string" || !LABEL_NAME.test(name)) return undefined;
+    names.push(name);
+    values.push(given.toWellFormed());
+    length += name.length + [...given].length;
+  }
+  if (length === 0 || length > MAX_EXEMPLAR_LENGTH) return undefined;
+  return { text: labelText(names, values), value, wallTimeMs };
+}

@@ -1,0 +1,55 @@
+import type { Series, StoreContext } from "./series.ts";
+
+/** A bound gauge: a number that is set, moved up and down, or read when metrics are exported. */
+export class Gauge implements Series {
+  readonly labelValues: readonly string[];
+  readonly text: string;
+  readonly createdMs: number;
+  readonly #values: Float64Array;
+  readonly #slot: number;
+  #read: (() => number) | undefined = undefined;
+  #moves = false;
+
+  constructor(context: StoreContext, labelValues: readonly string[], text: string) {
+    this.labelValues = labelValues;
+    this.text = text;
+    this.createdMs = context.wallTime();
+    const { values, slot } = context.cells.take(1);
+    this.#values = values;
+    this.#slot = slot;
+  }
+
+  /** Any number goes, NaN and the infinities included: the exposition formats know them. */
+  set(value: number): void {
+    this.#values[this.#slot] = value;
+  }
+
+  inc(amount = 1): void {
+    this.#moves = true;
+    this.#values[this.#slot]! += amount;
+  }
+
+  dec(amount = 1): void {
+    this.#moves = true;
+    this.#values[this.#slot]! -= amount;
+  }
+
+  /** Has the value read by `read` whenever metrics are exported. What `read` throws is counted, not passed on. */
+  collect(read: () => number): void {
+    this.#read = read;
+  }
+
+  /** Reads a gauge that is read at export; `collect` said how. */
+  refresh(): void {
+    if (this.#read !== undefined) this.#values[this.#slot] = this.#read();
+  }
+
+  get value(): number {
+    return this.#values[this.#slot]!;
+  }
+
+  /** Back to zero, unless the gauge is moved up and down: then it says how many are open, and stays true. */
+  reset(): void {
+    if (!this.#moves) this.#values[this.#slot] = 0;
+  }
+}

@@ -1,0 +1,188 @@
+import type { CounterFamily, GaugeFamily, HistogramFamily } from "./instruments.ts";
+
+/** What metrics read of a pool; `Pool.stats()` gives it. */
+export interface PoolSource {
+  readonly idle: number;
+  readonly inUse: number;
+  readonly waiting: number;
+  /** Connections that are being opened. */
+  readonly pending?: number | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  /** How long the first waiter has waited. */
+  readonly oldestWaitMs?: number | undefined;
+}
+
+/** What metrics read of a plan cache; `PlanCache.stats()` gives it. */
+export interface CacheSource {
+  readonly size: number;
+  readonly maxSize?: number | undefined;
+  readonly bytes?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  /** From 0 to 1. */
+  readonly doubledHitRate?: number | undefined;
+}
+
+/** What metrics read of a batch processor; `BatchProcessor.stats()` gives it. */
+export interface BatchSource {
+  readonly queued: number;
+  readonly queuedBytes?: number | undefined;
+  /** How long the first operation in the queue has waited. */
+  readonly oldestMs?: number | undefined;
+}
+
+/** What this room's parts need of the store: its catalogue and the moment before an export. */
+export interface CatalogueHost {
+  counterOf(name: string): CounterFamily;
+  gaugeOf(name: string): GaugeFamily;
+  histogramOf(name: string): HistogramFamily;
+  onCollect(collector: () => void): () => void;
+}
+
+/**
+ * The gauges that are read at export from pools, caches and batch queues. Of several with one name,
+ * the numbers are added; once the last is detached, its gauges say 0.
+ */
+export class Sources {
+  readonly #host: CatalogueHost;
+  readonly #pools: Map<string, Set<() => PoolSource>> = new Map();
+  readonly #caches: Set<() => CacheSource> = new Set();
+  readonly #batches: Set<() => BatchSource> = new Set();
+
+  constructor(host: CatalogueHost) {
+    this.#host = host;
+    host.onCollect(() => this.#readPools());
+    host.onCollect(() => this.#readCaches());
+    host.onCollect(() => this.#readBatches());
+  }
+
+  addPool(name: string, read: () => PoolSource): () => void {
+    let sources = this.#pools.get(name);
+    if (sources === undefined) {
+      sources = new Set();
+      this.#pools.set(name, sources);
+      zeroPool(this.#host, name);
+    }
+    return join(sources, read);
+  }
+
+  addCache(read: () => CacheSource): () => void {
+    return join(this.#caches, read);
+  }
+
+  addBatch(read: () => BatchSource): () => void {
+    return join(this.#batches, read);
+  }
+
+  #readPools(): void {
+    // Without a source the two old gauges belong to whoever sets them.
+    if (this.#pools.size === 0) return;
+    const host = this.#host;
+    let size = 0;
+    let active = 0;
+    for (const [pool, sources] of this.#pools) {
+      const all = [...sources].map((read) => read());
+      const idle = sum(all, (one) => one.idle);
+      const inUse = sum(all, (one) => one.inUse);
+      const states = host.gaugeOf("pool_connections");
+      states.labels({ pool, state: "idle" }).set(idle);
+      states.labels({ pool, state: "in_use" }).set(inUse);
+      states.labels({ pool, state: "opening" }).set(sum(all, (one) => one.pending));
+      set(
+        host,
+        "pool_max_connections",
+        pool,
+        sum(all, (one) => one.max),
+      );
+      set(
+        host,
+        "pool_min_connections",
+        pool,
+        sum(all, (one) => one.min),
+      );
+      set(
+        host,
+        "pool_waiting",
+        pool,
+        sum(all, (one) => one.waiting),
+      );
+      const oldest = Math.max(0, ...all.map((one) => one.oldestWaitMs ?? 0));
+      set(host, "pool_oldest_waiter_age_seconds", pool, oldest / 1_000);
+      size += idle + inUse;
+      active += inUse;
+    }
+    host.gaugeOf("connection_pool_size").set(size);
+    host.gaugeOf("active_connections").set(active);
+  }
+
+  #readCaches(): void {
+    const host = this.#host;
+    const all = [...this.#caches].map((read) => read());
+    host.gaugeOf("cache_entries").set(sum(all, (one) => one.size));
+    host.gaugeOf("cache_max_entries").set(sum(all, (one) => one.maxSize));
+    host.gaugeOf("cache_bytes").set(sum(all, (one) => one.bytes));
+    host.gaugeOf("cache_max_bytes").set(sum(all, (one) => finite(one.maxBytes)));
+    const ratios = all.flatMap((one) => one.doubledHitRate ?? []);
+    host
+      .gaugeOf("cache_doubled_hit_ratio")
+      .set(ratios.length === 0 ? 0 : sum(ratios, (r) => r) / ratios.length);
+  }
+
+  #readBatches(): void {
+    if (this.#batches.size === 0) return;
+    const host = this.#host;
+    const all = [...this.#batches].map((read) => read());
+    const queued = sum(all, (one) => one.queued);
+    host.gaugeOf("batch_size").set(queued);
+    host.gaugeOf("batch_queue_length").set(queued);
+    host.gaugeOf("batch_queue_bytes").set(sum(all, (one) => one.queuedBytes));
+    host
+      .gaugeOf("batch_queue_oldest_age_seconds")
+      .set(Math.max(0, ...all.map((one) => one.oldestMs ?? 0)) / 1_000);
+  }
+}
+
+/** Begins the series of a pool, so that its first failure is seen as a rise from zero. */
+export function zeroPool(host: CatalogueHost, pool: string): void {
+  for (const name of POOL_GAUGES) host.gaugeOf(name).zero({ pool });
+  for (const name of POOL_HISTOGRAMS) host.histogramOf(name).zero({ pool });
+  for (const name of POOL_COUNTERS) host.counterOf(name).zero({ pool });
+}
+
+const POOL_GAUGES = [
+  "pool_connections",
+  "pool_max_connections",
+  "pool_min_connections",
+  "pool_waiting",
+  "pool_oldest_waiter_age_seconds",
+  "pool_peak_in_use",
+  "pool_peak_waiting",
+  "pool_paused",
+];
+const POOL_HISTOGRAMS = ["pool_wait_seconds", "pool_hold_seconds", "pool_connect_seconds"];
+const POOL_COUNTERS = [
+  "pool_acquire_failures_total",
+  "pool_connections_opened_total",
+  "pool_connections_closed_total",
+  "pool_invalidations_total",
+];
+
+function set(host: CatalogueHost, name: string, pool: string, value: number): void {
+  host.gaugeOf(name).labels({ pool }).set(value);
+}
+
+function sum<T>(all: readonly T[], pick: (one: T) => number | undefined): number {
+  return all.reduce((total, one) => total + (pick(one) ?? 0), 0);
+}
+
+function finite(value: number | undefined): number {
+  return value !== undefined && Number.isFinite(value) ? value : 0;
+}
+
+function join<T>(sources: Set<() => T>, read: () => T): () => void {
+  const own = (): T => read();
+  sources.add(own);
+  return () => {
+    sources.delete(own);
+  };
+}
