@@ -46,10 +46,10 @@ export interface ExpressionDialect {
   /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
   indexExpressions(path: DocumentPath): readonly string[];
   /**
-   * What a unique index holds besides: NULL where the path has no scalar, so that documents without a value there,
-   * or with an array or an object, never collide.
+   * All that an index over several paths holds. A unique one also has, at its end, a column for each path that is
+   * NULL where no scalar is: documents without a value there, or with an array or an object, never collide.
    */
-  uniqueGuard(path: DocumentPath): string;
+  indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
 
   equals(path: DocumentPath, operand: number, wanted: boolean): Fragment;
   orders(path: DocumentPath, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
@@ -76,7 +76,11 @@ export interface ExpressionDialect {
   groupColumn(path: DocumentPath): Column;
   /** `ORDER BY` such a path; with `total` also among arrays and among objects. */
   orderByGroup(path: DocumentPath, descending: boolean, total: boolean): readonly string[];
-  orderByAggregate(aggregate: Aggregate, path: DocumentPath | undefined, descending: boolean): readonly string[];
+  orderByAggregate(
+    aggregate: Aggregate,
+    path: DocumentPath | undefined,
+    descending: boolean,
+  ): readonly string[];
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
 
   /** The changed document. */

@@ -28,7 +28,10 @@ export function sql(
 
 /** Several fragments with the same text between each two. */
 export function join(fragments: readonly (string | Fragment)[], separator: string): Fragment {
-  return fragments.reduce<Fragment>((left, right, i) => (i === 0 ? sql`${right}` : sql`${left}${separator}${right}`), []);
+  return fragments.reduce<Fragment>(
+    (left, right, i) => (i === 0 ? sql`${right}` : sql`${left}${separator}${right}`),
+    [],
+  );
 }
 
 /**

@@ -1,0 +1,60 @@
+import type { DocumentPath } from "../ddl-dialect.ts";
+import type { ExpressionDialect } from "../expression-dialect.ts";
+import { type Bound, type Fragment, sql } from "../fragment.ts";
+import { RANK } from "../value-rank.ts";
+import { change } from "./changes.ts";
+import {
+  aggregate,
+  column,
+  groupBy,
+  groupColumn,
+  indexExpressions,
+  orderBy,
+  orderByAggregate,
+  orderByGroup,
+} from "./columns.ts";
+import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
+import { termOf } from "./terms.ts";
+
+function uniqueGuard(path: DocumentPath): string {
+  const { rank } = termOf(path);
+  return `(CASE WHEN ${rank} BETWEEN ${RANK.boolean} AND ${RANK.string} THEN 1 END)`;
+}
+
+function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
+  const head = count === undefined ? [] : sql` LIMIT ${count}::bigint`;
+  return offset === undefined ? head : sql`${head} OFFSET ${offset}::bigint`;
+}
+
+/**
+ * How PostgreSQL spells conditions and columns. What is at a path has a rank (its type), a number and a text; an
+ * index holds the three, so equality, ranges and orderings use it. Texts are ordered by code point whatever the
+ * order of the database is.
+ */
+export const postgresExpressions: ExpressionDialect = Object.freeze({
+  indexExpressions,
+  indexColumns: (paths: readonly DocumentPath[], unique: boolean): readonly string[] => [
+    ...paths.flatMap(indexExpressions),
+    ...(unique ? paths.map(uniqueGuard) : []),
+  ],
+  equals,
+  orders,
+  equalPaths,
+  orderPaths,
+  isIn,
+  like,
+  contains,
+  isNull,
+  truth,
+  documentColumns: "id, doc::text",
+  column,
+  aggregate,
+  orderBy,
+  groupBy,
+  groupColumn,
+  orderByGroup,
+  orderByAggregate,
+  limit,
+  change,
+  now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+});

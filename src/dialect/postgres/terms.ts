@@ -1,0 +1,77 @@
+import type { DocumentPath } from "../ddl-dialect.ts";
+import { RANK } from "../value-rank.ts";
+
+/** How PostgreSQL spells what is at a place of a document. */
+export interface PostgresTerm {
+  /** The type's number in `RANK`, an `integer`. */
+  readonly rank: string;
+  /** What numbers are ordered by, and booleans as 0 and 1; 0 for the others. A `numeric`. */
+  readonly number: string;
+  /** What strings are ordered by; '' for the others. A `text` in the order of code points. */
+  readonly text: string;
+  /** Its JSON, a `jsonb`; NULL where there is nothing, but also a JSON null. */
+  readonly json: string;
+  /** Whether it is the document's key. */
+  readonly isKey: boolean;
+}
+
+/** A string of SQL. Only for paths and other things of the statement itself, never for values. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Several names as the text of an array. */
+function textArray(names: readonly string[]): string {
+  return literal(`{${names.map((name) => `"${name.replace(/["\\]/g, "\\$&")}"`).join(",")}}`);
+}
+
+/** Names for which `#>` looks into arrays too. */
+const INDEX_LIKE = /^\s*[+-]?\d/;
+
+/**
+ * The JSON at a path, and the same as text. `->` and `#>` are quick, but `->` with a number takes a scalar for an
+ * array of one, and `#>` takes the name "0" for an index; a strict JSON path does neither.
+ */
+function spell(path: DocumentPath): { readonly json: string; readonly text: string } {
+  if (path.length === 1 && typeof path[0] === "string") {
+    return { json: `(doc -> ${literal(path[0])})`, text: `(doc ->> ${literal(path[0])})` };
+  }
+  if (path.every((part): part is string => typeof part === "string" && !INDEX_LIKE.test(part))) {
+    return { json: `(doc #> ${textArray(path)})`, text: `(doc #>> ${textArray(path)})` };
+  }
+  const steps = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${JSON.stringify(part)}`));
+  const json = `jsonb_path_query_first(doc, ${literal(`strict $${steps.join("")}`)}, '{}', true)`;
+  return { json, text: `(${json} #>> '{}')` };
+}
+
+/** The term of a `jsonb` expression. */
+export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): PostgresTerm {
+  const type = `jsonb_typeof(${json})`;
+  return {
+    rank:
+      `(CASE ${type} WHEN 'string' THEN ${RANK.string} WHEN 'number' THEN ${RANK.number} ` +
+      `WHEN 'boolean' THEN ${RANK.boolean} WHEN 'array' THEN ${RANK.array} ` +
+      `WHEN 'object' THEN ${RANK.object} ELSE ${RANK.null} END)`,
+    number:
+      `(CASE ${type} WHEN 'number' THEN ${json}::numeric ` +
+      `WHEN 'boolean' THEN ${json}::boolean::integer::numeric ELSE 0::numeric END)`,
+    text: `((CASE ${type} WHEN 'string' THEN ${text} ELSE '' END) COLLATE "C")`,
+    json,
+    isKey: false,
+  };
+}
+
+/** The one place where a path is spelled: filters, orderings and indexes all come here. */
+export function termOf(path: DocumentPath): PostgresTerm {
+  if (path.length === 1 && path[0] === "id") return ID;
+  const { json, text } = spell(path);
+  return jsonTerm(json, text);
+}
+
+const ID: PostgresTerm = Object.freeze({
+  rank: `(${RANK.string})`,
+  number: "0::numeric",
+  text: "id",
+  json: "to_jsonb(id)",
+  isKey: true,
+});
