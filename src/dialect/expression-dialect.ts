@@ -46,9 +46,11 @@ export interface ExpressionDialect {
   /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
   indexExpressions(path: DocumentPath): readonly string[];
   /**
-   * All that an index over several paths holds. A unique one also has, at its end, a column for each path that is
-   * NULL where no scalar is: documents without a value there, or with an array or an object, never collide.
+   * What a unique index holds besides for a path: NULL where no scalar is, so that documents without a value there,
+   * or with an array or an object, never collide.
    */
+  uniqueGuard(path: DocumentPath): string;
+  /** All that an index over several paths holds: their expressions, and behind them the guards of a unique one. */
   indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
 
   equals(path: DocumentPath, operand: number, wanted: boolean): Fragment;

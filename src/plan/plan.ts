@@ -23,6 +23,8 @@ export interface Plan {
    * such reads are gathered into one. Undefined where the plan is of another kind or the id is no string.
    */
   readonly pointId: ((values: readonly unknown[], parameters: Parameters) => string | undefined) | undefined;
+  /** The plan of the statement behind EXPLAIN; it binds the same values. Undefined for all other kinds. */
+  readonly explained: Plan | undefined;
   /** Roughly the memory that keeping it costs. */
   readonly bytes: number;
   /**

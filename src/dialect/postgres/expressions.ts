@@ -33,6 +33,7 @@ function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
  */
 export const postgresExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,
+  uniqueGuard,
   indexColumns: (paths: readonly DocumentPath[], unique: boolean): readonly string[] => [
     ...paths.flatMap(indexExpressions),
     ...(unique ? paths.map(uniqueGuard) : []),

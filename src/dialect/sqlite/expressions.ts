@@ -29,6 +29,7 @@ function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
  */
 export const sqliteExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,
+  uniqueGuard,
   indexColumns: (paths: readonly DocumentPath[], unique: boolean): readonly string[] => [
     ...paths.flatMap(indexExpressions),
     ...(unique ? paths.map(uniqueGuard) : []),

@@ -1,0 +1,66 @@
+import { FormDBError } from "../base/errors.ts";
+import type { ContainerChange, DocumentChange } from "../dialect/expression-dialect.ts";
+import type { Assignment, Path } from "../query/syntax-tree.ts";
+import type { OperandTable } from "./operand-table.ts";
+
+/** The highest index that an UPDATE can set: the elements before it are made where there are none. */
+export const MAX_SET_INDEX = 9_999;
+
+/**
+ * What the assignments of an UPDATE do. A field needs an object around it and an index an array: whatever else is
+ * on the way is replaced by one. An array that is too short is filled up with nulls.
+ */
+export function changesOf(assignments: readonly Assignment[], operands: OperandTable): DocumentChange {
+  const containers = new Map<string, ContainerChange>();
+  const leaves = new Set<string>();
+  for (const { path } of assignments) {
+    if (path[0] === "id") {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        `An UPDATE can't set ${spell(path)}: a document keeps its id; insert it under another id and delete this one`,
+      );
+    }
+    for (let length = 1; length < path.length; length++) addContainer(containers, path, length);
+    const key = JSON.stringify(path);
+    if (leaves.has(key)) throw conflict(path, "twice");
+    leaves.add(key);
+  }
+  for (const { path } of assignments) {
+    if (containers.has(JSON.stringify(path))) throw conflict(path, "and a part of it");
+  }
+  return {
+    // A path is longer than what it leads through, so that parents come first.
+    containers: [...containers.values()].sort((a, b) => a.path.length - b.path.length),
+    leaves: assignments.map(({ path, value }) => ({ path, operand: operands.add(value, "value") })),
+  };
+}
+
+function addContainer(containers: Map<string, ContainerChange>, full: Path, length: number): void {
+  const path = full.slice(0, length);
+  const next = full[length]!;
+  const key = JSON.stringify(path);
+  const kind = typeof next === "number" ? "array" : "object";
+  const known = containers.get(key);
+  if (known !== undefined && known.kind !== kind) throw conflict(path, "both as an object and as an array");
+  if (typeof next === "number" && next > MAX_SET_INDEX) {
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `An UPDATE can't set ${spell(full)}: an index must be at most ${MAX_SET_INDEX}`,
+    );
+  }
+  const needed = typeof next === "number" ? next + 1 : 0;
+  containers.set(key, { path, kind, length: Math.max(needed, known?.length ?? 0) });
+}
+
+function conflict(path: Path, how: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_SYNTAX",
+    `An UPDATE can't set ${spell(path)} ${how}: the result would depend on the order`,
+  );
+}
+
+function spell(path: Path): string {
+  return path
+    .map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`))
+    .join("");
+}

@@ -1,0 +1,133 @@
+import type { JsonValue, Row } from "../base/document.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import type { Dialect } from "../dialect/dialect.ts";
+import { type Fragment, sql } from "../dialect/fragment.ts";
+import { encodeKey } from "../dialect/value-rank.ts";
+import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
+import { changesOf } from "./changes.ts";
+import { type Decode, decodeDocument } from "./decode.ts";
+import { assemble, preparedStatement } from "./engine-statement.ts";
+import { OperandTable } from "./operand-table.ts";
+import { checkParameters } from "./parameters.ts";
+import type { Parameters, Plan } from "./plan.ts";
+import { costOf, pointOperand } from "./point.ts";
+import { compileSelect, compileWhere } from "./select.ts";
+
+/** What a plan costs beside its texts: its objects and closures. */
+const BASE_BYTES = 1_024;
+const BYTES_PER_VALUE = 256;
+
+/**
+ * Compiles a statement's tree for an engine. The plan holds no values: those of the shape's literals and the
+ * caller's parameters come when it is bound. Throws `FORMDB_UNSUPPORTED` or `FORMDB_SYNTAX` for what is well-formed
+ * but means nothing.
+ */
+export function compile(statement: Statement, shape: string, dialect: Dialect): Plan {
+  const operands = new OperandTable();
+  switch (statement.type) {
+    case "select": {
+      const { fragment, decode } = compileSelect(statement, dialect, operands);
+      const cost = costOf(statement.where);
+      return plan(statement, shape, operands, { fragment, decode, cost, returnsRows: true }, dialect);
+    }
+    case "update": {
+      const { expressions } = dialect;
+      const change = expressions.change(changesOf(statement.assignments, operands));
+      const where = compileWhere(statement.where, dialect, operands);
+      const table = dialect.identifier(statement.collection);
+      const fragment = sql`UPDATE ${table} SET doc = ${change}, version = version + 1, updated_at = ${expressions.now}${where}`;
+      return plan(statement, shape, operands, writing(fragment, costOf(statement.where)), dialect);
+    }
+    case "delete": {
+      const where = compileWhere(statement.where, dialect, operands);
+      const fragment = sql`DELETE FROM ${dialect.identifier(statement.collection)}${where}`;
+      return plan(statement, shape, operands, writing(fragment, costOf(statement.where)), dialect);
+    }
+    case "explain": {
+      const inner = compile(statement.statement, shape, dialect);
+      return Object.freeze({
+        ...inner,
+        kind: "explain",
+        statement: undefined,
+        tree: statement,
+        pointId: undefined,
+        explained: inner,
+      } satisfies Plan);
+    }
+    case "insert":
+      operands.add(statement.document, "document");
+      return plan(statement, shape, operands, undefined, dialect);
+    default:
+      return plan(statement, shape, operands, undefined, dialect);
+  }
+}
+
+/** The part of a plan that an engine runs. */
+interface Executable {
+  readonly fragment: Fragment;
+  readonly decode: Decode;
+  readonly cost: EngineStatement["cost"];
+  readonly returnsRows: boolean;
+}
+
+function writing(fragment: Fragment, cost: EngineStatement["cost"]): Executable {
+  return { fragment, decode: decodeDocument, cost, returnsRows: false };
+}
+
+function plan(
+  tree: Statement,
+  shape: string,
+  operands: OperandTable,
+  executable: Executable | undefined,
+  dialect: Dialect,
+): Plan {
+  const { resolvers, signature } = operands;
+  // Where the engine layer acts itself it is given the operands as they are: the document of an INSERT.
+  const { text, bounds } =
+    executable === undefined
+      ? {
+          text: "",
+          bounds: resolvers.map((_, operand) => ({ operand, encode: (value: JsonValue): unknown => value })),
+        }
+      : assemble(executable.fragment, dialect);
+  const count = resolvers.length;
+  const bind = (values: readonly unknown[], parameters: Parameters): unknown[] => {
+    checkParameters(signature, parameters);
+    const resolved = new Array<JsonValue>(count);
+    for (let i = 0; i < count; i++) resolved[i] = resolvers[i]!(values, parameters);
+    const bound = new Array<unknown>(bounds.length);
+    for (let i = 0; i < bound.length; i++) {
+      const { operand, encode } = bounds[i]!;
+      bound[i] = encode(resolved[operand]!);
+    }
+    return bound;
+  };
+  return Object.freeze({
+    kind: tree.type,
+    shape,
+    collections: Object.freeze(collectionsOf(tree)),
+    statement: executable && preparedStatement(text, executable.cost, executable.returnsRows),
+    tree,
+    pointId: tree.type === "select" ? pointId(tree, operands) : undefined,
+    bytes: BASE_BYTES + 2 * text.length + 4 * shape.length + BYTES_PER_VALUE * (bounds.length + count),
+    explained: undefined,
+    bind,
+    decode: (columns: readonly unknown[]): Row => (executable?.decode ?? decodeDocument)(columns),
+  } satisfies Plan);
+}
+
+function pointId(select: Select, operands: OperandTable): Plan["pointId"] {
+  const operand: Operand | undefined = pointOperand(select);
+  if (operand === undefined) return undefined;
+  const resolve = operands.resolver(operand, "value");
+  const { signature } = operands;
+  return (values, parameters) => {
+    checkParameters(signature, parameters);
+    return encodeKey(resolve(values, parameters)) ?? undefined;
+  };
+}
+
+function collectionsOf(tree: Statement): readonly string[] {
+  if (tree.type === "explain") return collectionsOf(tree.statement);
+  return tree.collection === undefined ? [] : [tree.collection];
+}

@@ -1,0 +1,47 @@
+import type { Row } from "../base/document.ts";
+import type { ColumnForm } from "../dialect/expression-dialect.ts";
+
+/** Makes a row of what the engine gives for its columns. */
+export type Decode = (columns: readonly unknown[]) => Row;
+
+const QUOTE = 0x22;
+
+/**
+ * A whole document from its key and its JSON text: `id` is its first field, and as the document has it where it
+ * has one. The key is put in front of the text, so that one `JSON.parse` does it all.
+ */
+export function decodeDocument(columns: readonly unknown[]): Row {
+  const text = columns[1] as string;
+  if (text.startsWith('{"id":')) return JSON.parse(text) as Row;
+  const id = JSON.stringify(columns[0]);
+  return JSON.parse(text === "{}" ? `{"id":${id}}` : `{"id":${id},${text.slice(1)}`) as Row;
+}
+
+/** The decoder for columns of these names and forms. */
+export function rowDecoder(columns: readonly { readonly name: string; readonly form: ColumnForm }[]): Decode {
+  const names = columns.map(({ name }) => name);
+  const readers = columns.map(({ form }) => READERS[form]);
+  if (names.includes("__proto__")) {
+    // An assignment would set the prototype.
+    return (values) => Object.fromEntries(names.map((name, i) => [name, readers[i]!(values[i])]));
+  }
+  const count = names.length;
+  return (values) => {
+    const row: Row = {};
+    for (let i = 0; i < count; i++) row[names[i]!] = readers[i]!(values[i]);
+    return row;
+  };
+}
+
+const READERS: Readonly<Record<ColumnForm, (value: unknown) => unknown>> = Object.freeze({
+  text: (value: unknown): unknown => value,
+  number: (value: unknown): unknown => (value === null ? null : Number(value)),
+  json: readJson,
+});
+
+/** JSON text; SQLite may give a number or null for itself. Plain strings, the most frequent, are cut out. */
+function readJson(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  if (value.charCodeAt(0) === QUOTE && !value.includes("\\")) return value.slice(1, -1);
+  return JSON.parse(value);
+}

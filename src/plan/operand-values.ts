@@ -1,0 +1,79 @@
+import { encodeDocument, type JsonValue } from "../base/document.ts";
+import { messageOf } from "../base/errors.ts";
+import { show } from "../base/options.ts";
+import { mismatch } from "./parameters.ts";
+
+/** A longer pattern for `LIKE`, in UTF-16 units, is refused: SQLite takes at most 50 000 bytes. */
+export const MAX_PATTERN_LENGTH = 10_000;
+
+/**
+ * The JSON value that a caller's value is taken for: a `Date` is its ISO text, and whatever has a `toJSON` method
+ * what that gives. Throws `FORMDB_PARAMETER_MISMATCH` for what JSON can't hold, or would lose in silence.
+ */
+export function jsonValue(value: unknown, name: string): JsonValue {
+  switch (typeof value) {
+    case "string":
+      return checkText(value, name);
+    case "number":
+      if (!Number.isFinite(value)) throw mismatch(`${name} must be a finite number, not ${value}`, name);
+      // JSON has no negative zero.
+      return value + 0;
+    case "boolean":
+      return value;
+    case "object":
+      return value === null ? null : objectValue(value, name);
+    case "bigint":
+      throw mismatch(`${name} must be a JSON value, not the BigInt ${value}; give it as a string`, name);
+    default:
+      throw mismatch(`${name} must be a JSON value, not ${show(value)}`, name);
+  }
+}
+
+/** The list that an operand of `IN` stands for. */
+export function listValue(value: unknown, name: string): JsonValue {
+  if (!Array.isArray(value)) throw mismatch(`${name} must be an array for IN, not ${show(value)}`, name);
+  return value.map((element, i) => jsonValue(element, `${name}[${i}]`));
+}
+
+/** The pattern that an operand of `LIKE` stands for. */
+export function patternValue(value: unknown, name: string): JsonValue {
+  if (value === null) return null;
+  if (typeof value !== "string") {
+    throw mismatch(`${name} must be a string, a pattern for LIKE, not ${show(value)}`, name);
+  }
+  if (value.length <= MAX_PATTERN_LENGTH) return checkText(value, name);
+  throw mismatch(
+    `${name} must be a pattern of at most ${MAX_PATTERN_LENGTH} characters, not ${value.length}`,
+    name,
+  );
+}
+
+/** The number of rows that an operand of `LIMIT` or `OFFSET` stands for. */
+export function countValue(value: unknown, name: string): JsonValue {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return (value as number) + 0;
+  throw mismatch(`${name} must be a whole number of at least 0, not ${show(value)}`, name);
+}
+
+function checkText(text: string, name: string): string {
+  if (text.includes("\0")) {
+    throw mismatch(`${name} must be text without U+0000, which PostgreSQL can't hold`, name);
+  }
+  if (!text.isWellFormed()) {
+    throw mismatch(`${name} must be well-formed Unicode, without lone surrogates`, name);
+  }
+  return text;
+}
+
+function objectValue(value: object, name: string): JsonValue {
+  const { toJSON } = value as { toJSON?: unknown };
+  if (typeof toJSON === "function") {
+    const json: unknown = toJSON.call(value, "");
+    if (json === null) throw mismatch(`${name} must be a JSON value, not ${String(value)}`, name);
+    if (json !== value) return jsonValue(json, name);
+  }
+  try {
+    return (JSON.parse(encodeDocument({ value })) as { value: JsonValue }).value;
+  } catch (cause) {
+    throw mismatch(`${name} must be a JSON value: ${messageOf(cause)}`, name, cause);
+  }
+}
