@@ -115,6 +115,11 @@ export class Metrics implements CatalogueHost {
     this.#sources = new Sources(this);
   }
 
+  /** Milliseconds by the store's clock; only differences mean something. */
+  now(): number {
+    return this.#clock.now();
+  }
+
   /** Counts a query and its latency in milliseconds. A latency that is no such number is left out. */
   recordQuery(latencyMs: number, labels?: QueryLabels): void {
     if (labels === undefined) this.recordQueryAs("other", "", "ok", latencyMs);

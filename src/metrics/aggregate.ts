@@ -1,0 +1,106 @@
+import { configError } from "../base/options.ts";
+import { type ExportFormat, exposition } from "./exposition.ts";
+import { Registry } from "./registry.ts";
+import { definitionOf, type FamilySnapshot, type MetricsSnapshot, type SeriesSnapshot } from "./snapshot.ts";
+
+/**
+ * The metrics of several processes or threads as one: counters and histograms add; gauges add too, or give
+ * their largest or mean value, as the catalogue says of each. A metric that two snapshots define
+ * differently is refused by name (`FORMDB_CONFIG`).
+ */
+export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  const families = new Map<string, Merging>();
+  for (const { families: own } of snapshots) {
+    for (const family of own) {
+      let merging = families.get(family.name);
+      if (merging === undefined) {
+        merging = { family, series: new Map() };
+        families.set(family.name, merging);
+      }
+      checkAlike(merging.family, family);
+      for (const series of family.series) add(merging, series);
+    }
+  }
+  return { families: Array.from(families.values(), finish) };
+}
+
+/** Only what adds up over a process' life: what stays of one that has ended. */
+export function totalsOf({ families }: MetricsSnapshot): MetricsSnapshot {
+  return { families: families.filter(({ type }) => type !== "gauge") };
+}
+
+/** A snapshot as exposition text. Numbers that JSON turned into null become NaN. */
+export function exportSnapshot(snapshot: MetricsSnapshot, format: ExportFormat = "prometheus"): string {
+  const registry = new Registry(
+    { prefix: "", maxLabelSets: Infinity, constLabels: {}, wallTime: () => 0 },
+    { ignored: () => {}, overflowed: () => {} },
+  );
+  for (const family of snapshot.families) {
+    const made = registry.define(definitionOf(family));
+    for (const series of family.series) {
+      const labels = Object.fromEntries(family.labels.map((name, i) => [name, series.labels[i] ?? ""]));
+      if (made.type === "histogram") {
+        made.labels(labels).add(series.counts ?? [], numberOf(series.sum), series.max ?? -Infinity);
+      } else if (made.type === "gauge") made.labels(labels).set(numberOf(series.value));
+      else made.labels(labels).inc(numberOf(series.value));
+    }
+  }
+  return [...exposition(registry.families, { format, created: false })].join("");
+}
+
+interface MergingSeries {
+  readonly labels: readonly string[];
+  readonly counts: number[];
+  value: number;
+  sum: number;
+  max: number;
+  /** How many snapshots had it. */
+  seen: number;
+}
+
+interface Merging {
+  readonly family: FamilySnapshot;
+  readonly series: Map<string, MergingSeries>;
+}
+
+function add({ family, series }: Merging, from: SeriesSnapshot): void {
+  const key = JSON.stringify(from.labels);
+  let into = series.get(key);
+  if (into === undefined) {
+    const counts = new Array<number>((family.buckets?.length ?? -1) + 1).fill(0);
+    into = { labels: from.labels, counts, value: 0, sum: 0, max: -Infinity, seen: 0 };
+    series.set(key, into);
+  }
+  into.seen++;
+  for (let i = 0; i < into.counts.length; i++) into.counts[i]! += from.counts?.[i] ?? 0;
+  if (family.type === "histogram") into.sum += numberOf(from.sum);
+  if (from.max !== undefined && from.max !== null) into.max = Math.max(into.max, from.max);
+  if (family.type === "histogram") return;
+  const value = numberOf(from.value);
+  if (family.type === "gauge" && family.aggregate === "max") {
+    into.value = into.seen === 1 ? value : Math.max(into.value, value);
+  } else into.value += value;
+}
+
+function finish({ family, series }: Merging): FamilySnapshot {
+  const all = Array.from(series.values(), ({ labels, counts, value, sum, max, seen }): SeriesSnapshot => {
+    if (family.type === "histogram") return { labels, counts, sum, ...(max === -Infinity ? {} : { max }) };
+    return { labels, value: family.aggregate === "mean" ? value / seen : value };
+  });
+  return { ...family, series: all };
+}
+
+function checkAlike(one: FamilySnapshot, other: FamilySnapshot): void {
+  const shape = ({ type, labels, buckets }: FamilySnapshot): string =>
+    JSON.stringify([type, labels, buckets]);
+  if (shape(one) !== shape(other)) {
+    throw configError(
+      `The metric ${one.name} can't be merged: it must have the same type, labels and buckets everywhere, ` +
+        `but is ${shape(one)} and ${shape(other)}`,
+    );
+  }
+}
+
+function numberOf(value: number | null | undefined): number {
+  return typeof value === "number" ? value : Number.NaN;
+}

@@ -1,0 +1,187 @@
+import type { BatchObserver, CacheObserver, Observer, QueryObserver } from "../base/observer.ts";
+import type { QueryOutcome } from "./catalogue.ts";
+import type { Counter } from "./counter.ts";
+import type { CounterFamily } from "./instruments.ts";
+import type { Metrics } from "./metrics.ts";
+import { poolRecorder } from "./pool-recorder.ts";
+import type { SlowLog } from "./slow-log.ts";
+import type { TopStatements } from "./top-statements.ts";
+
+export interface RecorderOptions {
+  /** The name of the pool that reports to this observer; default `main`. */
+  readonly pool?: string | undefined;
+  /** Kept up with every query that is reported. */
+  readonly statements?: TopStatements | undefined;
+  /** Told of slow queries; their parameters are not known here. */
+  readonly slowLog?: SlowLog | undefined;
+}
+
+/**
+ * The observer that turns what the parts report into metrics. Handles are bound when it is made; while it
+ * records it allocates nothing. Of several pools each needs a recorder's pool methods of its own: `poolRecorder`.
+ */
+export function recorder(metrics: Metrics, options: RecorderOptions = {}): Required<Observer> {
+  return Object.freeze({
+    ...cacheRecorder(metrics),
+    ...poolRecorder(metrics, options.pool ?? "main"),
+    ...batchRecorder(metrics),
+    ...queryRecorder(metrics, options),
+  });
+}
+
+export function cacheRecorder(metrics: Metrics): Required<CacheObserver> {
+  const removals = handles(metrics.counterOf("cache_removals_total"), "reason");
+  const compile = metrics.histogramOf("cache_compile_duration_seconds").labels();
+  const saved = metrics.counterOf("cache_saved_seconds_total").labels();
+  return {
+    hit: () => metrics.recordCacheHit(),
+    miss: (reason) => metrics.recordCacheMiss(reason),
+    removed: (reason) => removals(reason).inc(1),
+    compiled: (ms) => compile.observe(ms / 1_000),
+    saved: (ms) => saved.inc(ms / 1_000),
+  };
+}
+
+export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
+  const operations = metrics.counterOf("batch_operations_total");
+  const applied = handles(operations, "kind", { outcome: "applied" });
+  const rejected = handles(operations, "kind", { outcome: "rejected" });
+  const unknown = handles(operations, "kind", { outcome: "unknown" });
+  const flushes = handles(metrics.counterOf("batch_flushes_total"), "reason");
+  const rows = metrics.histogramOf("batch_flush_rows").labels();
+  const size = metrics.histogramOf("batch_flush_bytes").labels();
+  const duration = metrics.histogramOf("batch_flush_duration_seconds").labels();
+  const wait = metrics.histogramOf("batch_wait_seconds").labels();
+  const inFlight = metrics.gaugeOf("batch_flushes_in_flight").labels();
+  const retries = metrics.counterOf("batch_retries_total").labels();
+  const bisections = metrics.counterOf("batch_bisections_total").labels();
+  return {
+    // How many are queued is read from the queue itself when metrics are exported: see observeBatch.
+    queued: () => {},
+    flushStarted: (reason, count, bytes, waitMs) => {
+      flushes(reason).inc(1);
+      rows.observe(count);
+      size.observe(bytes);
+      wait.observe(waitMs / 1_000);
+      inFlight.inc(1);
+    },
+    flushFinished: (_count, ms) => {
+      duration.observe(ms / 1_000);
+      inFlight.dec(1);
+    },
+    settled: (kind, outcome) => {
+      const byKind = outcome === "applied" ? applied : outcome === "rejected" ? rejected : unknown;
+      byKind(kind).inc(1);
+    },
+    retried: () => retries.inc(1),
+    bisected: () => bisections.inc(1),
+  };
+}
+
+export function queryRecorder(
+  metrics: Metrics,
+  { statements, slowLog }: RecorderOptions = {},
+): Required<QueryObserver> {
+  const phases = metrics.histogramOf("query_phase_duration_seconds");
+  const poolWait = phases.labels({ phase: "pool_wait" });
+  const database = phases.labels({ phase: "database" });
+  const decode = phases.labels({ phase: "decode" });
+  const rest = phases.labels({ phase: "other" });
+  const rowCounts = metrics.histogramOf("query_rows");
+  const rowsBy = memo((operation) => rowCounts.labels({ operation }));
+  const inFlight = metrics.gaugeOf("queries_in_flight").labels();
+  const slow = metrics.counterOf("slow_queries_total").labels();
+  const suppressed = metrics.counterOf("slow_queries_suppressed_total").labels();
+  return {
+    queryStarted: () => inFlight.inc(1),
+    queryFinished: (
+      operation,
+      collection,
+      code,
+      totalMs,
+      waitMs,
+      databaseMs,
+      decodeMs,
+      rows,
+      shape,
+      cacheHit,
+    ) => {
+      inFlight.dec(1);
+      metrics.recordQueryAs(operation, collectionLabel(collection, code), outcomeOf(code), totalMs);
+      poolWait.observe(waitMs / 1_000);
+      database.observe(databaseMs / 1_000);
+      decode.observe(decodeMs / 1_000);
+      rest.observe(Math.max(0, totalMs - waitMs - databaseMs - decodeMs) / 1_000);
+      if (code === "") rowsBy(operation).observe(rows);
+      statements?.record(shape, operation, collection, code !== "", totalMs, rows, cacheHit);
+      if (slowLog !== undefined && totalMs >= slowLog.thresholdMs) {
+        slow.inc(1);
+        const logged = slowLog.report({
+          operation,
+          collection,
+          code,
+          totalMs,
+          waitMs,
+          databaseMs,
+          decodeMs,
+          rows,
+          shape,
+          cacheHit,
+        });
+        if (!logged) suppressed.inc(1);
+      }
+    },
+    errorReported: (code, sqlstate, handled) => metrics.recordError(code, sqlstate, handled),
+  };
+}
+
+/** What the `outcome` label says of an error code; an empty code is success. */
+export function outcomeOf(code: string): QueryOutcome {
+  switch (code) {
+    case "":
+      return "ok";
+    case "FORMDB_TIMEOUT":
+    case "FORMDB_POOL_TIMEOUT":
+      return "timeout";
+    case "FORMDB_ABORTED":
+      return "aborted";
+    default:
+      return "error";
+  }
+}
+
+/** A name that no collection has is the caller's invention: as a label, such names would never end. */
+function collectionLabel(collection: string, code: string): string {
+  switch (code) {
+    case "FORMDB_UNKNOWN_COLLECTION":
+    case "FORMDB_SYNTAX":
+    case "FORMDB_CONFIG":
+      return "";
+    default:
+      return collection;
+  }
+}
+
+/** Bound counters by the value of one label, the others being fixed. */
+function handles(
+  family: CounterFamily,
+  label: string,
+  fixed: Readonly<Record<string, string>> = {},
+): (value: string) => Counter {
+  return memo((value) => family.labels({ ...fixed, [label]: value }));
+}
+
+/** Most handles that are kept by value; what comes later is looked up each time. */
+const MAX_HANDLES = 100;
+
+function memo<H>(find: (value: string) => H): (value: string) => H {
+  const known = new Map<string, H>();
+  return (value) => {
+    let handle = known.get(value);
+    if (handle === undefined) {
+      handle = find(value);
+      if (known.size < MAX_HANDLES) known.set(value, handle);
+    }
+    return handle;
+  };
+}

@@ -1,0 +1,161 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
+
+/** What a slow query's log says of its parameters: their types, themselves, or nothing. */
+export type ParameterLogging = "redacted" | "full" | "none";
+
+export interface SlowLogOptions {
+  /** A query that takes so long or longer is slow. */
+  readonly thresholdMs: number;
+  /** Default 10; further slow queries of a second are counted, not logged. */
+  readonly maxPerSecond?: number | undefined;
+  /** How many entries `entries()` remembers; default 100. */
+  readonly keep?: number | undefined;
+  /** Default `redacted`: values may be secrets. */
+  readonly parameters?: ParameterLogging | undefined;
+  /** Takes each entry; default: a line of JSON on standard error. */
+  readonly write?: ((entry: SlowQueryEntry) => void) | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** A query as it is reported to the log. */
+export interface SlowQuery {
+  readonly operation: string;
+  readonly collection: string;
+  /** Empty where it went well. */
+  readonly code: string;
+  readonly totalMs: number;
+  readonly waitMs: number;
+  readonly databaseMs: number;
+  readonly decodeMs: number;
+  readonly rows: number;
+  /** The query's text with its literals taken out. */
+  readonly shape: string;
+  readonly cacheHit: boolean;
+}
+
+/** A line of the log. */
+export interface SlowQueryEntry extends SlowQuery {
+  readonly event: "formdb.slow_query";
+  /** ISO 8601. */
+  readonly time: string;
+  readonly parameters?: unknown;
+  /** How many slow queries were not logged since the entry before. */
+  readonly suppressed: number;
+}
+
+/** Longer shapes are cut in the log. */
+export const MAX_LOGGED_SHAPE_LENGTH = 2_000;
+
+/** Parameters beyond these are not described. */
+const MAX_DESCRIBED = 50;
+
+/**
+ * A log of slow queries: structured entries at a bounded rate (a token bucket that holds one second), the last
+ * ones kept for whoever asks. Parameters are described, not shown, unless `parameters: "full"`.
+ */
+export class SlowLog {
+  readonly thresholdMs: number;
+  readonly #maxPerSecond: number;
+  readonly #keep: number;
+  readonly #parameters: ParameterLogging;
+  readonly #write: (entry: SlowQueryEntry) => void;
+  readonly #clock: Clock;
+  readonly #entries: SlowQueryEntry[] = [];
+  #tokens: number;
+  #filledAt: number;
+  #suppressed = 0;
+
+  constructor(options: SlowLogOptions) {
+    checkOptions("SlowLog", options, {
+      thresholdMs: milliseconds,
+      maxPerSecond: number(0.001, 1e6),
+      keep: integer(0, 1e6),
+      parameters: oneOf("redacted", "full", "none"),
+      write: func,
+      clock: object,
+    });
+    this.thresholdMs = options.thresholdMs;
+    this.#maxPerSecond = options.maxPerSecond ?? 10;
+    this.#keep = options.keep ?? 100;
+    this.#parameters = options.parameters ?? "redacted";
+    this.#write = options.write ?? ((entry) => console.warn(JSON.stringify(entry)));
+    this.#clock = options.clock ?? systemClock;
+    this.#tokens = this.#burst;
+    this.#filledAt = this.#clock.now();
+  }
+
+  /** Logs a query if it is slow. False where it was slow and the rate did not allow it. Never throws. */
+  report(query: SlowQuery, parameters?: unknown): boolean {
+    if (!(query.totalMs >= this.thresholdMs)) return true;
+    if (!this.#take()) {
+      this.#suppressed++;
+      return false;
+    }
+    const entry: SlowQueryEntry = Object.freeze({
+      event: "formdb.slow_query",
+      time: new Date(this.#clock.wallTime()).toISOString(),
+      ...query,
+      shape: cut(query.shape),
+      ...this.#describe(parameters),
+      suppressed: this.#suppressed,
+    });
+    this.#suppressed = 0;
+    this.#remember(entry);
+    try {
+      this.#write(entry);
+    } catch {
+      // A log that fails must not fail the query.
+    }
+    return true;
+  }
+
+  /** The last entries, newest last. */
+  entries(): readonly SlowQueryEntry[] {
+    return [...this.#entries];
+  }
+
+  get #burst(): number {
+    return Math.max(1, this.#maxPerSecond);
+  }
+
+  #take(): boolean {
+    const now = this.#clock.now();
+    const refill = ((now - this.#filledAt) / 1_000) * this.#maxPerSecond;
+    this.#tokens = Math.min(this.#burst, this.#tokens + refill);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  #remember(entry: SlowQueryEntry): void {
+    if (this.#keep === 0) return;
+    if (this.#entries.length >= this.#keep) this.#entries.shift();
+    this.#entries.push(entry);
+  }
+
+  #describe(parameters: unknown): { parameters?: unknown } {
+    if (parameters === undefined || this.#parameters === "none") return {};
+    return { parameters: this.#parameters === "full" ? parameters : redact(parameters) };
+  }
+}
+
+function cut(shape: string): string {
+  return shape.length > MAX_LOGGED_SHAPE_LENGTH ? `${shape.slice(0, MAX_LOGGED_SHAPE_LENGTH)}…` : shape;
+}
+
+/** Types and sizes in place of values; the names of named parameters stay. */
+function redact(parameters: unknown): unknown {
+  if (Array.isArray(parameters)) return parameters.slice(0, MAX_DESCRIBED).map(kindOf);
+  if (typeof parameters !== "object" || parameters === null) return kindOf(parameters);
+  const named = Object.entries(parameters).slice(0, MAX_DESCRIBED);
+  return Object.fromEntries(named.map(([name, value]) => [name, kindOf(value)]));
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "string") return `string(${value.length})`;
+  if (Array.isArray(value)) return `array(${value.length})`;
+  return typeof value;
+}

@@ -1,0 +1,46 @@
+import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
+
+/** What subscribers of `formdb:query` get. Beside it, Node's own `result` or `error`. */
+export interface QueryTrace {
+  readonly operation: string;
+  readonly collection: string;
+  /** The query's text with its literals taken out. */
+  readonly shape: string;
+  /** The engine profile: `sqlite`, `postgres` and so on. */
+  readonly system: string;
+}
+
+/** What subscribers of `formdb:pool.acquire` get. */
+export interface AcquireTrace {
+  readonly pool: string;
+}
+
+/** What subscribers of `formdb:batch.flush` get. */
+export interface FlushTrace {
+  readonly collection: string;
+  readonly kind: string;
+  readonly operations: number;
+}
+
+/** Node's TracingChannels of FormDB, by what they trace. */
+export const channels: Readonly<{
+  query: TracingChannel<QueryTrace, QueryTrace>;
+  poolAcquire: TracingChannel<AcquireTrace, AcquireTrace>;
+  batchFlush: TracingChannel<FlushTrace, FlushTrace>;
+}> = Object.freeze({
+  query: tracingChannel<QueryTrace, QueryTrace>("formdb:query"),
+  poolAcquire: tracingChannel<AcquireTrace, AcquireTrace>("formdb:pool.acquire"),
+  batchFlush: tracingChannel<FlushTrace, FlushTrace>("formdb:batch.flush"),
+});
+
+/**
+ * Runs `work` as a traced operation. Without subscribers it costs one look at a field: the description is
+ * not made and no context is entered.
+ */
+export function traced<Trace extends object, T>(
+  channel: TracingChannel<Trace, Trace>,
+  describe: () => Trace,
+  work: () => Promise<T>,
+): Promise<T> {
+  return channel.hasSubscribers ? channel.tracePromise(work, describe()) : work();
+}
