@@ -104,6 +104,7 @@ function plan(
   };
   return Object.freeze({
     kind: tree.type,
+    dialect: dialect.name,
     shape,
     collections: Object.freeze(collectionsOf(tree)),
     statement: executable && preparedStatement(text, executable.cost, executable.returnsRows),

@@ -1,5 +1,6 @@
 import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
+import type { Dialect } from "../dialect/dialect.ts";
 import type { Statement } from "../query/syntax-tree.ts";
 
 /** A caller's parameters: by position for `$1` and `?`, by name for `:name`. */
@@ -10,6 +11,8 @@ export type Parameters = readonly unknown[] | { readonly [name: string]: unknown
  */
 export interface Plan {
   readonly kind: Statement["type"];
+  /** The dialect that it was compiled for. */
+  readonly dialect: Dialect["name"];
   /** The shape that it was compiled from; see `query/shape.ts`. */
   readonly shape: string;
   /** The collections whose change makes it stale. */
