@@ -39,33 +39,24 @@ export class Cursor {
     this.source = source;
   }
 
-  /** Moves behind whitespace and comments. */
-  skipTrivia(): void {
+  /** Moves behind whitespace and comments; returns the code of the character there, -1 at the end. */
+  skipTrivia(): number {
     const text = this.source;
     const { length } = text;
-    let i = this.position;
-    for (; i < length; i++) {
+    for (let i = this.position; i < length; i++) {
       const code = text.charCodeAt(i);
-      if (code < 128 && CLASS[code] === SPACE) continue;
+      if (code === 0x20 || (code < 128 && CLASS[code] === SPACE)) continue;
       if (code === 0x2d && text.charCodeAt(i + 1) === 0x2d) {
         i = endOfLine(text, i);
       } else if (code === 0x2f && text.charCodeAt(i + 1) === 0x2a) {
-        const end = text.indexOf("*/", i + 2);
-        if (end === -1) {
-          throw syntaxError({
-            text,
-            at: i,
-            found: "a comment without its end",
-            expected: ['"*/"'],
-            reason: 'the comment that starts here has no "*/"',
-          });
-        }
-        i = end + 1;
+        i = this.#endOfComment(i);
       } else {
-        break;
+        this.position = i;
+        return code;
       }
     }
-    this.position = i;
+    this.position = length;
+    return -1;
   }
 
   /** Moves behind the letters, digits and underscores that stand here. */
@@ -140,6 +131,18 @@ export class Cursor {
       start,
       end === start ? start + String.fromCodePoint(text.codePointAt(start)!).length : end,
     );
+  }
+
+  #endOfComment(start: number): number {
+    const end = this.source.indexOf("*/", start + 2);
+    if (end !== -1) return end + 1;
+    throw syntaxError({
+      text: this.source,
+      at: start,
+      found: "a comment without its end",
+      expected: ['"*/"'],
+      reason: 'the comment that starts here has no "*/"',
+    });
   }
 
   #nameTooLong(at: number, length: number): never {

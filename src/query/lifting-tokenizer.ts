@@ -42,10 +42,9 @@ export class LiftingTokenizer extends Tokenizer {
 
   /** Behind `IN (`: lifts the list when it holds literals only; else goes back, and its elements come singly. */
   #liftList(): TokenKind {
-    const { start, previousEnd, position } = this;
+    const { start, position } = this;
     const elements = this.#readElements();
     this.start = start;
-    this.previousEnd = previousEnd;
     if (elements !== undefined) return this.#lift(elements);
     this.position = position;
     this.verbatim = true;

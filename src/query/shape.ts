@@ -13,6 +13,9 @@ export interface ShapedText {
   readonly values: readonly unknown[];
 }
 
+/** How the first slots are spelled: making these short strings anew costs as much as reading the literal. */
+const SLOTS: readonly string[] = Array.from({ length: 64 }, (_, index) => `#${index}`);
+
 /**
  * The shape of a query's text: one pass over its tokens. Two texts have one key only if they parse to one tree,
  * or neither parses. Throws `FORMDB_SYNTAX` for what is no sequence of tokens; it looks at no more grammar than that,
@@ -28,21 +31,19 @@ export function shapeOf(text: string): ShapedText {
   let before: TokenKind = TOKEN.end;
   let beforeText = "";
   while (tokens.next() !== TOKEN.end) {
-    const { start, previousEnd, kind, text: tokenText } = tokens;
+    const { start, kind, text: tokenText } = tokens;
     const spaced = isSpaced(before, beforeText, kind, tokenText);
-    const inPlace = spaced
-      ? start - previousEnd === 1 && source.charCodeAt(previousEnd) === 0x20
-      : start === previousEnd;
-    if (!(inPlace && tokens.verbatim && previousEnd === runEnd)) {
-      key += source.slice(runStart, runEnd);
-      if (spaced) key += " ";
+    // Where the source goes on as the canonical text does, up to the token.
+    const inPlace = spaced ? start - runEnd === 1 && source.charCodeAt(runEnd) === 0x20 : start === runEnd;
+    if (!inPlace) {
+      key += spaced ? `${source.slice(runStart, runEnd)} ` : source.slice(runStart, runEnd);
       runStart = start;
-      if (!tokens.verbatim) {
-        key += tokens.spelling;
-        runStart = tokens.position;
-      }
     }
     runEnd = tokens.position;
+    if (!tokens.verbatim) {
+      key += source.slice(runStart, start) + spell(tokens);
+      runStart = runEnd;
+    }
     before = kind;
     beforeText = tokenText;
   }
@@ -55,4 +56,9 @@ function isSpaced(before: TokenKind, beforeText: string, kind: TokenKind, text: 
   if (before === TOKEN.symbol && (beforeText === "(" || beforeText === ".")) return false;
   if (kind !== TOKEN.symbol) return true;
   return !(text === ")" || text === "," || text === "." || (text === "(" && before === TOKEN.aggregate));
+}
+
+function spell(tokens: LiftingTokenizer): string {
+  if (tokens.kind === TOKEN.slot && tokens.index < SLOTS.length) return SLOTS[tokens.index]!;
+  return tokens.spelling;
 }

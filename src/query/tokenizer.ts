@@ -41,8 +41,6 @@ export class Tokenizer extends Cursor {
   index = 0;
   /** Where the token starts; it ends at `position`. */
   start = 0;
-  /** Where the token before it ends. */
-  previousEnd = 0;
   /** Whether the source spells the token as `spelling` does. */
   verbatim = true;
   #afterIs = false;
@@ -57,13 +55,11 @@ export class Tokenizer extends Cursor {
     const beforeText = this.text;
     const afterIs = this.#afterIs;
     this.#afterIs = false;
-    this.previousEnd = this.position;
-    this.skipTrivia();
+    const code = this.skipTrivia();
     const start = this.position;
     this.start = start;
     this.verbatim = true;
-    if (start >= text.length) return this.#become(TOKEN.end, "");
-    const code = text.charCodeAt(start);
+    if (code === -1) return this.#become(TOKEN.end, "");
     if (isLetter(code)) return this.#readWord(before, beforeText, afterIs);
     if (isDigit(code) || code === 0x2d) return this.#becomeLiteral(readNumber(this));
     switch (code) {
@@ -111,11 +107,10 @@ export class Tokenizer extends Cursor {
     throw this.#unexpected();
   }
 
-  /** The code of the character that the next token starts with; NaN at the end. */
+  /** The code of the character that the next token starts with; -1 at the end. */
   peek(): number {
     const { position } = this;
-    this.skipTrivia();
-    const code = this.source.charCodeAt(this.position);
+    const code = this.skipTrivia();
     this.position = position;
     return code;
   }
@@ -178,7 +173,7 @@ export class Tokenizer extends Cursor {
     }
     const { text } = word;
     if (word.class === "aggregate") {
-      this.verbatim = this.source.startsWith(text, start);
+      this.verbatim = isCapitals(this.source, start, this.position);
       return this.#become(TOKEN.aggregate, text);
     }
     // A lifted NULL would change the meaning in one place only, `IS [NOT] NULL`.
@@ -186,7 +181,7 @@ export class Tokenizer extends Cursor {
     if (text === "FALSE") return this.#becomeLiteral(false);
     if (text === "NULL" && !afterIs) return this.#becomeLiteral(null);
     this.#afterIs = text === "IS" || (afterIs && text === "NOT");
-    this.verbatim = this.source.startsWith(text, start);
+    this.verbatim = isCapitals(this.source, start, this.position);
     return this.#become(TOKEN.keyword, text);
   }
 
@@ -335,6 +330,13 @@ export class Tokenizer extends Cursor {
         : undefined;
     return syntaxError({ text: this.source, at: this.position, found, expected, reason: hint });
   }
+}
+
+/** Whether a word of letters is written in capitals. */
+function isCapitals(text: string, start: number, end: number): boolean {
+  let bits = 0;
+  for (let i = start; i < end; i++) bits |= text.charCodeAt(i);
+  return (bits & 0x20) === 0;
 }
 
 function needsQuotes(name: string): boolean {
