@@ -273,7 +273,7 @@ function spellLiteral(value: unknown, choose: (count: number) => number): string
 }
 
 function isReadable(value: unknown): boolean {
-  if (typeof value === "number") return Number.isSafeInteger(value) || Math.abs(value) < 2 ** 53;
+  if (typeof value === "number") return Math.abs(value) < 2 ** 53 && !Object.is(value, -0);
   if (typeof value !== "object" || value === null) return typeof value !== "string" || value.isWellFormed();
   return Object.entries(value).every(([key, child]) => key.isWellFormed() && isReadable(child));
 }
