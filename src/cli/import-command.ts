@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
-import { type FormDB, open } from "../engine/open.ts";
+import type { FormDB } from "../engine/form-db.ts";
+import { open } from "../engine/open.ts";
 import { databaseOption, wholeNumber } from "./database-option.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { type ImportOutcome, rejectLine, runImport } from "./import-run.ts";

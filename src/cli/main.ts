@@ -1,41 +1,14 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { messageOf } from "../base/errors.ts";
-import { demoCommand } from "./demo-command.ts";
-import { ExitCode, exitCodeOf } from "./exit-code.ts";
-import { importCommand } from "./import-command.ts";
-import { queryCommand } from "./query-command.ts";
+/** The first Node that better-sqlite3 13 runs on. */
+const OLDEST_NODE = 22;
 
-/** The command `formdb`: its parts, and how errors end. */
-async function main(args: readonly string[]): Promise<void> {
-  const program = new Command("formdb")
-    .description("FormDB Perf: documents in SQLite and PostgreSQL.")
-    .version(version())
-    .helpCommand(true)
-    .showHelpAfterError("(--help shows what there is)");
-  for (const command of [demoCommand(), importCommand(), queryCommand()]) {
-    program.addCommand(command.copyInheritedSettings(program).exitOverride());
-  }
-  program.exitOverride();
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    process.exitCode = endWith(error);
-  }
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  process.stderr.write(`formdb: Node ${OLDEST_NODE} or newer is needed, not ${process.versions.node}\n`);
+  process.exitCode = 1;
+} else {
+  // Loaded only now, so that an older Node stumbles over nothing on the way to the message above.
+  const { run } = await import("./program.ts");
+  await run(process.argv.slice(2));
 }
 
-function endWith(error: unknown): number {
-  // Commander has said what was wrong with the usage; help and version end here as well.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
-  process.stderr.write(`formdb: ${messageOf(error)}\n`);
-  if (process.env.FORMDB_DEBUG) console.error(error);
-  return exitCodeOf(error);
-}
-
-function version(): string {
-  const file = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(file) as { version: string }).version;
-}
-
-await main(process.argv.slice(2));
+export {};

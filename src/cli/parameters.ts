@@ -2,13 +2,40 @@ import { FormDBError } from "../base/errors.ts";
 import { parseJson } from "../base/parse-json.ts";
 import { TOKEN, Tokenizer } from "../query/tokenizer.ts";
 
+/** What the command line must know of a query before the database sees it. */
+export interface QueryOutline {
+  /** Its first word in upper case, such as `SELECT`; empty where the text is no query. */
+  readonly verb: string;
+  /** Whether its parameters have names. */
+  readonly hasNames: boolean;
+}
+
+/** Looks a query's tokens through. A text that is no query has no outline; the database says what is wrong. */
+export function outlineOf(text: string): QueryOutline {
+  let verb = "";
+  try {
+    const tokens = new Tokenizer(text);
+    let kind = tokens.next();
+    if (kind === TOKEN.keyword) verb = tokens.text;
+    for (; kind !== TOKEN.end; kind = tokens.next()) {
+      if (kind === TOKEN.named) return { verb, hasNames: true };
+    }
+  } catch (error) {
+    if (!(error instanceof FormDBError)) throw error;
+  }
+  return { verb, hasNames: false };
+}
+
 /**
  * The values of `--param` for a query: an array for `$1` and `?`, an object for a query with `:name`s, where each
  * is given as `name=value`. A value is JSON where it can be read as such, else the string that it is. Throws
  * `FORMDB_CONFIG`.
  */
-export function parameters(text: string, given: readonly string[]): unknown[] | Record<string, unknown> {
-  if (!hasNames(text)) return given.map(parameterValue);
+export function parameters(
+  { hasNames }: QueryOutline,
+  given: readonly string[],
+): unknown[] | Record<string, unknown> {
+  if (!hasNames) return given.map(parameterValue);
   const values = new Map<string, unknown>();
   for (const parameter of given) {
     const [, name, value] = /^:?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(parameter) ?? [];
@@ -29,19 +56,6 @@ function parameterValue(text: string): unknown {
     if (/^\s*-?[1-9]\d*\s*$/.test(text)) throw error;
     return text;
   }
-}
-
-/** Whether a query's parameters have names. A text that is no query has none; the database says what is wrong. */
-function hasNames(text: string): boolean {
-  try {
-    const tokens = new Tokenizer(text);
-    for (let kind = tokens.next(); kind !== TOKEN.end; kind = tokens.next()) {
-      if (kind === TOKEN.named) return true;
-    }
-  } catch (error) {
-    if (!(error instanceof FormDBError)) throw error;
-  }
-  return false;
 }
 
 function configError(message: string): FormDBError {

@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
 import type { Row } from "../base/document.ts";
-import { type FormDB, open } from "../engine/open.ts";
+import type { FormDB } from "../engine/form-db.ts";
+import { open } from "../engine/open.ts";
 import { databaseOption } from "./database-option.ts";
 import { ExitCode } from "./exit-code.ts";
 import { grouped } from "./numbers.ts";
-import { parameters } from "./parameters.ts";
+import { outlineOf, parameters, type QueryOutline } from "./parameters.ts";
 import { printCsv } from "./print/csv.ts";
 import { printJson, printNdjson } from "./print/json.ts";
 import { OUTPUT_FORMATS, Output, type OutputFormat, type Rows } from "./print/output.ts";
@@ -44,7 +45,8 @@ export function queryCommand(): Command {
 
 /** Runs a query and prints what it gives; gives the exit code. */
 export async function runQuery(text: string, flags: QueryFlags): Promise<number> {
-  const params = parameters(text, flags.param);
+  const outline = outlineOf(text);
+  const params = parameters(outline, flags.param);
   const format = flags.format ?? (process.stdout.isTTY ? "table" : "json");
   const output = new Output(process.stdout);
   const interruption = listenForInterruption();
@@ -55,7 +57,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
       await output.flush();
       return ExitCode.done;
     }
-    return await print(await rowsOf(db, text, params, interruption.signal), format, output);
+    return await print(await rowsOf(db, text, outline, params, interruption.signal), format, output);
   } catch (error) {
     const code = interruption.exitCode();
     if (code === undefined) throw error;
@@ -69,12 +71,13 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
 async function rowsOf(
   db: FormDB,
   text: string,
+  { verb }: QueryOutline,
   params: unknown[] | Record<string, unknown>,
   signal: AbortSignal,
 ): Promise<Rows> {
-  if (/^\s*select\b/i.test(text)) return db.stream(text, params, { signal });
+  if (verb === "SELECT") return db.stream(text, params, { signal });
   const { rows, rowCount } = await db.query(text, params, { signal });
-  const reads = /^\s*(?:explain|introspect)\b/i.test(text);
+  const reads = verb === "EXPLAIN" || verb === "INTROSPECT";
   return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
 }
 

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { runCli } from "./run-cli.ts";
+
+describe("formdb demo", () => {
+  it("imports every city, measures each part on them and says what to do next", async () => {
+    const run = await runCli(["demo", "--measure-ms", "100"]);
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain("171 075 imported, 0 failed");
+    const lines = run.stdout.split("\n").filter((line) => line.startsWith("│"));
+    expect(lines.slice(1).map((line) => line.split("│")[2]?.trim())).toEqual([
+      "plan cache off",
+      "plan cache on",
+      "1 caller",
+      "calls of 100",
+      "pool of 1",
+      "pool of 4",
+      "defaults, 8 callers",
+    ]);
+    for (const line of lines.slice(1)) {
+      const [rate, p50, p99] = line
+        .split("│")
+        .slice(3, 6)
+        .map((cell) => Number(cell.replaceAll(" ", "")));
+      expect(rate).toBeGreaterThan(0);
+      expect(p50).toBeGreaterThan(0);
+      expect(p99).toBeGreaterThanOrEqual(p50!);
+    }
+    const [off, on] = lines.slice(1, 3).map((line) => Number.parseFloat(line.split("│")[6]!));
+    expect(off).toBe(0);
+    expect(on).toBeGreaterThan(90);
+    expect(run.stdout).toContain("--metrics-port");
+  });
+});
