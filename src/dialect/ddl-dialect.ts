@@ -18,6 +18,10 @@ export interface DdlDialect {
   dropCollection(collection: string): readonly string[];
   createIndex(index: IndexDefinition): readonly string[];
   dropIndex(collection: string, name: string): readonly string[];
+  /** The name that an index has in the engine's own schema. */
+  indexName(collection: string, name: string): string;
+  /** The name of the index behind a collection's ids. */
+  primaryKeyName(collection: string): string;
   /** Rows `[collection]` for each table that is a collection. */
   readonly listCollections: string;
   /** Rows `[collection, name, paths as JSON text, unique as 0/1 or boolean]`, of all collections. */

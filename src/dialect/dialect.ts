@@ -8,6 +8,8 @@ export interface Dialect {
   placeholder(position: number): string;
   /** A quoted identifier; the name was validated before. */
   identifier(name: string): string;
+  /** What turns a statement into one that tells the engine's plan; each row's last column is a line of it. */
+  readonly explainPrefix: string;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

@@ -2,7 +2,7 @@ import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { sqliteExpressions } from "./expressions.ts";
 
 /** The name of an index in SQLite's schema, where indexes of all tables share one space of names. */
-export function physicalIndexName(collection: string, name: string): string {
+function indexName(collection: string, name: string): string {
   return `formdb_index_${collection}.${name}`;
 }
 
@@ -16,9 +16,9 @@ function literal(text: string): string {
 }
 
 function createIndex({ collection, name, paths, unique }: IndexDefinition): string[] {
-  const keys = paths.flatMap((path) => sqliteExpressions.indexExpressions(path)).join(", ");
+  const keys = sqliteExpressions.indexColumns(paths, unique).join(", ");
   return [
-    `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(physicalIndexName(collection, name))} ON ${quote(collection)} (${keys})`,
+    `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(indexName(collection, name))} ON ${quote(collection)} (${keys})`,
     `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES ` +
       `(${literal(collection)}, ${literal(name)}, ${literal(JSON.stringify(paths))}, ${unique ? 1 : 0})`,
   ];
@@ -42,8 +42,10 @@ export const sqliteDdl: DdlDialect = Object.freeze({
     `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)}`,
   ],
   createIndex,
+  indexName,
+  primaryKeyName: (collection: string): string => `sqlite_autoindex_${collection}_1`,
   dropIndex: (collection: string, name: string): readonly string[] => [
-    `DROP INDEX IF EXISTS ${quote(physicalIndexName(collection, name))}`,
+    `DROP INDEX IF EXISTS ${quote(indexName(collection, name))}`,
     `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)} AND name = ${literal(name)}`,
   ],
   // A collection is a table with exactly our columns: a user's other tables in the file are not touched.

@@ -5,8 +5,10 @@ import { sqliteExpressions } from "./expressions.ts";
 /** How SQLite spells things. */
 export const sqliteDialect: Dialect = Object.freeze({
   name: "sqlite",
-  placeholder: (position: number): string => `?${position}`,
+  // Without numbers: better-sqlite3 takes `?1` for a name.
+  placeholder: (): string => "?",
   identifier: (name: string): string => `"${name.replaceAll('"', '""')}"`,
+  explainPrefix: "EXPLAIN QUERY PLAN ",
   expressions: sqliteExpressions,
   ddl: sqliteDdl,
 });

@@ -1,0 +1,36 @@
+import Database from "better-sqlite3";
+import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
+
+/** How an acknowledged write survives: `full` outlives a power cut, `normal` outlives the process's end. */
+export type Durability = "full" | "normal";
+
+/** All that is needed to open one handle on a database; it can be sent to a worker thread. */
+export interface DatabaseSettings {
+  readonly file: string;
+  readonly readOnly: boolean;
+  readonly durability: Durability;
+  /** Milliseconds to wait for another process's lock before giving up with `FORMDB_BUSY`. */
+  readonly busyTimeoutMs: number;
+}
+
+/** Opens a handle with FormDB's settings and functions. Throws better-sqlite3's own errors. */
+export function openDatabase(settings: DatabaseSettings): Database.Database {
+  const { file, readOnly, durability, busyTimeoutMs } = settings;
+  const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs });
+  try {
+    if (!readOnly) {
+      database.pragma("journal_mode = WAL");
+      database.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    }
+    database.pragma("temp_store = MEMORY");
+    // Reading a page makes SQLite look at the file, so that a file which is no database fails here.
+    database.pragma("schema_version");
+    for (const { name, deterministic, fn } of sqliteFunctions) {
+      database.function(name, { deterministic, directOnly: false }, fn);
+    }
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+}

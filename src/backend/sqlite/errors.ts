@@ -1,0 +1,59 @@
+import { type ErrorCode, FormDBError, messageOf } from "../../base/errors.ts";
+
+/** How SQLite's result codes are told to users. The longest name that a code starts with wins. */
+const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
+  ["SQLITE_CONSTRAINT_PRIMARYKEY", "FORMDB_DUPLICATE_ID"],
+  ["SQLITE_CONSTRAINT", "FORMDB_CONSTRAINT"],
+  ["SQLITE_BUSY", "FORMDB_BUSY"],
+  ["SQLITE_LOCKED", "FORMDB_BUSY"],
+  ["SQLITE_INTERRUPT", "FORMDB_ABORTED"],
+  ["SQLITE_TOOBIG", "FORMDB_INVALID_DOCUMENT"],
+  ["SQLITE_NOTADB", "FORMDB_CONNECT_FAILED"],
+  ["SQLITE_CANTOPEN", "FORMDB_CONNECT_FAILED"],
+  ["SQLITE_READONLY", "FORMDB_UNSUPPORTED"],
+];
+
+/** What better-sqlite3 throws, reduced to what crosses from a worker thread. */
+export interface SqliteFailure {
+  readonly sqliteCode: string | undefined;
+  readonly message: string;
+}
+
+/** Reduces an error to what can be sent between threads. */
+export function failureOf(error: unknown): SqliteFailure {
+  const code = (error as { code?: unknown } | null)?.code;
+  return { sqliteCode: typeof code === "string" ? code : undefined, message: messageOf(error) };
+}
+
+/** The `FormDBError` for a failure in SQLite while doing `what`. */
+export function sqliteError(what: string, failure: SqliteFailure, cause?: unknown): FormDBError {
+  const { sqliteCode, message } = failure;
+  const details = { sqliteCode };
+  const missing = /^no such table: (.+)$/.exec(message)?.[1];
+  if (missing !== undefined) {
+    return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {
+      cause,
+      details: { ...details, collection: missing },
+    });
+  }
+  const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
+  return new FormDBError(code, `${what} failed in SQLite: ${explain(sqliteCode, message)}`, {
+    cause,
+    details,
+  });
+}
+
+function explain(sqliteCode: string | undefined, message: string): string {
+  switch (sqliteCode) {
+    case "SQLITE_NOTADB":
+      return "the file is no SQLite database (or is encrypted)";
+    case "SQLITE_BUSY":
+      return "another process holds the database's write lock for too long";
+    case "SQLITE_READONLY":
+      return "the database was opened for reading only, or its file can't be written";
+    case "SQLITE_FULL":
+      return "the disk is full";
+    default:
+      return message;
+  }
+}

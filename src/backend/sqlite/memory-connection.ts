@@ -1,0 +1,113 @@
+import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import type { EngineStatement } from "../../base/engine-statement.ts";
+import type {
+  Connection,
+  EngineResult,
+  GroupWrite,
+  IsolationLevel,
+  StoredDocument,
+  WriteResult,
+} from "../backend.ts";
+import { failureOf, sqliteError } from "./errors.ts";
+import type { SqliteSession } from "./session.ts";
+import { toWriteResult } from "./sqlite-connection.ts";
+import { STREAM_CHUNK_ROWS } from "./worker-protocol.ts";
+
+/**
+ * The one connection to a database in memory. Such a database belongs to its handle, so all work is done
+ * on the caller's thread, and closing the connection leaves the session to its backend.
+ */
+export class MemoryConnection implements Connection {
+  readonly #session: SqliteSession;
+  readonly usable: boolean = true;
+  onLost: ((error: Error) => void) | undefined;
+
+  constructor(session: SqliteSession) {
+    this.#session = session;
+  }
+
+  async execute(
+    { text, returnsRows, prepare }: EngineStatement,
+    values: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<EngineResult> {
+    throwIfAborted("The query", options?.signal);
+    return this.#run("The query", () => this.#session.execute(text, values, returnsRows, prepare));
+  }
+
+  async *stream(
+    { text }: EngineStatement,
+    values: readonly unknown[],
+    options?: CallOptions,
+  ): AsyncGenerator<readonly (readonly unknown[])[]> {
+    const iteration = this.#run("The stream", () => this.#session.iterate(text, values));
+    let chunk: unknown[][] = [];
+    for (;;) {
+      throwIfAborted("The stream", options?.signal);
+      const { done, value } = this.#run("The stream", () => iteration.next());
+      if (!done) chunk.push(value);
+      if (chunk.length === STREAM_CHUNK_ROWS || (done && chunk.length > 0)) {
+        let finished = false;
+        try {
+          yield chunk;
+          finished = true;
+        } finally {
+          if (!finished) iteration.return?.();
+        }
+        chunk = [];
+      }
+      if (done) return;
+    }
+  }
+
+  async write(group: GroupWrite): Promise<WriteResult> {
+    return toWriteResult(
+      group,
+      this.#run(`The ${group.kind} in ${group.collection}`, () => this.#session.write(group)),
+    );
+  }
+
+  async getMany(
+    collection: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<readonly StoredDocument[]> {
+    throwIfAborted("The read", options?.signal);
+    return this.#run("The read", () => this.#session.getMany(collection, ids));
+  }
+
+  async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
+    const found = this.#run("Looking up a batch", () => this.#session.lookUpToken(group.token!));
+    return found === undefined ? undefined : toWriteResult(group, found);
+  }
+
+  async pruneTokens(maxAgeMs: number): Promise<void> {
+    this.#run("Forgetting old batches", () => this.#session.pruneTokens(Date.now() - maxAgeMs));
+  }
+
+  async begin(_isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void> {
+    this.#run("Beginning a transaction", () => this.#session.begin(!readOnly));
+  }
+
+  async commit(): Promise<void> {
+    this.#run("Committing a transaction", () => this.#session.commit());
+  }
+
+  async rollback(): Promise<void> {
+    this.#run("Rolling back a transaction", () => this.#session.rollback());
+  }
+
+  async ping(): Promise<boolean> {
+    return true;
+  }
+
+  async close(): Promise<void> {}
+
+  #run<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw sqliteError(what, failureOf(error), error);
+    }
+  }
+}

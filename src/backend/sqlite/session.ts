@@ -1,0 +1,167 @@
+import type Database from "better-sqlite3";
+import { StatementLru } from "../../cache/statement-lru.ts";
+import * as rows from "../../dialect/sqlite/rows.ts";
+import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
+import { type DatabaseSettings, openDatabase } from "./database.ts";
+import { failureOf, type SqliteFailure } from "./errors.ts";
+
+/** Statements that one handle keeps prepared. */
+export const MAX_PREPARED_STATEMENTS = 256;
+
+/** What crosses from a session to its connection, possibly between threads. */
+export interface SessionWriteResult {
+  readonly missing: string[];
+  readonly rejected: { readonly id: string; readonly failure: SqliteFailure }[];
+}
+
+/**
+ * One handle on a SQLite database and the statements it keeps prepared. Everything is synchronous: it runs
+ * on the caller's thread for short reads and on a worker's for the rest.
+ */
+export class SqliteSession {
+  readonly #database: Database.Database;
+  readonly #statements = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
+
+  constructor(settings: DatabaseSettings) {
+    this.#database = openDatabase(settings);
+  }
+
+  /** Runs any statement; `values` go to `?1`, `?2` and so on. */
+  execute(text: string, values: readonly unknown[], returnsRows: boolean, keep: boolean): EngineResult {
+    const statement = this.#prepare(text, keep);
+    if (returnsRows && statement.reader) {
+      const found = statement.raw(true).all(numbered(values)) as unknown[][];
+      return { rows: found, rowCount: found.length };
+    }
+    const { changes } = statement.run(numbered(values));
+    return { rows: [], rowCount: changes };
+  }
+
+  /** The rows of a statement, one at a time. Until it ends, the handle does nothing else. */
+  iterate(text: string, values: readonly unknown[]): IterableIterator<unknown[]> {
+    // A statement of its own: one in use by an iteration must not be closed or run by anybody else.
+    return this.#database.prepare(text).raw(true).iterate(numbered(values)) as IterableIterator<unknown[]>;
+  }
+
+  /** Applies a group in one transaction, or as a part of the one that is open. */
+  write(group: GroupWrite): SessionWriteResult {
+    if (this.#database.inTransaction) return this.#writeRows(group);
+    this.begin(true);
+    try {
+      const result = this.#writeRows(group);
+      if (group.token !== undefined) {
+        const outcome = JSON.stringify({ missing: result.missing, rejected: result.rejected });
+        this.#prepare(rows.STORE_TOKEN, true).run(group.token, outcome, Date.now());
+      }
+      this.commit();
+      return result;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  get(collection: string, id: string): StoredDocument | undefined {
+    const row = this.#prepare(rows.getRow(collection), true).raw(true).get(id) as
+      | [string, number]
+      | undefined;
+    return row === undefined ? undefined : { id, json: row[0], updatedAt: row[1] };
+  }
+
+  getMany(collection: string, ids: readonly string[]): StoredDocument[] {
+    const found = this.#prepare(rows.getManyRows(collection), true).raw(true).all(JSON.stringify(ids)) as [
+      string,
+      string,
+      number,
+    ][];
+    return found.map(([id, json, updatedAt]) => ({ id, json, updatedAt }));
+  }
+
+  lookUpToken(token: string): SessionWriteResult | undefined {
+    const row = this.#prepare(rows.LOOK_UP_TOKEN, true).raw(true).get(token) as [string] | undefined;
+    return row === undefined ? undefined : (JSON.parse(row[0]) as SessionWriteResult);
+  }
+
+  pruneTokens(before: number): void {
+    this.#prepare(rows.PRUNE_TOKENS, true).run(before);
+  }
+
+  begin(forWriting: boolean): void {
+    this.#prepare(forWriting ? "BEGIN IMMEDIATE" : "BEGIN", true).run();
+  }
+
+  commit(): void {
+    this.#prepare("COMMIT", true).run();
+  }
+
+  /** Does nothing where SQLite has already rolled back by itself. */
+  rollback(): void {
+    if (this.#database.inTransaction) this.#prepare("ROLLBACK", true).run();
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #prepare(text: string, keep: boolean): Database.Statement {
+    const kept = this.#statements.get(text);
+    if (kept !== undefined) return kept;
+    const statement = this.#database.prepare(text);
+    if (keep) this.#statements.set(text, statement);
+    return statement;
+  }
+
+  #writeRows({ kind, collection, ids, json }: GroupWrite): SessionWriteResult {
+    const missing: string[] = [];
+    const rejected: SessionWriteResult["rejected"] = [];
+    const now = Date.now();
+    const run = this.#rowWriter(kind, collection, now);
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      try {
+        if (run(id, json[i]!) === 0) missing.push(id);
+      } catch (error) {
+        // Only a constraint is one row's own fault; SQLite has undone that row and goes on.
+        const failure = failureOf(error);
+        if (!failure.sqliteCode?.startsWith("SQLITE_CONSTRAINT")) throw error;
+        rejected.push({ id, failure });
+      }
+    }
+    return { missing, rejected };
+  }
+
+  #rowWriter(
+    kind: GroupWrite["kind"],
+    collection: string,
+    now: number,
+  ): (id: string, json: string) => number {
+    switch (kind) {
+      case "insert": {
+        const statement = this.#prepare(rows.insertRow(collection), true);
+        return (id, json) => statement.run(id, json, now).changes;
+      }
+      case "upsert": {
+        const statement = this.#prepare(rows.upsertRow(collection), true);
+        return (id, json) => statement.run(id, json, now).changes;
+      }
+      case "update": {
+        const statement = this.#prepare(rows.updateRow(collection), true);
+        return (id, json) => statement.run(json, now, id).changes;
+      }
+      case "delete": {
+        const statement = this.#prepare(rows.deleteRow(collection), true);
+        return (id) => statement.run(id).changes;
+      }
+      default:
+        return kind satisfies never;
+    }
+  }
+}
+
+/** better-sqlite3 takes `?1` for a name, so positions are given as names. */
+function numbered(values: readonly unknown[]): Record<number, unknown> {
+  const named: Record<number, unknown> = {};
+  for (let i = 0; i < values.length; i++) named[i + 1] = values[i];
+  return named;
+}

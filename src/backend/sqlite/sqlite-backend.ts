@@ -1,0 +1,145 @@
+import { FormDBError } from "../../base/errors.ts";
+import { checkOptions, integer, oneOf } from "../../base/options.ts";
+import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
+import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
+import type { DatabaseSettings, Durability } from "./database.ts";
+import { failureOf, sqliteError } from "./errors.ts";
+import { MemoryConnection } from "./memory-connection.ts";
+import { SqliteSession } from "./session.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import { parseSqliteUrl } from "./sqlite-url.ts";
+import { ThreadChoice } from "./thread-choice.ts";
+
+/** How a SQLite database is opened. */
+export interface SqliteOptions {
+  /** `full` (the default): acknowledged writes outlive a power cut. `normal`: they outlive the process. */
+  readonly durability?: Durability | undefined;
+  /** Milliseconds to wait for another process's lock. Default 5 000. */
+  readonly busyTimeoutMs?: number | undefined;
+}
+
+/** SQLite behind FormDB: one writer and several readers on a file in WAL mode, or one handle in memory. */
+export function sqliteBackend(url: string, options: SqliteOptions = {}): Backend {
+  checkOptions("The SQLite backend", options, {
+    durability: oneOf("full", "normal"),
+    busyTimeoutMs: integer(0, 2 ** 31 - 1),
+  });
+  const location = parseSqliteUrl(url);
+  const settings: DatabaseSettings = {
+    file: location.file,
+    readOnly: location.readOnly,
+    durability: options.durability ?? "full",
+    busyTimeoutMs: options.busyTimeoutMs ?? 5_000,
+  };
+  return location.memory ? new MemoryBackend(settings) : new FileBackend(settings);
+}
+
+abstract class SqliteBackend implements Backend {
+  readonly profile: string = "sqlite";
+  readonly dialect: Backend["dialect"] = sqliteDialect;
+  readonly gathersReads: boolean = false;
+  readonly idKind: Backend["idKind"] = "uuidv7";
+  readonly transactionalDdl: boolean = true;
+  abstract readonly separateWriter: boolean;
+  protected readonly settings: DatabaseSettings;
+
+  constructor(settings: DatabaseSettings) {
+    this.settings = settings;
+  }
+
+  get safeUrl(): string {
+    return `sqlite:${this.settings.file}`;
+  }
+
+  async start(): Promise<void> {
+    const session = this.openSession(this.settings);
+    try {
+      if (!this.settings.readOnly) {
+        for (const text of sqliteDialect.ddl.bootstrap) session.execute(text, [], false, false);
+      }
+    } catch (error) {
+      throw this.#startError(error);
+    } finally {
+      this.started(session);
+    }
+  }
+
+  abstract connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;
+  abstract sizing(role: ConnectionRole): PoolSizing;
+  abstract stop(): Promise<void>;
+  /** Takes over the session that the start has used. */
+  protected abstract started(session: SqliteSession): void;
+
+  isFatal(error: unknown): boolean {
+    return (
+      error instanceof FormDBError &&
+      (error.code === "FORMDB_CONNECTION_LOST" ||
+        error.code === "FORMDB_ABORTED" ||
+        error.code === "FORMDB_TIMEOUT")
+    );
+  }
+
+  invalidatesPool(): boolean {
+    return false;
+  }
+
+  protected openSession(settings: DatabaseSettings): SqliteSession {
+    try {
+      return new SqliteSession(settings);
+    } catch (error) {
+      throw this.#startError(error);
+    }
+  }
+
+  #startError(error: unknown): FormDBError {
+    return sqliteError(`Opening ${this.settings.file}`, failureOf(error), error);
+  }
+}
+
+class FileBackend extends SqliteBackend {
+  readonly separateWriter: boolean = true;
+  readonly #choice = new ThreadChoice();
+
+  async connect(role: ConnectionRole): Promise<Connection> {
+    if (role === "write") return new SqliteConnection(this.settings, this.#choice, undefined);
+    const settings = { ...this.settings, readOnly: true };
+    return new SqliteConnection(settings, this.#choice, this.openSession(settings));
+  }
+
+  sizing(role: ConnectionRole): PoolSizing {
+    return role === "write"
+      ? { minConnections: 1, maxConnections: 1, maxLifetimeMs: Infinity }
+      : { minConnections: 1, maxConnections: 4, maxLifetimeMs: Infinity };
+  }
+
+  async stop(): Promise<void> {}
+
+  protected started(session: SqliteSession): void {
+    session.close();
+  }
+}
+
+class MemoryBackend extends SqliteBackend {
+  readonly separateWriter: boolean = false;
+  #session: SqliteSession | undefined;
+
+  async connect(): Promise<Connection> {
+    if (this.#session === undefined) {
+      throw new FormDBError("FORMDB_CONNECT_FAILED", "The database in memory is not open");
+    }
+    return new MemoryConnection(this.#session);
+  }
+
+  sizing(): PoolSizing {
+    return { minConnections: 1, maxConnections: 1, maxLifetimeMs: Infinity };
+  }
+
+  async stop(): Promise<void> {
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  protected started(session: SqliteSession): void {
+    this.#session = session;
+  }
+}

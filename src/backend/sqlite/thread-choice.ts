@@ -1,0 +1,40 @@
+/** Where a statement is best run, learned from how long it took. */
+interface Record {
+  /** Runs in a row that were short. */
+  shortRuns: number;
+}
+
+/** A statement that took less than this, in milliseconds, costs less than a trip to a worker thread and back. */
+export const SHORT_RUN_MS = 0.25;
+/** A statement that once held the caller's thread for longer than this, in milliseconds, starts anew. */
+export const LONG_RUN_MS = 2;
+/** Short runs in a row before a statement comes to the caller's thread. */
+export const TRIAL_RUNS = 8;
+/** Statements that are remembered; beyond that the oldest is forgotten. */
+const MAX_STATEMENTS = 1_000;
+
+/**
+ * Which statements are short enough for the caller's thread. A worker keeps the event loop free, but costs
+ * tens of microseconds; so a statement starts on the worker, and moves to the caller's thread after a
+ * number of short runs, until one of its runs is long.
+ */
+export class ThreadChoice {
+  readonly #records = new Map<string, Record>();
+
+  runsHere(name: string): boolean {
+    const record = this.#records.get(name);
+    return record !== undefined && record.shortRuns >= TRIAL_RUNS;
+  }
+
+  /** Notes that a statement ran for `ms`. */
+  ran(name: string, ms: number): void {
+    let record = this.#records.get(name);
+    if (record === undefined) {
+      record = { shortRuns: 0 };
+      this.#records.set(name, record);
+      if (this.#records.size > MAX_STATEMENTS) this.#records.delete(this.#records.keys().next().value!);
+    }
+    if (ms > LONG_RUN_MS) record.shortRuns = -TRIAL_RUNS;
+    else if (record.shortRuns < TRIAL_RUNS) record.shortRuns = ms < SHORT_RUN_MS ? record.shortRuns + 1 : 0;
+  }
+}

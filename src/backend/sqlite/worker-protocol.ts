@@ -1,0 +1,51 @@
+import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
+import type { SqliteFailure } from "./errors.ts";
+import type { SessionWriteResult } from "./session.ts";
+
+/** What a connection asks of its worker thread. One request at a time, answered in order. */
+export type WorkerRequest =
+  | {
+      readonly do: "execute";
+      readonly text: string;
+      readonly values: readonly unknown[];
+      readonly returnsRows: boolean;
+      readonly keep: boolean;
+    }
+  | { readonly do: "iterate"; readonly text: string; readonly values: readonly unknown[] }
+  /** The next chunk of the iteration that is open. */
+  | { readonly do: "next" }
+  | { readonly do: "endIteration" }
+  | { readonly do: "write"; readonly group: GroupWrite }
+  | { readonly do: "getMany"; readonly collection: string; readonly ids: readonly string[] }
+  | { readonly do: "lookUpToken"; readonly token: string }
+  | { readonly do: "pruneTokens"; readonly before: number }
+  | { readonly do: "begin"; readonly forWriting: boolean }
+  | { readonly do: "commit" }
+  | { readonly do: "rollback" }
+  | { readonly do: "ping" }
+  | { readonly do: "close" };
+
+/** What each request gives. */
+export interface WorkerResults {
+  execute: EngineResult & { readonly ms: number };
+  iterate: null;
+  /** `undefined` when there are no more rows. */
+  next: unknown[][] | undefined;
+  endIteration: null;
+  write: SessionWriteResult;
+  getMany: StoredDocument[];
+  lookUpToken: SessionWriteResult | undefined;
+  pruneTokens: null;
+  begin: null;
+  commit: null;
+  rollback: null;
+  ping: true;
+  close: null;
+}
+
+export type WorkerResponse =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly failure: SqliteFailure };
+
+/** Rows that a chunk of a stream holds at most. */
+export const STREAM_CHUNK_ROWS = 500;

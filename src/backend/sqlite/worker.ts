@@ -1,0 +1,76 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { DatabaseSettings } from "./database.ts";
+import { failureOf } from "./errors.ts";
+import { SqliteSession } from "./session.ts";
+import { STREAM_CHUNK_ROWS, type WorkerRequest, type WorkerResponse } from "./worker-protocol.ts";
+
+/** The worker thread's side of a SQLite connection: a session that answers one request after the other. */
+const port = parentPort!;
+let session: SqliteSession | undefined;
+let iteration: IterableIterator<unknown[]> | undefined;
+
+port.on("message", (request: WorkerRequest) => {
+  let response: WorkerResponse;
+  try {
+    session ??= new SqliteSession(workerData as DatabaseSettings);
+    response = { ok: true, result: answer(session, request) };
+  } catch (error) {
+    response = { ok: false, failure: failureOf(error) };
+  }
+  port.postMessage(response);
+  if (request.do === "close") port.close();
+});
+
+function answer(open: SqliteSession, request: WorkerRequest): unknown {
+  switch (request.do) {
+    case "execute": {
+      const start = performance.now();
+      const result = open.execute(request.text, request.values, request.returnsRows, request.keep);
+      return { ...result, ms: performance.now() - start };
+    }
+    case "iterate":
+      iteration = open.iterate(request.text, request.values);
+      return null;
+    case "next":
+      return nextChunk();
+    case "endIteration":
+      iteration?.return?.();
+      iteration = undefined;
+      return null;
+    case "write":
+      return open.write(request.group);
+    case "getMany":
+      return open.getMany(request.collection, request.ids);
+    case "lookUpToken":
+      return open.lookUpToken(request.token);
+    case "pruneTokens":
+      open.pruneTokens(request.before);
+      return null;
+    case "begin":
+      open.begin(request.forWriting);
+      return null;
+    case "commit":
+      open.commit();
+      return null;
+    case "rollback":
+      open.rollback();
+      return null;
+    case "ping":
+      return true;
+    case "close":
+      open.close();
+      return null;
+    default:
+      return request satisfies never;
+  }
+}
+
+function nextChunk(): unknown[][] | undefined {
+  const chunk: unknown[][] = [];
+  while (iteration !== undefined && chunk.length < STREAM_CHUNK_ROWS) {
+    const { done, value } = iteration.next();
+    if (done) iteration = undefined;
+    else chunk.push(value);
+  }
+  return chunk.length === 0 ? undefined : chunk;
+}

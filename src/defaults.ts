@@ -1,0 +1,54 @@
+import { PlanCache } from "./cache/plan-cache.ts";
+import type { Engine, FormDB } from "./engine/form-db.ts";
+import { Metrics } from "./metrics/metrics.ts";
+
+/**
+ * What the seed's functions work on: one plan cache, one store of metrics and one database for the process.
+ * The database opens when something first needs it, from `FORMDB_URL`.
+ */
+
+/** The plan cache that the default database uses. It takes plans of any type. */
+export const queryPlanCache: PlanCache<unknown> = new PlanCache<unknown>();
+
+/** The metrics that the default database reports to. */
+export const defaultMetrics: Metrics = new Metrics();
+
+let current: FormDB | undefined;
+let opening: Promise<FormDB> | undefined;
+
+/** Makes `db` what the functions work on. The one before stays open; who opened it closes it. */
+export function setDefaultDatabase(db: FormDB | undefined): void {
+  current = db;
+  opening = undefined;
+}
+
+/** The default database where one is open or was set. */
+export function currentDatabase(): FormDB | undefined {
+  return current;
+}
+
+/** The default database, opened from `FORMDB_URL` if none was set. */
+export async function defaultDatabase(): Promise<FormDB> {
+  if (current !== undefined) return current;
+  opening ??= openDefault();
+  return opening;
+}
+
+/** The parts of the default database. */
+export async function defaultEngine(): Promise<Engine> {
+  const [{ engineOf }, db] = await Promise.all([import("./engine/form-db.ts"), defaultDatabase()]);
+  return engineOf(db);
+}
+
+async function openDefault(): Promise<FormDB> {
+  try {
+    // Loaded late, so that whoever only wants one of the parts loads no engine.
+    const { open } = await import("./engine/open.ts");
+    const db = await open(undefined, { cache: queryPlanCache, metrics: defaultMetrics });
+    current ??= db;
+    return current;
+  } catch (error) {
+    opening = undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,187 @@
+import type { Connection } from "../backend/backend.ts";
+import { checkCollectionName } from "../base/collection-name.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import { FormDBError } from "../base/errors.ts";
+import { didYouMean } from "../base/nearest.ts";
+import type { DdlDialect, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { Connections } from "./connections.ts";
+
+/** Told when what a collection looks like has changed, so that plans made before are not used again. */
+export type SchemaChanged = (collection: string) => void;
+
+/**
+ * What collections and indexes there are, as this process knows it, and the only place that changes them.
+ * Another process may make or drop one at any time: an unknown name is looked up in the database before it
+ * is refused, and a table that turns out to be gone is forgotten.
+ */
+export class Catalog {
+  readonly #connections: Connections;
+  readonly #ddl: DdlDialect;
+  readonly #changed: SchemaChanged;
+  readonly #collections = new Set<string>();
+  /** Creations under way, so that concurrent first inserts make one. */
+  readonly #creating = new Map<string, Promise<void>>();
+
+  constructor(connections: Connections, ddl: DdlDialect, changed: SchemaChanged) {
+    this.#connections = connections;
+    this.#ddl = ddl;
+    this.#changed = changed;
+  }
+
+  has(collection: string): boolean {
+    return this.#collections.has(collection);
+  }
+
+  /** Reads from the database which collections there are; plans of those that came or went are stale. */
+  async refresh(): Promise<readonly string[]> {
+    const rows = await this.#list(this.#ddl.listCollections);
+    const found = new Set(rows.map(([name]) => name as string));
+    for (const name of this.#collections) {
+      if (!found.has(name)) this.forget(name);
+    }
+    for (const name of found) this.#collections.add(name);
+    return [...found];
+  }
+
+  /** Resolves when the collection is there; else rejects with the nearest known name. */
+  async need(collection: string): Promise<void> {
+    if (this.#collections.has(collection)) return;
+    const names = await this.refresh();
+    if (this.#collections.has(collection)) return;
+    const known =
+      names.length === 0
+        ? "; there are no collections yet"
+        : didYouMean(collection, names) || `; there are ${list(names)}`;
+    throw new FormDBError(
+      "FORMDB_UNKNOWN_COLLECTION",
+      `There is no collection ${JSON.stringify(collection)}${known}`,
+      {
+        details: { collection },
+      },
+    );
+  }
+
+  /** Makes the collection unless it is there. Resolves to whether it was made. */
+  async create(collection: string): Promise<boolean> {
+    checkCollectionName(collection);
+    if (this.#collections.has(collection)) return false;
+    const names = await this.refresh();
+    if (this.#collections.has(collection)) return false;
+    const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
+    if (twin !== undefined) {
+      throw new FormDBError(
+        "FORMDB_CONFIG",
+        `Collection ${JSON.stringify(collection)} can't be made beside ${JSON.stringify(twin)}: ` +
+          "names must differ in more than upper and lower case, which some engines don't tell apart",
+        { details: { collection } },
+      );
+    }
+    let creation = this.#creating.get(collection);
+    if (creation === undefined) {
+      creation = this.#change(this.#ddl.createCollection(collection)).finally(() =>
+        this.#creating.delete(collection),
+      );
+      this.#creating.set(collection, creation);
+    }
+    await creation;
+    this.#collections.add(collection);
+    this.#changed(collection);
+    return true;
+  }
+
+  /** Drops the collection with its documents and indexes. Resolves to whether it was there. */
+  async drop(collection: string): Promise<boolean> {
+    checkCollectionName(collection);
+    await this.refresh();
+    if (!this.#collections.has(collection)) return false;
+    await this.#change(this.#ddl.dropCollection(collection));
+    this.forget(collection);
+    return true;
+  }
+
+  /** Notes that the collection is gone. */
+  forget(collection: string): void {
+    this.#collections.delete(collection);
+    this.#changed(collection);
+  }
+
+  async indexes(collection?: string): Promise<readonly IndexDefinition[]> {
+    const rows = await this.#list(this.#ddl.listIndexes);
+    const all = rows.map(([owner, name, paths, unique]) => ({
+      collection: owner as string,
+      name: name as string,
+      paths: JSON.parse(paths as string) as IndexDefinition["paths"],
+      unique: Boolean(unique),
+    }));
+    return collection === undefined ? all : all.filter((index) => index.collection === collection);
+  }
+
+  /** Makes an index; one of that name with the same definition is left as it is. */
+  async createIndex(index: IndexDefinition): Promise<void> {
+    await this.need(index.collection);
+    const known = (await this.indexes(index.collection)).find(({ name }) => name === index.name);
+    if (known !== undefined) {
+      if (sameIndex(known, index)) return;
+      throw new FormDBError(
+        "FORMDB_CONSTRAINT",
+        `${index.collection} already has an index ${JSON.stringify(index.name)} with another definition: ` +
+          `${JSON.stringify(known.paths)}${known.unique ? ", unique" : ""}`,
+        { details: { collection: index.collection, index: index.name } },
+      );
+    }
+    await this.#change(this.#ddl.createIndex(index));
+    this.#changed(index.collection);
+  }
+
+  async dropIndex(collection: string, name: string): Promise<void> {
+    await this.need(collection);
+    const names = (await this.indexes(collection)).map((index) => index.name);
+    if (!names.includes(name)) {
+      throw new FormDBError(
+        "FORMDB_NOT_FOUND",
+        `${collection} has no index ${JSON.stringify(name)}${didYouMean(name, names)}`,
+        { details: { collection, index: name } },
+      );
+    }
+    await this.#change(this.#ddl.dropIndex(collection, name));
+    this.#changed(collection);
+  }
+
+  async #list(text: string): Promise<readonly (readonly unknown[])[]> {
+    const { rows } = await this.#connections.use("read", {}, (connection) =>
+      connection.execute(once(text, true), []),
+    );
+    return rows;
+  }
+
+  #change(texts: readonly string[]): Promise<void> {
+    return this.#connections.use("write", {}, async (connection) => {
+      if (!this.#connections.transactionalDdl) return runAll(connection, texts);
+      await connection.begin(undefined, false);
+      try {
+        await runAll(connection, texts);
+        await connection.commit();
+      } catch (error) {
+        await connection.rollback().catch(() => {});
+        throw error;
+      }
+    });
+  }
+}
+
+async function runAll(connection: Connection, texts: readonly string[]): Promise<void> {
+  for (const text of texts) await connection.execute(once(text, false), []);
+}
+
+function once(text: string, returnsRows: boolean): EngineStatement {
+  return { text, name: "", prepare: false, cost: "scan", returnsRows };
+}
+
+function sameIndex(a: IndexDefinition, b: IndexDefinition): boolean {
+  return a.unique === b.unique && JSON.stringify(a.paths) === JSON.stringify(b.paths);
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 10).join(", ");
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
+}

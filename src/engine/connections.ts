@@ -1,0 +1,96 @@
+import type { Backend, Connection, ConnectionRole } from "../backend/backend.ts";
+import type { Clock } from "../base/clock.ts";
+import type { PoolObserver } from "../base/observer.ts";
+import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
+
+/** What a user may say of the pool: all of its options but those that the backend gives. */
+export type ConnectionPoolOptions = Partial<
+  Omit<PoolOptions<Connection>, "create" | "destroy" | "validate" | "reset" | "isFatal" | "clock">
+>;
+
+/** How a call takes a connection. */
+export interface UseOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly priority?: number | undefined;
+}
+
+/**
+ * The pools over one backend: one for everything, or one for readers and one for the single writer where
+ * the engine has only one. The thin policy between the generic pool and connections.
+ */
+export class Connections {
+  readonly #backend: Backend;
+  readonly read: Pool<Connection>;
+  readonly write: Pool<Connection>;
+
+  constructor(backend: Backend, options: ConnectionPoolOptions, clock: Clock, observer: PoolObserver) {
+    this.#backend = backend;
+    this.read = this.#pool("read", options, clock, observer);
+    this.write = backend.separateWriter
+      ? this.#pool("write", { acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000 }, clock, {})
+      : this.read;
+  }
+
+  /** Whether changes of the schema can be part of a transaction. */
+  get transactionalDdl(): boolean {
+    return this.#backend.transactionalDdl;
+  }
+
+  /** Lends a connection to `work` and takes it back however that ends. */
+  async use<T>(
+    role: ConnectionRole,
+    options: UseOptions,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    const pool = role === "read" ? this.read : this.write;
+    const connection = pool.tryAcquire() ?? (await pool.acquire(options));
+    let result: T;
+    try {
+      result = await work(connection);
+    } catch (error) {
+      this.giveBack(role, connection, error);
+      throw error;
+    }
+    pool.release(connection);
+    return result;
+  }
+
+  /** Takes a connection back after an error. One that is of no more use is closed. */
+  giveBack(role: ConnectionRole, connection: Connection, error?: unknown): void {
+    const pool = role === "read" ? this.read : this.write;
+    pool.release(connection, error);
+    if (error !== undefined && this.#backend.invalidatesPool(error)) {
+      this.read.invalidate();
+      if (this.write !== this.read) this.write.invalidate();
+    }
+  }
+
+  stats(): { read: PoolStats; write: PoolStats | undefined } {
+    return { read: this.read.stats(), write: this.write === this.read ? undefined : this.write.stats() };
+  }
+
+  async close(deadlineMs: number | undefined): Promise<void> {
+    const options = deadlineMs === undefined ? {} : { deadlineMs };
+    await Promise.all([...new Set([this.read, this.write])].map((pool) => pool.close(options)));
+  }
+
+  #pool(
+    role: ConnectionRole,
+    options: ConnectionPoolOptions,
+    clock: Clock,
+    observer: PoolObserver,
+  ): Pool<Connection> {
+    const sizing = this.#backend.sizing(role);
+    return new Pool<Connection>({
+      ...sizing,
+      ...options,
+      create: (signal) => this.#backend.connect(role, signal),
+      destroy: (connection) => connection.close(),
+      validate: (connection) => connection.ping(),
+      isFatal: (error) => this.#backend.isFatal(error),
+      clock,
+      observer,
+    });
+  }
+}

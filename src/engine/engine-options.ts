@@ -1,0 +1,67 @@
+import type { Durability } from "../backend/sqlite/database.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Observer } from "../base/observer.ts";
+import {
+  boolean,
+  checkOptions,
+  either,
+  func,
+  integer,
+  milliseconds,
+  type OptionCheck,
+  object,
+  oneOf,
+} from "../base/options.ts";
+import type { BatchOptions } from "../batch/batch-options.ts";
+import type { PlanCache, PlanCacheOptions } from "../cache/plan-cache.ts";
+import type { Metrics, MetricsOptions } from "../metrics/metrics.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { ConnectionPoolOptions } from "./connections.ts";
+
+/** How a database is opened. Each part's options are the part's own; see `PlanCache`, `Pool`, `BatchProcessor`, `Metrics`. */
+export interface OpenOptions {
+  /** Options of the plan cache, or a cache to share. */
+  readonly cache?: PlanCacheOptions<Plan> | PlanCache<Plan> | PlanCache<unknown> | undefined;
+  readonly pool?: ConnectionPoolOptions | undefined;
+  readonly batch?: BatchOptions | undefined;
+  /** Options of the metrics, a store to share, or false for none. */
+  readonly metrics?: MetricsOptions | Metrics | false | undefined;
+  /** Whether the first insert into a collection makes it. Default true. */
+  readonly autoCreate?: boolean | undefined;
+  /** SQLite: `full` (the default) outlives a power cut, `normal` the end of the process. */
+  readonly durability?: Durability | undefined;
+  /** SQLite: milliseconds to wait for another process's lock. Default 5 000. */
+  readonly busyTimeoutMs?: number | undefined;
+  /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
+  readonly postgres?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether reads by id of one tick become one; default where the engine is behind a network. */
+  readonly gatherReads?: boolean | undefined;
+  /** Queries that take so long or longer are written to the slow-query log. Default: none are. */
+  readonly slowQueryMs?: number | undefined;
+  /** Told of everything, beside the metrics. */
+  readonly observer?: Observer | undefined;
+  /** Takes failures of writes that nobody awaits. Default: a process warning. */
+  readonly onError?: ((error: Error) => void) | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
+  cache: object,
+  pool: object,
+  batch: object,
+  metrics: either(object, (value) => (value === false ? undefined : "false")),
+  autoCreate: boolean,
+  durability: oneOf("full", "normal"),
+  busyTimeoutMs: integer(0, 2 ** 31 - 1),
+  postgres: object,
+  gatherReads: boolean,
+  slowQueryMs: milliseconds,
+  observer: object,
+  onError: func,
+  clock: object,
+};
+
+/** Refuses unknown and unusable options by name. The parts check their own. */
+export function checkOpenOptions(options: OpenOptions): void {
+  checkOptions("open()", options, CHECKS);
+}

@@ -1,0 +1,359 @@
+import type { Backend, Connection } from "../backend/backend.ts";
+import { type CallOptions, throwIfAborted } from "../base/abort.ts";
+import { checkCollectionName } from "../base/collection-name.ts";
+import { type Document, encodeId, type Row } from "../base/document.ts";
+import { FormDBError } from "../base/errors.ts";
+import { checkOptions, milliseconds, object, show } from "../base/options.ts";
+import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
+import type { BatchResult } from "../batch/group.ts";
+import type { PlanCache, PlanCacheStats } from "../cache/plan-cache.ts";
+import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { StatementStats, TopStatements } from "../metrics/top-statements.ts";
+import type { Parameters, Plan } from "../plan/plan.ts";
+import type { Pool, PoolStats } from "../pool/pool.ts";
+import type { Connections } from "./connections.ts";
+import type { Explainer, Explanation } from "./explain.ts";
+import type { DocumentReads } from "./get.ts";
+import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
+import type { QueryResult, Reader } from "./read.ts";
+import type { Reporter } from "./reporter.ts";
+import type { IndexOptions, Schema } from "./schema.ts";
+import type { Transaction, TransactionOptions, Transactions } from "./transaction.ts";
+import type { Writer } from "./write.ts";
+
+/** The parts that `open()` has put together. */
+export interface Engine {
+  readonly backend: Backend;
+  readonly cache: PlanCache<Plan>;
+  readonly connections: Connections;
+  readonly batch: BatchProcessor;
+  readonly metrics: Metrics;
+  readonly statements: TopStatements;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly reads: DocumentReads;
+  readonly schema: Schema;
+  readonly explainer: Explainer;
+  readonly transactions: Transactions;
+  readonly reporter: Reporter;
+  /** Undoes what attached this database to its metrics. */
+  readonly detach: () => void;
+}
+
+/** What there is to know of a database at one moment. */
+export interface DatabaseStats {
+  readonly profile: string;
+  readonly url: string;
+  readonly cache: PlanCacheStats;
+  readonly pool: PoolStats;
+  /** The pool of the single writer, where the engine has one. */
+  readonly writer: PoolStats | undefined;
+  readonly batch: BatchStats;
+}
+
+/** How a database is closed. */
+export interface CloseOptions {
+  /** Milliseconds that writes still queued have to be delivered. Default: as long as they take. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** What closing gives: what could not be delivered, as operations that can be queued again. */
+export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
+
+const engines = new WeakMap<FormDB, Engine>();
+
+/** The parts of a database, for the rest of this package. */
+export function engineOf(db: FormDB): Engine {
+  return engines.get(db)!;
+}
+
+/** A database of documents: the one API over every engine. Made by `open()`. */
+export class FormDB {
+  readonly #engine: Engine;
+  #closing: Promise<CloseResult> | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    engines.set(this, engine);
+  }
+
+  get cache(): PlanCache<Plan> {
+    return this.#engine.cache;
+  }
+
+  get pool(): Pool<Connection> {
+    return this.#engine.connections.read;
+  }
+
+  get batch(): BatchProcessor {
+    return this.#engine.batch;
+  }
+
+  get metrics(): Metrics {
+    return this.#engine.metrics;
+  }
+
+  /** Runs a query of the query language (docs/query-language.md). */
+  async query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+    this.#check("query()", options);
+    const { reader, schema, explainer, reads } = this.#engine;
+    const planned = this.#plan(text);
+    const { plan, values } = planned;
+    switch (plan.kind) {
+      case "select": {
+        const id = this.#engine.backend.gathersReads ? plan.pointId?.(values, parameters) : undefined;
+        if (id !== undefined) {
+          const found = await reads.get(plan.collections[0]!, id, options);
+          return found === undefined ? { rows: [], rowCount: 0 } : { rows: [found as Row], rowCount: 1 };
+        }
+        this.#refuseWaitingForItself("A query");
+        return reader.run(planned, parameters, options);
+      }
+      case "update":
+      case "delete":
+        this.#engine.transactions.refuseInside("A query that writes");
+        return reader.run(planned, parameters, options);
+      case "insert": {
+        const [document] = plan.bind(values, parameters);
+        const id = await this.insert(plan.collections[0]!, document);
+        return { rows: [{ id }], rowCount: 1 };
+      }
+      case "explain": {
+        const rows = await explainer.explainAsRows(text, parameters);
+        return { rows, rowCount: rows.length };
+      }
+      default:
+        this.#engine.transactions.refuseInside("A change of the schema");
+        plan.bind(values, parameters);
+        return this.#reported("ddl", plan.collections[0] ?? "", plan.shape, () => schema.run(plan));
+    }
+  }
+
+  /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
+  stream(text: string, parameters: Parameters = [], options: CallOptions = {}): AsyncIterableIterator<Row> {
+    this.#check("stream()", options);
+    return this.#engine.reader.stream(this.#plan(text), parameters, options);
+  }
+
+  /** What a query would do: its shape, how the plan cache answers, the engine's statement and plan. */
+  async explain(text: string, parameters: Parameters = []): Promise<Explanation> {
+    this.#check("explain()");
+    return this.#engine.explainer.explain(text, parameters);
+  }
+
+  async get(
+    collection: string,
+    id: string | number,
+    options: CallOptions = {},
+  ): Promise<Document | undefined> {
+    this.#check("get()", options);
+    this.#refuseWaitingForItself("get()");
+    return this.#engine.reads.get(checkCollectionName(collection), encodeId(id), options);
+  }
+
+  /** Resolves to the document's id when it is committed. */
+  insert(collection: string, document: unknown): Promise<string> {
+    return this.#submit(
+      "insert()",
+      async () => (await this.batch.submit("insert", collection, undefined, document)).id,
+    );
+  }
+
+  /** Merges a patch into a document by JSON Merge Patch (RFC 7396). */
+  update(collection: string, id: string | number, patch: unknown): Promise<void> {
+    return this.#submit("update()", async () => {
+      await this.batch.submit("update", collection, id, patch);
+    });
+  }
+
+  /** Inserts a document or replaces the one with its id. */
+  upsert(collection: string, document: unknown): Promise<string> {
+    return this.#submit(
+      "upsert()",
+      async () => (await this.batch.submit("upsert", collection, undefined, document)).id,
+    );
+  }
+
+  /** Resolves to whether there was such a document. */
+  delete(collection: string, id: string | number): Promise<boolean> {
+    return this.#submit("delete()", async () => {
+      const { found } = await this.batch.submit("delete", collection, id, undefined);
+      return found ?? true;
+    });
+  }
+
+  batchInsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
+    return this.#submit("batchInsert()", () => this.batch.submitAll("insert", collection, documents));
+  }
+
+  /** Merges patches by JSON Merge Patch (RFC 7396): `[{ id, document }]`. */
+  batchUpdate(
+    collection: string,
+    updates: Iterable<{ readonly id: string | number; readonly document: unknown }>,
+  ): Promise<BatchResult> {
+    return this.#submit("batchUpdate()", () => this.batch.submitAll("update", collection, updates));
+  }
+
+  batchUpsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
+    return this.#submit("batchUpsert()", () => this.batch.submitAll("upsert", collection, documents));
+  }
+
+  batchDelete(collection: string, ids: Iterable<string | number>): Promise<BatchResult> {
+    return this.#submit("batchDelete()", () => this.batch.submitAll("delete", collection, ids));
+  }
+
+  /** Sends what is queued; the result is that of all that was added since the last flush. */
+  flush(): Promise<BatchResult> {
+    return this.#submit("flush()", () => this.batch.flush());
+  }
+
+  /** Writes all documents of an iterable, in bounded memory. */
+  import(
+    collection: string,
+    documents: Iterable<unknown> | AsyncIterable<unknown>,
+    options: ImportOptions = {},
+  ): Promise<ImportResult> {
+    const { batch, reads, connections, backend } = this.#engine;
+    const engineTime = async (): Promise<number> => {
+      const text = `SELECT ${backend.dialect.expressions.now}`;
+      const { rows } = await connections.use("read", {}, (connection) =>
+        connection.execute({ text, name: "", prepare: false, cost: "point", returnsRows: true }, []),
+      );
+      return Number(rows[0]![0]);
+    };
+    return this.#submit("import()", () =>
+      importDocuments({ batch, reads, engineTime }, collection, documents, options),
+    );
+  }
+
+  /** Runs `fn` as one transaction, again where the engine asks for it. */
+  async transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
+    this.#check("transaction()");
+    return this.#reported("transaction", "", "transaction", () => this.#engine.transactions.run(fn, options));
+  }
+
+  /** Resolves to whether the collection was made by this call. */
+  async createCollection(collection: string): Promise<boolean> {
+    this.#check("createCollection()");
+    return this.#engine.schema.createCollection(collection);
+  }
+
+  /** Drops a collection with all its documents. Resolves to whether there was one. */
+  async dropCollection(collection: string): Promise<boolean> {
+    this.#check("dropCollection()");
+    return this.#engine.schema.dropCollection(collection);
+  }
+
+  async listCollections(): Promise<readonly string[]> {
+    this.#check("listCollections()");
+    return this.#engine.schema.listCollections();
+  }
+
+  /** Makes an index over one or more paths; resolves to its name. */
+  async createIndex(
+    collection: string,
+    paths: string | readonly string[],
+    options: IndexOptions = {},
+  ): Promise<string> {
+    this.#check("createIndex()");
+    return this.#engine.schema.createIndex(collection, paths, options);
+  }
+
+  async dropIndex(collection: string, name: string): Promise<void> {
+    this.#check("dropIndex()");
+    return this.#engine.schema.dropIndex(collection, name);
+  }
+
+  async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
+    this.#check("listIndexes()");
+    return this.#engine.schema.indexes(collection);
+  }
+
+  /** The statements that took the most time, by shape. */
+  statements(): readonly StatementStats[] {
+    return this.#engine.statements.list();
+  }
+
+  stats(): DatabaseStats {
+    const { backend, cache, connections, batch } = this.#engine;
+    const { read, write } = connections.stats();
+    return {
+      profile: backend.profile,
+      url: backend.safeUrl,
+      cache: cache.stats(),
+      pool: read,
+      writer: write,
+      batch: batch.stats(),
+    };
+  }
+
+  /** Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. */
+  close(options: CloseOptions = {}): Promise<CloseResult> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(options: CloseOptions): Promise<CloseResult> {
+    checkOptions("close()", options, { deadlineMs: milliseconds });
+    const { batch, connections, backend, detach } = this.#engine;
+    const start = performance.now();
+    const result = await batch.close(options);
+    const { deadlineMs } = options;
+    const left = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
+    await connections.close(left);
+    await backend.stop();
+    detach();
+    return result;
+  }
+
+  #check(what: string, options?: CallOptions): void {
+    if (this.#closing !== undefined) {
+      throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
+    }
+    if (options === undefined) return;
+    if (options.timeoutMs !== undefined || options.signal !== undefined) {
+      checkOptions(what, options, { signal: object, timeoutMs: milliseconds });
+      throwIfAborted(what, options.signal);
+    }
+  }
+
+  #plan(text: string): ReturnType<Reader["plan"]> {
+    if (typeof text !== "string") {
+      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
+    }
+    try {
+      return this.#engine.reader.plan(text);
+    } catch (error) {
+      this.#engine.reporter.failed(error);
+      throw error;
+    }
+  }
+
+  async #submit<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#check(what);
+    this.#engine.transactions.refuseInside(what);
+    return work();
+  }
+
+  /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
+  #refuseWaitingForItself(what: string): void {
+    const { transactions, connections } = this.#engine;
+    if (connections.read === connections.write && transactions.inside && connections.read.stats().max === 1) {
+      transactions.refuseInside(what);
+    }
+  }
+
+  #reported<T>(
+    operation: "ddl" | "transaction",
+    collection: string,
+    shape: string,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return this.#engine.reporter.report({ operation, collection, shape, cacheHit: true }, () => 0, work);
+  }
+}

@@ -1,0 +1,166 @@
+import type { Backend } from "../backend/backend.ts";
+import { systemClock } from "../base/clock.ts";
+import { FormDBError } from "../base/errors.ts";
+import {
+  BATCH_EVENTS,
+  type BatchObserver,
+  CACHE_EVENTS,
+  type CacheObserver,
+  guardObservers,
+  type Observer,
+  POOL_EVENTS,
+  type PoolObserver,
+  QUERY_EVENTS,
+  type QueryObserver,
+} from "../base/observer.ts";
+import { configError, show } from "../base/options.ts";
+import { uuidV4, uuidV7 } from "../base/uuid.ts";
+import { BatchProcessor } from "../batch/batch-processor.ts";
+import { PlanCache } from "../cache/plan-cache.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { recorder } from "../metrics/recorder.ts";
+import { SlowLog } from "../metrics/slow-log.ts";
+import { TopStatements } from "../metrics/top-statements.ts";
+import type { Plan } from "../plan/plan.ts";
+import { Catalog } from "./catalog.ts";
+import { Connections } from "./connections.ts";
+import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
+import { Explainer } from "./explain.ts";
+import { FormDB } from "./form-db.ts";
+import { DocumentReads } from "./get.ts";
+import { PlanSource } from "./plan-source.ts";
+import { Reader } from "./read.ts";
+import { Reporter } from "./reporter.ts";
+import { Schema } from "./schema.ts";
+import { Transactions } from "./transaction.ts";
+import { Writer } from "./write.ts";
+
+/** The database that is opened where neither a URL nor `FORMDB_URL` says which. */
+export const DEFAULT_URL = "sqlite:formdb.db";
+
+/**
+ * Opens a database: `sqlite:app.db`, `sqlite::memory:`, a path, or `postgres://user@host1,host2/db`. Without a
+ * URL it is the one that the environment's `FORMDB_URL` names, else `sqlite:formdb.db`.
+ */
+export async function open(
+  url: string = process.env.FORMDB_URL || DEFAULT_URL,
+  options: OpenOptions = {},
+): Promise<FormDB> {
+  checkOpenOptions(options);
+  const backend = await backendFor(url, options);
+  await backend.start(AbortSignal.timeout(START_TIMEOUT_MS));
+  try {
+    return await assemble(backend, options);
+  } catch (error) {
+    await backend.stop();
+    throw error;
+  }
+}
+
+/** How long the first contact with an engine may take. */
+const START_TIMEOUT_MS = 30_000;
+
+async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> {
+  if (typeof url !== "string" || url === "") {
+    throw configError(`A database's URL must be a string such as "sqlite:app.db", not ${show(url)}`);
+  }
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+    case "sqlite":
+    case "file": {
+      const { sqliteBackend } = await import("../backend/sqlite/sqlite-backend.ts");
+      return sqliteBackend(url, { durability: options.durability, busyTimeoutMs: options.busyTimeoutMs });
+    }
+    case "postgres":
+    case "postgresql": {
+      const { postgresBackend } = await import("../backend/postgres/postgres-backend.ts");
+      return postgresBackend(url, options.postgres ?? {});
+    }
+    default:
+      throw configError(
+        `A database's URL must begin with sqlite:, file:, postgres: or postgresql:, or be a path, unlike ${show(safe(url))}`,
+        "url",
+      );
+  }
+}
+
+/** A URL without its password, for messages. */
+function safe(url: string): string {
+  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, "$1:***@");
+}
+
+async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB> {
+  const clock = options.clock ?? systemClock;
+  const metrics = options.metrics instanceof Metrics ? options.metrics : new Metrics(options.metrics || {});
+  const statements = new TopStatements();
+  const slowLog =
+    options.slowQueryMs === undefined ? undefined : new SlowLog({ thresholdMs: options.slowQueryMs, clock });
+  const recording: Observer | undefined =
+    options.metrics === false ? undefined : recorder(metrics, { statements, slowLog });
+  const observers = [recording, options.observer];
+
+  const cache: PlanCache<Plan> =
+    options.cache instanceof PlanCache
+      ? (options.cache as PlanCache<Plan>)
+      : new PlanCache<Plan>({
+          sizeOf: (plan) => plan.bytes,
+          clock,
+          ...options.cache,
+          observer: guardObservers<CacheObserver>(CACHE_EVENTS, [...observers, options.cache?.observer]),
+        });
+  const connections = new Connections(
+    backend,
+    options.pool ?? {},
+    clock,
+    guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
+  );
+  const reporter = new Reporter(guardObservers<QueryObserver>(QUERY_EVENTS, observers), clock);
+  const catalog = new Catalog(connections, backend.dialect.ddl, (collection) => cache.invalidate(collection));
+  const plans = new PlanSource(cache, backend.dialect);
+  const reader = new Reader(plans, connections, catalog, reporter);
+  const writer = new Writer(connections, catalog, options.autoCreate ?? true);
+  const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
+  const batch = new BatchProcessor(writer.execute, {
+    generateId: makeId,
+    lookUpToken: writer.lookUpToken,
+    clock,
+    ...(options.onError === undefined ? {} : { onError: options.onError }),
+    ...options.batch,
+    observer: guardObservers<BatchObserver>(BATCH_EVENTS, [...observers, options.batch?.observer]),
+  });
+  try {
+    await catalog.refresh();
+  } catch (error) {
+    await connections.close(0);
+    throw error instanceof FormDBError
+      ? error
+      : new FormDBError("FORMDB_ENGINE", "The collections could not be listed", { cause: error });
+  }
+  const detachers = [
+    metrics.observePool("main", () => connections.read.stats()),
+    metrics.observeCache(() => cache.stats()),
+    metrics.observeBatch(() => batch.stats()),
+  ];
+  if (connections.write !== connections.read) {
+    detachers.push(metrics.observePool("writer", () => connections.write.stats()));
+  }
+  return new FormDB({
+    backend,
+    cache,
+    connections,
+    batch,
+    metrics,
+    statements,
+    reader,
+    writer,
+    reads: new DocumentReads(connections, catalog, reporter, options.gatherReads ?? backend.gathersReads),
+    schema: new Schema(catalog),
+    explainer: new Explainer(backend, plans, connections, catalog),
+    transactions: new Transactions(connections, reader, writer, makeId),
+    reporter,
+    detach: () => {
+      for (const detach of detachers) detach();
+    },
+  });
+}

@@ -1,0 +1,73 @@
+import type { CacheOutcome, PlanCache } from "../cache/plan-cache.ts";
+import type { Dialect } from "../dialect/dialect.ts";
+import { compile } from "../plan/compile.ts";
+import type { Plan } from "../plan/plan.ts";
+import { parseShape } from "../query/parser.ts";
+import { type ShapedText, shapeOf } from "../query/shape.ts";
+
+/** Texts whose shape is remembered. */
+const MAX_TEXTS = 2_000;
+/** Longer texts are scanned anew each time: remembering them costs more than it spares. */
+const MAX_REMEMBERED_LENGTH = 2_000;
+
+/** A text's plan, and the literals that its text held. */
+export interface PlannedText {
+  readonly plan: Plan;
+  readonly values: readonly unknown[];
+}
+
+/**
+ * From a query's text to its plan, in two steps: the exact text gives its shape, remembered where the text is
+ * one that comes again; the shape gives the plan, from the cache or else compiled.
+ */
+export class PlanSource {
+  readonly #cache: PlanCache<Plan>;
+  readonly #dialect: Dialect;
+  readonly #texts = new Map<string, ShapedText>();
+  readonly #compile: (key: string) => Plan;
+
+  constructor(cache: PlanCache<Plan>, dialect: Dialect) {
+    this.#cache = cache;
+    this.#dialect = dialect;
+    this.#compile = (key) => compile(parseShape(key), key, dialect);
+  }
+
+  planFor(text: string): PlannedText {
+    const { key, values } = this.#shape(text);
+    const plan = this.#cache.getOrCompileSync(key, this.#compile, PLAN_OPTIONS);
+    // Anybody may put anything into the shared cache by `cachePlan`; only plans made for this engine are run.
+    if (isPlanFor(plan, this.#dialect)) return { plan, values };
+    this.#cache.countBypass();
+    return { plan: this.#compile(key), values };
+  }
+
+  /** How the last `planFor` was answered by the cache. */
+  get lastHit(): boolean {
+    return this.#cache.lastOutcome === "hit";
+  }
+
+  /** The plan and how the cache would answer for it, without counting a look-up. */
+  inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
+    const { key, values } = this.#shape(text);
+    const outcome = this.#cache.outcomeOf(key);
+    return { ...this.planFor(text), values, outcome };
+  }
+
+  #shape(text: string): ShapedText {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const shaped = shapeOf(text);
+    // A text with literals in it is likely to be another one the next time.
+    if (shaped.values.length === 0 && text.length <= MAX_REMEMBERED_LENGTH) {
+      this.#texts.set(text, shaped);
+      if (this.#texts.size > MAX_TEXTS) this.#texts.delete(this.#texts.keys().next().value!);
+    }
+    return shaped;
+  }
+}
+
+const PLAN_OPTIONS = { tags: (plan: Plan): readonly string[] => plan.collections };
+
+function isPlanFor(plan: Plan, dialect: Dialect): boolean {
+  return plan.dialect === dialect.name;
+}

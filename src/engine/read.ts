@@ -1,0 +1,133 @@
+import type { Connection } from "../backend/backend.ts";
+import { type CallOptions, throwIfAborted } from "../base/abort.ts";
+import type { Row } from "../base/document.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { Parameters, Plan } from "../plan/plan.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Connections } from "./connections.ts";
+import type { PlannedText, PlanSource } from "./plan-source.ts";
+import type { QueryTimes, Reporter } from "./reporter.ts";
+
+/** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
+export interface QueryResult {
+  readonly rows: Row[];
+  readonly rowCount: number;
+}
+
+/**
+ * A read: query text → shape → cached plan, else parsed and compiled → pooled connection → prepared
+ * statement → rows. Updates and deletes by query go the same way, on a connection that may write.
+ */
+export class Reader {
+  readonly #plans: PlanSource;
+  readonly #connections: Connections;
+  readonly #catalog: Catalog;
+  readonly #reporter: Reporter;
+
+  constructor(plans: PlanSource, connections: Connections, catalog: Catalog, reporter: Reporter) {
+    this.#plans = plans;
+    this.#connections = connections;
+    this.#catalog = catalog;
+    this.#reporter = reporter;
+  }
+
+  plan(text: string): PlannedText {
+    return this.#plans.planFor(text);
+  }
+
+  /** Runs a plan that has a statement. */
+  async run(planned: PlannedText, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
+    const { plan, values } = planned;
+    const cacheHit = this.#plans.lastHit;
+    throwIfAborted("The query", options.signal);
+    const operation = plan.kind as "select" | "update" | "delete";
+    const collection = plan.collections[0] ?? "";
+    return this.#reporter.report(
+      { operation, collection, shape: plan.shape, cacheHit },
+      ({ rowCount }) => rowCount,
+      async (times) => {
+        const bound = plan.bind(values, parameters);
+        if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+        const asked = this.#reporter.clock.now();
+        const role = operation === "select" ? "read" : "write";
+        try {
+          return await this.#connections.use(role, options, (connection) => {
+            times.waitMs = this.#reporter.clock.now() - asked;
+            return this.#onConnection(connection, plan, bound, times, remaining(options, times.waitMs));
+          });
+        } catch (error) {
+          this.#noticeMissing(error, collection);
+          throw error;
+        }
+      },
+    );
+  }
+
+  /** Runs a plan on a connection that the caller holds, as a part of its transaction. */
+  async runOn(
+    connection: Connection,
+    { plan, values }: PlannedText,
+    parameters: Parameters,
+    options: CallOptions,
+  ): Promise<QueryResult> {
+    const bound = plan.bind(values, parameters);
+    const collection = plan.collections[0] ?? "";
+    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    return this.#onConnection(connection, plan, bound, { waitMs: 0, databaseMs: 0, decodeMs: 0 }, options);
+  }
+
+  /** The rows of a SELECT one by one, in constant memory. The connection is held until the end. */
+  async *stream(planned: PlannedText, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
+    const { plan, values } = planned;
+    const { statement } = plan;
+    if (plan.kind !== "select" || statement === undefined) {
+      throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${plan.shape}`);
+    }
+    const bound = plan.bind(values, parameters);
+    const collection = plan.collections[0] ?? "";
+    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    const connection = await this.#connections.read.acquire(options);
+    let failure: unknown;
+    try {
+      for await (const chunk of connection.stream(statement, bound, options)) {
+        for (const columns of chunk) yield plan.decode(columns);
+      }
+    } catch (error) {
+      failure = error;
+      this.#noticeMissing(error, collection);
+      this.#reporter.failed(error);
+      throw error;
+    } finally {
+      this.#connections.giveBack("read", connection, failure);
+    }
+  }
+
+  async #onConnection(
+    connection: Connection,
+    plan: Plan,
+    bound: readonly unknown[],
+    times: QueryTimes,
+    options: CallOptions,
+  ): Promise<QueryResult> {
+    const { clock } = this.#reporter;
+    const sent = clock.now();
+    const { rows, rowCount } = await connection.execute(plan.statement!, bound, options);
+    const received = clock.now();
+    times.databaseMs = received - sent;
+    const decoded: Row[] = new Array(rows.length);
+    for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
+    times.decodeMs = clock.now() - received;
+    return { rows: decoded, rowCount };
+  }
+
+  #noticeMissing(error: unknown, collection: string): void {
+    if (error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION")
+      this.#catalog.forget(collection);
+  }
+}
+
+/** What is left of a call's time after it has waited for a connection. */
+function remaining(options: CallOptions, waitedMs: number): CallOptions {
+  if (options.timeoutMs === undefined) return options;
+  return { signal: options.signal, timeoutMs: Math.max(1, options.timeoutMs - waitedMs) };
+}

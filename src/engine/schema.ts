@@ -1,0 +1,152 @@
+import { checkCollectionName } from "../base/collection-name.ts";
+import type { Row } from "../base/document.ts";
+import { FormDBError } from "../base/errors.ts";
+import { boolean, checkOptions, configError, show, string } from "../base/options.ts";
+import type { DocumentPath, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { Plan } from "../plan/plan.ts";
+import { pathText } from "../query/path-text.ts";
+import type { Path, Statement } from "../query/syntax-tree.ts";
+import type { Catalog } from "./catalog.ts";
+import type { QueryResult } from "./read.ts";
+
+/** How an index is made. */
+export interface IndexOptions {
+  /** Whether two documents may not have the same values. Default false. */
+  readonly unique?: boolean | undefined;
+  /** Default: made from the paths. */
+  readonly name?: string | undefined;
+}
+
+/** Indexes over more paths than this are refused. */
+export const MAX_INDEX_PATHS = 16;
+
+const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+
+/** Makes, drops and lists collections and indexes: for the methods of the database and for queries alike. */
+export class Schema {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  createCollection(collection: string): Promise<boolean> {
+    return this.#catalog.create(collection);
+  }
+
+  dropCollection(collection: string): Promise<boolean> {
+    return this.#catalog.drop(collection);
+  }
+
+  listCollections(): Promise<readonly string[]> {
+    return this.#catalog.refresh();
+  }
+
+  /** Makes an index over paths such as `"address.city"`; resolves to its name. */
+  async createIndex(
+    collection: string,
+    paths: string | readonly string[],
+    options: IndexOptions = {},
+  ): Promise<string> {
+    checkCollectionName(collection);
+    checkOptions("createIndex()", options, { unique: boolean, name: string });
+    const texts = typeof paths === "string" ? [paths] : paths;
+    if (!Array.isArray(texts) || texts.some((text) => typeof text !== "string")) {
+      throw configError(
+        `An index needs a path or an array of paths such as "address.city", not ${show(paths)}`,
+      );
+    }
+    return this.#createIndex(collection, texts.map(parsePath), options.unique ?? false, options.name);
+  }
+
+  dropIndex(collection: string, name: string): Promise<void> {
+    checkCollectionName(collection);
+    return this.#catalog.dropIndex(collection, name);
+  }
+
+  indexes(collection?: string): Promise<readonly IndexDefinition[]> {
+    return this.#catalog.indexes(collection);
+  }
+
+  /** Acts on a query that changes or lists the schema. */
+  async run(plan: Plan): Promise<QueryResult> {
+    const tree: Statement = plan.tree;
+    switch (tree.type) {
+      case "createCollection":
+        return changed(await this.createCollection(tree.collection));
+      case "dropCollection":
+        if (await this.dropCollection(tree.collection)) return changed(true);
+        throw new FormDBError(
+          "FORMDB_UNKNOWN_COLLECTION",
+          `The collection ${JSON.stringify(tree.collection)} can't be dropped: it is not there`,
+          { details: { collection: tree.collection } },
+        );
+      case "createIndex":
+        await this.#createIndex(tree.collection, tree.paths, tree.unique, tree.name);
+        return changed(true);
+      case "dropIndex":
+        await this.dropIndex(tree.collection, tree.name);
+        return changed(true);
+      case "introspect":
+        return tree.collection === undefined ? this.#collectionRows() : this.#indexRows(tree.collection);
+      default:
+        throw new FormDBError("FORMDB_UNSUPPORTED", `The schema has no part in ${plan.shape}`);
+    }
+  }
+
+  async #createIndex(
+    collection: string,
+    paths: readonly Path[],
+    unique: boolean,
+    givenName: string | undefined,
+  ): Promise<string> {
+    if (paths.length === 0 || paths.length > MAX_INDEX_PATHS) {
+      throw configError(`An index must have from 1 to ${MAX_INDEX_PATHS} paths, not ${paths.length}`);
+    }
+    const name = givenName ?? defaultName(paths);
+    if (!INDEX_NAME.test(name)) {
+      throw configError(
+        `An index's name must consist of at most 63 letters, digits and underscores, unlike ${show(name)}`,
+      );
+    }
+    await this.#catalog.createIndex({ collection, name, paths, unique });
+    return name;
+  }
+
+  async #collectionRows(): Promise<QueryResult> {
+    const names = await this.#catalog.refresh();
+    return listed(names.map((collection) => ({ collection })));
+  }
+
+  async #indexRows(collection: string): Promise<QueryResult> {
+    await this.#catalog.need(collection);
+    const indexes = await this.#catalog.indexes(collection);
+    return listed(indexes.map(({ name, paths, unique }) => ({ name, paths: paths.map(pathText), unique })));
+  }
+}
+
+function changed(happened: boolean): QueryResult {
+  return { rows: [], rowCount: happened ? 1 : 0 };
+}
+
+function listed(rows: Row[]): QueryResult {
+  return { rows, rowCount: rows.length };
+}
+
+const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[\d{1,9}\])*$/;
+
+/** The path that a text such as `address.city` or `tags[0]` names. */
+function parsePath(text: string): DocumentPath {
+  if (!PATH.test(text)) {
+    throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
+  }
+  return [...text.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([part, index]) =>
+    index === undefined ? part : Number(index),
+  );
+}
+
+/** `by_address_city`; what a name can't hold becomes an underscore, and a long one is cut. */
+function defaultName(paths: readonly Path[]): string {
+  const parts = paths.map((path) => path.join("_").replaceAll(/[^A-Za-z0-9_]/g, "_"));
+  return `by_${parts.join("_and_")}`.slice(0, 63);
+}

@@ -1,0 +1,220 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Connection, IsolationLevel } from "../backend/backend.ts";
+import type { CallOptions } from "../base/abort.ts";
+import { type Document, encodeDocument, encodeId } from "../base/document.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { WriteKind } from "../base/observer.ts";
+import { checkOptions, integer, milliseconds, object, oneOf } from "../base/options.ts";
+import type { Parameters } from "../plan/plan.ts";
+import type { Connections } from "./connections.ts";
+import { toDocument } from "./get.ts";
+import type { QueryResult, Reader } from "./read.ts";
+import { type Writer, writeOne } from "./write.ts";
+
+/** How a transaction runs. */
+export interface TransactionOptions {
+  /** Default: the engine's own. SQLite, CockroachDB and DSQL always give their strictest. */
+  readonly isolation?: IsolationLevel | undefined;
+  /** How often `fn` is run again when the engine asks for it. Default 3. */
+  readonly maxRetries?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait for a connection. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What `fn` works with: every call is a part of the transaction. */
+export interface Transaction {
+  query(text: string, parameters?: Parameters, options?: CallOptions): Promise<QueryResult>;
+  get(collection: string, id: string | number): Promise<Document | undefined>;
+  insert(collection: string, document: unknown): Promise<string>;
+  update(collection: string, id: string | number, patch: unknown): Promise<void>;
+  upsert(collection: string, document: unknown): Promise<string>;
+  delete(collection: string, id: string | number): Promise<boolean>;
+}
+
+/** The first wait before `fn` is run again, in milliseconds; it doubles, with full jitter. */
+const RETRY_BASE_MS = 5;
+const RETRY_MAX_MS = 500;
+
+/** Runs functions as transactions, and again where the engine asks for it (serialization failures, deadlocks). */
+export class Transactions {
+  readonly #connections: Connections;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #makeId: () => string;
+  readonly #context = new AsyncLocalStorage<true>();
+  #open = 0;
+
+  constructor(connections: Connections, reader: Reader, writer: Writer, makeId: () => string) {
+    this.#connections = connections;
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#makeId = makeId;
+  }
+
+  /**
+   * Throws where the caller is inside a transaction whose connection `what` would wait for: it would never
+   * get it. Costs nothing while no transaction is open.
+   */
+  refuseInside(what: string): void {
+    if (this.#open === 0 || this.#context.getStore() !== true) return;
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `${what} can't be called inside a transaction, whose connection it would wait for; use the transaction's own methods`,
+    );
+  }
+
+  /** True while the caller is inside a transaction. */
+  get inside(): boolean {
+    return this.#open > 0 && this.#context.getStore() === true;
+  }
+
+  async run<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    if (typeof fn !== "function") {
+      throw new FormDBError("FORMDB_CONFIG", `A transaction needs a function to run, not ${String(fn)}`);
+    }
+    checkOptions("transaction()", options, {
+      isolation: oneOf("read committed", "repeatable read", "serializable"),
+      maxRetries: integer(0, 1_000),
+      signal: object,
+      timeoutMs: milliseconds,
+    });
+    if (this.inside) {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        "A transaction can't be begun inside another; pass the outer one's object on and use it",
+      );
+    }
+    const maxRetries = options.maxRetries ?? 3;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#once(fn, options);
+      } catch (error) {
+        if (attempt >= maxRetries || !mayRunAgain(error) || options.signal?.aborted) throw error;
+      }
+      const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * capMs));
+    }
+  }
+
+  #once<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const { signal, timeoutMs } = options;
+    return this.#connections.use("write", { signal, timeoutMs }, async (connection) => {
+      await connection.begin(options.isolation, false);
+      const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
+      this.#open++;
+      let result: T;
+      try {
+        result = await this.#context.run(true, () => fn(transaction));
+        if (signal?.aborted) {
+          throw new FormDBError("FORMDB_ABORTED", "The transaction was aborted by its signal", {
+            cause: signal.reason,
+          });
+        }
+      } catch (error) {
+        transaction.end();
+        if (connection.usable) await connection.rollback().catch(() => {});
+        throw error;
+      } finally {
+        this.#open--;
+      }
+      transaction.end();
+      await connection.commit();
+      return result;
+    });
+  }
+}
+
+/** The engine asked for another try, and nothing of this one was kept. */
+function mayRunAgain(error: unknown): boolean {
+  return (
+    error instanceof FormDBError &&
+    error.outcome !== "unknown" &&
+    (error.code === "FORMDB_SERIALIZATION" || error.code === "FORMDB_BUSY")
+  );
+}
+
+class OpenTransaction implements Transaction {
+  readonly #connection: Connection;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #makeId: () => string;
+  #ended = false;
+
+  constructor(connection: Connection, reader: Reader, writer: Writer, makeId: () => string) {
+    this.#connection = connection;
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#makeId = makeId;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  async query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+    this.#check();
+    const planned = this.#reader.plan(text);
+    const { kind } = planned.plan;
+    if (kind === "insert") {
+      const [document] = planned.plan.bind(planned.values, parameters);
+      const id = await this.insert(planned.plan.collections[0]!, document);
+      return { rows: [{ id }], rowCount: 1 };
+    }
+    if (kind !== "select" && kind !== "update" && kind !== "delete") {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        `A transaction takes SELECT, INSERT, UPDATE and DELETE, not ${planned.plan.shape}`,
+      );
+    }
+    return this.#reader.runOn(this.#connection, planned, parameters, options);
+  }
+
+  async get(collection: string, id: string | number): Promise<Document | undefined> {
+    this.#check();
+    const [found] = await this.#connection.getMany(collection, [encodeId(id)]);
+    return found === undefined ? undefined : toDocument(found);
+  }
+
+  insert(collection: string, document: unknown): Promise<string> {
+    return this.#put("insert", collection, document);
+  }
+
+  upsert(collection: string, document: unknown): Promise<string> {
+    return this.#put("upsert", collection, document);
+  }
+
+  async update(collection: string, id: string | number, patch: unknown): Promise<void> {
+    await this.#write("update", collection, encodeId(id), encodeDocument(patch));
+  }
+
+  async delete(collection: string, id: string | number): Promise<boolean> {
+    const { found } = await this.#write("delete", collection, encodeId(id), "");
+    return found ?? true;
+  }
+
+  async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
+    const json = encodeDocument(document);
+    const given = (document as { id?: unknown }).id;
+    const id = given === undefined ? this.#makeId() : encodeId(given);
+    await this.#write(kind, collection, id, json);
+    return id;
+  }
+
+  async #write(kind: WriteKind, collection: string, id: string, json: string): ReturnType<typeof writeOne> {
+    this.#check();
+    await this.#writer.needCollection(collection);
+    const result = await writeOne(this.#connection, kind, collection, id, json);
+    if (result.error !== undefined) throw result.error;
+    return result;
+  }
+
+  #check(): void {
+    if (this.#ended) {
+      throw new FormDBError(
+        "FORMDB_CLOSED",
+        "The transaction has ended; its methods can't be called any more",
+      );
+    }
+  }
+}

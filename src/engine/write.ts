@@ -1,0 +1,129 @@
+import type { Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { WriteKind } from "../base/observer.ts";
+import type { BatchGroup, ExecuteGroup, LookUpToken, OperationResult } from "../batch/group.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Connections } from "./connections.ts";
+
+/**
+ * A write, from where its group leaves the queue: one statement (or one transaction of row statements) for the
+ * group, on a pooled connection, and one outcome for each operation.
+ */
+export class Writer {
+  readonly #connections: Connections;
+  readonly #catalog: Catalog;
+  readonly #autoCreate: boolean;
+
+  constructor(connections: Connections, catalog: Catalog, autoCreate: boolean) {
+    this.#connections = connections;
+    this.#catalog = catalog;
+    this.#autoCreate = autoCreate;
+  }
+
+  readonly execute: ExecuteGroup = async (group) => {
+    await this.ensureCollection(group.kind, group.collection);
+    try {
+      return await this.#connections.use("write", { signal: group.signal }, async (connection) =>
+        outcomes(group, await connection.write(toWrite(group))),
+      );
+    } catch (error) {
+      this.noticeMissing(error, group.collection);
+      throw error;
+    }
+  };
+
+  readonly lookUpToken: LookUpToken = (token, group) =>
+    this.#connections.use("write", { signal: group.signal }, async (connection) => {
+      const found = await connection.lookUpToken({ ...toWrite(group), token });
+      return found === undefined
+        ? undefined
+        : (outcomes(group, found) ?? group.operations.map(() => APPLIED));
+    });
+
+  /** Makes the collection where the write may do so; otherwise it must be there. */
+  async ensureCollection(kind: WriteKind, collection: string): Promise<void> {
+    if (this.#catalog.has(collection)) return;
+    if (this.#autoCreate && (kind === "insert" || kind === "upsert")) await this.#catalog.create(collection);
+    else await this.#catalog.need(collection);
+  }
+
+  /** The collection must be there: inside a transaction none can be made. */
+  async needCollection(collection: string): Promise<void> {
+    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+  }
+
+  /** A table that is gone was dropped by another process. */
+  noticeMissing(error: unknown, collection: string): void {
+    if (error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION")
+      this.#catalog.forget(collection);
+  }
+}
+
+/** Writes one document on a connection that the caller holds, as a part of its transaction. */
+export async function writeOne(
+  connection: Connection,
+  kind: WriteKind,
+  collection: string,
+  id: string,
+  json: string,
+): Promise<OperationResult> {
+  const result = await connection.write({ kind, collection, ids: [id], json: [json], token: undefined });
+  const refused = result.rejected[0];
+  if (refused !== undefined) throw refused.error;
+  return result.missing.length === 0 ? APPLIED : outcomeOfMissing(kind, collection, id);
+}
+
+const APPLIED: OperationResult = Object.freeze({ found: true });
+
+function toWrite({ kind, collection, operations, token }: BatchGroup): GroupWrite {
+  const ids: string[] = [];
+  const json: string[] = [];
+  for (const operation of operations) {
+    ids.push(operation.id);
+    json.push(operation.json);
+  }
+  return { kind, collection, ids, json: kind === "delete" ? [] : json, token };
+}
+
+function outcomes(
+  { kind, collection, operations }: BatchGroup,
+  result: WriteResult,
+): OperationResult[] | undefined {
+  if (result.missing.length === 0 && result.rejected.length === 0) return undefined;
+  const missing = new Set(result.missing);
+  const rejected = new Map(result.rejected.map(({ id, error }) => [id, error]));
+  return operations.map(({ id }) => {
+    const error = rejected.get(id);
+    if (error !== undefined) return { error };
+    return missing.has(id) ? outcomeOfMissing(kind, collection, id) : APPLIED;
+  });
+}
+
+function outcomeOfMissing(kind: WriteKind, collection: string, id: string): OperationResult {
+  const details = { collection, id };
+  const shown = JSON.stringify(id);
+  switch (kind) {
+    case "insert":
+      return {
+        error: new FormDBError(
+          "FORMDB_DUPLICATE_ID",
+          `The document could not be inserted: ${collection} already has one with the id ${shown}`,
+          { details },
+        ),
+      };
+    case "update":
+      return {
+        error: new FormDBError(
+          "FORMDB_NOT_FOUND",
+          `The document could not be updated: ${collection} has none with the id ${shown}`,
+          { details },
+        ),
+      };
+    case "delete":
+      return { found: false };
+    case "upsert":
+      return APPLIED;
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,5 @@
+export { compile } from "./plan/compile.ts";
+export type { Parameters, Plan } from "./plan/plan.ts";
+export { type ParsedText, parse, parseShape } from "./query/parser.ts";
+export { type ShapedText, shapeOf } from "./query/shape.ts";
+export type { Expression, Operand, Path, Select, Statement } from "./query/syntax-tree.ts";
