@@ -1,7 +1,7 @@
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PARAMETERS } from "./limits.ts";
 import type { ComparisonOperator, Expression, InList, Path, Term } from "./syntax-tree.ts";
+import { TOKEN } from "./token.ts";
 import type { TokenReader } from "./token-reader.ts";
-import { TOKEN } from "./tokenizer.ts";
 
 const COMPARISONS: readonly ComparisonOperator[] = ["=", "!=", "<", "<=", ">", ">="];
 

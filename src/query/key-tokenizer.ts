@@ -1,5 +1,6 @@
 import { syntaxError } from "./syntax-error.ts";
-import { TOKEN, Tokenizer, type TokenKind } from "./tokenizer.ts";
+import { TOKEN, type TokenKind } from "./token.ts";
+import { Tokenizer } from "./tokenizer.ts";
 
 /** The tokens of a shape's key: it has slots, numbered from 0 in their order, where a user's text has literals. */
 export class KeyTokenizer extends Tokenizer {

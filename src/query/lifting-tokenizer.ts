@@ -1,6 +1,7 @@
 import { MAX_LIST_LENGTH, MAX_PARAMETERS } from "./limits.ts";
 import { limitError, syntaxError } from "./syntax-error.ts";
-import { TOKEN, Tokenizer, type TokenKind } from "./tokenizer.ts";
+import { TOKEN, type TokenKind } from "./token.ts";
+import { Tokenizer } from "./tokenizer.ts";
 
 /**
  * The tokens of a user's text with each literal, and each list of literals after `IN`, replaced by a slot. Both

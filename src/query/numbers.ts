@@ -1,5 +1,5 @@
 import { type Cursor, isDigit, isNamePart } from "./cursor.ts";
-import { quoteSource, syntaxError } from "./syntax-error.ts";
+import { limitError, quoteSource, syntaxError } from "./syntax-error.ts";
 
 /** A double holds every decimal number of so many digits apart from every other. */
 const EXACT_DIGITS = 15;
@@ -29,6 +29,26 @@ export function readNumber(cursor: Cursor): number {
   }
   cursor.position = i;
   return negative && value !== 0 ? -value : value;
+}
+
+/** Reads the decimal digits that start here, as an index or a parameter's number has them. */
+export function readDigits(cursor: Cursor, what: string, limit: string, maximum: number): number {
+  const text = cursor.source;
+  const start = cursor.position;
+  let number = 0;
+  let i = start;
+  while (isDigit(text.charCodeAt(i))) number = number * 10 + (text.charCodeAt(i++) - 0x30);
+  if (i === start) {
+    throw syntaxError({ text, at: start, found: cursor.describe(), expected: ["a number"] });
+  }
+  if (number > maximum) {
+    throw limitError(text, start, what, [limit, maximum], quoteSource(text, start, i));
+  }
+  if (i - start > 1 && text.charCodeAt(start) === 0x30) {
+    throw unreadable(cursor, start, i, `${what} must not start with a surplus 0`);
+  }
+  cursor.position = i;
+  return number;
 }
 
 function readFraction(cursor: Cursor, start: number, pointOrExponent: number): number {

@@ -3,8 +3,8 @@ import { MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
 import { OrderResolver, type ReadItem, type SortPath } from "./order-resolver.ts";
 import { pathKey, pathText } from "./path-text.ts";
 import type { AggregateFunction, Expression, Operand, Path, Select, SelectItem } from "./syntax-tree.ts";
+import { TOKEN } from "./token.ts";
 import type { TokenReader } from "./token-reader.ts";
-import { TOKEN } from "./tokenizer.ts";
 
 /** Reads a SELECT behind its keyword. */
 export function parseSelect(reader: TokenReader): Select {

@@ -1,6 +1,6 @@
 import { checkSource } from "./cursor.ts";
 import { LiftingTokenizer } from "./lifting-tokenizer.ts";
-import { TOKEN, type TokenKind } from "./tokenizer.ts";
+import { TOKEN, type TokenKind } from "./token.ts";
 
 /** A query's text with its literals taken out. */
 export interface ShapedText {

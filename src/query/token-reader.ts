@@ -3,7 +3,8 @@ import { messageOf } from "../base/errors.ts";
 import { MAX_PATH_SEGMENTS } from "./limits.ts";
 import { limitError, syntaxError } from "./syntax-error.ts";
 import type { Operand, Path } from "./syntax-tree.ts";
-import { TOKEN, type Tokenizer } from "./tokenizer.ts";
+import { TOKEN } from "./token.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /**
  * What the parsers look at the tokens through. It remembers what was asked for in vain at the current token, so

@@ -1,31 +1,11 @@
 import { Cursor, isDigit, isLetter } from "./cursor.ts";
 import { readJson } from "./json.ts";
 import { MAX_PARAMETERS, MAX_PATH_INDEX } from "./limits.ts";
-import { readNumber } from "./numbers.ts";
-import { limitError, quoteSource, syntaxError } from "./syntax-error.ts";
-import { findWord, type Word } from "./words.ts";
-
-/** What a token is. Numbers, because this is looked at once a token on the way to every cached plan. */
-export const TOKEN = {
-  end: 0,
-  keyword: 1,
-  name: 2,
-  aggregate: 3,
-  symbol: 4,
-  /** `[n]` behind a name or another one. */
-  index: 5,
-  literal: 6,
-  /** `#n`, only in a shape's key. */
-  slot: 7,
-  /** `$n` or `?`. */
-  parameter: 8,
-  /** `:name`. */
-  named: 9,
-} as const;
-
-export type TokenKind = (typeof TOKEN)[keyof typeof TOKEN];
-
-const BARE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+import { readDigits, readNumber } from "./numbers.ts";
+import { ParameterCounter, type ParameterStyle } from "./parameter-counter.ts";
+import { quoteSource, syntaxError } from "./syntax-error.ts";
+import { TOKEN, type TokenKind } from "./token.ts";
+import { findWord, isCapitals, needsQuotes, type Word } from "./words.ts";
 
 /**
  * The one tokenizer of the language. It is its own current token: `next` moves to the following one, and its
@@ -44,9 +24,7 @@ export class Tokenizer extends Cursor {
   /** Whether the source spells the token as `spelling` does. */
   verbatim = true;
   #afterIs = false;
-  #positional = 0;
-  #parameters = 0;
-  #parameterStyle = "";
+  #parameters: ParameterCounter | undefined = undefined;
 
   /** Moves to the next token. Throws `FORMDB_SYNTAX` where the text holds none. */
   next(): TokenKind {
@@ -228,7 +206,7 @@ export class Tokenizer extends Cursor {
     this.position++;
     this.skipTrivia();
     const digits = this.position;
-    const index = this.#readDigits("the index of an array", "MAX_PATH_INDEX", MAX_PATH_INDEX);
+    const index = readDigits(this, "the index of an array", "MAX_PATH_INDEX", MAX_PATH_INDEX);
     const length = this.position - digits;
     this.skipTrivia();
     if (this.source.charCodeAt(this.position) !== 0x5d) throw this.#unexpected(['"]"']);
@@ -240,15 +218,18 @@ export class Tokenizer extends Cursor {
 
   #readSlot(): TokenKind {
     this.position++;
-    this.index = this.#readDigits("the number of a slot", "MAX_PARAMETERS", MAX_PARAMETERS - 1);
+    this.index = readDigits(this, "the number of a slot", "MAX_PARAMETERS", MAX_PARAMETERS - 1);
     return this.#become(TOKEN.slot, "");
   }
 
   #readPosition(): TokenKind {
     this.position++;
     const at = this.position;
-    const number = this.#readDigits("the number of a parameter", "MAX_PARAMETERS", MAX_PARAMETERS);
-    if (number === 0) throw this.#refuse(at, '"$0"', "parameters count from $1");
+    const number = readDigits(this, "the number of a parameter", "MAX_PARAMETERS", MAX_PARAMETERS);
+    if (number === 0) {
+      const reason = 'parameters count from $1, found "$0"';
+      throw syntaxError({ text: this.source, at, found: '"$0"', expected: ["$1"], reason });
+    }
     this.#countParameter("$n");
     this.index = number - 1;
     return this.#become(TOKEN.parameter, "");
@@ -256,8 +237,7 @@ export class Tokenizer extends Cursor {
 
   #readQuestionMark(): TokenKind {
     this.position++;
-    this.#countParameter("?");
-    this.index = this.#positional++;
+    this.index = this.#countParameter("?");
     this.verbatim = false;
     return this.#become(TOKEN.parameter, "");
   }
@@ -281,44 +261,9 @@ export class Tokenizer extends Cursor {
     return this.#become(TOKEN.end, "");
   }
 
-  #readDigits(what: string, limit: string, maximum: number): number {
-    const text = this.source;
-    const start = this.position;
-    let number = 0;
-    let i = start;
-    while (isDigit(text.charCodeAt(i))) number = number * 10 + (text.charCodeAt(i++) - 0x30);
-    if (i === start) throw this.#unexpected(["a number"]);
-    if (number > maximum) {
-      throw limitError(text, start, what, [limit, maximum], quoteSource(text, start, i));
-    }
-    if (i - start > 1 && text.charCodeAt(start) === 0x30) {
-      throw this.#refuse(start, quoteSource(text, start, i), `${what} must not start with a surplus 0`);
-    }
-    this.position = i;
-    return number;
-  }
-
-  #countParameter(style: string): void {
-    if (this.#parameterStyle !== style) {
-      if (this.#parameterStyle !== "") {
-        throw this.#refuse(
-          this.start,
-          this.found,
-          `parameters must all be of one style: ${style} is used together with ${this.#parameterStyle}`,
-        );
-      }
-      this.#parameterStyle = style;
-    }
-    if (++this.#parameters > MAX_PARAMETERS) {
-      throw limitError(this.source, this.start, "the number of parameters", [
-        "MAX_PARAMETERS",
-        MAX_PARAMETERS,
-      ]);
-    }
-  }
-
-  #refuse(at: number, found: string, reason: string): Error {
-    return syntaxError({ text: this.source, at, found, expected: ["a parameter or an index"], reason });
+  #countParameter(style: ParameterStyle): number {
+    this.#parameters ??= new ParameterCounter();
+    return this.#parameters.add(style, this.source, this.start, this.position);
   }
 
   #unexpected(expected: readonly string[] = ["a word, a value or an operator"]): Error {
@@ -330,15 +275,4 @@ export class Tokenizer extends Cursor {
         : undefined;
     return syntaxError({ text: this.source, at: this.position, found, expected, reason: hint });
   }
-}
-
-/** Whether a word of letters is written in capitals. */
-function isCapitals(text: string, start: number, end: number): boolean {
-  let bits = 0;
-  for (let i = start; i < end; i++) bits |= text.charCodeAt(i);
-  return (bits & 0x20) === 0;
-}
-
-function needsQuotes(name: string): boolean {
-  return !BARE_NAME.test(name) || findWord(name, 0, name.length) !== undefined;
 }

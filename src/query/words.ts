@@ -40,6 +40,13 @@ for (const [wordClass, words] of Object.entries(CLASSES) as [WordClass, string][
   }
 }
 
+const BARE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Whether a name must stand in back-quotes in canonical text. */
+export function needsQuotes(name: string): boolean {
+  return !BARE_NAME.test(name) || findWord(name, 0, name.length) !== undefined;
+}
+
 /** The word that stands in a text from `start` to `end`, in any case; undefined where it is a mere name. */
 export function findWord(text: string, start: number, end: number): Word | undefined {
   const bucket = BUCKETS[bucketOf(text.charCodeAt(start), text.charCodeAt(end - 1))];
@@ -61,4 +68,11 @@ function same(word: string, text: string, start: number): boolean {
 
 function bucketOf(first: number, last: number): number {
   return ((first & 31) << 5) | (last & 31);
+}
+
+/** Whether a word of letters is written in capitals. */
+export function isCapitals(text: string, start: number, end: number): boolean {
+  let bits = 0;
+  for (let i = start; i < end; i++) bits |= text.charCodeAt(i);
+  return (bits & 0x20) === 0;
 }
