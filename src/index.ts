@@ -1,1 +1,44 @@
-export { FormDBError } from "./base/errors.ts";
+export type { CallOptions } from "./base/abort.ts";
+export type { Clock, Timer } from "./base/clock.ts";
+export type { Document, Row } from "./base/document.ts";
+export { type ErrorCode, FormDBError } from "./base/errors.ts";
+export type {
+  BatchObserver,
+  CacheObserver,
+  Observer,
+  PoolObserver,
+  QueryObserver,
+} from "./base/observer.ts";
+export { BatchProcessor } from "./batch/batch-processor.ts";
+export type { BatchError, BatchResult } from "./batch/group.ts";
+export { PlanCache } from "./cache/plan-cache.ts";
+export { queryPlanCache, setDefaultDatabase } from "./defaults.ts";
+export type { OpenOptions } from "./engine/engine-options.ts";
+export type { Explanation } from "./engine/explain.ts";
+export type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "./engine/form-db.ts";
+export type { ImportOptions, ImportProgress, ImportResult, RejectedDocument } from "./engine/import.ts";
+export { open } from "./engine/open.ts";
+export type { QueryResult } from "./engine/read.ts";
+export type { IndexOptions } from "./engine/schema.ts";
+export type { Transaction, TransactionOptions } from "./engine/transaction.ts";
+export {
+  acquire,
+  batchDelete,
+  batchInsert,
+  batchUpdate,
+  cachePlan,
+  exportPrometheus,
+  flush,
+  getCachedPlan,
+  globalPool,
+  globalProcessor,
+  recordCacheHit,
+  recordCacheMiss,
+  recordError,
+  recordQuery,
+  release,
+  stats,
+} from "./functions.ts";
+export { Metrics } from "./metrics/metrics.ts";
+export type { Parameters, Plan } from "./plan/plan.ts";
+export { Pool } from "./pool/pool.ts";
