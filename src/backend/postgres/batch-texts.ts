@@ -1,0 +1,59 @@
+import type { EngineStatement } from "../../base/engine-statement.ts";
+import type { WriteKind } from "../../base/observer.ts";
+import { type BatchStatements, postgresBatch } from "../../dialect/postgres/batch.ts";
+import { spellMerge } from "../../dialect/postgres/merge-patch.ts";
+import type { EngineProfile } from "../../dialect/postgres/profiles.ts";
+import { statementOf } from "./statement-name.ts";
+
+/** A collection has about ten of them; beyond this many the oldest are made again when needed. */
+const MAX_TEXTS = 2_000;
+
+/** The statements for groups of writes, made when first needed and shared by all connections. */
+export class BatchTexts {
+  readonly profile: EngineProfile;
+  readonly #batch: BatchStatements;
+  readonly #made = new Map<string, EngineStatement>();
+  readonly storeToken: EngineStatement;
+  readonly lookUpToken: EngineStatement;
+  readonly pruneTokens: EngineStatement;
+
+  constructor(profile: EngineProfile) {
+    this.profile = profile;
+    this.#batch = postgresBatch(profile);
+    this.storeToken = statementOf(this.#batch.storeToken, { returnsRows: false });
+    this.lookUpToken = statementOf(this.#batch.lookUpToken);
+    this.pruneTokens = statementOf(this.#batch.pruneTokens, { returnsRows: false });
+  }
+
+  getMany(collection: string): EngineStatement {
+    return this.#get(`get ${collection}`, () => this.#batch.getMany(collection));
+  }
+
+  /** `patchDepth` counts for updates only. Undefined where the engine has no way to merge so deep. */
+  write(
+    kind: WriteKind,
+    collection: string,
+    withToken: boolean,
+    patchDepth: number,
+  ): EngineStatement | undefined {
+    if (kind !== "update") {
+      return this.#get(`${kind} ${collection} ${withToken}`, () => this.#batch[kind](collection, withToken));
+    }
+    const { mergeTarget, mergePatch } = this.#batch;
+    const merge = spellMerge(mergeTarget, mergePatch, patchDepth, this.profile.functions);
+    if (merge === undefined) return undefined;
+    return this.#get(`${merge.name} ${collection} ${withToken}`, () =>
+      this.#batch.update(collection, merge, withToken),
+    );
+  }
+
+  #get(key: string, make: () => string): EngineStatement {
+    let statement = this.#made.get(key);
+    if (statement === undefined) {
+      statement = statementOf(make());
+      this.#made.set(key, statement);
+      if (this.#made.size > MAX_TEXTS) this.#made.delete(this.#made.keys().next().value!);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,87 @@
+import { abortedError, type CallOptions, timeoutError } from "../../base/abort.ts";
+import type { EngineStatement } from "../../base/engine-statement.ts";
+import { FormDBError } from "../../base/errors.ts";
+import { requestCancel } from "./cancel-request.ts";
+import type { PostgresSettings } from "./postgres-options.ts";
+import type { WireClient } from "./wire.ts";
+
+/**
+ * Bounds a call by its signal and its time: at the end of either it asks the server to cancel, and when that
+ * has no effect it closes the connection.
+ */
+export class CallGuard {
+  readonly #client: WireClient;
+  readonly #settings: PostgresSettings;
+  readonly #cleanUp: (() => void)[] = [];
+  #cancelling: Promise<void> | undefined;
+  #forced = false;
+  /** Why the call was cancelled; undefined while it was not. */
+  reason: FormDBError | undefined;
+
+  constructor(
+    client: WireClient,
+    settings: PostgresSettings,
+    { signal, timeoutMs }: CallOptions,
+    statement: EngineStatement,
+  ) {
+    this.#client = client;
+    this.#settings = settings;
+    const outcome = statement.returnsRows ? {} : { outcome: "rejected" };
+    if (signal !== undefined) {
+      const onAbort = (): void => this.#cancel(abortedError("The statement", signal));
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#cleanUp.push(() => signal.removeEventListener("abort", onAbort));
+    }
+    if (timeoutMs !== undefined) {
+      const error = (): FormDBError => withDetails(timeoutError("The statement", timeoutMs), outcome);
+      const timer = settings.clock.schedule(() => this.#cancel(error()), timeoutMs);
+      this.#cleanUp.push(() => timer.cancel());
+    }
+  }
+
+  /** Throws where the call was cancelled meanwhile. */
+  check(): void {
+    if (this.reason !== undefined) throw this.reason;
+  }
+
+  /** The reason for a cancelled statement's error. Where the connection had to be closed, the error itself tells. */
+  reasonFor(error: unknown): FormDBError | undefined {
+    if (this.reason === undefined) return undefined;
+    if (!this.#forced) return (error as { code?: string }).code === "57014" ? this.reason : undefined;
+    return withDetails(this.reason, {
+      fatal: true,
+      outcome: this.reason.outcome === undefined ? undefined : "unknown",
+    });
+  }
+
+  /** Settles when no cancel request is on its way any more, so that it can't hit the next statement. */
+  async end(): Promise<void> {
+    for (const clean of this.#cleanUp) clean();
+    await this.#cancelling;
+  }
+
+  #cancel(reason: FormDBError): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    const { clock, cancelTimeoutMs } = this.#settings;
+    this.#cancelling = requestCancel(this.#client, clock, cancelTimeoutMs);
+    const timer = clock.schedule(() => {
+      this.#forced = true;
+      this.#client.connection.stream.destroy(new Error("a cancelled statement did not end"));
+    }, cancelTimeoutMs);
+    this.#cleanUp.push(() => timer.cancel());
+  }
+}
+
+function withDetails(error: FormDBError, details: Record<string, unknown>): FormDBError {
+  return new FormDBError(error.code, error.message, {
+    cause: error.cause,
+    retryable: error.retryable,
+    details: { ...error, ...details },
+  });
+}
+
+/** Whether a call has a signal or a time at all. */
+export function isBounded({ signal, timeoutMs }: CallOptions): boolean {
+  return signal !== undefined || timeoutMs !== undefined;
+}

@@ -1,0 +1,36 @@
+import type { Clock } from "../../base/clock.ts";
+import { newWire, type WireClient } from "./wire.ts";
+
+/**
+ * Asks the server, over a connection of its own, to cancel what a session is doing. Settles when the server has
+ * taken the request (it closes the connection then), or after `timeoutMs`. Never throws: what the session's own
+ * answer is decides.
+ */
+export function requestCancel(client: WireClient, clock: Clock, timeoutMs: number): Promise<void> {
+  const { processID, secretKey, host, port } = client;
+  if (processID === null || secretKey === null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const { ssl } = client.connection;
+    const wire = newWire({ ssl: ssl ?? false });
+    const timer = clock.schedule(() => wire.stream.destroy(), timeoutMs, { keepAlive: false });
+    const send = (): void => wire.cancel(processID, secretKey);
+    const done = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    wire.on("error", done);
+    wire.once("end", done);
+    if (ssl) {
+      wire.once("connect", () => (wire as unknown as { requestSsl(): void }).requestSsl());
+      wire.once("sslconnect", send);
+    } else {
+      wire.once("connect", send);
+    }
+    if (host.startsWith("/")) {
+      (wire.connect as unknown as (path: string) => void).call(wire, `${host}/.s.PGSQL.${port}`);
+    } else {
+      // A name may stand for several servers: without a certificate to check, go where the session is.
+      wire.connect(port, (ssl ? undefined : client.connection.stream.remoteAddress) ?? host);
+    }
+  });
+}

@@ -1,0 +1,142 @@
+import { type ColumnDecoder, decoderOf, encodeValue } from "./column-decoders.ts";
+import type { Wire } from "./wire.ts";
+
+/** What is sent. Without a statement name it is parsed anew, with one it is kept under that name. */
+export interface Request {
+  readonly text: string;
+  /** Undefined for the simple protocol, which takes several statements but no values. */
+  readonly values: readonly unknown[] | undefined;
+  /** Empty for the unnamed statement. */
+  readonly name: string;
+  /** Whether the server still has to parse it. */
+  readonly parse: boolean;
+  /** How its columns are read, where that is known; else the server is asked to describe them. */
+  readonly decoders: readonly ColumnDecoder[] | undefined;
+  /** Names of statements that the server may forget. */
+  readonly close: readonly string[];
+}
+
+/** What came back. */
+export interface Reply {
+  readonly rows: readonly (readonly unknown[])[];
+  /** As in the last `CommandComplete`; 0 where it has none. */
+  readonly rowCount: number;
+  /** The first word of the last `CommandComplete`, such as `UPDATE` or `ROLLBACK`. */
+  readonly command: string;
+  readonly decoders: readonly ColumnDecoder[] | undefined;
+}
+
+const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
+
+/**
+ * One call and its answer on a `pg` client, which hands the protocol's messages to it. Unlike the client's own
+ * queries it asks the server to describe a prepared statement only once, closes what fell out of the
+ * LRU in the same packet, and settles only when the server is ready again, so that the state of the transaction is known.
+ */
+export class Exchange {
+  readonly reply: Promise<Reply>;
+  readonly #request: Request;
+  readonly #rows: unknown[][] = [];
+  #decoders: readonly ColumnDecoder[] | undefined;
+  #tag = "";
+  #error: unknown;
+  #resolve: (reply: Reply) => void = ignore;
+  #reject: (error: unknown) => void = ignore;
+
+  constructor(request: Request) {
+    this.#request = request;
+    this.#decoders = request.decoders;
+    this.reply = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  submit(wire: Wire): null {
+    const { text, values, name, parse, decoders, close } = this.#request;
+    wire.stream.cork();
+    try {
+      for (const stale of close) wire.close({ type: "S", name: stale });
+      if (values === undefined) {
+        wire.query(text);
+      } else {
+        if (parse) wire.parse({ text, name });
+        wire.bind({ portal: "", statement: name, values, valueMapper: encodeValue });
+        if (decoders === undefined) wire.describe({ type: "P", name: "" });
+        wire.execute({ portal: "", rows: 0 });
+        wire.sync();
+      }
+    } finally {
+      wire.stream.uncork();
+    }
+    return null;
+  }
+
+  handleRowDescription({ fields }: { readonly fields: readonly { readonly dataTypeID: number }[] }): void {
+    this.#decoders = fields.map(({ dataTypeID }) => decoderOf(dataTypeID));
+    // Of several statements in one text, the last one's rows are the answer.
+    this.#rows.length = 0;
+  }
+
+  handleDataRow({ fields }: { readonly fields: (string | null)[] }): void {
+    this.#rows.push(decodeRow(fields, this.#decoders ?? NO_COLUMNS));
+  }
+
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    this.#tag = text;
+  }
+
+  handleEmptyQuery(): void {}
+
+  handlePortalSuspended(): void {}
+
+  handleCopyInResponse(wire: Wire): void {
+    wire.sendCopyFail("FormDB sends no data here");
+  }
+
+  handleCopyData(): void {}
+
+  handleError(error: unknown, wire: Wire): void {
+    this.#error ??= error;
+    afterError(wire, () => this.#reject(this.#error));
+  }
+
+  handleReadyForQuery(): void {
+    const { command, rowCount } = readTag(this.#tag);
+    this.#resolve({ rows: this.#rows, rowCount, command, decoders: this.#decoders ?? NO_COLUMNS });
+  }
+}
+
+/** A row's values from their text forms. The array is used again. */
+export function decodeRow(fields: unknown[], decoders: readonly ColumnDecoder[]): unknown[] {
+  for (let i = 0; i < fields.length; i++) {
+    const text = fields[i] as string | null;
+    if (text !== null) fields[i] = decoders[i]!(text);
+  }
+  return fields;
+}
+
+/** Calls back when the server is ready again after an error, or is gone. */
+export function afterError(wire: Wire, settle: () => void): void {
+  const once = (): void => {
+    wire.off("readyForQuery", once);
+    wire.off("end", once);
+    settle();
+  };
+  if (wire.stream.destroyed) {
+    settle();
+    return;
+  }
+  wire.on("readyForQuery", once);
+  wire.on("end", once);
+}
+
+/** `INSERT 0 3` and `UPDATE 3` are 3 rows, `COMMIT` is none. */
+export function readTag(tag: string): { readonly command: string; readonly rowCount: number } {
+  const end = tag.indexOf(" ");
+  if (end === -1) return { command: tag, rowCount: 0 };
+  const count = Number(tag.slice(tag.lastIndexOf(" ") + 1));
+  return { command: tag.slice(0, end), rowCount: Number.isInteger(count) ? count : 0 };
+}
+
+function ignore(): void {}

@@ -1,0 +1,167 @@
+import { FormDBError } from "../../base/errors.ts";
+import type { Dialect } from "../../dialect/dialect.ts";
+import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
+import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts";
+import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
+import { BatchTexts } from "./batch-texts.ts";
+import type { TargetSessionAttrs } from "./connection-url.ts";
+import { probeEngine } from "./engine-probe.ts";
+import { PostgresConnection, type SharedState } from "./postgres-connection.ts";
+import {
+  type PostgresOptions,
+  type PostgresSettings,
+  postgresSettings,
+  type ReadsFrom,
+} from "./postgres-options.ts";
+import { ReplicationState } from "./replication.ts";
+import { SessionOpener } from "./session-opener.ts";
+
+export type { PostgresConnection } from "./postgres-connection.ts";
+export type { PostgresOptions } from "./postgres-options.ts";
+
+const MIN_CONNECTIONS = 2;
+const MAX_CONNECTIONS = 10;
+
+/** The backend for PostgreSQL and the engines that speak its protocol. Throws `FORMDB_CONFIG`. */
+export function postgresBackend(url: string, options: PostgresOptions = {}): PostgresBackend {
+  return new PostgresBackend(postgresSettings(url, options));
+}
+
+/** PostgreSQL, or an engine that speaks its protocol. Opens connections; a pool keeps them. */
+export class PostgresBackend implements Backend {
+  readonly separateWriter: boolean;
+  readonly gathersReads = true;
+  readonly #settings: PostgresSettings;
+  readonly #opener: SessionOpener;
+  #engine: EngineProfile;
+  #version = "";
+  #dialect: Dialect;
+  #shared: SharedState;
+
+  constructor(settings: PostgresSettings) {
+    this.#settings = settings;
+    this.#opener = new SessionOpener(settings);
+    this.separateWriter = settings.reads !== "primary";
+    this.#engine = Object.freeze({
+      ...PROFILES[settings.profile ?? "postgres"],
+      ...settings.profileOverrides,
+    });
+    this.#dialect = dialectOf(this.#engine);
+    this.#shared = this.#share();
+  }
+
+  get profile(): string {
+    return this.#engine.name;
+  }
+
+  /** What the engine can do; known for certain after `start`. */
+  get engine(): EngineProfile {
+    return this.#engine;
+  }
+
+  /** What the server says of itself; empty before `start`. */
+  get version(): string {
+    return this.#version;
+  }
+
+  get safeUrl(): string {
+    return this.#settings.url.safeUrl;
+  }
+
+  get dialect(): Dialect {
+    return this.#dialect;
+  }
+
+  get idKind(): "uuidv7" | "uuidv4" {
+    return this.#engine.idKind;
+  }
+
+  get transactionalDdl(): boolean {
+    return this.#engine.transactionalDdl;
+  }
+
+  /** Which servers answer reads. */
+  get reads(): ReadsFrom {
+    return this.#settings.reads;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const session = await this.#opener.open(this.#target("write"), "", signal);
+    const connection = await (async () => {
+      try {
+        const { profile, version } = await probeEngine(session, this.#settings);
+        this.#engine = profile;
+        this.#version = version;
+        this.#dialect = dialectOf(profile);
+        this.#shared = this.#share();
+        return new PostgresConnection(session, this.#shared);
+      } catch (error) {
+        session.client.end().catch(() => {});
+        throw error;
+      }
+    })();
+    try {
+      if (!connection.standby) await this.#bootstrap(connection);
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async connect(role: ConnectionRole, signal: AbortSignal): Promise<PostgresConnection> {
+    const session = await this.#opener.open(this.#target(role), this.#engine.sessionOptions, signal);
+    return new PostgresConnection(session, this.#shared);
+  }
+
+  sizing(_role: ConnectionRole): PoolSizing {
+    return {
+      minConnections: MIN_CONNECTIONS,
+      maxConnections: MAX_CONNECTIONS,
+      maxLifetimeMs: this.#engine.maxLifetimeMs,
+    };
+  }
+
+  isFatal(error: unknown): boolean {
+    return error instanceof FormDBError && error.fatal === true;
+  }
+
+  invalidatesPool(error: unknown): boolean {
+    return error instanceof FormDBError && error.failover === true;
+  }
+
+  async stop(): Promise<void> {}
+
+  /** FormDB's own tables. Looking first spares roles that may not make any, where somebody else did. */
+  async #bootstrap(connection: Connection): Promise<void> {
+    const looked = await connection.execute(
+      {
+        text:
+          "SELECT to_regclass('formdb_indexes') IS NOT NULL AND to_regclass('formdb_batches') IS NOT NULL" +
+          (this.#engine.functions ? " AND to_regproc('formdb_merge_patch') IS NOT NULL" : ""),
+        name: "",
+        prepare: false,
+        cost: "bounded",
+        returnsRows: true,
+      },
+      [],
+    );
+    if (looked.rows[0]?.[0] === true) return;
+    for (const text of this.#dialect.ddl.bootstrap) {
+      await connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: false }, []);
+    }
+  }
+
+  #share(): SharedState {
+    return {
+      settings: this.#settings,
+      batchTexts: new BatchTexts(this.#engine),
+      replication: new ReplicationState(
+        this.#settings.reads === "replica-if-fresh" && this.#engine.logPositions,
+      ),
+      keepsStatements: this.#settings.pgbouncer !== true,
+    };
+  }
+
+  #target(role: ConnectionRole): TargetSessionAttrs {
+    return role === "read" && this.#settings.reads !== "primary" ? "prefer-standby" : this.#settings.target;
+  }
+}

@@ -1,0 +1,143 @@
+import type { ConnectionOptions } from "node:tls";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import {
+  boolean,
+  checkOptions,
+  configError,
+  either,
+  func,
+  integer,
+  milliseconds,
+  object,
+  oneOf,
+  string,
+} from "../../base/options.ts";
+import { type EngineProfile, PROFILES, type ProfileName } from "../../dialect/postgres/profiles.ts";
+import {
+  type ConnectionUrl,
+  parseConnectionUrl,
+  TARGET_SESSION_ATTRS,
+  type TargetSessionAttrs,
+  type TlsPolicy,
+} from "./connection-url.ts";
+
+/** Which servers answer reads: the primary, any standby, or a standby that has all that was written here. */
+export type ReadsFrom = "primary" | "replica" | "replica-if-fresh";
+
+/** What can be said beside the URL. What both say, these win. */
+export interface PostgresOptions {
+  /** The engine; found out from the server where left out. */
+  readonly profile?: ProfileName | undefined;
+  /** Parts of the profile to change. */
+  readonly profileOverrides?: Partial<EngineProfile> | undefined;
+  readonly reads?: ReadsFrom | undefined;
+  /** With several hosts `read-write`, else `any`. */
+  readonly targetSessionAttrs?: TargetSessionAttrs | undefined;
+  /** Asked for anew with each connection where it is a function, as for tokens that expire. */
+  readonly password?: string | (() => string | Promise<string>) | undefined;
+  /** As for `tls.connect`; `true` checks the server's certificate, `false` does not encrypt. */
+  readonly tls?: boolean | ConnectionOptions | undefined;
+  /** What the server's own lists call the connections. */
+  readonly applicationName?: string | undefined;
+  /** The server ends statements that take longer; unlimited where left out. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** For one host, until it takes queries. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long a cancelled statement may go on before its connection is closed. */
+  readonly cancelTimeoutMs?: number | undefined;
+  /** How many statements each connection keeps prepared; 0 for none. */
+  readonly statementCacheSize?: number | undefined;
+  /** PgBouncer in transaction mode stands between: nothing is kept on a connection. Found out where left out. */
+  readonly pgbouncer?: boolean | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** The options with everything filled in. */
+export interface PostgresSettings {
+  readonly url: ConnectionUrl;
+  readonly profile: ProfileName | undefined;
+  readonly profileOverrides: Partial<EngineProfile>;
+  readonly reads: ReadsFrom;
+  readonly target: TargetSessionAttrs;
+  readonly password: string | (() => string | Promise<string>) | undefined;
+  readonly tls: TlsPolicy | undefined;
+  readonly applicationName: string;
+  readonly statementTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly cancelTimeoutMs: number;
+  readonly statementCacheSize: number;
+  readonly pgbouncer: boolean | undefined;
+  readonly clock: Clock;
+}
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const DEFAULT_CANCEL_TIMEOUT_MS = 2_000;
+const DEFAULT_STATEMENT_CACHE_SIZE = 100;
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
+const CHECKS = {
+  profile: oneOf(...Object.keys(PROFILES)),
+  profileOverrides: object,
+  reads: oneOf("primary", "replica", "replica-if-fresh"),
+  targetSessionAttrs: oneOf(...TARGET_SESSION_ATTRS),
+  password: either(string, func),
+  tls: either(boolean, object),
+  applicationName: string,
+  statementTimeoutMs: integer(0, MAX_TIMEOUT_MS),
+  connectTimeoutMs: integer(1, MAX_TIMEOUT_MS),
+  cancelTimeoutMs: milliseconds,
+  statementCacheSize: integer(0, 10_000),
+  pgbouncer: boolean,
+  clock: object,
+} as const;
+
+/** Checks URL and options, alone and together. Throws `FORMDB_CONFIG`. */
+export function postgresSettings(url: string, options: PostgresOptions): PostgresSettings {
+  checkOptions("The PostgreSQL backend", options, CHECKS);
+  for (const name of Object.keys(options.profileOverrides ?? {})) {
+    if (!(name in PROFILES.postgres))
+      throw configError(`An engine profile has no part ${JSON.stringify(name)}`, name);
+  }
+  const parsed = parseConnectionUrl(url);
+  const pgbouncer = options.pgbouncer ?? parsed.pgbouncer;
+  const statementTimeoutMs = options.statementTimeoutMs ?? parsed.statementTimeoutMs ?? 0;
+  if (pgbouncer === true && statementTimeoutMs > 0) {
+    throw configError(
+      "statementTimeoutMs must be left out with pgbouncer, which gives sessions no settings of their own; " +
+        "bound calls with timeoutMs, or set it for the role",
+      "statementTimeoutMs",
+      statementTimeoutMs,
+    );
+  }
+  const target =
+    options.targetSessionAttrs ?? parsed.target ?? (parsed.hosts.length > 1 ? "read-write" : "any");
+  const reads = options.reads ?? "primary";
+  if (reads === "replica-if-fresh" && parsed.hosts.length < 2) {
+    throw configError(
+      'reads must not be "replica-if-fresh" with a single host, which has no replica',
+      "reads",
+      reads,
+    );
+  }
+  return Object.freeze({
+    url: parsed,
+    profile: options.profile,
+    profileOverrides: options.profileOverrides ?? {},
+    reads,
+    target,
+    password: options.password ?? parsed.password,
+    tls: options.tls === undefined ? parsed.tls : tlsPolicy(options.tls),
+    applicationName: options.applicationName ?? parsed.applicationName ?? "formdb",
+    statementTimeoutMs,
+    connectTimeoutMs: options.connectTimeoutMs ?? parsed.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    cancelTimeoutMs: options.cancelTimeoutMs ?? DEFAULT_CANCEL_TIMEOUT_MS,
+    statementCacheSize: options.statementCacheSize ?? DEFAULT_STATEMENT_CACHE_SIZE,
+    pgbouncer,
+    clock: options.clock ?? systemClock,
+  });
+}
+
+function tlsPolicy(tls: boolean | ConnectionOptions): TlsPolicy | undefined {
+  if (tls === false) return undefined;
+  return { required: true, options: tls === true ? {} : tls };
+}

@@ -1,0 +1,211 @@
+import { abortedError } from "../../base/abort.ts";
+import { FormDBError } from "../../base/errors.ts";
+import type { TargetSessionAttrs, TlsPolicy } from "./connection-url.ts";
+import { Exchange } from "./exchange.ts";
+import { type Host, HostRing } from "./host-ring.ts";
+import type { PostgresSettings } from "./postgres-options.ts";
+import { ruleOf } from "./sqlstates.ts";
+import { reasonOf, sqlstateOf } from "./translate-error.ts";
+import { newClient, type WireClient } from "./wire.ts";
+
+/** A session on one of the hosts. */
+export interface OpenSession {
+  readonly client: WireClient;
+  readonly host: Host;
+  /** Whether the server follows another one. */
+  readonly standby: boolean;
+}
+
+interface Failure {
+  readonly host: Host;
+  readonly reason: string;
+  readonly sqlstate: string | undefined;
+  /** Whether it may pass. */
+  readonly passing: boolean;
+  readonly cause: unknown;
+}
+
+/** Opens sessions on the hosts of a URL, on one that is what the caller is after. */
+export class SessionOpener {
+  readonly #settings: PostgresSettings;
+  readonly #ring: HostRing;
+
+  constructor(settings: PostgresSettings) {
+    this.#settings = settings;
+    this.#ring = new HostRing(settings.url.hosts, settings.url.randomOrder, settings.clock);
+  }
+
+  /**
+   * A session on the first fitting host. Throws `FORMDB_CONNECT_FAILED` with what each host said, and
+   * `FORMDB_ABORTED`.
+   */
+  async open(target: TargetSessionAttrs, options: string, signal: AbortSignal): Promise<OpenSession> {
+    const failures: Failure[] = [];
+    let second: OpenSession | undefined;
+    for (const host of this.#ring.order(wantsStandby(target))) {
+      if (signal.aborted) break;
+      const session = await this.#try(host, options, signal, failures);
+      if (session === undefined) continue;
+      const misfit = await this.#misfit(session, target);
+      if (misfit === undefined) {
+        if (second !== undefined) this.#drop(second);
+        return session;
+      }
+      if (target === "prefer-standby" && second === undefined) {
+        second = session;
+        continue;
+      }
+      this.#drop(session);
+      failures.push({ host, reason: misfit, sqlstate: undefined, passing: true, cause: undefined });
+    }
+    if (second !== undefined) return second;
+    throw signal.aborted ? abortedError("Connecting to PostgreSQL", signal) : this.#failed(target, failures);
+  }
+
+  async #try(
+    host: Host,
+    options: string,
+    signal: AbortSignal,
+    failures: Failure[],
+  ): Promise<OpenSession | undefined> {
+    const { tls } = this.#settings;
+    try {
+      return await this.#connect(host, tls, options, signal);
+    } catch (error) {
+      let reason = error;
+      if (tls !== undefined && !tls.required && /does not support SSL/.test(reasonOf(error))) {
+        try {
+          return await this.#connect(host, undefined, options, signal);
+        } catch (plain) {
+          reason = plain;
+        }
+      }
+      if (signal.aborted) return undefined;
+      this.#ring.failed(host);
+      failures.push(describe(host, reason));
+      return undefined;
+    }
+  }
+
+  async #connect(
+    host: Host,
+    tls: TlsPolicy | undefined,
+    options: string,
+    signal: AbortSignal,
+  ): Promise<OpenSession> {
+    const { url, password, applicationName, statementTimeoutMs, connectTimeoutMs, pgbouncer } =
+      this.#settings;
+    const sessionOptions = pgbouncer === true ? "" : [options, url.sessionOptions ?? ""].join(" ").trim();
+    const client = newClient({
+      ...host.address,
+      user: url.user,
+      database: url.database,
+      password: password ?? null,
+      ssl: tls === undefined ? false : { ...tls.options },
+      ...(tls !== undefined && url.directTls ? { sslnegotiation: "direct" } : {}),
+      enableChannelBinding: url.channelBinding,
+      application_name: applicationName,
+      keepAlive: true,
+      connectionTimeoutMillis: connectTimeoutMs,
+      ...(statementTimeoutMs > 0 ? { statement_timeout: statementTimeoutMs } : {}),
+      ...(sessionOptions === "" ? {} : { options: sessionOptions }),
+    });
+    let standby: boolean | undefined;
+    client.connection.on("parameterStatus", (message: { parameterName: string; parameterValue: string }) => {
+      if (message.parameterName === "in_hot_standby") standby = message.parameterValue === "on";
+    });
+    // Errors reach the caller through the promise; without a listener they would end the process.
+    client.on("error", () => {});
+    const onAbort = (): void => client.connection.stream.destroy(new Error("aborted"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await client.connect();
+      host.open++;
+      client.on("end", () => host.open--);
+      standby ??= await isStandby(client);
+      this.#ring.succeeded(host, standby);
+      return { client, host, standby };
+    } catch (error) {
+      client.connection.stream.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Why a session is not what is wanted; undefined where it is. */
+  async #misfit({ client, standby }: OpenSession, target: TargetSessionAttrs): Promise<string | undefined> {
+    switch (target) {
+      case "any":
+        return undefined;
+      case "primary":
+        return standby ? "it is a standby" : undefined;
+      case "standby":
+      case "prefer-standby":
+        return standby ? undefined : "it is a primary";
+      case "read-write":
+      case "read-only": {
+        const readOnly = standby || (await ask(client, "SHOW transaction_read_only")) === "on";
+        if (target === "read-only") return readOnly ? undefined : "it takes writes";
+        return readOnly ? "it takes no writes" : undefined;
+      }
+      default:
+        return target satisfies never;
+    }
+  }
+
+  #drop({ client }: OpenSession): void {
+    client.end().catch(() => {});
+  }
+
+  #failed(target: TargetSessionAttrs, failures: readonly Failure[]): FormDBError {
+    const wanted = target === "any" || this.#ring.size === 1 ? "" : ` to a host that is ${target}`;
+    const reasons = failures.map(({ host, reason }) => `${host.name}: ${reason}`).join("; ");
+    const { user, database } = this.#settings.url;
+    return new FormDBError(
+      "FORMDB_CONNECT_FAILED",
+      `Could not connect${wanted} as ${user} to database ${database}: ${reasons}`,
+      {
+        cause: failures.at(-1)?.cause,
+        retryable: failures.some(({ passing }) => passing),
+        details: {
+          hosts: failures.map(({ host }) => host.name),
+          sqlstate: failures.find(({ sqlstate }) => sqlstate !== undefined)?.sqlstate,
+        },
+      },
+    );
+  }
+}
+
+function wantsStandby(target: TargetSessionAttrs): boolean | undefined {
+  if (target === "any" || target === "read-only") return undefined;
+  return target === "standby" || target === "prefer-standby";
+}
+
+/** Whether passwords, certificates and names are right does not change by asking again. */
+function describe(host: Host, cause: unknown): Failure {
+  const sqlstate = sqlstateOf(cause);
+  const reason = reasonOf(cause).replace(/^timeout expired$/, "it did not answer in time");
+  const lasting = /SSL|TLS|certificate|SASL|password/i.test(reason);
+  const passing = sqlstate === undefined ? !lasting : ruleOf(sqlstate).retryable !== false;
+  return { host, reason, sqlstate, passing, cause };
+}
+
+/** For servers that do not report it by themselves, as PostgreSQL does since 14. */
+async function isStandby(client: WireClient): Promise<boolean> {
+  return (await ask(client, "SELECT pg_is_in_recovery()")) === true;
+}
+
+/** The one value that a statement gives. */
+export async function ask(client: WireClient, text: string): Promise<unknown> {
+  const exchange = new Exchange({
+    text,
+    values: undefined,
+    name: "",
+    parse: false,
+    decoders: undefined,
+    close: [],
+  });
+  client.query(exchange);
+  return (await exchange.reply).rows[0]?.[0];
+}

@@ -1,0 +1,115 @@
+import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
+import { ruleOf } from "./sqlstates.ts";
+
+/** What was on its way when an error came. */
+export type Flight =
+  /** Nothing that changes data. */
+  | "read"
+  /** A statement that commits by itself. */
+  | "autocommit"
+  /** A statement of an open transaction, which ends with its connection. */
+  | "in-transaction"
+  | "commit";
+
+/** The fields of a server's error message, as `pg` gives them. */
+interface ServerError extends Error {
+  readonly code?: string;
+  readonly detail?: string;
+  readonly hint?: string;
+  readonly constraint?: string;
+  readonly table?: string;
+  readonly routine?: string;
+}
+
+/** The five characters by which a server names its error; undefined where it is no server's. */
+export function sqlstateOf(error: unknown): string | undefined {
+  const code = (error as ServerError | null)?.code;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && "severity" in (error as object)
+    ? code
+    : undefined;
+}
+
+/**
+ * An error of the driver or the server as FormDB's own. For writes its field `outcome` says whether they were
+ * certainly not applied (`rejected`) or nobody can tell (`unknown`); `sqlstate` is the server's name for it.
+ */
+export function translateError(error: unknown, where: string, flight: Flight): FormDBError {
+  if (error instanceof FormDBError) return error;
+  const sqlstate = sqlstateOf(error);
+  return sqlstate === undefined
+    ? lostError(error, where, flight)
+    : serverError(error as ServerError, sqlstate, where, flight);
+}
+
+/** The error for a connection that ended while something was on its way, or before. */
+export function lostError(error: unknown, where: string, flight: Flight): FormDBError {
+  const outcome = outcomeOf(flight, true);
+  const what = outcome === "unknown" ? "; whether the write took place is not known" : "";
+  return new FormDBError(
+    "FORMDB_CONNECTION_LOST",
+    `The connection to ${where} was lost: ${reasonOf(error)}${what}`,
+    {
+      cause: error,
+      retryable: outcome !== "unknown",
+      details: { outcome, fatal: true, failover: true },
+    },
+  );
+}
+
+/** What went wrong, in words: an error of several tries at connecting has none of its own. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return [...new Set(error.errors.map(reasonOf))].join("; ");
+  }
+  const message = messageOf(error);
+  return message === "" ? ((error as ServerError).code ?? "no reason was given") : message;
+}
+
+function serverError(error: ServerError, sqlstate: string, where: string, flight: Flight): FormDBError {
+  const rule = ruleOf(sqlstate);
+  let code: ErrorCode = rule.code;
+  if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
+  if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
+  const outcome = outcomeOf(flight, rule.unknownOutcome === true);
+  const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
+  return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
+    cause: error,
+    ...(retryable === undefined ? {} : { retryable }),
+    details: {
+      sqlstate,
+      outcome,
+      ...(rule.fatal === true ? { fatal: true } : {}),
+      ...(rule.failover === true ? { failover: true } : {}),
+      ...(error.detail === undefined ? {} : { detail: error.detail }),
+      ...(error.constraint === undefined ? {} : { constraint: error.constraint }),
+      ...(error.table === undefined ? {} : { table: error.table }),
+    },
+  });
+}
+
+/** Whether a prepared statement no longer fits its tables, as `0A000` may mean beside other things. */
+export function isStalePlan(error: unknown): boolean {
+  const sqlstate = sqlstateOf(error);
+  if (sqlstate === "26000" || sqlstate === "42P05") return true;
+  return sqlstate === "0A000" && (error as ServerError).routine === "RevalidateCachedQuery";
+}
+
+/** Whether a batch's token was there already: it was committed by a try that seemed to have failed. */
+export function isTokenTaken(error: FormDBError): boolean {
+  return error.sqlstate === "23505" && /^formdb_batches/.test(String(error.table ?? error.constraint ?? ""));
+}
+
+function isIdKey({ constraint, table }: ServerError): boolean {
+  return constraint !== undefined && (constraint === `${table}_pkey` || constraint === "primary");
+}
+
+function outcomeOf(flight: Flight, cannotTell: boolean): FailureOutcome | undefined {
+  if (flight === "read") return undefined;
+  return cannotTell && flight !== "in-transaction" ? "unknown" : "rejected";
+}
+
+function help(error: ServerError, code: ErrorCode, where: string): string {
+  const parts = [error.detail, error.hint].filter((part) => part !== undefined && part !== "");
+  if (code === "FORMDB_CONNECTION_LOST" || code === "FORMDB_CONNECT_FAILED") parts.push(`at ${where}`);
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
+}

@@ -1,0 +1,59 @@
+import pg from "pg";
+
+/**
+ * The parts of a `pg` client's connection that its own queries, and packages such as `pg-cursor`, use to
+ * speak the protocol. The published types lag behind it.
+ */
+export interface Wire {
+  readonly stream: {
+    readonly destroyed: boolean;
+    readonly remoteAddress?: string | undefined;
+    cork(): void;
+    uncork(): void;
+    destroy(error?: Error): void;
+  };
+  readonly ssl: unknown;
+  parse(message: { text: string; name: string }): void;
+  bind(message: {
+    portal: string;
+    statement: string;
+    values: readonly unknown[];
+    valueMapper: (value: unknown) => string | Buffer | null;
+  }): void;
+  describe(message: { type: "P"; name: string }): void;
+  execute(message: { portal: string; rows: number }): void;
+  close(message: { type: "S" | "P"; name: string }): void;
+  query(text: string): void;
+  sync(): void;
+  flush(): void;
+  sendCopyFail(reason: string): void;
+  connect(port: number, host: string): void;
+  cancel(processId: number, secretKey: number): void;
+  once(event: string, listener: (...values: never[]) => void): void;
+  on(event: string, listener: (...values: never[]) => void): void;
+  off(event: string, listener: (...values: never[]) => void): void;
+}
+
+/** A `pg` client, with what its types leave out. */
+export interface WireClient {
+  readonly connection: Wire;
+  readonly processID: number | null;
+  readonly secretKey: number | null;
+  readonly host: string;
+  readonly port: number;
+  connect(): Promise<unknown>;
+  query(query: object): unknown;
+  end(): Promise<void>;
+  getTransactionStatus(): "I" | "T" | "E" | null;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+}
+
+export function newClient(config: object): WireClient {
+  return new pg.Client(config as pg.ClientConfig) as unknown as WireClient;
+}
+
+/** A connection without a session, for a cancel request. */
+export function newWire(config: object): Wire {
+  return new pg.Connection(config as pg.ConnectionConfig) as unknown as Wire;
+}

@@ -1,0 +1,86 @@
+import type { DdlDialect, DocumentPath, IndexDefinition } from "../ddl-dialect.ts";
+import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
+import { literal, physicalIndexName, quote } from "./names.ts";
+import type { EngineProfile } from "./profiles.ts";
+
+/** The part of the expressions that an index needs. */
+export interface IndexExpressions {
+  indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
+}
+
+/** The key of the advisory lock under which FormDB changes the schema: "FormDB" in ASCII. */
+export const DDL_LOCK_KEY = 77_444_475_077_698n;
+
+/** How PostgreSQL and its kin make, drop and list collections and indexes. */
+export function postgresDdl(profile: EngineProfile, expressions: IndexExpressions): DdlDialect {
+  const key = `text${profile.collation === "" ? "" : ` ${profile.collation}`}`;
+  // `IF NOT EXISTS` alone lets two processes meet in the catalogue; the lock, in one text with the statements and
+  // so in one transaction with them, keeps them apart and makes an index and its entry one change.
+  const atOnce = (...statements: readonly string[]): readonly string[] =>
+    Object.freeze(
+      profile.transactionalDdl
+        ? [[`SELECT pg_advisory_xact_lock(${DDL_LOCK_KEY})`, ...statements].join("; ")]
+        : [...statements],
+    );
+
+  function keys({ paths, unique }: IndexDefinition): string {
+    const parts = expressions.indexColumns(paths, unique);
+    return parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ");
+  }
+
+  return Object.freeze({
+    bootstrap: atOnce(
+      `CREATE TABLE IF NOT EXISTS formdb_indexes (collection ${key} NOT NULL, name ${key} NOT NULL, ` +
+        `paths text NOT NULL, is_unique boolean NOT NULL, PRIMARY KEY (collection, name))`,
+      `CREATE TABLE IF NOT EXISTS formdb_batches (token ${key} PRIMARY KEY, applied text, created_at bigint NOT NULL)`,
+      ...(profile.functions ? [CREATE_MERGE_FUNCTION] : []),
+      ...(profile.distributes
+        ? [
+            "SELECT create_reference_table('formdb_indexes')",
+            "SELECT create_distributed_table('formdb_batches', 'token', colocate_with => 'none')",
+          ]
+        : []),
+    ),
+    createCollection: (collection: string): readonly string[] =>
+      atOnce(
+        `CREATE TABLE IF NOT EXISTS ${quote(collection)} (id ${key} PRIMARY KEY, ` +
+          `doc ${profile.documentType} NOT NULL, version bigint NOT NULL DEFAULT 1, updated_at bigint NOT NULL)`,
+        ...(profile.distributes ? [distribute(collection)] : []),
+      ),
+    dropCollection: (collection: string): readonly string[] =>
+      atOnce(
+        `DROP TABLE IF EXISTS ${quote(collection)}`,
+        `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)}`,
+      ),
+    createIndex: (index: IndexDefinition): readonly string[] =>
+      atOnce(
+        `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${quote(physicalIndexName(index.collection, index.name))} ` +
+          `ON ${quote(index.collection)} (${keys(index)})`,
+        `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES (${literal(index.collection)}, ` +
+          `${literal(index.name)}, ${literal(JSON.stringify(index.paths))}, ${index.unique})`,
+      ),
+    indexName: physicalIndexName,
+    primaryKeyName: (collection: string): string => `${collection}_pkey`,
+    dropIndex: (collection: string, name: string): readonly string[] =>
+      atOnce(
+        `DROP INDEX IF EXISTS ${quote(physicalIndexName(collection, name))}`,
+        `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)} AND name = ${literal(name)}`,
+      ),
+    // A collection is a table with exactly our columns: a user's other tables are not touched.
+    listCollections:
+      `SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ` +
+      `WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE 'formdb\\_%' ` +
+      `AND (SELECT string_agg(a.attname::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a ` +
+      `WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) = 'id,doc,version,updated_at' ORDER BY 1`,
+    listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
+  });
+}
+
+/** Hands a new table to Citus, unless another process was first. */
+function distribute(collection: string): string {
+  const table = literal(quote(collection));
+  return (
+    `SELECT create_distributed_table(${table}, 'id') WHERE NOT EXISTS ` +
+    `(SELECT FROM pg_dist_partition WHERE logicalrelid = ${table}::regclass)`
+  );
+}

@@ -1,0 +1,143 @@
+/** The engines that speak PostgreSQL's protocol, as far as FormDB knows them. */
+export type ProfileName = "postgres" | "citus" | "cockroachdb" | "yugabytedb" | "dsql";
+
+/** What an engine behind PostgreSQL's protocol can do and wants done. Nothing else tells them apart. */
+export interface EngineProfile {
+  readonly name: ProfileName;
+  /** Ids for documents without one: ordered by time, or random where ordered keys make a hot spot. */
+  readonly idKind: "uuidv7" | "uuidv4";
+  /** Rows and bytes that one batch may have at most. */
+  readonly maxBatchRows: number;
+  readonly maxBatchBytes: number;
+  /** SQLSTATEs that ask for the whole transaction to be run again, beside PostgreSQL's own. */
+  readonly retryCodes: readonly string[];
+  readonly savepoints: boolean;
+  readonly copy: boolean;
+  /** The type of a document's column. Where it is `json`, it is read and written through casts. */
+  readonly documentType: "jsonb" | "json";
+  /** What makes text compare by code point; empty where nothing else exists. */
+  readonly collation: string;
+  /** Whether a recursive function of one's own can be made. */
+  readonly functions: boolean;
+  /** Whether an index can be over expressions, which is what an index over documents is. */
+  readonly expressionIndexes: boolean;
+  /** Whether one statement may change two tables, by `WITH`. Where not, a transaction does it. */
+  readonly changesInWith: boolean;
+  /** Whether rows of a batch can be locked in order before they are changed. */
+  readonly locksInOrder: boolean;
+  /** Whether several DDL statements can be one transaction, under an advisory lock. */
+  readonly transactionalDdl: boolean;
+  /** Whether a new table is handed to `create_distributed_table`. */
+  readonly distributes: boolean;
+  /** Whether the log's position can be read, for reads from fresh replicas. */
+  readonly logPositions: boolean;
+  /** Settings for each session, in the form of `options`. */
+  readonly sessionOptions: string;
+  readonly isolationLevels: readonly ("read committed" | "repeatable read" | "serializable")[];
+  /** How long a connection should be used at most. */
+  readonly maxLifetimeMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const MIB = 1_048_576;
+
+const postgres: EngineProfile = Object.freeze<EngineProfile>({
+  name: "postgres",
+  idKind: "uuidv7",
+  maxBatchRows: 5_000,
+  maxBatchBytes: 8 * MIB,
+  retryCodes: [],
+  savepoints: true,
+  copy: true,
+  documentType: "jsonb",
+  collation: 'COLLATE "C"',
+  functions: true,
+  expressionIndexes: true,
+  changesInWith: true,
+  locksInOrder: true,
+  transactionalDdl: true,
+  distributes: false,
+  logPositions: true,
+  // Compiling a statement costs hundreds of milliseconds, for statements that take one.
+  sessionOptions: "-c jit=off",
+  isolationLevels: ["read committed", "repeatable read", "serializable"],
+  maxLifetimeMs: 30 * MINUTE_MS,
+});
+
+function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): EngineProfile {
+  return Object.freeze({ ...postgres, ...parts });
+}
+
+/** Each engine by name. What is not written out is as in PostgreSQL. */
+export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.freeze({
+  postgres,
+
+  /** Tables are distributed by id. One statement may not change two tables, nor lock rows of many shards. */
+  citus: like({
+    name: "citus",
+    maxBatchRows: 1_000,
+    changesInWith: false,
+    locksInOrder: false,
+    distributes: true,
+    logPositions: false,
+  }),
+
+  /** Wants short batches outside transactions, random keys, and its retries honoured. */
+  cockroachdb: like({
+    name: "cockroachdb",
+    idKind: "uuidv4",
+    maxBatchRows: 1_000,
+    maxBatchBytes: 4 * MIB,
+    retryCodes: ["CR000"],
+    copy: false,
+    collation: "",
+    functions: false,
+    transactionalDdl: false,
+    logPositions: false,
+    sessionOptions: "",
+    isolationLevels: ["read committed", "serializable"],
+    maxLifetimeMs: 10 * MINUTE_MS,
+  }),
+
+  /** Range-sharded keys in order make a hot spot; its primary keys are hashed unless asked otherwise. */
+  yugabytedb: like({
+    name: "yugabytedb",
+    maxBatchRows: 1_000,
+    maxBatchBytes: 4 * MIB,
+    transactionalDdl: false,
+    logPositions: false,
+    sessionOptions: "",
+  }),
+
+  /** 3 000 rows and 10 MiB a transaction, sessions of at most an hour, `jsonb` only while a query runs. */
+  dsql: like({
+    name: "dsql",
+    idKind: "uuidv4",
+    maxBatchRows: 2_999,
+    maxBatchBytes: 4 * MIB,
+    retryCodes: ["OC000", "OC001"],
+    savepoints: false,
+    copy: false,
+    documentType: "json",
+    collation: "",
+    functions: false,
+    expressionIndexes: false,
+    locksInOrder: false,
+    transactionalDdl: false,
+    logPositions: false,
+    sessionOptions: "",
+    isolationLevels: ["repeatable read"],
+    maxLifetimeMs: 45 * MINUTE_MS,
+  }),
+});
+
+/**
+ * The engine, from what `version()` says and the names of the extensions. DSQL says that it is PostgreSQL:
+ * it is told by its host's name.
+ */
+export function detectProfile(version: string, extensions: readonly string[], host: string): ProfileName {
+  if (/cockroach/i.test(version)) return "cockroachdb";
+  if (/-YB-|yugabyte/i.test(version)) return "yugabytedb";
+  if (/\.dsql[.-]/i.test(host)) return "dsql";
+  return extensions.includes("citus") ? "citus" : "postgres";
+}
