@@ -27,14 +27,22 @@ export class CoarseTime {
     this.#now = clock.now();
   }
 
-  /** Milliseconds on the clock's scale. */
-  now(): number {
-    if (this.#remaining === 0) return this.#look();
-    this.#remaining--;
+  /** The last look's time, in milliseconds on the clock's scale. */
+  get latest(): number {
     return this.#now;
   }
 
-  #look(): number {
+  /** Before each use of `latest`: looks at the clock if it is time to, and says whether it did. */
+  advance(): boolean {
+    if (this.#remaining === 0) {
+      this.#look();
+      return true;
+    }
+    this.#remaining--;
+    return false;
+  }
+
+  #look(): void {
     const now = this.#clock.now();
     const elapsedMs = now - this.#now;
     this.#now = now;
@@ -42,7 +50,6 @@ export class CoarseTime {
     this.#fromMemory = fast ? Math.min(this.#fromMemory * 2 + 1, MAX_READINGS_FROM_MEMORY) : 0;
     this.#remaining = this.#fromMemory;
     if (fast) this.#timer ??= this.#clock.schedule(this.#forget, TIME_RESOLUTION_MS, { keepAlive: false });
-    return now;
   }
 
   readonly #forget = (): void => {

@@ -5,12 +5,19 @@ export type Segment = "window" | "probation" | "protected";
 export const NO_TAGS: readonly string[] = Object.freeze([]);
 
 /**
- * One plan with its book-keeping, and at the same time a node of the one `RecencyList` that it is in. An entry that
+ * One plan with its book-keeping, and a member of the one `RecencyList` that it is in. An entry that
  * had to make room stays behind as its own ghost (`GhostList`), without text and plan.
  */
 export class Entry<Plan> {
-  text: string;
+  // What a hit touches comes first, so that it lies together in memory.
   plan: Plan | undefined = undefined;
+  /** The store's moment at which it was last found fresh; see `PlanStore.isFresh`. */
+  verifiedAt = -1;
+  /** Its place in the `RecencyList` that it is in, which alone gives it a meaning. */
+  slot = 0;
+  /** Hits since the plan was written. */
+  hits = 0;
+  text: string;
   /** Stands for the text in the frequency sketch and among the ghosts. */
   readonly hash: number;
   tags: readonly string[] = NO_TAGS;
@@ -19,18 +26,12 @@ export class Entry<Plan> {
   compileMs = 0;
   /** On the cache's clock. Reads leave it alone: they refresh recency, not age. */
   writtenAt = 0;
-  /** The epoch at which the plan was last known to be fresh. */
+  /** The epoch of tags at which the plan was last known not to be stale. */
   epoch = 0;
-  /** Hits since the plan was written. */
-  hits = 0;
   segment: Segment = "window";
-  newer: Entry<Plan>;
-  older: Entry<Plan>;
 
   constructor(text: string, hash: number) {
     this.text = text;
     this.hash = hash;
-    this.newer = this;
-    this.older = this;
   }
 }

@@ -1,4 +1,5 @@
 import type { CacheMissReason } from "../base/observer.ts";
+import type { Entry } from "./entry.ts";
 
 /** A snapshot of a plan cache. Counters count from the cache's making and never go back, not even on `clear()`. */
 export interface PlanCacheStats {
@@ -38,9 +39,13 @@ export interface PlanCacheStats {
   readonly savedMs: number;
 }
 
-/** The counters behind `PlanCacheStats`. */
+type Counted = Pick<Entry<unknown>, "hits" | "compileMs">;
+
+/**
+ * The counters behind `PlanCacheStats`. Hits are counted in the entries, where they cost least, and added to these
+ * when a plan leaves or somebody asks.
+ */
 export class CacheCounters {
-  hits = 0;
   readonly missesBy: Record<CacheMissReason, number> = {
     cold: 0,
     expired: 0,
@@ -57,21 +62,37 @@ export class CacheCounters {
   compileMs = 0;
   compileFailures = 0;
   coalesced = 0;
-  savedMs = 0;
+  #hits = 0;
+  #savedMs = 0;
+
+  /** The entry's plan leaves. */
+  countHitsOf({ hits, compileMs }: Counted): void {
+    this.#hits += hits;
+    this.#savedMs += hits * compileMs;
+  }
 
   snapshot(
+    present: Iterable<Counted>,
     now: Pick<PlanCacheStats, "size" | "maxSize" | "bytes" | "maxBytes" | "inFlight">,
   ): PlanCacheStats {
+    let hits = this.#hits;
+    let savedMs = this.#savedMs;
+    for (const entry of present) {
+      hits += entry.hits;
+      savedMs += entry.hits * entry.compileMs;
+    }
     const { ghostHits, missesBy, ...counters } = this;
     const misses = Object.values(missesBy).reduce((sum, count) => sum + count, 0);
-    const lookups = this.hits + misses;
+    const lookups = hits + misses;
     return Object.freeze({
       ...now,
       ...counters,
+      hits,
       misses,
       missesBy: Object.freeze({ ...missesBy }),
-      hitRate: lookups === 0 ? 0 : this.hits / lookups,
-      hitRateAtDoubleSize: lookups === 0 ? 0 : (this.hits + ghostHits) / lookups,
+      hitRate: lookups === 0 ? 0 : hits / lookups,
+      hitRateAtDoubleSize: lookups === 0 ? 0 : (hits + ghostHits) / lookups,
+      savedMs,
     });
   }
 }

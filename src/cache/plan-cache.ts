@@ -37,9 +37,9 @@ const ENTRY_BYTES = 200;
  * either counts two look-ups, so `get` goes with `set` only. `lastOutcome` says how the last look-up ended
  * and `outcomeOf(text)` how the next one would, without counting.
  *
- * **What a look-up costs.** A hit is one `Map` look-up and a few stores: it moves the entry to the front of an intrusive
- * list, compares one number for age and one for staleness. The clock is read seldom (`CoarseTime`), and
- * tags are looked at only once after an invalidation (`TagEpochs`). Everything else happens on misses.
+ * **What a look-up costs.** A hit is one `Map` look-up, two comparisons of integers, a move to the front of a list
+ * and one count, which is kept in the entry: `stats()` adds up. The clock is read seldom (`CoarseTime`), and ages and
+ * tags are compared only when something may have changed (`PlanStore.isFresh`). Everything else happens on misses.
  *
  * **What is in flight.** Whoever asks for a text that is being compiled shares that compilation, unless the text was
  * set, deleted, cleared or its tags invalidated since the compilation began: then its plan goes to those who
@@ -48,8 +48,8 @@ const ENTRY_BYTES = 200;
 export class PlanCache<Plan> {
   readonly #options: CheckedPlanCacheOptions<Plan>;
   readonly #clock: Clock;
-  readonly #time: CoarseTime;
   readonly #observer: Required<CacheObserver>;
+  readonly #observed: boolean;
   readonly #store: PlanStore<Plan>;
   readonly #flights = new Map<string, Flight<Plan>>();
   readonly #counters = new CacheCounters();
@@ -58,20 +58,24 @@ export class PlanCache<Plan> {
   constructor(options: PlanCacheOptions<Plan> = {}) {
     this.#options = checkPlanCacheOptions(options);
     this.#clock = this.#options.clock;
-    this.#time = new CoarseTime(this.#clock);
     this.#observer = guardObservers<CacheObserver>(CACHE_EVENTS, [options.observer]);
-    this.#store = new PlanStore(this.#options, this.#time, (reason) => this.#countRemoval(reason));
+    this.#observed = options.observer !== undefined;
+    this.#store = new PlanStore(this.#options, new CoarseTime(this.#clock), (entry, reason) =>
+      this.#countRemoval(entry, reason),
+    );
   }
 
   /** The plan, or undefined where there is none that may be used. Counts one look-up. */
   get(text: string): Plan | undefined {
     const entry = this.#store.find(text);
-    if (entry === undefined || this.#store.stateOf(entry) !== "fresh") {
+    if (entry === undefined || !this.#store.isFresh(entry)) {
       this.#countMiss(text);
       return undefined;
     }
     this.#store.use(entry);
-    this.#countHit(entry);
+    entry.hits++;
+    this.#lastOutcome = "hit";
+    if (this.#observed) this.#reportHit(entry);
     return entry.plan;
   }
 
@@ -141,7 +145,7 @@ export class PlanCache<Plan> {
    * text is next asked for.
    */
   invalidate(tag: string): void {
-    this.#store.epochs.invalidate(tag);
+    this.#store.invalidate(tag);
   }
 
   /** Takes all plans out. Counters stay. */
@@ -182,7 +186,7 @@ export class PlanCache<Plan> {
 
   /** The plans in the cache, most recently used first; with TinyLFU within each of its segments. */
   entries(): PlanCacheEntry<Plan>[] {
-    const now = this.#time.now();
+    const { now } = this.#store;
     return Array.from(this.#store, (entry) => ({
       text: entry.text,
       plan: entry.plan as Plan,
@@ -200,7 +204,7 @@ export class PlanCache<Plan> {
   }
 
   stats(): PlanCacheStats {
-    return this.#counters.snapshot({
+    return this.#counters.snapshot(this.#store, {
       size: this.#store.size,
       maxSize: this.#options.maxSize,
       bytes: this.#store.bytes,
@@ -229,7 +233,7 @@ export class PlanCache<Plan> {
     const flight: Flight<Plan> = {
       text,
       reason: this.#lastOutcome as CacheMissReason,
-      epoch: this.#store.epochs.current,
+      epoch: this.#store.epoch,
       startedAt: this.#clock.now(),
       tags: typeof tags === "function" ? undefined : (tags ?? NO_TAGS),
       plan: undefined,
@@ -264,8 +268,8 @@ export class PlanCache<Plan> {
 
   /** Whether its plan may be stale already. Where the tags are not known yet, any invalidation counts. */
   #isOvertaken(flight: Flight<Plan>, tags: readonly string[] | undefined): boolean {
-    const { epochs } = this.#store;
-    return tags === undefined ? flight.epoch !== epochs.current : epochs.changedSince(flight.epoch, tags);
+    if (tags === undefined) return flight.epoch !== this.#store.epoch;
+    return this.#store.changedSince(flight.epoch, tags);
   }
 
   #keep(
@@ -288,15 +292,9 @@ export class PlanCache<Plan> {
     this.#store.keep(text, plan, tags, Math.ceil(size), compileMs);
   }
 
-  #countHit(entry: Entry<Plan>): void {
-    entry.hits++;
-    this.#counters.hits++;
-    this.#lastOutcome = "hit";
+  #reportHit(entry: Entry<Plan>): void {
     this.#observer.hit();
-    if (entry.compileMs > 0) {
-      this.#counters.savedMs += entry.compileMs;
-      this.#observer.saved(entry.compileMs);
-    }
+    if (entry.compileMs > 0) this.#observer.saved(entry.compileMs);
   }
 
   #countMiss(text: string): void {
@@ -315,7 +313,8 @@ export class PlanCache<Plan> {
     this.#observer.miss(reason);
   }
 
-  #countRemoval(reason: CacheRemovalReason): void {
+  #countRemoval(entry: Entry<Plan> | undefined, reason: CacheRemovalReason): void {
+    if (entry !== undefined) this.#counters.countHitsOf(entry);
     if (reason === "evicted") this.#counters.evictions++;
     else if (reason === "rejected") this.#counters.rejected++;
     else if (reason === "oversized") this.#counters.oversized++;

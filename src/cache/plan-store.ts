@@ -18,17 +18,22 @@ export type EntryState = "fresh" | "expired" | "stale";
 export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
   readonly #limits: CheckedPlanCacheOptions<Plan>;
   readonly #time: CoarseTime;
-  readonly #onRemoved: (reason: CacheRemovalReason) => void;
+  readonly #onRemoved: (entry: Entry<Plan> | undefined, reason: CacheRemovalReason) => void;
   readonly #entries = new Map<string, Entry<Plan>>();
   readonly #order: EvictionOrder<Plan>;
   readonly #ghosts: GhostList<Plan>;
   readonly #epochs = new TagEpochs();
+  /** Counts the moments at which a plan that was fresh may have ceased to be. */
+  #moment = 0;
+  /** Until then, on the clock, no entry that was verified at this moment expires. */
+  #verifiedUntil = Number.POSITIVE_INFINITY;
   #bytes = 0;
 
+  /** `onRemoved` hears of each plan that leaves, and of each that is too large to enter, which has no entry. */
   constructor(
     limits: CheckedPlanCacheOptions<Plan>,
     time: CoarseTime,
-    onRemoved: (reason: CacheRemovalReason) => void,
+    onRemoved: (entry: Entry<Plan> | undefined, reason: CacheRemovalReason) => void,
   ) {
     this.#limits = limits;
     this.#time = time;
@@ -45,8 +50,25 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     return this.#bytes;
   }
 
-  get epochs(): TagEpochs {
-    return this.#epochs;
+  /** The time by which ages are judged, in milliseconds on the cache's clock. */
+  get now(): number {
+    if (this.#time.advance() && this.#time.latest >= this.#verifiedUntil) this.#forgetVerified();
+    return this.#time.latest;
+  }
+
+  /** How many invalidations there have been. */
+  get epoch(): number {
+    return this.#epochs.current;
+  }
+
+  invalidate(tag: string): void {
+    this.#epochs.invalidate(tag);
+    this.#forgetVerified();
+  }
+
+  /** Whether what was made at the epoch, with these tags, may be stale. */
+  changedSince(epoch: number, tags: readonly string[]): boolean {
+    return this.#epochs.changedSince(epoch, tags);
   }
 
   find(text: string): Entry<Plan> | undefined {
@@ -58,14 +80,23 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     return this.#ghosts.find(hashText(text));
   }
 
+  /**
+   * Whether the entry may be served. Almost always two integers decide: an entry that was verified at this moment is fresh
+   * as long as the moment lasts, which is until a tag is invalidated or the first of those entries expires.
+   */
+  isFresh(entry: Entry<Plan>): boolean {
+    void this.now;
+    return entry.verifiedAt === this.#moment || this.stateOf(entry) === "fresh";
+  }
+
   /** Works for ghosts too: what they would be worth if they had stayed. */
   stateOf(entry: Entry<Plan>): EntryState {
-    if (this.#time.now() - entry.writtenAt >= this.#limits.ttlMs) return "expired";
-    const { current } = this.#epochs;
-    if (entry.epoch === current) return "fresh";
+    const { ttlMs } = this.#limits;
+    if (this.now - entry.writtenAt >= ttlMs) return "expired";
     if (this.#epochs.changedSince(entry.epoch, entry.tags)) return "stale";
-    // Known to be fresh up to now, so that the tags need not be looked at again until the next invalidation.
-    entry.epoch = current;
+    entry.epoch = this.#epochs.current;
+    entry.verifiedAt = this.#moment;
+    this.#verifiedUntil = Math.min(this.#verifiedUntil, entry.writtenAt + ttlMs);
     return "fresh";
   }
 
@@ -90,12 +121,12 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     const old = this.#entries.get(text);
     if (bytes > this.#limits.maxBytes) {
       if (old !== undefined) this.remove(old, "replaced");
-      this.#onRemoved("oversized");
+      this.#onRemoved(undefined, "oversized");
       return;
     }
     if (old !== undefined) {
       this.#order.use(old);
-      this.#onRemoved("replaced");
+      this.#onRemoved(old, "replaced");
     }
     const entry = old ?? this.#add(text);
     this.#bytes += bytes - entry.bytes;
@@ -103,8 +134,9 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     entry.tags = tags;
     entry.bytes = bytes;
     entry.compileMs = compileMs;
-    entry.writtenAt = this.#time.now();
+    entry.writtenAt = this.now;
     entry.epoch = this.#epochs.current;
+    entry.verifiedAt = -1;
     entry.hits = 0;
     this.#makeRoom();
   }
@@ -113,7 +145,7 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     this.#entries.delete(entry.text);
     this.#order.remove(entry);
     this.#bytes -= entry.bytes;
-    this.#onRemoved(reason);
+    this.#onRemoved(entry, reason);
   }
 
   clear(): void {
@@ -133,6 +165,11 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     this.#ghosts.forget(entry.hash);
     this.#order.add(entry);
     return entry;
+  }
+
+  #forgetVerified(): void {
+    this.#moment++;
+    this.#verifiedUntil = Number.POSITIVE_INFINITY;
   }
 
   #makeRoom(): void {
