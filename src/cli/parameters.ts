@@ -1,6 +1,7 @@
 import { FormDBError } from "../base/errors.ts";
 import { parseJson } from "../base/parse-json.ts";
-import { TOKEN, Tokenizer } from "../query/tokenizer.ts";
+import { TOKEN } from "../query/token.ts";
+import { Tokenizer } from "../query/tokenizer.ts";
 
 /** What the command line must know of a query before the database sees it. */
 export interface QueryOutline {

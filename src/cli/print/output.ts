@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Row } from "../../base/document.ts";
 
 /** The kinds of output of `formdb query`. */
@@ -43,15 +42,20 @@ export class Output {
     const text = this.#text;
     this.#text = "";
     if (text === "" || this.#closed || this.#stream.write(text)) return;
-    // A stream that closes never drains.
-    await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close"), this.#error()]);
+    await this.#ready();
   }
 
-  async #error(): Promise<void> {
-    try {
-      await once(this.#stream, "error");
-    } catch {
-      // `once` itself fails for an error: either way there was one, and the listener above has it.
-    }
+  /** Resolves when the stream takes more, or never will. */
+  #ready(): Promise<void> {
+    const stream = this.#stream;
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        for (const event of READY_EVENTS) stream.off(event, settle);
+        resolve();
+      };
+      for (const event of READY_EVENTS) stream.on(event, settle);
+    });
   }
 }
+
+const READY_EVENTS = ["drain", "close", "error"] as const;

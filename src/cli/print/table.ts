@@ -8,7 +8,10 @@ export const MAX_TABLE_ROWS = 1_000;
 /** The width where the output is no terminal. */
 export const DEFAULT_TABLE_COLUMNS = 120;
 /** A column never gets narrower than this, its two spaces included. */
-const MIN_COLUMN_WIDTH = 8;
+const MIN_COLUMN_WIDTH = 12;
+
+/** No terminal shows more of a cell in one line, so no more of it is looked at. */
+const MAX_CELL_CHARACTERS = 1_000;
 
 /** What did not fit into a table. */
 export interface TableLoss {
@@ -63,13 +66,19 @@ function isNumeric(name: string, rows: readonly Row[]): boolean {
 
 function cell(value: unknown): string {
   if (value === undefined) return "";
-  return printable(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+  return printable(text.length > MAX_CELL_CHARACTERS ? `${text.slice(0, MAX_CELL_CHARACTERS - 1)}…` : text);
 }
 
 /** Text that a terminal shows as it is: line ends and other control characters become escapes. */
 function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
-  return text.replace(/[\0-\x1f\x7f-\x9f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\0-\x1f\x7f-\x9f]/g, escaped);
+}
+
+function escaped(character: string): string {
+  const json = JSON.stringify(character).slice(1, -1);
+  return json === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : json;
 }
 
 /** How many columns of a terminal a text takes, near enough: East Asian wide characters take two. */
