@@ -1,0 +1,372 @@
+/**
+ * The query language's meaning, as plainly as possible: it walks the tree for each document. It shares nothing
+ * with the compiler but the tree, so that the two can be compared.
+ */
+import type {
+  Delete,
+  Expression,
+  Operand,
+  OrderKey,
+  Path,
+  Select,
+  SelectItem,
+  Term,
+  Update,
+} from "../../src/query/syntax-tree.ts";
+
+/** A document and the key that it is stored under. */
+export interface Stored {
+  readonly key: string;
+  readonly doc: { readonly [name: string]: unknown };
+}
+
+/** NULL stands for unknown. */
+type Truth = boolean | null;
+
+/** How text, numbers and the like come into a query. */
+export interface Bindings {
+  readonly values: readonly unknown[];
+  readonly parameters: readonly unknown[];
+}
+
+export class Evaluator {
+  readonly #bindings: Bindings;
+
+  constructor(bindings: Bindings) {
+    this.#bindings = bindings;
+  }
+
+  select(select: Select, documents: readonly Stored[]): Record<string, unknown>[] {
+    const found = this.#matching(select, documents);
+    const aggregated = select.items?.some(({ type }) => type === "aggregate") ?? false;
+    const rows =
+      aggregated || select.groupBy.length > 0
+        ? this.#grouped(select, found)
+        : this.#ordered(select, found).map((document) => row(select.items, document));
+    const offset = select.offset === undefined ? 0 : (this.#operand(select.offset) as number);
+    const limit = select.limit === undefined ? rows.length : (this.#operand(select.limit) as number);
+    return rows.slice(offset, offset + limit);
+  }
+
+  /** The documents as they are afterwards. */
+  update(update: Update, documents: readonly Stored[]): Stored[] {
+    const found = new Set(this.#matching(update, documents));
+    return documents.map((document) => {
+      if (!found.has(document)) return document;
+      const doc = structuredClone(document.doc) as Record<string, unknown>;
+      for (const { path, value } of update.assignments) assign(doc, path, this.#operand(value));
+      return { key: document.key, doc };
+    });
+  }
+
+  /** The documents that are left. */
+  delete(statement: Delete, documents: readonly Stored[]): Stored[] {
+    const found = new Set(this.#matching(statement, documents));
+    return documents.filter((document) => !found.has(document));
+  }
+
+  #matching({ where }: { readonly where: Expression | undefined }, documents: readonly Stored[]): Stored[] {
+    return documents.filter((document) => where === undefined || this.#truth(where, document) === true);
+  }
+
+  #ordered({ orderBy }: Select, documents: readonly Stored[]): Stored[] {
+    return [...documents].sort((a, b) => {
+      for (const { path, descending } of orderBy) {
+        const order = compareAny(valueAt(a, path), valueAt(b, path));
+        if (order !== 0) return descending ? -order : order;
+      }
+      return compareText(a.key, b.key);
+    });
+  }
+
+  #grouped(
+    { items = [], groupBy, orderBy }: Select,
+    documents: readonly Stored[],
+  ): Record<string, unknown>[] {
+    const groups = new Map<string, { keys: unknown[]; members: Stored[] }>();
+    if (groupBy.length === 0) groups.set("", { keys: [], members: [...documents] });
+    else {
+      for (const document of documents) {
+        const keys = groupBy.map((path) => valueAt(document, path));
+        const name = canonical(keys);
+        const group = groups.get(name) ?? { keys, members: [] };
+        group.members.push(document);
+        groups.set(name, group);
+      }
+    }
+    const valueIn = (item: SelectItem, members: readonly Stored[]): unknown =>
+      item.type === "path" ? valueAt(members[0]!, item.path) : aggregate(item, members);
+    const sortValue = ({ column, path }: OrderKey, members: readonly Stored[]): unknown =>
+      column === undefined ? valueAt(members[0]!, path) : valueIn(items[column]!, members);
+    const sorted = [...groups.values()].sort((a, b) => {
+      for (const key of orderBy) {
+        const order = compareAny(sortValue(key, a.members), sortValue(key, b.members));
+        if (order !== 0) return key.descending ? -order : order;
+      }
+      for (let i = 0; i < groupBy.length; i++) {
+        const order = compareTotally(a.keys[i], b.keys[i]);
+        if (order !== 0) return order;
+      }
+      return 0;
+    });
+    return sorted.map(({ members }) =>
+      Object.fromEntries(items.map((item) => [item.name, valueIn(item, members)])),
+    );
+  }
+
+  #operand(operand: Operand): unknown {
+    const { values, parameters } = this.#bindings;
+    if (operand.type === "literal") return operand.value;
+    if (operand.type === "named") throw new Error("The evaluator takes parameters by position");
+    return plain((operand.type === "slot" ? values : parameters)[operand.index]);
+  }
+
+  #term(term: Term, document: Stored): unknown {
+    return term.type === "path" ? valueAt(document, term.path) : this.#operand(term);
+  }
+
+  #truth(expression: Expression, document: Stored): Truth {
+    switch (expression.type) {
+      case "and":
+        return all(expression.operands.map((operand) => this.#truth(operand, document)));
+      case "or":
+        return any(expression.operands.map((operand) => this.#truth(operand, document)));
+      case "not":
+        return not(this.#truth(expression.operand, document));
+      case "compare": {
+        const { left, operator, right } = expression;
+        // A key is a string; a number that it is compared with for equality stands for its digits.
+        const asKey = operator === "=" || operator === "!=";
+        const read = (term: Term, other: Term): unknown => {
+          const value = this.#term(term, document);
+          return asKey && isKey(other) && term.type !== "path" && Number.isSafeInteger(value)
+            ? String(value)
+            : value;
+        };
+        return compare(operator, read(left, right), read(right, left));
+      }
+      case "between": {
+        const value = valueAt(document, expression.path);
+        const within = all([
+          compare(">=", value, this.#operand(expression.low)),
+          compare("<=", value, this.#operand(expression.high)),
+        ]);
+        return expression.negated ? not(within) : within;
+      }
+      case "in": {
+        const value = valueAt(document, expression.path);
+        const list =
+          expression.list.type === "array"
+            ? (this.#operand(expression.list.operand) as unknown[])
+            : expression.list.elements.map((element) => this.#operand(element));
+        const key = isKey({ type: "path", path: expression.path });
+        const found = any(
+          list.map((element) =>
+            compare("=", value, key && Number.isSafeInteger(element) ? String(element) : element),
+          ),
+        );
+        return expression.negated ? not(found) : found;
+      }
+      case "like": {
+        const value = valueAt(document, expression.path);
+        const pattern = this.#operand(expression.pattern);
+        if (value === null || pattern === null) return null;
+        const matches = typeof value === "string" && like([...value], parsePattern(pattern as string));
+        return matches !== expression.negated;
+      }
+      case "contains": {
+        const value = valueAt(document, expression.path);
+        const operand = this.#operand(expression.operand);
+        if (value === null || operand === null) return null;
+        if (Array.isArray(value)) return value.some((element) => compare("=", element, operand) === true);
+        return typeof value === "string" && typeof operand === "string" && value.includes(operand);
+      }
+      case "isNull":
+        return (valueAt(document, expression.path) === null) !== expression.negated;
+      default:
+        return expression satisfies never;
+    }
+  }
+}
+
+function isKey(term: Term): boolean {
+  return term.type === "path" && term.path.length === 1 && term.path[0] === "id";
+}
+
+function valueAt({ key, doc }: Stored, path: Path): unknown {
+  if (path.length === 1 && path[0] === "id") return key;
+  let value: unknown = doc;
+  for (const part of path) {
+    const fits = typeof part === "number" ? Array.isArray(value) : typeName(value) === "object";
+    if (!fits || !Object.hasOwn(value as object, part)) return null;
+    value = (value as Record<string | number, unknown>)[part];
+  }
+  return value;
+}
+
+function row(items: Select["items"], document: Stored): Record<string, unknown> {
+  if (items === undefined) return { id: document.key, ...document.doc };
+  return Object.fromEntries(items.map((item) => [item.name, valueAt(document, item.path!)]));
+}
+
+function all(truths: readonly Truth[]): Truth {
+  if (truths.includes(false)) return false;
+  return truths.includes(null) ? null : true;
+}
+
+function any(truths: readonly Truth[]): Truth {
+  if (truths.includes(true)) return true;
+  return truths.includes(null) ? null : false;
+}
+
+function not(truth: Truth): Truth {
+  return truth === null ? null : !truth;
+}
+
+const TYPES = ["null", "boolean", "number", "string", "array", "object"];
+
+function typeName(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+function compare(operator: string, left: unknown, right: unknown): Truth {
+  if (left === null || right === null) return null;
+  const type = typeName(left);
+  if (type !== typeName(right)) return operator === "!=";
+  if (operator === "=" || operator === "!=")
+    return (canonical(left) === canonical(right)) === (operator === "=");
+  if (type === "array" || type === "object") return false;
+  const order = compareAny(left, right);
+  return { "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0 }[operator]!;
+}
+
+/** The order of ORDER BY: arrays are level with each other, and so are objects. */
+function compareAny(left: unknown, right: unknown): number {
+  const type = typeName(left);
+  const ranks = TYPES.indexOf(type) - TYPES.indexOf(typeName(right));
+  if (ranks !== 0) return ranks;
+  if (type === "string") return compareText(left as string, right as string);
+  if (type === "number") return (left as number) < (right as number) ? -1 : left === right ? 0 : 1;
+  return type === "boolean" ? Number(left) - Number(right) : 0;
+}
+
+/** An order that also tells arrays and objects apart: that of MIN and MAX, and of groups. */
+function compareTotally(left: unknown, right: unknown): number {
+  const order = compareAny(left, right);
+  return order === 0 && typeof left === "object" ? compareText(canonical(left), canonical(right)) : order;
+}
+
+function compareText(left: string, right: string): number {
+  const a = [...left];
+  const b = [...right];
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const order = a[i]!.codePointAt(0)! - b[i]!.codePointAt(0)!;
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+/** The same text for equal values: short names first, and no exponents. */
+export function canonical(value: unknown): string {
+  if (typeof value === "number") return decimal(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const names = Object.keys(value).sort(
+    (a, b) => Buffer.byteLength(a) - Buffer.byteLength(b) || compareText(a, b),
+  );
+  return `{${names.map((name) => `${JSON.stringify(name)}: ${canonical((value as Record<string, unknown>)[name])}`).join(", ")}}`;
+}
+
+/** A number's shortest digits as a whole number and a count of places behind the point. */
+function digitsOf(value: number): { units: bigint; places: number } {
+  const [mantissa, exponent = "0"] = String(value).split("e") as [string, string?];
+  const [whole, fraction = ""] = mantissa.split(".") as [string, string?];
+  const places = fraction.length - Number(exponent);
+  const units = BigInt(whole + fraction);
+  return places >= 0 ? { units, places } : { units: units * 10n ** BigInt(-places), places: 0 };
+}
+
+function decimal(value: number): string {
+  const { units, places } = digitsOf(value);
+  const sign = units < 0n ? "-" : "";
+  const digits = String(units)
+    .replace("-", "")
+    .padStart(places + 1, "0");
+  return sign + (places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`);
+}
+
+/** An exact sum of decimals, rounded once. */
+function sum(numbers: readonly number[]): number {
+  const parts = numbers.map(digitsOf);
+  const places = Math.max(...parts.map((part) => part.places));
+  const total = parts.reduce((all, part) => all + part.units * 10n ** BigInt(places - part.places), 0n);
+  return Number(`${total}e-${places}`);
+}
+
+function aggregate(item: SelectItem & { type: "aggregate" }, members: readonly Stored[]): unknown {
+  if (item.path === undefined) return members.length;
+  const values = members.map((member) => valueAt(member, item.path!)).filter((value) => value !== null);
+  const numbers = values.filter((value) => typeof value === "number");
+  switch (item.function) {
+    case "COUNT":
+      return values.length;
+    case "SUM":
+      return numbers.length === 0 ? null : sum(numbers);
+    case "AVG":
+      return numbers.length === 0 ? null : sum(numbers) / numbers.length;
+    case "MIN":
+      return values.sort(compareTotally)[0] ?? null;
+    case "MAX":
+      return values.sort(compareTotally).at(-1) ?? null;
+    default:
+      return item.function satisfies never;
+  }
+}
+
+type Piece = { readonly any: true } | { readonly one: true } | { readonly char: string };
+
+function parsePattern(pattern: string): Piece[] {
+  const chars = [...pattern];
+  const pieces: Piece[] = [];
+  for (let i = 0; i < chars.length; i++) {
+    const char = chars[i]!;
+    if (char === "%") pieces.push({ any: true });
+    else if (char === "_") pieces.push({ one: true });
+    else if (char === "\\" && i + 1 < chars.length) pieces.push({ char: chars[++i]! });
+    else pieces.push({ char });
+  }
+  return pieces;
+}
+
+function like(text: readonly string[], pieces: readonly Piece[]): boolean {
+  const [piece, ...rest] = pieces;
+  if (piece === undefined) return text.length === 0;
+  if ("any" in piece) return text.some((_, i) => like(text.slice(i), rest)) || like([], rest);
+  if (text.length === 0) return false;
+  return ("one" in piece || piece.char === text[0]) && like(text.slice(1), rest);
+}
+
+/** Sets a place: a name needs an object around it, an index an array that is long enough. */
+function assign(doc: Record<string, unknown>, path: Path, value: unknown): void {
+  let container: Record<string | number, unknown> = doc;
+  path.forEach((part, i) => {
+    if (typeof part === "number") {
+      const array = container as unknown as unknown[];
+      while (array.length <= part) array.push(null);
+    }
+    const next = path[i + 1];
+    if (next === undefined) container[part] = structuredClone(value);
+    else {
+      const wanted = typeof next === "number" ? "array" : "object";
+      const there = Object.hasOwn(container, part) ? container[part] : null;
+      if (typeName(there) !== wanted) container[part] = wanted === "array" ? [] : {};
+      container = container[part] as Record<string | number, unknown>;
+    }
+  });
+}
+
+/** A value as JSON has it. */
+export function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value)) as unknown;
+}

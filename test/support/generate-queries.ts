@@ -1,0 +1,269 @@
+import { generateValue, NUMBERS, ODD_NAME, STRINGS } from "./generate-documents.ts";
+import type { Random } from "./random.ts";
+
+export interface GeneratedQuery {
+  readonly text: string;
+  readonly parameters: readonly unknown[];
+}
+
+type Path = readonly (string | number)[];
+
+const PATHS: readonly Path[] = [
+  ["a"],
+  ["a"],
+  ["a"],
+  ["b"],
+  ["b"],
+  ["n"],
+  ["n"],
+  ["s"],
+  ["s"],
+  ["t"],
+  ["o"],
+  ["o", "x"],
+  ["o", "y"],
+  ["o", "x", "y"],
+  ["o", "x", "0"],
+  ["t", 0],
+  ["t", 1],
+  ["t", 0, 0],
+  ["t", 0, "x"],
+  ["a", "x"],
+  ["a", 0],
+  ["a", "0"],
+  ["a", "x", "y", 0],
+  [ODD_NAME],
+  ["0"],
+  ["missing"],
+  ["missing", "deep"],
+  ["id"],
+];
+
+/** Aggregates whose exact result does not depend on the order of additions. */
+const SUMMED: readonly Path[] = [["n"], ["n"], ["t", 0], ["a"], ["missing"]];
+
+/** Builds a query's text, and its parameters as they come. */
+export class QueryGenerator {
+  readonly #random: Random;
+  readonly #parameters: unknown[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** `SELECT` of documents or columns; ordered in most cases, and limited only then. */
+  select(collection: string): GeneratedQuery {
+    const random = this.#random;
+    const items = random.chance(0.4)
+      ? "*"
+      : random
+          .some(1, 3, () => 0)
+          .map((_, i) => `${this.#path()} AS c${i}`)
+          .join(", ");
+    let text = `SELECT ${items} FROM ${collection}${this.#where()}`;
+    if (random.chance(0.7)) {
+      text += ` ORDER BY ${random.some(1, 3, () => this.#path() + this.#direction()).join(", ")}`;
+      text += this.#limit();
+    }
+    return this.#done(text);
+  }
+
+  /** `SELECT` of aggregates, in groups or not. */
+  aggregate(collection: string): GeneratedQuery {
+    const random = this.#random;
+    const groups = random.chance(0.7) ? random.some(1, 2, () => this.#path()) : [];
+    const unique = [...new Set(groups)];
+    const items = unique.filter(() => random.chance(0.8)).map((path, i) => `${path} AS g${i}`);
+    const sortable: string[] = items.map((_, i) => `g${i}`);
+    random
+      .some(1, 3, () => 0)
+      .forEach((_, i) => {
+        const aggregate = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)"]);
+        const path =
+          aggregate === "SUM" || aggregate === "AVG" ? spellPath(random.pick(SUMMED)) : this.#path();
+        items.push(`${aggregate === "COUNT(*)" ? aggregate : `${aggregate}(${path})`} AS f${i}`);
+        // Sums of other numbers may differ in their last digits.
+        if ((aggregate !== "SUM" && aggregate !== "AVG") || path === "n") sortable.push(`f${i}`);
+      });
+    sortable.push(...unique);
+    let text = `SELECT ${items.join(", ")} FROM ${collection}${this.#where()}`;
+    if (unique.length > 0) {
+      text += ` GROUP BY ${unique.join(", ")}`;
+      if (random.chance(0.8)) {
+        text += ` ORDER BY ${random.some(1, 2, () => random.pick(sortable) + this.#direction()).join(", ")}`;
+        text += this.#limit();
+      }
+    }
+    return this.#done(text);
+  }
+
+  update(collection: string): GeneratedQuery {
+    const random = this.#random;
+    const taken: Path[] = [];
+    const assignments = random.some(1, 4, () => {
+      const path = random.pick(PATHS.filter((each) => each[0] !== "id"));
+      if (taken.some((other) => conflict(path, other))) return undefined;
+      taken.push(path);
+      return `${spellPath(path)} = ${this.#operand(() => generateValue(random))}`;
+    });
+    const set = assignments.filter((each) => each !== undefined).join(", ");
+    return this.#done(`UPDATE ${collection} SET ${set}${this.#where()}`);
+  }
+
+  delete(collection: string): GeneratedQuery {
+    return this.#done(`DELETE FROM ${collection}${this.#where()}`);
+  }
+
+  #done(text: string): GeneratedQuery {
+    return { text, parameters: [...this.#parameters] };
+  }
+
+  #where(): string {
+    return this.#random.chance(0.85) ? ` WHERE ${this.#condition(0)}` : "";
+  }
+
+  #direction(): string {
+    return this.#random.pick(["", " ASC", " DESC"]);
+  }
+
+  #limit(): string {
+    const random = this.#random;
+    let text = "";
+    if (random.chance(0.3)) text += ` LIMIT ${this.#operand(() => random.below(12))}`;
+    if (random.chance(0.2)) text += ` OFFSET ${this.#operand(() => random.below(6))}`;
+    return text;
+  }
+
+  #path(): string {
+    return spellPath(this.#random.pick(PATHS));
+  }
+
+  #condition(depth: number): string {
+    const random = this.#random;
+    if (depth < 3 && random.chance(0.45)) {
+      const kind = random.below(3);
+      if (kind === 0) return `NOT (${this.#condition(depth + 1)})`;
+      const parts = random.some(2, 3, () => `(${this.#condition(depth + 1)})`);
+      return parts.join(kind === 1 ? " AND " : " OR ");
+    }
+    const path = this.#path();
+    const not = random.chance(0.4) ? "NOT " : "";
+    const value = (): string => this.#operand(() => this.#comparable());
+    switch (random.below(9)) {
+      case 0:
+      case 1:
+        return `${path} ${random.pick(["=", "!=", "<>"])} ${value()}`;
+      case 2:
+      case 3:
+        return `${path} ${random.pick(["<", "<=", ">", ">="])} ${value()}`;
+      case 4:
+        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? this.#path() : value()}`;
+      case 5:
+        return `${path} ${not}BETWEEN ${value()} AND ${value()}`;
+      case 6: {
+        if (random.chance(0.3))
+          return `${path} ${not}IN ${this.#parameter(random.some(0, 4, () => this.#comparable()))}`;
+        const list = random.some(0, 4, value);
+        return `${path} ${not}IN (${list.join(", ")})`;
+      }
+      case 7:
+        return random.chance(0.5)
+          ? `${path} ${not}LIKE ${this.#operand(() => this.#pattern())}`
+          : `${path} ${not}CONTAINS ${value()}`;
+      default:
+        return `${path} IS ${not}NULL`;
+    }
+  }
+
+  #comparable(): unknown {
+    const random = this.#random;
+    if (random.chance(0.15)) return random.below(60);
+    return generateValue(random);
+  }
+
+  #pattern(): string | null {
+    const random = this.#random;
+    if (random.chance(0.05)) return null;
+    return random
+      .some(0, 4, () =>
+        random.pick([
+          "%",
+          "%",
+          "_",
+          "\\%",
+          "\\_",
+          "\\\\",
+          "\\",
+          "a",
+          "b",
+          "é",
+          "😀",
+          "*",
+          "?",
+          "[x]",
+          random.pick(STRINGS),
+        ]),
+      )
+      .join("");
+  }
+
+  /** A literal of the text, or a parameter. */
+  #operand(make: () => unknown): string {
+    const value = make();
+    return this.#random.chance(0.5)
+      ? this.#parameter(value)
+      : (spellLiteral(value) ?? this.#parameter(value));
+  }
+
+  #parameter(value: unknown): string {
+    return `$${this.#parameters.push(value)}`;
+  }
+}
+
+/** A path as the text of a query has it. */
+export function spellPath(path: Path): string {
+  return path
+    .map((part, i) => {
+      if (typeof part === "number") return `[${part}]`;
+      const name = /^[a-z]+$/.test(part) ? part : `\`${part.replaceAll("`", "``")}\``;
+      return i === 0 ? name : `.${name}`;
+    })
+    .join("");
+}
+
+/** A literal, where the language has one for this value. */
+function spellLiteral(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "string":
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a text is searched for
+      return /[\u0000-\u001f]/.test(value) ? undefined : `'${value.replaceAll("'", "''")}'`;
+    case "number":
+      return Math.abs(value) > Number.MAX_SAFE_INTEGER ? undefined : JSON.stringify(value);
+    case "boolean":
+      return value ? "TRUE" : "false";
+    default:
+      return value === null ? "NULL" : undefined;
+  }
+}
+
+function conflict(a: Path, b: Path): boolean {
+  for (let i = 0; ; i++) {
+    if (i === a.length || i === b.length) return true;
+    if (typeof a[i] !== typeof b[i]) return true;
+    if (a[i] !== b[i]) return false;
+  }
+}
+
+/** Any statement that reads. */
+export function generateRead(random: Random, collection: string): GeneratedQuery {
+  const generator = new QueryGenerator(random);
+  return random.chance(0.7) ? generator.select(collection) : generator.aggregate(collection);
+}
+
+/** Any statement that changes documents. */
+export function generateWrite(random: Random, collection: string): GeneratedQuery {
+  const generator = new QueryGenerator(random);
+  return random.chance(0.75) ? generator.update(collection) : generator.delete(collection);
+}
+
+export { NUMBERS };
