@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { postgresVersions } from "../support/postgres-server.ts";
+import { contents, openPostgres, openSqlite, prepare, query, type TestEngine } from "./engines.ts";
+
+const DOCUMENTS = 20_000;
+
+/** Each filter or ordering on an indexed path, and its parameters. */
+const INDEXED: readonly [query: string, parameters?: readonly unknown[]][] = [
+  ["SELECT * FROM big WHERE age = 5"],
+  ["SELECT * FROM big WHERE age = $1", ["5"]],
+  ["SELECT name FROM big WHERE age = $1", [5]],
+  ["SELECT * FROM big WHERE age > 99998"],
+  ["SELECT * FROM big WHERE 3 >= age"],
+  ["SELECT * FROM big WHERE age BETWEEN 10 AND $1", [12]],
+  ["SELECT * FROM big WHERE age > $1 AND age < $2", [10, 14]],
+  ["SELECT * FROM big WHERE age IN (1, 2, 3)"],
+  ["SELECT * FROM big WHERE age IN $1", [[1, "a", true]]],
+  ["SELECT * FROM big WHERE age IS NULL"],
+  ["SELECT * FROM big WHERE age = 5 AND name != 'x'"],
+  ["SELECT * FROM big WHERE age = 5 OR age = 7"],
+  ["SELECT * FROM big WHERE NOT (age <= 99998 OR age IS NULL OR age != 99999)"],
+  ["SELECT * FROM big ORDER BY age LIMIT 10"],
+  ["SELECT * FROM big ORDER BY age DESC LIMIT 10"],
+  ["SELECT * FROM big WHERE age > 10 ORDER BY age LIMIT 10"],
+  ["SELECT * FROM big WHERE name = 'name 77'"],
+  ["SELECT * FROM big WHERE name > $1", ["name 99998"]],
+  ["SELECT * FROM big WHERE name LIKE 'name 777%'"],
+  ["SELECT * FROM big WHERE address.city = 'c7'"],
+  ["SELECT * FROM big WHERE tags[0] = 't7'"],
+  ["SELECT * FROM big WHERE address.city = 'c7' AND name = 'name 7'"],
+  ["SELECT * FROM big WHERE flag = TRUE"],
+  ["UPDATE big SET seen = TRUE WHERE age = 5"],
+  ["DELETE FROM big WHERE age = 5"],
+];
+
+/** What only the key's own index serves. */
+const BY_KEY: readonly [query: string, parameters?: readonly unknown[]][] = [
+  ["SELECT * FROM big WHERE id = 5"],
+  ["SELECT * FROM big WHERE id = $1", ["5"]],
+  ["SELECT * FROM big WHERE id IN (1, 2, 3)"],
+  ["SELECT * FROM big WHERE id > '99998'"],
+  ["SELECT * FROM big ORDER BY id LIMIT 3"],
+];
+
+const engines: [string, () => Promise<TestEngine>][] = [
+  ["SQLite", async () => openSqlite()],
+  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
+    `PostgreSQL (${version})`,
+    () => openPostgres(version),
+  ]),
+];
+
+describe.each(engines)("%s", (_, open) => {
+  let engine: TestEngine;
+
+  beforeAll(async () => {
+    engine = await open();
+    await engine.load(
+      "big",
+      Array.from({ length: DOCUMENTS }, (_, i) => ({
+        key: String(i),
+        doc: {
+          age: i % 1_000 === 0 ? undefined : i * 5,
+          name: `name ${i}`,
+          address: { city: `c${i % 5_000}` },
+          tags: [`t${i}`],
+          flag: i % 1_000 === 3,
+        },
+      })),
+    );
+    for (const path of [["age"], ["name"], ["address", "city"], ["tags", 0], ["flag"]]) {
+      await engine.index("big", [path]);
+    }
+  });
+
+  afterAll(async () => {
+    await engine?.close();
+  });
+
+  async function explain(text: string, parameters: readonly unknown[]): Promise<string> {
+    const { plan, values } = prepare(text, engine.dialect);
+    return engine.explain(plan.statement!.text, plan.bind(values, parameters));
+  }
+
+  function expectIndex(explained: string): void {
+    // PostgreSQL's node names; SQLite says USING INDEX where it searches or walks one.
+    expect(explained).not.toMatch(/Seq Scan on big|^SCAN big(?! USING)/m);
+    expect(explained).toMatch(/Index (Only )?Scan|Bitmap Index Scan|USING (COVERING )?(INDEX|PRIMARY KEY)/);
+  }
+
+  it.each(INDEXED)("uses the index for %s", async (text, parameters = []) => {
+    expectIndex(await explain(text, parameters));
+  });
+
+  it.each(BY_KEY)("uses the key for %s", async (text, parameters = []) => {
+    expectIndex(await explain(text, parameters));
+  });
+
+  it("scans where no index helps", async () => {
+    expect(await explain("SELECT * FROM big WHERE other = 5", [])).toMatch(/Seq Scan on big|SCAN big/);
+  });
+});
+
+describe.each(engines)("a unique index in %s", (_, open) => {
+  let engine: TestEngine;
+
+  beforeAll(async () => {
+    engine = await open();
+  });
+
+  afterAll(async () => {
+    await engine?.close();
+  });
+
+  const accepted: readonly (readonly [string, readonly unknown[]])[] = [
+    ["documents without the field", [undefined, undefined]],
+    ["nulls", [null, null]],
+    ["equal arrays", [[1], [1]]],
+    ["equal objects", [{ a: 1 }, { a: 1 }]],
+    ["values of different types", [1, "1", true, [1]]],
+    ["strings that differ in case", ["a", "A"]],
+  ];
+
+  it.each(accepted.map(([what, values], i) => ({ what, values, i })))(
+    "takes $what",
+    async ({ values, i }) => {
+      const collection = `accepted${i}`;
+      await engine.load(collection, []);
+      await engine.index(collection, [["u"]], true);
+      await engine.load(
+        collection,
+        values.map((u, key) => ({ key: String(key), doc: { u } })),
+      );
+      expect(await contents(engine, collection)).toHaveLength(values.length);
+    },
+  );
+
+  it.each([
+    [1, 1],
+    [1.5, 1.5],
+    ["a", "a"],
+    [true, true],
+  ])("refuses %j beside %j", async (...values) => {
+    const collection = `refused_${typeof values[0]}_${String(values[0]).replace(".", "_")}`;
+    await engine.load(collection, []);
+    await engine.index(collection, [["u"]], true);
+    const load = engine.load(
+      collection,
+      values.map((u, key) => ({ key: String(key), doc: { u } })),
+    );
+    await expect(load).rejects.toThrow(/unique/i);
+  });
+
+  it("over two paths refuses only what is equal in both", async () => {
+    await engine.load("pairs", []);
+    await engine.index("pairs", [["a"], ["b"]], true);
+    const insert = (key: string, doc: { readonly [name: string]: unknown }) =>
+      engine.load("pairs", [{ key, doc }]);
+    await insert("1", { a: 1, b: 1 });
+    await insert("2", { a: 1, b: 2 });
+    await insert("3", { a: 1 });
+    await insert("4", { a: 1 });
+    await expect(insert("5", { a: 1, b: 2 })).rejects.toThrow(/unique/i);
+    expect((await query(engine, "SELECT * FROM pairs WHERE a = 1 AND b = 2")).rows).toHaveLength(1);
+  });
+});
