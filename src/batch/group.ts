@@ -1,0 +1,101 @@
+import type { ErrorCode, FailureOutcome, FormDBError } from "../base/errors.ts";
+import type { WriteKind } from "../base/observer.ts";
+
+/** One write as an `execute` function gets it. */
+export interface BatchOperation {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  readonly id: string;
+  /** The JSON text of the document or merge patch, written when it was queued; empty for a delete. */
+  readonly json: string;
+  /** The document or patch as it was given; `undefined` for a delete. It may have changed since: `json` has not. */
+  readonly document: unknown;
+  /** What it weighs in the queue: the length of `json` and `id`. */
+  readonly bytes: number;
+}
+
+/** Operations of one kind on one collection that are sent together. */
+export interface BatchGroup {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  /** With distinct ids, sorted by id in code point order, so that two writers can't deadlock. */
+  readonly operations: readonly BatchOperation[];
+  /**
+   * Stored by the database in the transaction of the group, so that a commit whose answer was lost can be
+   * looked up. The same for every sending of the same operations; undefined where tokens are off.
+   */
+  readonly token: string | undefined;
+  /** 1 for the first sending. */
+  readonly attempt: number;
+  /** Fires when the processor is closed and its deadline has passed. */
+  readonly signal: AbortSignal;
+}
+
+/** How one operation ended. Without an `error` it was applied. */
+export interface OperationResult {
+  /** For a delete: whether the document was there. */
+  readonly found?: boolean;
+  /** The operation was refused, certainly not applied, while others of its group were applied. */
+  readonly error?: FormDBError;
+}
+
+/**
+ * How a group reaches a database. Resolves to one result per operation, aligned with them, or to nothing when
+ * all were applied. Rejects when none was applied, or when nobody knows: `Classify` tells which.
+ */
+export type ExecuteGroup = (group: BatchGroup) => Promise<readonly OperationResult[] | undefined | void>;
+
+/**
+ * What a failure of a group means. `transient`: not applied, sending again may help. `unknown`: perhaps
+ * applied. `data`: not applied, because of one or more operations. `statement`: not applied, none could be.
+ */
+export type FailureClass = "transient" | "unknown" | "data" | "statement";
+export type Classify = (error: unknown) => FailureClass;
+
+/**
+ * Asks the database for the token of a group whose outcome is unknown. Resolves to the group's results if
+ * it was committed, to undefined if it was not **and can't be any more**: an implementation must
+ * wait for, or lock out, a transaction that is still on its way.
+ */
+export type LookUpToken = (
+  token: string,
+  group: BatchGroup,
+) => Promise<readonly OperationResult[] | undefined>;
+
+/** An operation that failed. */
+export interface BatchError {
+  /** Counts the operations of the call, or of the flush, in the order in which they were added, from 0. */
+  readonly index: number;
+  /** The message. */
+  readonly error: string;
+  readonly code: ErrorCode;
+  /** Missing where the operation never had one. */
+  readonly id?: string;
+  /** How often it was sent. */
+  readonly attempts: number;
+  /** `rejected`: certainly not applied. `unknown`: nobody can tell. */
+  readonly outcome: FailureOutcome;
+}
+
+/** How the operations of a call or of a flush ended. */
+export interface BatchResult {
+  readonly successful: number;
+  readonly failed: number;
+  /** The first `maxErrors` failures, by index; `failed` counts all. */
+  readonly errors: BatchError[];
+}
+
+/** An operation that was not delivered, and not applied; it can be queued again. */
+export interface UndeliveredOperation {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  readonly id: string;
+  readonly document: unknown;
+}
+
+/** What `close()` gives. */
+export interface CloseResult {
+  readonly undelivered: readonly UndeliveredOperation[];
+  /** Of all operations that were added since the last flush. */
+  readonly result: BatchResult;
+}
