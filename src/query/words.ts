@@ -18,23 +18,56 @@ export interface Word {
   /** In capitals. */
   readonly text: string;
   readonly class: WordClass;
+  /** The codes of its letters. */
+  readonly codes: Uint8Array;
 }
 
-const CLASSES: Readonly<Record<WordClass, string>> = {
-  reserved:
-    "SELECT FROM WHERE GROUP ORDER BY LIMIT OFFSET AS INSERT INTO UPDATE SET DELETE CREATE DROP ON EXPLAIN " +
-    "INTROSPECT AND OR NOT IN LIKE BETWEEN IS NULL TRUE FALSE CONTAINS",
-  object: "COLLECTION COLLECTIONS INDEX INDEXES UNIQUE",
-  direction: "ASC DESC",
-  aggregate: "COUNT SUM AVG MIN MAX",
+// Literals, not pieces of one text: comparing two strings is cheap only where both are interned.
+const CLASSES: Readonly<Record<WordClass, readonly string[]>> = {
+  reserved: [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "BY",
+    "LIMIT",
+    "OFFSET",
+    "AS",
+    "INSERT",
+    "INTO",
+    "UPDATE",
+    "SET",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "ON",
+    "EXPLAIN",
+    "INTROSPECT",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "BETWEEN",
+    "IS",
+    "NULL",
+    "TRUE",
+    "FALSE",
+    "CONTAINS",
+  ],
+  object: ["COLLECTION", "COLLECTIONS", "INDEX", "INDEXES", "UNIQUE"],
+  direction: ["ASC", "DESC"],
+  aggregate: ["COUNT", "SUM", "AVG", "MIN", "MAX"],
 };
 
 /** The words by the bits of their first and last letters, which no more than two share. */
 const BUCKETS: (Word[] | undefined)[] = new Array<Word[] | undefined>(1024).fill(undefined);
 
-for (const [wordClass, words] of Object.entries(CLASSES) as [WordClass, string][]) {
-  for (const text of words.split(" ")) {
-    const word: Word = Object.freeze({ text, class: wordClass });
+for (const [wordClass, words] of Object.entries(CLASSES) as [WordClass, string[]][]) {
+  for (const text of words) {
+    const codes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    const word: Word = Object.freeze({ text, class: wordClass, codes });
     const bucket = bucketOf(text.charCodeAt(0), text.charCodeAt(text.length - 1));
     BUCKETS[bucket] = [...(BUCKETS[bucket] ?? []), word];
   }
@@ -53,15 +86,15 @@ export function findWord(text: string, start: number, end: number): Word | undef
   if (bucket === undefined) return undefined;
   for (let i = 0; i < bucket.length; i++) {
     const word = bucket[i]!;
-    if (word.text.length === end - start && same(word.text, text, start)) return word;
+    if (word.codes.length === end - start && same(word.codes, text, start)) return word;
   }
   return undefined;
 }
 
-function same(word: string, text: string, start: number): boolean {
-  for (let i = 0; i < word.length; i++) {
+function same(codes: Uint8Array, text: string, start: number): boolean {
+  for (let i = 0; i < codes.length; i++) {
     // Clearing one bit capitalises a letter, and makes no letter of a digit or an underscore.
-    if ((text.charCodeAt(start + i) & 0xdf) !== word.charCodeAt(i)) return false;
+    if ((text.charCodeAt(start + i) & 0xdf) !== codes[i]) return false;
   }
   return true;
 }

@@ -225,7 +225,7 @@ export function spell(
   let written = "";
   for (const piece of pieces) {
     const next = spellPiece(piece, choose, parameters);
-    const gap = ["", " ", "\n\t", " /* ' \" ` */ ", " -- it's\n", "/**/", "\r\n"][choose(7)]!;
+    const gap = ["", " ", "\n", "\n\t", " /* ' \" ` */ ", " -- it's\n", "/**/", "\r\n"][choose(8)]!;
     const touches =
       /[\w$:?#.\-\]]$/.test(written) &&
       /^[\w$:?#.\-[]/.test(next) &&

@@ -47,6 +47,11 @@ describe("further limits", () => {
     expect(numbers.filter((name) => !(name in CASES))).toEqual(["MAX_INDEX_NAME_LENGTH"]);
   });
 
+  it("the depth counts what is open, not what was", () => {
+    const pairs = many(limits.MAX_NESTING_DEPTH * 3, () => "(NOT a = 1)", " OR ");
+    expect(() => parse(from + pairs)).not.toThrow();
+  });
+
   it("hold for lists with parameters, NOT, names in quotes, index names, slots and JSON", () => {
     const { MAX_NESTING_DEPTH, MAX_PARAMETERS, MAX_NAME_LENGTH, MAX_INDEX_NAME_LENGTH } = limits;
     expect(() => parse(`${from}${"NOT ".repeat(MAX_NESTING_DEPTH)}a = 1`)).not.toThrow();

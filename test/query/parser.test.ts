@@ -163,6 +163,12 @@ describe("SELECT", () => {
     ]);
   });
 
+  it("does not take a field for a column that merely has its name", () => {
+    expect(select("SELECT a.b FROM c ORDER BY `a.b`").orderBy).toEqual([
+      { path: ["a.b"], descending: false },
+    ]);
+  });
+
   it("accepts words as names where they can't mean anything else", () => {
     const text =
       "SELECT count, index, desc, a.order, min AS max FROM collection WHERE unique = 1 AND sum IN (1) ORDER BY asc ASC";

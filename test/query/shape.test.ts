@@ -1,5 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { shapeOf } from "../../src/query/shape.ts";
+import { Tokenizer } from "../../src/query/tokenizer.ts";
+
+describe("a token's spelling", () => {
+  it.each(["`a``b`", "`two words`", "`order`", "a", "[5]", "#7", "$3", ":name", "!=", "COUNT"])(
+    "%s",
+    (text) => {
+      const tokens = new Tokenizer(`a ${text}(`);
+      tokens.next();
+      tokens.next();
+      expect(tokens.spelling).toBe(text);
+      expect(tokens.verbatim).toBe(true);
+    },
+  );
+});
 
 describe("shapeOf", () => {
   it.each<[text: string, key: string, values: unknown[]]>([

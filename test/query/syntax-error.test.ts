@@ -140,6 +140,8 @@ describe("refused are", () => {
     ["SELECT * FROM c WHERE a IN (1, 2", 33, /"\)"/],
     ["SELECT * FROM c WHERE a IN (1,)", 31, /a value/],
     ["SELECT * FROM c WHERE a IN (1 2)", 31, /","/],
+    ["SELECT * FROM c WHERE a IN (1 = 2)", 31, /","/],
+    ["SELECT * FROM c WHERE a IN (1 (2)", 31, /","/],
     ["SELECT * FROM c WHERE a IN (b)", 29, /a value/],
     ["SELECT * FROM c WHERE a LIKE 5", 30, /must be a string/],
     ["SELECT * FROM c WHERE a BETWEEN 1 OR 2", 35, /AND/],
