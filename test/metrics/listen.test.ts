@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { get, request } from "node:http";
+import { request } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import type { ListenOptions, ScrapeEndpoint } from "../../src/metrics/listen.ts";
@@ -101,19 +101,24 @@ describe("metrics.listen", () => {
     await expect(new Metrics().listen({ prot: 1 } as never)).rejects.toThrow(/did you mean "port"/);
   });
 
-  test("frees the port on close, even when a scraper keeps its connection", async () => {
+  test("frees the port on close, even while a scrape hangs", async () => {
     const metrics = new Metrics();
     const endpoint = await listening(metrics);
-    await new Promise<void>((resolve, reject) => {
-      get(endpoint.url, { headers: { Connection: "keep-alive" } }, (response) => {
-        response.resume();
-        response.on("end", resolve);
-      }).on("error", reject);
+    const { port } = endpoint;
+    let asked = (): void => {};
+    const underWay = new Promise<void>((resolve) => {
+      asked = resolve;
     });
+    metrics.exportAsync = () => {
+      asked();
+      return new Promise(() => {});
+    };
+    const cut = ask(endpoint.url).catch((error: NodeJS.ErrnoException) => error.code);
+    await underWay;
     await endpoint.close();
     await endpoint.close();
-    const again = await listening(metrics, { port: endpoint.port });
-    expect(again.port).toBe(endpoint.port);
+    expect(await cut).toBe("ECONNRESET");
+    expect((await listening(new Metrics(), { port })).port).toBe(port);
   });
 
   test("serves at most eight scrapes at a time", async () => {

@@ -1,0 +1,112 @@
+import { describe, expect, test, vi } from "vitest";
+import {
+  SlowLog,
+  type SlowLogOptions,
+  type SlowQuery,
+  type SlowQueryEntry,
+} from "../../src/metrics/slow-log.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const query: SlowQuery = {
+  operation: "select",
+  collection: "users",
+  code: "",
+  totalMs: 250,
+  waitMs: 10,
+  databaseMs: 200,
+  decodeMs: 30,
+  rows: 3,
+  shape: "SELECT * FROM users WHERE name = ?",
+  cacheHit: true,
+};
+
+function makeLog(options: Partial<SlowLogOptions> = {}): {
+  log: SlowLog;
+  written: SlowQueryEntry[];
+  clock: ManualClock;
+} {
+  const written: SlowQueryEntry[] = [];
+  const clock = new ManualClock(Date.UTC(2026, 1, 3));
+  const log = new SlowLog({ thresholdMs: 100, clock, write: (entry) => written.push(entry), ...options });
+  return { log, written, clock };
+}
+
+describe("SlowLog", () => {
+  test("writes what a slow query did, with its parameters described and not shown", () => {
+    const { log, written } = makeLog();
+    log.report(query, ["secret", 42, null, [1, 2], { password: "hidden" }, true, undefined]);
+    expect(written).toEqual([
+      {
+        event: "formdb.slow_query",
+        time: "2026-02-03T00:00:00.000Z",
+        ...query,
+        parameters: ["string(6)", "number", "null", "array(2)", "object", "boolean", "undefined"],
+        suppressed: 0,
+      },
+    ]);
+    log.report(query, { name: "secret" });
+    expect(written[1]!.parameters).toEqual({ name: "string(6)" });
+    expect(JSON.stringify(written)).not.toMatch(/secret|hidden|42/);
+  });
+
+  test("shows parameters, or leaves them out, when told to", () => {
+    const full = makeLog({ parameters: "full" });
+    full.log.report(query, ["secret"]);
+    expect(full.written[0]!.parameters).toEqual(["secret"]);
+    const none = makeLog({ parameters: "none" });
+    none.log.report(query, ["secret"]);
+    expect(none.written[0]).not.toHaveProperty("parameters");
+  });
+
+  test("does not write quick queries", () => {
+    const { log, written } = makeLog();
+    expect(log.report({ ...query, totalMs: 99.9 })).toBe(true);
+    expect(log.report({ ...query, totalMs: Number.NaN })).toBe(true);
+    expect(written).toEqual([]);
+    log.report({ ...query, totalMs: 100 });
+    expect(written).toHaveLength(1);
+  });
+
+  test("writes so many a second and says how many it left out", async () => {
+    const { log, written, clock } = makeLog({ maxPerSecond: 2 });
+    expect(Array.from({ length: 5 }, () => log.report(query))).toEqual([true, true, false, false, false]);
+    await clock.advance(499);
+    expect(log.report(query)).toBe(false);
+    await clock.advance(1);
+    expect(log.report(query)).toBe(true);
+    expect(written.map(({ suppressed }) => suppressed)).toEqual([0, 0, 4]);
+    await clock.advance(60_000);
+    expect(Array.from({ length: 3 }, () => log.report(query))).toEqual([true, true, false]);
+  });
+
+  test("remembers the last ones", async () => {
+    const { log } = makeLog({ keep: 2, maxPerSecond: 10 });
+    for (const shape of ["a", "b", "c"]) log.report({ ...query, shape });
+    expect(log.entries().map(({ shape }) => shape)).toEqual(["b", "c"]);
+  });
+
+  test("cuts long shapes and survives a writer that throws", () => {
+    const { log } = makeLog({
+      write: () => {
+        throw new Error("disk full");
+      },
+    });
+    expect(log.report({ ...query, shape: "x".repeat(9_999) })).toBe(true);
+    expect(log.entries()[0]!.shape).toHaveLength(2_001);
+  });
+
+  test("writes a line of JSON to standard error unless told otherwise", () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    new SlowLog({ thresholdMs: 0 }).report(query, ["secret"]);
+    expect(JSON.parse(warn.mock.calls[0]![0])).toMatchObject({
+      shape: query.shape,
+      parameters: ["string(6)"],
+    });
+    warn.mockRestore();
+  });
+
+  test("refuses options that can't be", () => {
+    expect(() => new SlowLog({ thresholdMs: -1 })).toThrow(/thresholdMs/);
+    expect(() => new SlowLog({ thresholdMs: 1, parameters: "some" as never })).toThrow(/redacted/);
+  });
+});
