@@ -57,6 +57,12 @@ function idOf(random: Random, number: number): string {
   return random.pick(["", "k", "K", "é", "😀", "\uffff", "a'b"]) + String(number);
 }
 
+/** What documents hold, at any depth: so that queries ask for what there is. */
+export function valuesIn(value: unknown): unknown[] {
+  if (typeof value !== "object" || value === null) return [value];
+  return [value, ...Object.values(value).flatMap(valuesIn)];
+}
+
 export const ODD_NAME = "odd \"name' \\ é😀 $.[0]";
 
 export const NUMBERS: readonly number[] = [

@@ -1,4 +1,4 @@
-import { generateValue, NUMBERS, ODD_NAME, STRINGS } from "./generate-documents.ts";
+import { generateValue, ODD_NAME, STRINGS } from "./generate-documents.ts";
 import type { Random } from "./random.ts";
 
 export interface GeneratedQuery {
@@ -45,10 +45,13 @@ const SUMMED: readonly Path[] = [["n"], ["n"], ["t", 0], ["a"], ["missing"]];
 /** Builds a query's text, and its parameters as they come. */
 export class QueryGenerator {
   readonly #random: Random;
+  readonly #pool: readonly unknown[];
   readonly #parameters: unknown[] = [];
 
-  constructor(random: Random) {
+  /** `pool` holds values that documents have; many of those that it compares with come from there. */
+  constructor(random: Random, pool: readonly unknown[] = []) {
     this.#random = random;
+    this.#pool = pool;
   }
 
   /** `SELECT` of documents or columns; ordered in most cases, and limited only then. */
@@ -177,34 +180,26 @@ export class QueryGenerator {
 
   #comparable(): unknown {
     const random = this.#random;
-    if (random.chance(0.15)) return random.below(60);
+    if (random.chance(0.1)) return random.below(60);
+    if (this.#pool.length > 0 && random.chance(0.5)) return random.pick(this.#pool);
     return generateValue(random);
   }
 
   #pattern(): string | null {
     const random = this.#random;
     if (random.chance(0.05)) return null;
-    return random
-      .some(0, 4, () =>
-        random.pick([
-          "%",
-          "%",
-          "_",
-          "\\%",
-          "\\_",
-          "\\\\",
-          "\\",
-          "a",
-          "b",
-          "é",
-          "😀",
-          "*",
-          "?",
-          "[x]",
-          random.pick(STRINGS),
-        ]),
-      )
-      .join("");
+    if (random.chance(0.3)) {
+      return random
+        .some(0, 4, () => random.pick(["%", "_", "\\", "\\%", "a", "é", "😀", random.pick(STRINGS)]))
+        .join("");
+    }
+    // A text that there is, with some of its characters hidden, so that it matches itself and a few others.
+    const hidden = Array.from(random.pick(STRINGS), (char) => {
+      if (random.chance(0.2)) return "_";
+      if (random.chance(0.15)) return "%";
+      return (/[%_\\]/.test(char) || random.chance(0.2) ? "\\" : "") + char;
+    });
+    return random.pick(["", "", "%"]) + hidden.join("") + random.pick(["", "", "%", "_"]);
   }
 
   /** A literal of the text, or a parameter. */
@@ -255,15 +250,21 @@ function conflict(a: Path, b: Path): boolean {
 }
 
 /** Any statement that reads. */
-export function generateRead(random: Random, collection: string): GeneratedQuery {
-  const generator = new QueryGenerator(random);
+export function generateRead(
+  random: Random,
+  collection: string,
+  pool: readonly unknown[] = [],
+): GeneratedQuery {
+  const generator = new QueryGenerator(random, pool);
   return random.chance(0.7) ? generator.select(collection) : generator.aggregate(collection);
 }
 
 /** Any statement that changes documents. */
-export function generateWrite(random: Random, collection: string): GeneratedQuery {
-  const generator = new QueryGenerator(random);
+export function generateWrite(
+  random: Random,
+  collection: string,
+  pool: readonly unknown[] = [],
+): GeneratedQuery {
+  const generator = new QueryGenerator(random, pool);
   return random.chance(0.75) ? generator.update(collection) : generator.delete(collection);
 }
-
-export { NUMBERS };
