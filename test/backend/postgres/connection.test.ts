@@ -1,0 +1,314 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { change, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+
+const open = new OpenBackends();
+
+describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+  let url: string;
+  let backend: PostgresBackend;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+    url = await server.createDatabase();
+    backend = await open.start(url);
+  });
+  afterEach(() => open.closeAll());
+  afterAll(() => server.remove());
+
+  test("reads numbers as numbers and leaves documents as text", async () => {
+    const connection = await open.connect(backend);
+    const { rows } = await connection.execute(
+      statement(
+        "SELECT 7::int8, 2147483647::int4, 1.5::numeric, 'NaN'::float8, true, NULL, '{\"a\": 1}'::jsonb, 'é😀'::text, 9007199254740993::int8",
+      ),
+      [],
+    );
+    expect(rows).toEqual([
+      [7, 2147483647, 1.5, Number.NaN, true, null, '{"a": 1}', "é😀", "9007199254740993"],
+    ]);
+  });
+
+  test("sends every kind of value", async () => {
+    const connection = await open.connect(backend);
+    const { rows } = await connection.execute(
+      statement("SELECT $1::text, $2::numeric, $3::boolean, $4::text, $5::jsonb, $6::text[], $7::bytea"),
+      [
+        "quote ' \" \\",
+        1e21,
+        false,
+        undefined,
+        { a: [1] },
+        ['a"b', "c\\d", null, "{,}"],
+        Buffer.from([1, 2]),
+      ],
+    );
+    expect(rows).toEqual([
+      ["quote ' \" \\", 1e21, false, null, '{"a": [1]}', '{"a\\"b","c\\\\d",NULL,"{,}"}', "\\x0102"],
+    ]);
+  });
+
+  test("counts rows as the server's tags do", async () => {
+    const connection = await open.connect(backend);
+    await connection.execute(once("DROP TABLE IF EXISTS counted; CREATE TABLE counted (n int)"), []);
+    const counts: number[] = [];
+    for (const text of [
+      "INSERT INTO counted SELECT generate_series(1, 12)",
+      "UPDATE counted SET n = n + 1 WHERE n > 10",
+      "DELETE FROM counted WHERE n < 4",
+      "SELECT * FROM counted",
+      "TRUNCATE counted",
+    ]) {
+      counts.push((await connection.execute(change(text), [])).rowCount);
+    }
+    expect(counts).toEqual([12, 2, 3, 9, 0]);
+  });
+
+  test("keeps as many statements prepared as it may, on both sides", async () => {
+    const limited = await open.start(url, { statementCacheSize: 3 });
+    const connection = await open.connect(limited);
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 10; i++) {
+        expect((await connection.execute(statement(`SELECT ${i}`), [])).rows).toEqual([[i]]);
+      }
+    }
+    expect(connection.preparedStatements).toBe(3);
+    expect(connection.hasPrepared(statement("SELECT 9").name)).toBe(true);
+    expect(connection.hasPrepared(statement("SELECT 1").name)).toBe(false);
+    // The last one pushed out is closed by the very call that counts.
+    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
+    expect(rows).toEqual([[3]]);
+  });
+
+  test("prepares nothing behind a PgBouncer", async () => {
+    const pooled = await open.start(url, { pgbouncer: true });
+    const connection = await open.connect(pooled);
+    for (let i = 0; i < 3; i++)
+      expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
+    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
+    expect(rows).toEqual([[0]]);
+  });
+
+  test("prepares a statement again when its table changed under it", async () => {
+    const connection = await open.connect(backend);
+    await connection.execute(once("DROP TABLE IF EXISTS changing; CREATE TABLE changing (a int)"), []);
+    const all = statement("SELECT * FROM changing");
+    await connection.execute(once("INSERT INTO changing VALUES (1)"), []);
+    expect((await connection.execute(all, [])).rows).toEqual([[1]]);
+    await connection.execute(once("ALTER TABLE changing ADD COLUMN b text DEFAULT 'new'"), []);
+    expect((await connection.execute(all, [])).rows).toEqual([[1, "new"]]);
+    expect((await connection.execute(all, [])).rows).toEqual([[1, "new"]]);
+  });
+
+  test("says that a statement is stale where a transaction keeps it from preparing again", async () => {
+    const connection = await open.connect(backend);
+    await connection.execute(once("DROP TABLE IF EXISTS changing2; CREATE TABLE changing2 (a int)"), []);
+    const all = statement("SELECT * FROM changing2");
+    await connection.execute(all, []);
+    await connection.begin(undefined, false);
+    await connection.execute(once("ALTER TABLE changing2 ADD COLUMN b text"), []);
+    const error = await failure(connection.execute(all, []));
+    expect(error).toMatchObject({ code: "FORMDB_STALE_PLAN", sqlstate: "0A000", retryable: true });
+    await connection.rollback();
+    expect((await connection.execute(all, [])).rows).toEqual([]);
+  });
+
+  test("goes on without prepared statements when someone in between loses them", async () => {
+    const apart = await open.start(url);
+    const connection = await open.connect(apart);
+    const text = statement("SELECT 'kept'");
+    await connection.execute(text, []);
+    await connection.execute(once("DEALLOCATE ALL"), []);
+    expect((await connection.execute(text, [])).rows).toEqual([["kept"]]);
+    expect((await connection.execute(text, [])).rows).toEqual([["kept"]]);
+    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
+    expect(rows).toEqual([[0]]);
+  });
+
+  test("can use a statement again whose first use failed", async () => {
+    const connection = await open.connect(backend);
+    const divide = statement("SELECT 10 / $1::int");
+    expect(await failure(connection.execute(divide, [0]))).toMatchObject({ sqlstate: "22012" });
+    expect((await connection.execute(divide, [5])).rows).toEqual([[2]]);
+    expect(await failure(connection.execute(divide, [0]))).toMatchObject({ sqlstate: "22012" });
+    expect((await connection.execute(divide, [2])).rows).toEqual([[5]]);
+  });
+
+  test("tells a commit that was none", async () => {
+    const connection = await open.connect(backend);
+    await connection.begin("serializable", false);
+    await failure(connection.execute(statement("SELECT 1 / 0"), []));
+    expect(await failure(connection.commit())).toMatchObject({ code: "FORMDB_ENGINE", outcome: "rejected" });
+    expect(connection.inTransaction).toBe(false);
+  });
+
+  test("refuses writes in a transaction that is read-only, and stays usable", async () => {
+    const connection = await open.connect(backend);
+    await connection.begin("repeatable read", true);
+    const error = await failure(connection.execute(once("CREATE TABLE refused (n int)"), []));
+    expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", sqlstate: "25006" });
+    expect(backend.invalidatesPool(error)).toBe(false);
+    await connection.rollback();
+    expect(await connection.ping()).toBe(true);
+  });
+
+  test("runs one call at a time", async () => {
+    const connection = await open.connect(backend);
+    const first = connection.execute(statement("SELECT 1"), []);
+    expect(await failure(connection.execute(statement("SELECT 2"), []))).toMatchObject({
+      code: "FORMDB_ENGINE",
+    });
+    expect((await first).rows).toEqual([[1]]);
+  });
+
+  test("gives sessions their name, and turns off what compiles statements", async () => {
+    const named = await open.start(url, { applicationName: "billing", statementTimeoutMs: 12_345 });
+    const connection = await open.connect(named);
+    const { rows } = await connection.execute(
+      once(
+        "SELECT current_setting('application_name'), current_setting('statement_timeout'), current_setting('jit')",
+      ),
+      [],
+    );
+    expect(rows).toEqual([["billing", "12345ms", "off"]]);
+  });
+
+  describe("that is cancelled", () => {
+    const sleep = statement("SELECT pg_sleep(30)");
+
+    async function running(): Promise<number> {
+      const found = await server.query(
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query ~ 'pg_sleep\\(30' AND state = 'active'",
+      );
+      return found[0]!.n as number;
+    }
+
+    test("by its time ends the statement on the server too", async () => {
+      const connection = await open.connect(backend);
+      const error = await failure(connection.execute(sleep, [], { timeoutMs: 60 }));
+      expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", timeoutMs: 60 });
+      expect(await running()).toBe(0);
+      expect((await connection.execute(statement("SELECT 5"), [])).rows).toEqual([[5]]);
+    });
+
+    test("by its signal says so, with the reason", async () => {
+      const connection = await open.connect(backend);
+      const controller = new AbortController();
+      const call = failure(connection.execute(sleep, [], { signal: controller.signal }));
+      while ((await running()) === 0);
+      controller.abort(new Error("the user left"));
+      const error = await call;
+      expect(error).toMatchObject({ code: "FORMDB_ABORTED" });
+      expect((error.cause as Error).message).toBe("the user left");
+      expect(await running()).toBe(0);
+      expect(connection.usable).toBe(true);
+    });
+
+    test("before it began is not sent at all", async () => {
+      const connection = await open.connect(backend);
+      const error = await failure(connection.execute(sleep, [], { signal: AbortSignal.abort() }));
+      expect(error).toMatchObject({ code: "FORMDB_ABORTED" });
+      expect((await connection.execute(statement("SELECT 6"), [])).rows).toEqual([[6]]);
+    });
+
+    test("never hits the next statement", async () => {
+      const connection = await open.connect(backend);
+      for (let i = 0; i < 40; i++) {
+        const short = connection.execute(statement("SELECT pg_sleep(0.002)"), [], { timeoutMs: 2 });
+        await short.catch((error) => expect(error).toMatchObject({ code: "FORMDB_TIMEOUT" }));
+        expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
+      }
+    });
+
+    test("is closed when the server takes no notice, and the outcome of a write is unknown", async () => {
+      const hasty = await open.start(url, { cancelTimeoutMs: 0 });
+      const connection = await open.connect(hasty);
+      const error = await failure(connection.execute(change("SELECT pg_sleep(30)"), [], { timeoutMs: 30 }));
+      expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "unknown" });
+      expect(hasty.isFatal(error)).toBe(true);
+      expect(connection.usable).toBe(false);
+    });
+  });
+
+  describe("that streams", () => {
+    const many = statement("SELECT g, repeat('x', 1000) FROM generate_series(1, 60000) g");
+
+    test("gives every row once, in chunks of a bounded size", async () => {
+      const connection = await open.connect(backend);
+      let next = 1;
+      let largest = 0;
+      for await (const chunk of connection.stream(many, [])) {
+        largest = Math.max(largest, chunk.length);
+        for (const [n] of chunk) expect(n).toBe(next++);
+      }
+      expect(next).toBe(60_001);
+      expect(largest).toBeLessThan(600);
+    });
+
+    test("asks for few rows at a time where rows are large", async () => {
+      const connection = await open.connect(backend);
+      const large = statement("SELECT repeat('y', 100000) FROM generate_series(1, 500) g");
+      const sizes: number[] = [];
+      for await (const chunk of connection.stream(large, [])) sizes.push(chunk.length);
+      const [first, ...others] = sizes;
+      expect(first).toBeLessThanOrEqual(64);
+      expect(Math.max(...others)).toBeLessThanOrEqual(3);
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(500);
+    });
+
+    test("frees the connection when reading ends early", async () => {
+      const connection = await open.connect(backend);
+      for await (const _ of connection.stream(many, [])) break;
+      expect((await connection.execute(statement("SELECT 7"), [])).rows).toEqual([[7]]);
+      expect(connection.inTransaction).toBe(false);
+    });
+
+    test("reports an error in the middle, and goes on", async () => {
+      const connection = await open.connect(backend);
+      let rows = 0;
+      const reading = async (): Promise<void> => {
+        for await (const chunk of connection.stream(
+          statement("SELECT 1 / (5000 - g) FROM generate_series(1, 9000) g"),
+          [],
+        )) {
+          rows += chunk.length;
+        }
+      };
+      expect(await failure(reading())).toMatchObject({ sqlstate: "22012" });
+      expect(rows).toBeGreaterThan(0);
+      expect(rows).toBeLessThan(5000);
+      expect((await connection.execute(statement("SELECT 8"), [])).rows).toEqual([[8]]);
+    });
+
+    test("ends by its signal between two chunks and within one", async () => {
+      const connection = await open.connect(backend);
+      const controller = new AbortController();
+      const reading = async (text: string, abort: (n: number) => void): Promise<void> => {
+        let n = 0;
+        for await (const _ of connection.stream(statement(text), [], { signal: controller.signal }))
+          abort(n++);
+      };
+      const error = await failure(reading(many.text, (n) => n === 2 && controller.abort()));
+      expect(error).toMatchObject({ code: "FORMDB_ABORTED" });
+      expect((await connection.execute(statement("SELECT 9"), [])).rows).toEqual([[9]]);
+      const slow = failure(
+        (async () => {
+          for await (const _ of connection.stream(statement("SELECT pg_sleep(30)"), [], { timeoutMs: 50 }));
+        })(),
+      );
+      expect(await slow).toMatchObject({ code: "FORMDB_TIMEOUT" });
+      expect(connection.usable).toBe(true);
+    });
+
+    test("runs inside a transaction and leaves it open", async () => {
+      const connection = await open.connect(backend);
+      await connection.begin(undefined, false);
+      for await (const _ of connection.stream(many, [])) break;
+      expect(connection.inTransaction).toBe(true);
+      expect((await connection.execute(statement("SELECT 10"), [])).rows).toEqual([[10]]);
+      await connection.commit();
+    });
+  });
+});

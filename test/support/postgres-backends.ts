@@ -1,0 +1,72 @@
+import {
+  type PostgresBackend,
+  type PostgresConnection,
+  type PostgresOptions,
+  postgresBackend,
+} from "../../src/backend/postgres/postgres-backend.ts";
+import type { EngineStatement } from "../../src/base/engine-statement.ts";
+
+/** A signal that never fires. */
+export const never: AbortSignal = new AbortController().signal;
+
+/** Backends and connections that a test opened, closed at its end. */
+export class OpenBackends {
+  readonly #connections: PostgresConnection[] = [];
+
+  async start(url: string, options: PostgresOptions = {}): Promise<PostgresBackend> {
+    const backend = postgresBackend(url, options);
+    await backend.start(never);
+    return backend;
+  }
+
+  async connect(backend: PostgresBackend, role: "read" | "write" = "write"): Promise<PostgresConnection> {
+    const connection = await backend.connect(role, never);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all(this.#connections.splice(0).map((connection) => connection.close()));
+  }
+}
+
+/** A statement as the compiler would make it; its text is its name, by content. */
+export function statement(text: string, parts: Partial<EngineStatement> = {}): EngineStatement {
+  return {
+    text,
+    name: `t_${Buffer.from(text).toString("hex").slice(-50)}`,
+    prepare: true,
+    cost: "scan",
+    returnsRows: true,
+    ...parts,
+  };
+}
+
+/** A statement that changes something and gives no rows. */
+export function change(text: string): EngineStatement {
+  return statement(text, { returnsRows: false });
+}
+
+/** A statement that is not kept prepared. */
+export function once(text: string): EngineStatement {
+  return statement(text, { prepare: false, returnsRows: false });
+}
+
+/** Makes a collection, as the engine does. */
+export async function createCollection(
+  backend: PostgresBackend,
+  connection: PostgresConnection,
+  name: string,
+): Promise<void> {
+  for (const text of backend.dialect.ddl.createCollection(name)) await connection.execute(once(text), []);
+}
+
+/** The error that a call ends with. */
+export async function failure(call: Promise<unknown>): Promise<Error & Record<string, unknown>> {
+  try {
+    await call;
+  } catch (error) {
+    return error as Error & Record<string, unknown>;
+  }
+  throw new Error("the call was meant to fail, and did not");
+}
