@@ -503,7 +503,7 @@ const SELF: readonly MetricDefinition[] = [
   {
     name: "metrics_collect_errors_total",
     type: "counter",
-    help: "Gauges that could not be read when metrics were exported.",
+    help: "Failures of what gauges and exemplars are read from.",
   },
 ];
 

@@ -69,6 +69,8 @@ export class Metrics implements CatalogueHost {
   readonly #missesBy: CounterFamily;
   readonly #errors: Counter;
   readonly #collectErrors: Counter;
+  #loopWatchers = 0;
+  #stopLoopWatch: (() => void) | undefined = undefined;
   #exemplarSource: (() => ExemplarLabels | undefined) | undefined = undefined;
 
   constructor(options: MetricsOptions = {}) {
@@ -137,7 +139,8 @@ export class Metrics implements CatalogueHost {
   recordQueryAs(operation: string, collection: string, outcome: QueryOutcome, latencyMs: number): void {
     this.#total.inc(1);
     if (latencyMs >= 0 && latencyMs < Infinity) this.#latency.set(latencyMs);
-    this.#queries.record(operation, collection, outcome, latencyMs / 1_000, this.#exemplarSource?.());
+    const exemplar = this.#exemplarSource === undefined ? undefined : this.#exemplar();
+    this.#queries.record(operation, collection, outcome, latencyMs / 1_000, exemplar);
   }
 
   recordCacheHit(): void {
@@ -286,10 +289,19 @@ export class Metrics implements CatalogueHost {
     this.#registry.reset();
   }
 
-  /** Starts measuring the event loop's delay; it does not keep the process alive. Returns what ends it. */
+  /**
+   * Measures the event loop's delay until what it returns was called, as often as this was; it does not
+   * keep the process alive.
+   */
   async watchEventLoop(): Promise<() => void> {
     const { watchEventLoop } = await import("./event-loop.ts");
-    return watchEventLoop(this, this.#clock);
+    if (this.#loopWatchers++ === 0) this.#stopLoopWatch = watchEventLoop(this, this.#clock);
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      if (--this.#loopWatchers === 0) this.#stopLoopWatch?.();
+    };
   }
 
   /** Serves the metrics over HTTP, for services that have no server of their own. */
@@ -304,6 +316,15 @@ export class Metrics implements CatalogueHost {
     }
     this.#collect();
     return exposition(this.#registry.families, { format, created: this.#created });
+  }
+
+  #exemplar(): ExemplarLabels | undefined {
+    try {
+      return this.#exemplarSource?.();
+    } catch {
+      this.#collectErrors.inc(1);
+      return undefined;
+    }
   }
 
   #collect(): void {

@@ -20,7 +20,7 @@ export interface CacheSource {
   readonly bytes?: number | undefined;
   readonly maxBytes?: number | undefined;
   /** From 0 to 1. */
-  readonly doubledHitRate?: number | undefined;
+  readonly hitRateAtDoubleSize?: number | undefined;
 }
 
 /** What metrics read of a batch processor; `BatchProcessor.stats()` gives it. */
@@ -122,7 +122,7 @@ export class Sources {
     host.gaugeOf("cache_max_entries").set(sum(all, (one) => one.maxSize));
     host.gaugeOf("cache_bytes").set(sum(all, (one) => one.bytes));
     host.gaugeOf("cache_max_bytes").set(sum(all, (one) => finite(one.maxBytes)));
-    const ratios = all.flatMap((one) => one.doubledHitRate ?? []);
+    const ratios = all.flatMap((one) => one.hitRateAtDoubleSize ?? []);
     host
       .gaugeOf("cache_doubled_hit_ratio")
       .set(ratios.length === 0 ? 0 : sum(ratios, (r) => r) / ratios.length);

@@ -49,7 +49,7 @@ describe("mergeSnapshots", () => {
   test("adds gauges, or takes their largest or mean value, as the catalogue says", () => {
     const make = (bytes: number, ratio: number, age: number): Metrics => {
       const metrics = new Metrics();
-      metrics.observeCache(() => ({ size: 1, bytes, doubledHitRate: ratio }));
+      metrics.observeCache(() => ({ size: 1, bytes, hitRateAtDoubleSize: ratio }));
       metrics.observeBatch(() => ({ queued: 2, oldestMs: age }));
       metrics.gauge("mine", "Mine.").set(-bytes);
       return metrics;

@@ -36,6 +36,26 @@ describe("The event loop's gauges", () => {
     stop();
   });
 
+  test("are measured once, however many ask, until the last has had enough", async () => {
+    const metrics = new Metrics();
+    const [first, second] = await Promise.all([metrics.watchEventLoop(), metrics.watchEventLoop()]);
+    const mean = metrics.gaugeOf("event_loop_delay_mean_seconds");
+    const isRead = (): boolean => {
+      mean.set(-1);
+      metrics.exportPrometheus();
+      return mean.value !== -1;
+    };
+    expect(isRead()).toBe(true);
+    first();
+    first();
+    expect(isRead()).toBe(true);
+    second();
+    expect(isRead()).toBe(false);
+    const third = await metrics.watchEventLoop();
+    expect(isRead()).toBe(true);
+    third();
+  });
+
   test("do not keep a process alive", () => {
     const code = `
       import { Metrics } from ${JSON.stringify(new URL("../../src/metrics/metrics.ts", import.meta.url).href)};

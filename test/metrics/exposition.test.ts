@@ -181,6 +181,20 @@ describe("OpenMetrics", () => {
     expect(metrics.export("openmetrics")).not.toContain(" # {");
   });
 
+  test("records a query even where the source of its exemplar throws", () => {
+    const metrics = new Metrics();
+    metrics.exemplarsFrom(() => {
+      throw new Error("no tracer");
+    });
+    metrics.recordQuery(1);
+    metrics.exemplarsFrom(() => ({ trace_id: "abc" }));
+    metrics.recordQuery(2);
+    const text = metrics.export("openmetrics");
+    expect(text).toContain("\nformdb_query_total 2\n");
+    expect(text.match(/ # \{trace_id="abc"\}/g)).toHaveLength(1);
+    expect(text).toContain("\nformdb_metrics_collect_errors_total 1\n");
+  });
+
   test("says since when a counter counts where that is asked for", () => {
     const clock = new ManualClock(5_500);
     const text = new Metrics({ clock, created: true }).export("openmetrics");

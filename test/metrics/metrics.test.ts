@@ -372,7 +372,7 @@ describe("The gauges of parts", () => {
       maxSize: 10,
       bytes: 700,
       maxBytes: Infinity,
-      doubledHitRate: 0.75,
+      hitRateAtDoubleSize: 0.75,
     }));
     metrics.observeBatch(() => ({ queued: 9, queuedBytes: 900, oldestMs: 50 }));
     expect(lines(metrics)).toEqual(

@@ -255,7 +255,7 @@ describe("The recorder", () => {
       max: 9,
       oldestWaitMs: 1,
     }));
-    metrics.observeCache(() => ({ size: 1, maxSize: 9, bytes: 1, maxBytes: 9, doubledHitRate: 1 }));
+    metrics.observeCache(() => ({ size: 1, maxSize: 9, bytes: 1, maxBytes: 9, hitRateAtDoubleSize: 1 }));
     metrics.observeBatch(() => ({ queued: 1, queuedBytes: 1, oldestMs: 1 }));
     const families = parseExposition(metrics.exportPrometheus(), "prometheus");
     const untouched = CATALOGUE.filter(
