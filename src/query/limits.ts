@@ -24,8 +24,8 @@ export const MAX_PATH_INDEX = 2_147_483_647;
 /** The longest name in a path, of a column or of a parameter, in UTF-16 units. */
 export const MAX_NAME_LENGTH = 256;
 
-/** How many columns a SELECT may give. */
-export const MAX_SELECT_ITEMS = 500;
+/** How many columns a SELECT may give: each costs several terms of a grouped statement, of which SQLite takes 2 000. */
+export const MAX_SELECT_ITEMS = 200;
 
 /** How many paths GROUP BY, and how many ORDER BY, may have. */
 export const MAX_SORT_PATHS = 64;
