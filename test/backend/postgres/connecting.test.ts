@@ -1,0 +1,310 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backend/postgres/connection-url.ts";
+import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { giveAway } from "../../support/postgres-binaries.ts";
+import {
+  PASSWORD_ROLE,
+  type PostgresServer,
+  postgresVersions,
+  ROLE,
+  startPostgres,
+} from "../../support/postgres-server.ts";
+
+/** Certificates are made with it. */
+const hasOpenssl = ((): boolean => {
+  try {
+    execFileSync("openssl", ["version"], { stdio: "pipe" });
+    return true;
+  } catch {
+    process.stderr.write("\nNot tested here: TLS to PostgreSQL, for want of openssl\n");
+    return false;
+  }
+})();
+
+const open = new OpenBackends();
+afterEach(() => open.closeAll());
+
+describe("a URL", () => {
+  test("names hosts, ports, user, password and database", () => {
+    const url = parseConnectionUrl(
+      "postgres://ada:p%40ss:w@h1:5433,[::1],h3/app%20db?application_name=x&sslmode=no-verify",
+    );
+    expect(url).toMatchObject({
+      hosts: [
+        { host: "h1", port: 5433 },
+        { host: "::1", port: 5432 },
+        { host: "h3", port: 5432 },
+      ],
+      user: "ada",
+      password: "p@ss:w",
+      database: "app db",
+      applicationName: "x",
+      tls: { required: true, options: { rejectUnauthorized: false } },
+    });
+    expect(url.safeUrl).toBe("postgres://ada@h1:5433,[::1]:5432,h3:5432/app%20db");
+  });
+
+  test("may name hosts as libpq's parameters do, and the folder of a socket", () => {
+    expect(parseConnectionUrl("postgresql:///db?host=a,b&port=1,2&user=u").hosts).toEqual([
+      { host: "a", port: 1 },
+      { host: "b", port: 2 },
+    ]);
+    expect(parseConnectionUrl("postgres://u@%2Fvar%2Frun/db").hosts).toEqual([
+      { host: "/var/run", port: 5432 },
+    ]);
+  });
+
+  test.each([
+    ["postgres://u@h:99999/db", /port of host "h" must be a number from 1 to 65535/],
+    [
+      "postgres://u@h/db?aplication_name=x",
+      /no parameter "aplication_name"; did you mean "application_name"\?/,
+    ],
+    ["postgres://u@h/db?target_session_attrs=master", /target_session_attrs must be one of any, read-write/],
+    ["postgres://u@h/db?sslrootcert=/no/such/file", /file of sslrootcert can't be read/],
+    ["mysql://u:secret@h/db", /must look like postgres:/],
+  ])("that can't be understood is refused: %s", (url, message) => {
+    expect(() => parseConnectionUrl(url)).toThrow(message);
+  });
+
+  test("that is refused never shows its password", () => {
+    for (const url of [
+      "postgre://u:secret@h/db",
+      "postgres://u:secret@h:x/db",
+      "postgres://u:secret@h/db?x=1",
+    ]) {
+      expect(() => parseConnectionUrl(url)).not.toThrow(/secret/);
+    }
+    expect(parseConnectionUrl("postgres://u:secret@h/db?password=secret").safeUrl).not.toMatch(/secret/);
+  });
+});
+
+test.each<[PostgresOptions, RegExp]>([
+  [
+    { statementTimeOutMs: 1 } as PostgresOptions,
+    /no option "statementTimeOutMs"; did you mean "statementTimeoutMs"\?/,
+  ],
+  [{ pgbouncer: true, statementTimeoutMs: 5 }, /statementTimeoutMs must be left out with pgbouncer/],
+  [{ reads: "replica-if-fresh" }, /must not be "replica-if-fresh" with a single host/],
+  [{ profile: "oracle" as "postgres" }, /profile must be one of "postgres"/],
+  [{ profileOverrides: { copies: true } as object }, /no part "copies"/],
+  [{ connectTimeoutMs: 0 }, /connectTimeoutMs must be a whole number/],
+])("options that can't be are refused: %j", (options, message) => {
+  expect(() => postgresBackend("postgres://u@h/db", options)).toThrow(message);
+});
+
+describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => {
+  let primary: PostgresServer;
+  let standby: PostgresServer;
+
+  beforeAll(async () => {
+    primary = await startPostgres({ version });
+    await primary.query(`CREATE ROLE ${PASSWORD_ROLE} LOGIN PASSWORD 'right'`);
+    await (await open.start(primary.url)).stop();
+    standby = await startPostgres({ standbyOf: primary });
+  });
+  afterAll(async () => {
+    await standby.remove();
+    await primary.remove();
+  });
+
+  function both(parameters = ""): string {
+    return `postgres://${ROLE}@127.0.0.1:${standby.port},127.0.0.1:${primary.port}/postgres${parameters}`;
+  }
+
+  async function connectError(url: string, options: PostgresOptions = {}): Promise<Record<string, unknown>> {
+    return await failure(postgresBackend(url, options).connect("write", never));
+  }
+
+  test("says which host did not answer, and why", async () => {
+    const error = await connectError("postgres://u@127.0.0.1:1/db");
+    expect(error).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: true });
+    expect(error.message).toMatch(/as u to database db: 127\.0\.0\.1:1: .*ECONNREFUSED/);
+  });
+
+  test("tells a wrong password, a missing role and a missing database, which asking again can't help", async () => {
+    const at = `127.0.0.1:${primary.port}`;
+    const wrong = await connectError(`postgres://${PASSWORD_ROLE}:wrong@${at}/postgres`);
+    expect(wrong).toMatchObject({ code: "FORMDB_CONNECT_FAILED", sqlstate: "28P01", retryable: false });
+    expect(wrong.message).toMatch(new RegExp(`${at}: password authentication failed`));
+    expect(wrong.message).not.toMatch(/wrong@|:wrong/);
+    expect(await connectError(`postgres://${PASSWORD_ROLE}@${at}/postgres`)).toMatchObject({
+      retryable: false,
+    });
+    expect(await connectError(`postgres://nobody_here@${at}/postgres`)).toMatchObject({ sqlstate: "28000" });
+    expect(await connectError(`postgres://${ROLE}@${at}/nowhere`)).toMatchObject({
+      sqlstate: "3D000",
+      retryable: false,
+    });
+  });
+
+  test("asks a password function anew each time", async () => {
+    let asked = 0;
+    const backend = postgresBackend(`postgres://${PASSWORD_ROLE}@127.0.0.1:${primary.port}/postgres`, {
+      password: async () => (++asked === 2 ? "expired" : "right"),
+    });
+    await open.connect(backend);
+    expect(await failure(backend.connect("write", never))).toMatchObject({ sqlstate: "28P01" });
+    await open.connect(backend);
+    expect(asked).toBe(3);
+  });
+
+  test("says that a server refuses TLS, or goes on without where that is allowed", async () => {
+    const refused = await connectError(`${primary.url}?sslmode=require`);
+    expect(refused.message).toMatch(/does not support SSL/);
+    expect(refused).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
+    const connection = await open.connect(postgresBackend(`${primary.url}?sslmode=prefer`));
+    expect(await connection.ping()).toBe(true);
+  });
+
+  test("gives up on a host that takes connections and says nothing", async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as { port: number };
+    const error = await connectError(`postgres://u@127.0.0.1:${port}/db`, { connectTimeoutMs: 80 });
+    expect(error.message).toMatch(/did not answer in time/);
+    const controller = new AbortController();
+    const call = failure(
+      postgresBackend(`postgres://u@127.0.0.1:${port}/db`).connect("write", controller.signal),
+    );
+    controller.abort();
+    expect(await call).toMatchObject({ code: "FORMDB_ABORTED" });
+    silent.close();
+  });
+
+  test.each<[TargetSessionAttrs, "primary" | "standby"]>([
+    ["read-write", "primary"],
+    ["primary", "primary"],
+    ["standby", "standby"],
+    ["read-only", "standby"],
+    ["prefer-standby", "standby"],
+  ])("with several hosts and %s ends up on the %s", async (target, role) => {
+    for (const url of [both(`?target_session_attrs=${target}`), both()]) {
+      const backend = postgresBackend(url, url === both() ? { targetSessionAttrs: target } : {});
+      for (let i = 0; i < 3; i++) {
+        const connection = await open.connect(backend);
+        expect(connection.standby).toBe(role === "standby");
+        expect(connection.host).toBe(`127.0.0.1:${(role === "standby" ? standby : primary).port}`);
+      }
+    }
+  });
+
+  test("with several hosts finds the one for writes by itself, and spreads over equal ones", async () => {
+    const connection = await open.connect(postgresBackend(both()));
+    expect(connection.standby).toBe(false);
+    const any = postgresBackend(both("?target_session_attrs=any"));
+    const hosts = [];
+    for (let i = 0; i < 6; i++) hosts.push((await open.connect(any)).host);
+    expect(hosts.filter((host) => host.endsWith(`:${primary.port}`))).toHaveLength(3);
+  });
+
+  test("prefers a standby but takes a primary, and says where none fits", async () => {
+    const connection = await open.connect(
+      postgresBackend(`${primary.url}?target_session_attrs=prefer-standby`),
+    );
+    expect(connection.standby).toBe(false);
+    const error = await connectError(`${primary.url}?target_session_attrs=standby`);
+    expect(error.message).toMatch(/it is a primary/);
+    expect((await connectError(`${standby.url}?target_session_attrs=read-write`)).message).toMatch(
+      /it takes no writes/,
+    );
+  });
+
+  test("skips a host that is gone", async () => {
+    const backend = postgresBackend(`postgres://${ROLE}@127.0.0.1:1,127.0.0.1:${primary.port}/postgres`);
+    for (let i = 0; i < 3; i++)
+      expect((await open.connect(backend)).host).toMatch(new RegExp(`:${primary.port}$`));
+  });
+
+  test("reads come from a standby where that is asked for, and know when it is behind", async () => {
+    const backend = await open.start(both(), { reads: "replica-if-fresh" });
+    expect(backend.separateWriter).toBe(true);
+    const writer = await open.connect(backend, "write");
+    const reader = await open.connect(backend, "read");
+    expect([writer.standby, reader.standby]).toEqual([false, true]);
+    expect(await reader.isFresh()).toBe(true);
+    await writer.execute(once("CREATE TABLE IF NOT EXISTS seen (n int)"), []);
+    await standby.query("SELECT pg_wal_replay_pause()");
+    await writer.execute(statement("INSERT INTO seen VALUES (1)", { returnsRows: false }), []);
+    expect(await reader.isFresh()).toBe(false);
+    expect(await writer.isFresh()).toBe(true);
+    await standby.query("SELECT pg_wal_replay_resume()");
+    while (!(await reader.isFresh()));
+    expect((await reader.execute(statement("SELECT n FROM seen"), [])).rows).toEqual([[1]]);
+  });
+
+  describe.runIf(hasOpenssl)("over TLS", () => {
+    let secure: PostgresServer;
+    let folder: string;
+
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "formdb-tls-"));
+      const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+      const subject = ["-subj", "/CN=formdb test", "-addext", "subjectAltName=IP:127.0.0.1"];
+      execFileSync(
+        "openssl",
+        [
+          "req",
+          "-x509",
+          "-newkey",
+          "ec",
+          "-pkeyopt",
+          "ec_paramgen_curve:P-256",
+          "-nodes",
+          "-days",
+          "2",
+          "-keyout",
+          key,
+          "-out",
+          cert,
+          ...subject,
+        ],
+        { stdio: "pipe" },
+      );
+      chmodSync(folder, 0o755);
+      chmodSync(key, 0o600);
+      giveAway(key);
+      secure = await startPostgres({
+        version,
+        settings: { ssl: "on", ssl_key_file: key, ssl_cert_file: cert },
+      });
+    });
+    afterAll(async () => {
+      await secure.remove();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    test("encrypts, and cancels encrypted", async () => {
+      const backend = await open.start(
+        `${secure.url}?sslmode=verify-full&sslrootcert=${join(folder, "cert.pem")}`,
+      );
+      const connection = await open.connect(backend);
+      const { rows } = await connection.execute(
+        once("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
+        [],
+      );
+      expect(rows).toEqual([[true]]);
+      const error = await failure(
+        connection.execute(statement("SELECT pg_sleep(30)"), [], { timeoutMs: 50 }),
+      );
+      expect(error).toMatchObject({ code: "FORMDB_TIMEOUT" });
+      expect(await connection.ping()).toBe(true);
+    });
+
+    test("refuses a certificate that nobody vouches for", async () => {
+      const error = await connectError(secure.url, { tls: true });
+      expect(error).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
+      expect(error.message).toMatch(/self.signed certificate/i);
+      const connection = await open.connect(
+        postgresBackend(secure.url, { tls: { ca: readFileSync(join(folder, "cert.pem")) } }),
+      );
+      expect(await connection.ping()).toBe(true);
+    });
+  });
+});

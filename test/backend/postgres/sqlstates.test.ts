@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { ruleOf, SQLSTATES } from "../../../src/backend/postgres/sqlstates.ts";
+import { type Flight, translateError } from "../../../src/backend/postgres/translate-error.ts";
+
+/** An error as a server's message becomes one. */
+function serverError(code: string, fields: Record<string, string> = {}): Error {
+  return Object.assign(new Error(`the server says ${code}`), { code, severity: "ERROR", ...fields });
+}
+
+describe("the table of SQLSTATEs", () => {
+  test("is the one in the documentation", () => {
+    const text = readFileSync(new URL("../../../docs/engines.md", import.meta.url), "utf8");
+    const rows = [...text.matchAll(/^\| `([0-9A-Z]{2,5})` \| (.*) \| `(FORMDB_\w+)` \| (.*) \|$/gm)];
+    expect(rows.map(([, sqlstate, meaning, code, also]) => [sqlstate, meaning, code, also?.trim()])).toEqual(
+      SQLSTATES.map(({ sqlstate, meaning, code, fatal, failover, unknownOutcome }) => [
+        sqlstate,
+        meaning,
+        code,
+        [fatal && "connection closed", failover && "pool renewed", unknownOutcome && "outcome unknown"]
+          .filter((part) => typeof part === "string")
+          .join(", "),
+      ]),
+    );
+  });
+
+  test("names nothing twice, and prefers the longer name", () => {
+    expect(new Set(SQLSTATES.map(({ sqlstate }) => sqlstate)).size).toBe(SQLSTATES.length);
+    expect(ruleOf("40003").code).toBe("FORMDB_CONNECTION_LOST");
+    expect(ruleOf("40001").code).toBe("FORMDB_SERIALIZATION");
+    expect(ruleOf("XX000").code).toBe("FORMDB_ENGINE");
+  });
+});
+
+describe("a server's error", () => {
+  test.each<[string, string, boolean]>([
+    ["40001", "FORMDB_SERIALIZATION", true],
+    ["40P01", "FORMDB_SERIALIZATION", true],
+    ["OC000", "FORMDB_SERIALIZATION", true],
+    ["55P03", "FORMDB_BUSY", true],
+    ["53300", "FORMDB_BUSY", true],
+    ["57P03", "FORMDB_CONNECT_FAILED", true],
+    ["28P01", "FORMDB_CONNECT_FAILED", false],
+    ["22P05", "FORMDB_INVALID_DOCUMENT", false],
+    ["23514", "FORMDB_CONSTRAINT", false],
+    ["42P01", "FORMDB_UNKNOWN_COLLECTION", false],
+    ["42601", "FORMDB_ENGINE", false],
+  ])("%s becomes %s (retryable: %s)", (sqlstate, code, retryable) => {
+    expect(translateError(serverError(sqlstate), "h:1", "read")).toMatchObject({ code, retryable, sqlstate });
+  });
+
+  test("tells a taken id from other keys", () => {
+    const taken = serverError("23505", {
+      table: "users",
+      constraint: "users_pkey",
+      detail: "Key (id)=(1) already exists.",
+    });
+    expect(translateError(taken, "h:1", "autocommit")).toMatchObject({
+      code: "FORMDB_DUPLICATE_ID",
+      outcome: "rejected",
+    });
+    const unique = serverError("23505", { table: "users", constraint: "formdb_users_by_mail_x" });
+    expect(translateError(unique, "h:1", "autocommit").code).toBe("FORMDB_CONSTRAINT");
+  });
+
+  test.each<[string, Flight, unknown]>([
+    ["57P01", "commit", "unknown"],
+    ["57P01", "autocommit", "unknown"],
+    ["57P01", "in-transaction", "rejected"],
+    ["57P01", "read", undefined],
+    ["40003", "commit", "unknown"],
+    ["08006", "autocommit", "unknown"],
+    ["40001", "commit", "rejected"],
+    ["23505", "autocommit", "rejected"],
+  ])("%s during %s has the outcome %s", (sqlstate, flight, outcome) => {
+    expect(translateError(serverError(sqlstate), "h:1", flight).outcome).toBe(outcome);
+  });
+
+  test("that is none, but the socket's, is a lost connection", () => {
+    const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    expect(translateError(reset, "h:1", "commit")).toMatchObject({
+      code: "FORMDB_CONNECTION_LOST",
+      outcome: "unknown",
+      retryable: false,
+    });
+    expect(translateError(reset, "h:1", "read").retryable).toBe(true);
+  });
+});
