@@ -43,3 +43,29 @@ function firstAbove(sorted: Float64Array, value: number): number {
   }
   return low;
 }
+
+/**
+ * Access patterns, as texts, for a cache of `size` plans: what each does to LRU is known. "Drift" moves Zipf's ranks by
+ * a tenth of the cache every ten times its size of look-ups.
+ */
+export function hitRatioPatterns(size: number): Record<string, string[]> {
+  const length = 100 * size;
+  const text = (i: number): string => `SELECT a FROM c${i} WHERE b = $1`;
+  const popular = zipf(10 * size, 0.9, 7, length);
+  const drifting = (step: number, every: number): string[] =>
+    Array.from(popular, (rank, i) => text((rank + Math.floor(i / every) * step) % (20 * size)));
+  const reshuffled = Array.from(popular, (rank, i) => text(rank + Math.floor(i / (20 * size)) * 10 * size));
+  let fresh = 1e6;
+  return {
+    "loop, 1.2 times the cache": Array.from({ length }, (_, i) => text(i % Math.floor(1.2 * size))),
+    "loop, 2 times the cache": Array.from({ length }, (_, i) => text(i % (2 * size))),
+    "Zipf with scans of 2 times the cache": Array.from(popular, (rank, i) =>
+      text(i % (6 * size) < 4 * size ? rank : fresh++),
+    ),
+    "Zipf, half of all texts used once": Array.from(popular, (rank, i) => text(i % 2 === 0 ? rank : fresh++)),
+    Zipf: Array.from(popular, text),
+    "Zipf, drifting slowly": drifting(size / 10, 10 * size),
+    "Zipf, drifting fast": drifting(size / 5, 2 * size),
+    "Zipf, new popularity every 20 sizes": reshuffled,
+  };
+}

@@ -11,7 +11,7 @@ export const NO_TAGS: readonly string[] = Object.freeze([]);
 export class Entry<Plan> {
   // What a hit touches comes first, so that it lies together in memory.
   plan: Plan | undefined = undefined;
-  /** The store's moment at which it was last found fresh; see `PlanStore.isFresh`. */
+  /** The store's moment at which it was last found fresh; see `PlanStore.hit`. */
   verifiedAt = -1;
   /** Its place in the `RecencyList` that it is in, which alone gives it a meaning. */
   slot = 0;

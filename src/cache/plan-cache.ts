@@ -39,7 +39,7 @@ const ENTRY_BYTES = 200;
  *
  * **What a look-up costs.** A hit is one `Map` look-up, two comparisons of integers, a move to the front of a list
  * and one count, which is kept in the entry: `stats()` adds up. The clock is read seldom (`CoarseTime`), and ages and
- * tags are compared only when something may have changed (`PlanStore.isFresh`). Everything else happens on misses.
+ * tags are compared only when something may have changed (`PlanStore.hit`). Everything else happens on misses.
  *
  * **What is in flight.** Whoever asks for a text that is being compiled shares that compilation, unless the text was
  * set, deleted, cleared or its tags invalidated since the compilation began: then its plan goes to those who
@@ -67,13 +67,11 @@ export class PlanCache<Plan> {
 
   /** The plan, or undefined where there is none that may be used. Counts one look-up. */
   get(text: string): Plan | undefined {
-    const entry = this.#store.find(text);
-    if (entry === undefined || !this.#store.isFresh(entry)) {
+    const entry = this.#store.hit(text);
+    if (entry === undefined) {
       this.#countMiss(text);
       return undefined;
     }
-    this.#store.use(entry);
-    entry.hits++;
     this.#lastOutcome = "hit";
     if (this.#observed) this.#reportHit(entry);
     return entry.plan;

@@ -52,7 +52,7 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
 
   /** The time by which ages are judged, in milliseconds on the cache's clock. */
   get now(): number {
-    if (this.#time.advance() && this.#time.latest >= this.#verifiedUntil) this.#forgetVerified();
+    if (this.#time.advance()) this.#notice();
     return this.#time.latest;
   }
 
@@ -71,6 +71,21 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     return this.#epochs.changedSince(epoch, tags);
   }
 
+  /**
+   * The entry, if it may be served: then it is the most recently used one and has one hit more. Almost always two
+   * integers decide: an entry that was verified at this moment is fresh as long as the moment lasts, which is
+   * until a tag is invalidated or the first of those entries expires.
+   */
+  hit(text: string): Entry<Plan> | undefined {
+    const entry = this.#entries.get(text);
+    if (entry === undefined) return undefined;
+    if (this.#time.advance()) this.#notice();
+    if (entry.verifiedAt !== this.#moment && this.stateOf(entry) !== "fresh") return undefined;
+    this.#order.use(entry);
+    entry.hits++;
+    return entry;
+  }
+
   find(text: string): Entry<Plan> | undefined {
     return this.#entries.get(text);
   }
@@ -78,15 +93,6 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
   /** The entry as it was when it had to make room, if it is remembered. */
   findGhost(text: string): Entry<Plan> | undefined {
     return this.#ghosts.find(hashText(text));
-  }
-
-  /**
-   * Whether the entry may be served. Almost always two integers decide: an entry that was verified at this moment is fresh
-   * as long as the moment lasts, which is until a tag is invalidated or the first of those entries expires.
-   */
-  isFresh(entry: Entry<Plan>): boolean {
-    void this.now;
-    return entry.verifiedAt === this.#moment || this.stateOf(entry) === "fresh";
   }
 
   /** Works for ghosts too: what they would be worth if they had stayed. */
@@ -98,11 +104,6 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     entry.verifiedAt = this.#moment;
     this.#verifiedUntil = Math.min(this.#verifiedUntil, entry.writtenAt + ttlMs);
     return "fresh";
-  }
-
-  /** The entry was found and served. */
-  use(entry: Entry<Plan>): void {
-    this.#order.use(entry);
   }
 
   /** The text was looked for and had nothing to serve. */
@@ -165,6 +166,11 @@ export class PlanStore<Plan> implements Iterable<Entry<Plan>> {
     this.#ghosts.forget(entry.hash);
     this.#order.add(entry);
     return entry;
+  }
+
+  /** The clock was looked at. */
+  #notice(): void {
+    if (this.#time.latest >= this.#verifiedUntil) this.#forgetVerified();
   }
 
   #forgetVerified(): void {

@@ -51,9 +51,10 @@ export class RecencyList<Plan> {
   use(entry: Entry<Plan>): void {
     const { slot } = entry;
     const links = this.#links;
-    if (links[OLDER] === slot) return;
-    this.#unlink(links, slot);
-    this.#linkNewest(links, slot);
+    if (links[OLDER] !== slot) {
+      this.#unlink(links, slot);
+      this.#linkNewest(links, slot);
+    }
   }
 
   /** Forgets all entries at once. */
