@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parse, parseShape } from "../../src/query/parser.ts";
+import { parse, parseShape, statementOf } from "../../src/query/parser.ts";
+import { shapeOf } from "../../src/query/shape.ts";
 import type { Expression, Select, Statement } from "../../src/query/syntax-tree.ts";
 
 const a = { type: "path", path: ["a"] } as const;
@@ -175,5 +176,18 @@ describe("SELECT", () => {
     expect(select(text).items?.map(({ name }) => name)).toEqual(["count", "index", "desc", "a.order", "max"]);
     expect(select(text).orderBy).toEqual([{ path: ["asc"], descending: false }]);
     expect(parseShape("SELECT `select` FROM c")).toMatchObject({ items: [{ path: ["select"] }] });
+  });
+});
+
+describe("statementOf", () => {
+  it("gives the tree of the text from its shape", () => {
+    const text = "select a from c where b in (1, 2) -- few";
+    expect(statementOf(text, shapeOf(text))).toEqual(parse(text).statement);
+  });
+
+  it("points into the text where the text can't be read", () => {
+    const text = "select a\nfrom c\nwhere b = 'long enough to move the place' or";
+    const shape = shapeOf(text);
+    expect(() => statementOf(text, shape)).toThrow(expect.objectContaining({ line: 3, column: 45 }));
   });
 });
