@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backen
 import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { giveAway } from "../../support/postgres-binaries.ts";
+import { selfSignedCertificate } from "../../support/postgres-certificate.ts";
 import {
   PASSWORD_ROLE,
   type PostgresServer,
@@ -15,17 +15,6 @@ import {
   ROLE,
   startPostgres,
 } from "../../support/postgres-server.ts";
-
-/** Certificates are made with it. */
-const hasOpenssl = ((): boolean => {
-  try {
-    execFileSync("openssl", ["version"], { stdio: "pipe" });
-    return true;
-  } catch {
-    process.stderr.write("\nNot tested here: TLS to PostgreSQL, for want of openssl\n");
-    return false;
-  }
-})();
 
 const open = new OpenBackends();
 afterEach(() => open.closeAll());
@@ -239,36 +228,17 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     expect((await reader.execute(statement("SELECT n FROM seen"), [])).rows).toEqual([[1]]);
   });
 
-  describe.runIf(hasOpenssl)("over TLS", () => {
+  describe("over TLS", () => {
     let secure: PostgresServer;
     let folder: string;
 
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "formdb-tls-"));
+      const made = selfSignedCertificate();
       const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-      const subject = ["-subj", "/CN=formdb test", "-addext", "subjectAltName=IP:127.0.0.1"];
-      execFileSync(
-        "openssl",
-        [
-          "req",
-          "-x509",
-          "-newkey",
-          "ec",
-          "-pkeyopt",
-          "ec_paramgen_curve:P-256",
-          "-nodes",
-          "-days",
-          "2",
-          "-keyout",
-          key,
-          "-out",
-          cert,
-          ...subject,
-        ],
-        { stdio: "pipe" },
-      );
+      writeFileSync(key, made.key, { mode: 0o600 });
+      writeFileSync(cert, made.cert);
       chmodSync(folder, 0o755);
-      chmodSync(key, 0o600);
       giveAway(key);
       secure = await startPostgres({
         version,
