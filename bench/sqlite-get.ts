@@ -1,0 +1,100 @@
+/** Reads by id from a SQLite file: metrics on and off, against raw better-sqlite3, Drizzle, Kysely and Knex. */
+import Database from "better-sqlite3";
+import { eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/better-sqlite3";
+import { sqliteTable, text } from "drizzle-orm/sqlite-core";
+import knex from "knex";
+import { Kysely, SqliteDialect } from "kysely";
+import { open } from "../src/index.ts";
+import { compare, report } from "./harness/compare.ts";
+import { makeDocuments } from "./harness/documents.ts";
+import { temporaryFile } from "./harness/temporary.ts";
+
+const COUNT = 10_000;
+const READS = 2_000;
+const documents = makeDocuments(COUNT);
+const id = (i: number): string => documents[(i * 7_919) % COUNT]!.id;
+
+const measuredFile = temporaryFile();
+const filling = await open(`sqlite:${measuredFile}`);
+await filling.batchInsert("users", documents);
+await filling.close();
+
+const plain = temporaryFile();
+const raw = new Database(plain);
+raw.pragma("journal_mode = WAL");
+raw.exec("CREATE TABLE users (id TEXT NOT NULL PRIMARY KEY, doc TEXT NOT NULL)");
+const insert = raw.prepare("INSERT INTO users VALUES (?, ?)");
+raw.transaction(() => {
+  for (const document of documents) insert.run(document.id, JSON.stringify(document));
+})();
+const select = raw.prepare("SELECT doc FROM users WHERE id = ?");
+
+const withMetrics = await open(`sqlite:${measuredFile}`);
+const withoutMetrics = await open(`sqlite:${measuredFile}`, { metrics: false });
+
+const users = sqliteTable("users", { id: text("id").primaryKey(), doc: text("doc").notNull() });
+const orm = drizzle(raw);
+const prepared = orm
+  .select()
+  .from(users)
+  .where(eq(users.id, sql.placeholder("id")))
+  .prepare();
+const builder = new Kysely<{ users: { id: string; doc: string } }>({
+  dialect: new SqliteDialect({ database: raw }),
+});
+const query = knex({ client: "better-sqlite3", connection: { filename: plain }, useNullAsDefault: true });
+
+async function times(read: (i: number) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < READS; i++) await read(i);
+}
+
+const measured = await compare([
+  {
+    name: "db.get, metrics off",
+    operations: READS,
+    run: () => times((i) => withoutMetrics.get("users", id(i))),
+  },
+  { name: "db.get, metrics on", operations: READS, run: () => times((i) => withMetrics.get("users", id(i))) },
+  {
+    name: "db.query by id, metrics on",
+    operations: READS,
+    run: () => times((i) => withMetrics.query("SELECT * FROM users WHERE id = $1", [id(i)])),
+  },
+  {
+    name: "better-sqlite3 prepared + JSON.parse",
+    operations: READS,
+    run: () => times(async (i) => JSON.parse((select.get(id(i)) as { doc: string }).doc)),
+  },
+  {
+    name: "Drizzle prepared",
+    operations: READS,
+    run: () => times(async (i) => JSON.parse(prepared.get({ id: id(i) })!.doc)),
+  },
+  {
+    name: "Kysely",
+    operations: READS,
+    run: () =>
+      times(async (i) => {
+        const row = await builder
+          .selectFrom("users")
+          .selectAll()
+          .where("id", "=", id(i))
+          .executeTakeFirstOrThrow();
+        return JSON.parse(row.doc);
+      }),
+  },
+  {
+    name: "Knex",
+    operations: READS,
+    run: () =>
+      times(async (i) => {
+        const row = await query<{ id: string; doc: string }>("users").where("id", id(i)).first();
+        return JSON.parse(row!.doc);
+      }),
+  },
+]);
+report("Reads by id from a SQLite file, reads a second", measured);
+await query.destroy();
+await withMetrics.close();
+await withoutMetrics.close();

@@ -1,0 +1,540 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Document } from "../src/base/document.ts";
+import { FormDBError } from "../src/base/errors.ts";
+import type { FormDB } from "../src/engine/form-db.ts";
+
+/**
+ * What every backend must do alike. Each backend's test gives a database of its own and runs all of it;
+ * `npm run conformance -- --db URL` runs it against any server.
+ */
+export function describeConformance(name: string, openDatabase: () => Promise<FormDB>): void {
+  describe(`${name} conforms`, () => {
+    let db: FormDB;
+    let made = 0;
+
+    beforeAll(async () => {
+      db = await openDatabase();
+    });
+
+    afterAll(async () => {
+      for (let i = 1; i <= made; i++) await db.dropCollection(`conf_${i}`);
+      await db.close();
+    });
+
+    /** A fresh collection with these documents. */
+    async function collectionOf(documents: readonly unknown[] = []): Promise<string> {
+      const collection = `conf_${++made}`;
+      await db.dropCollection(collection);
+      await db.createCollection(collection);
+      if (documents.length > 0) {
+        expect(await db.batchInsert(collection, documents)).toEqual({
+          successful: documents.length,
+          failed: 0,
+          errors: [],
+        });
+      }
+      return collection;
+    }
+
+    async function ids(text: string, parameters: readonly unknown[] = []): Promise<unknown[]> {
+      return (await db.query(text, parameters)).rows.map((row) => row.id);
+    }
+
+    async function codeOf(work: Promise<unknown>): Promise<string> {
+      return work.then(
+        () => "no error",
+        (error: unknown) => (error instanceof FormDBError ? error.code : String(error)),
+      );
+    }
+
+    describe("documents", () => {
+      const kinds: Readonly<Record<string, Document>> = {
+        empty: {},
+        "of scalars": {
+          string: "text",
+          integer: 42,
+          fraction: 0.1,
+          negative: -7,
+          yes: true,
+          no: false,
+          nothing: null,
+        },
+        "with empty containers": { list: [], object: {}, text: "" },
+        nested: { a: { b: { c: [1, [2, { d: "e" }], null] } } },
+        "of Unicode": { text: "naïve 漢字 🎉 \u{10ffff} e\u0301 \ufeff\u2028", "ключ 🔑": 1 },
+        "with control characters": { text: 'tab\t newline\n quote" backslash\\ \u0001\u001f' },
+        "with big numbers": {
+          max: Number.MAX_SAFE_INTEGER,
+          min: Number.MIN_SAFE_INTEGER,
+          huge: 1e300,
+          tiny: 5e-324,
+        },
+        "with odd names": { "": 1, "a.b": 2, "x[0]": 3, 'quote"': 4, $where: 5, __proto: 6 },
+        deep: deep(100),
+        wide: Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`field${i}`, i])),
+      };
+
+      for (const [kind, document] of Object.entries(kinds)) {
+        it(`${kind} come back as they went in`, async () => {
+          const collection = await collectionOf();
+          const id = await db.insert(collection, document);
+          expect(await db.get(collection, id)).toEqual({ id, ...document });
+          expect((await db.query(`SELECT * FROM ${collection}`)).rows).toEqual([{ id, ...document }]);
+        });
+      }
+
+      it("keep their own id, a string or a safe integer", async () => {
+        const collection = await collectionOf();
+        expect(await db.insert(collection, { id: "a", n: 1 })).toBe("a");
+        expect(await db.insert(collection, { id: 5, n: 2 })).toBe("5");
+        expect(await db.get(collection, "a")).toEqual({ id: "a", n: 1 });
+        expect(await db.get(collection, 5)).toEqual({ id: 5, n: 2 });
+        expect(await db.get(collection, "5")).toEqual({ id: 5, n: 2 });
+        expect(await db.get(collection, "b")).toBeUndefined();
+      });
+
+      it.each([
+        ["a number that is not finite", { a: { b: Number.NaN } }, "a.b"],
+        ["U+0000", { a: "x\0y" }, "U+0000"],
+        ["a lone surrogate", { a: "\ud800" }, "surrogate"],
+        ["a BigInt", { a: 1n }, "BigInt"],
+        ["nothing but an array", [1], "array"],
+        ["null", null, "null"],
+        ["a string", "text", "text"],
+      ])("with %s are refused by name", async (_, document, mentioned) => {
+        const collection = await collectionOf();
+        await expect(db.insert(collection, document)).rejects.toMatchObject({
+          code: "FORMDB_INVALID_DOCUMENT",
+          message: expect.stringContaining(mentioned),
+        });
+      });
+
+      it.each([[""], [1.5], [true], [null], [{}], [2 ** 60]])("with the id %j are refused", async (id) => {
+        const collection = await collectionOf();
+        expect(await codeOf(db.insert(collection, { id }))).toBe("FORMDB_INVALID_ID");
+      });
+    });
+
+    describe("writes", () => {
+      it("insert refuses an id that is taken and keeps the first document", async () => {
+        const collection = await collectionOf([{ id: "1", n: 1 }]);
+        expect(await codeOf(db.insert(collection, { id: "1", n: 2 }))).toBe("FORMDB_DUPLICATE_ID");
+        expect(await db.get(collection, "1")).toEqual({ id: "1", n: 1 });
+      });
+
+      it("upsert inserts, then replaces", async () => {
+        const collection = await collectionOf();
+        await db.upsert(collection, { id: "1", a: 1, b: 2 });
+        await db.upsert(collection, { id: "1", a: 3 });
+        expect(await db.get(collection, "1")).toEqual({ id: "1", a: 3 });
+      });
+
+      it("update of a missing id is NOT_FOUND, delete of one says false", async () => {
+        const collection = await collectionOf([{ id: "1" }]);
+        expect(await codeOf(db.update(collection, "2", { a: 1 }))).toBe("FORMDB_NOT_FOUND");
+        expect(await db.delete(collection, "2")).toBe(false);
+        expect(await db.delete(collection, "1")).toBe(true);
+        expect(await db.get(collection, "1")).toBeUndefined();
+      });
+
+      // The examples of RFC 7396, appendix A, whose targets and results are objects.
+      it.each([
+        [{ a: "b" }, { a: "c" }, { a: "c" }],
+        [{ a: "b" }, { b: "c" }, { a: "b", b: "c" }],
+        [{ a: "b" }, { a: null }, {}],
+        [{ a: "b", b: "c" }, { a: null }, { b: "c" }],
+        [{ a: ["b"] }, { a: "c" }, { a: "c" }],
+        [{ a: "c" }, { a: ["b"] }, { a: ["b"] }],
+        [{ a: { b: "c" } }, { a: { b: "d", c: null } }, { a: { b: "d" } }],
+        [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
+        [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+        [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+        [{ a: { b: 1 } }, {}, { a: { b: 1 } }],
+        [{ a: 1 }, { a: { b: null, c: { d: null, e: [null] } } }, { a: { c: { e: [null] } } }],
+      ])("update merges %j with %j by RFC 7396", async (document, patch, merged) => {
+        const collection = await collectionOf([{ id: "1", ...document }]);
+        await db.update(collection, "1", patch);
+        expect(await db.get(collection, "1")).toEqual({ id: "1", ...merged });
+      });
+
+      it("a batch gives each operation its own outcome, by index", async () => {
+        const collection = await collectionOf([{ id: "2" }]);
+        const result = await db.batchInsert(collection, [
+          { id: "1" },
+          { id: "2" },
+          { n: Number.NaN },
+          { id: "3" },
+          "no",
+        ]);
+        expect(result).toMatchObject({ successful: 2, failed: 3 });
+        expect(result.errors.map(({ index, code, outcome }) => ({ index, code, outcome }))).toEqual([
+          { index: 1, code: "FORMDB_DUPLICATE_ID", outcome: "rejected" },
+          { index: 2, code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" },
+          { index: 4, code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" },
+        ]);
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id`)).toEqual(["1", "2", "3"]);
+      });
+
+      it("a batch of updates and of deletes reports what was not there", async () => {
+        const collection = await collectionOf([{ id: "1" }, { id: "2" }]);
+        const updated = await db.batchUpdate(collection, [
+          { id: "1", document: { n: 1 } },
+          { id: "9", document: { n: 9 } },
+        ]);
+        expect(updated).toMatchObject({
+          successful: 1,
+          failed: 1,
+          errors: [{ index: 1, code: "FORMDB_NOT_FOUND", id: "9" }],
+        });
+        expect(await db.batchDelete(collection, ["1", "9", "2"])).toMatchObject({ successful: 3, failed: 0 });
+        expect(await ids(`SELECT id FROM ${collection}`)).toEqual([]);
+      });
+
+      it("operations on one id keep their order", async () => {
+        const collection = await collectionOf();
+        const results = await Promise.allSettled([
+          db.insert(collection, { id: "1", n: 0 }),
+          db.update(collection, "1", { n: 1 }),
+          db.delete(collection, "1"),
+          db.update(collection, "1", { n: 2 }),
+          db.insert(collection, { id: "1", n: 3 }),
+          db.update(collection, "1", { m: 4 }),
+        ]);
+        expect(results.map(({ status }) => status)).toEqual([
+          "fulfilled",
+          "fulfilled",
+          "fulfilled",
+          "rejected",
+          "fulfilled",
+          "fulfilled",
+        ]);
+        expect(await db.get(collection, "1")).toEqual({ id: "1", n: 3, m: 4 });
+      });
+
+      it("many concurrent writes are all there, each once", async () => {
+        const collection = await collectionOf();
+        await Promise.all(Array.from({ length: 500 }, (_, n) => db.insert(collection, { id: `d${n}`, n })));
+        const { rows } = await db.query(`SELECT COUNT(*) AS n, SUM(n) AS total FROM ${collection}`);
+        expect(rows).toEqual([{ n: 500, total: 124_750 }]);
+      });
+
+      it("an import reads any iterable, rejects by index, and can be run again", async () => {
+        const collection = await collectionOf();
+        async function* source(): AsyncGenerator<unknown> {
+          for (let n = 0; n < 2_500; n++) yield n === 7 ? "bad" : { id: `d${n % 2_400}`, n: n % 2_400 };
+        }
+        const first = await db.import(collection, source());
+        expect(first).toMatchObject({ read: 2_500, successful: 2_399, failed: 101, unchanged: 0 });
+        expect(first.errors[0]).toMatchObject({ index: 7, code: "FORMDB_INVALID_DOCUMENT" });
+        const again = await db.import(
+          collection,
+          Array.from({ length: 2_400 }, (_, n) => ({ id: `d${n}`, n: n === 5 ? -1 : n })),
+          { ifExists: "skip-identical" },
+        );
+        expect(again).toMatchObject({ read: 2_400, successful: 1, unchanged: 2_398, failed: 1 });
+        expect(again.errors).toMatchObject([{ index: 5, code: "FORMDB_DUPLICATE_ID" }]);
+      });
+    });
+
+    describe("queries", () => {
+      const people: readonly Document[] = [
+        { id: "1", name: "Ada", age: 36, tags: ["math", "engine"], address: { city: "London" } },
+        { id: "2", name: "Grace", age: 45, tags: ["navy"], address: { city: "New York" } },
+        { id: "3", name: "Barbara", age: null, tags: [], active: true },
+        { id: "4", name: "ada", age: "36", active: false },
+        { id: "5", name: "Éva", tags: "math", address: "none" },
+      ];
+      const conditions: readonly (readonly [string, readonly unknown[], readonly string[]])[] = [
+        ["age = $1", [36], ["1"]],
+        ["age = $1", ["36"], ["4"]],
+        ["age != $1", [36], ["2", "4"]],
+        ["age > $1", [36], ["2"]],
+        ["age >= $1", [36], ["1", "2"]],
+        ["age < $1", [100], ["1", "2"]],
+        ["age BETWEEN 40 AND 50", [], ["2"]],
+        ["age NOT BETWEEN 40 AND 50", [], ["1"]],
+        ["age IN (36, 45)", [], ["1", "2"]],
+        ["age IN $1", [[36, "36"]], ["1", "4"]],
+        ["age NOT IN (36)", [], ["2", "4"]],
+        ["age IN $1", [[]], []],
+        ["age IS NULL", [], ["3", "5"]],
+        ["age IS NOT NULL", [], ["1", "2", "4"]],
+        ["age = NULL", [], []],
+        ["NOT age = $1", [36], ["2", "4"]],
+        ["NOT (age = 36 OR name = 'Grace')", [], ["4"]],
+        ["active = TRUE", [], ["3"]],
+        ["active = false", [], ["4"]],
+        ["active = 1", [], []],
+        ["active != 1", [], ["3", "4"]],
+        ["name LIKE 'A%'", [], ["1"]],
+        ["name LIKE '_da'", [], ["1", "4"]],
+        ["name NOT LIKE '%a%'", [], []],
+        ["name LIKE $1", ["É%"], ["5"]],
+        ["tags CONTAINS 'math'", [], ["1", "5"]],
+        ["name CONTAINS 'ar'", [], ["3"]],
+        ["tags[0] = 'math'", [], ["1"]],
+        ["tags = $1", [["math", "engine"]], ["1"]],
+        ["address.city = 'London'", [], ["1"]],
+        ["address = $1", [{ city: "London" }], ["1"]],
+        ["name > 'Ada' AND name < 'b'", [], ["2", "3", "4"]],
+        ["name > 'z'", [], ["5"]],
+        ["id = 1", [], ["1"]],
+        ["id IN ('2', '3')", [], ["2", "3"]],
+      ];
+      let collection: string;
+
+      beforeAll(async () => {
+        collection = await collectionOf(people);
+      });
+
+      it.each(conditions)("WHERE %s with %j finds %j", async (condition, parameters, expected) => {
+        const found = await ids(`SELECT id FROM ${collection} WHERE ${condition} ORDER BY id`, parameters);
+        expect(found).toEqual(expected);
+      });
+
+      it("order by type: NULL, booleans, numbers, strings, arrays, objects; ties by id", async () => {
+        const values = [{ a: 1 }, [1], "b", "B", "a\u{1f600}", "a\uffee", 10, 9, -1, true, false, null];
+        const mixed = await collectionOf(
+          values.map((v, i) => ({ id: String.fromCharCode(97 + i), v })).concat([{ id: "z" } as never]),
+        );
+        const ascending = await ids(`SELECT id FROM ${mixed} ORDER BY v`);
+        expect(ascending).toEqual(["l", "z", "k", "j", "i", "h", "g", "d", "f", "e", "c", "b", "a"]);
+        const descending = await ids(`SELECT id FROM ${mixed} ORDER BY v DESC`);
+        expect(descending).toEqual(["a", "b", "c", "e", "f", "d", "g", "h", "i", "j", "k", "l", "z"]);
+      });
+
+      it("page through an order with LIMIT and OFFSET", async () => {
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id LIMIT 2`)).toEqual(["1", "2"]);
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id LIMIT $1 OFFSET $2`, [2, 3])).toEqual([
+          "4",
+          "5",
+        ]);
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id DESC OFFSET 4`)).toEqual(["1"]);
+      });
+
+      it("aggregate and group", async () => {
+        const sales = await collectionOf([
+          { id: "1", city: "a", n: 1 },
+          { id: "2", city: "a", n: 2 },
+          { id: "3", city: "b", n: 4 },
+          { id: "4", n: "x" },
+          { id: "5", city: null, n: null },
+        ]);
+        expect(
+          (
+            await db.query(
+              `SELECT COUNT(*) AS all, COUNT(n) AS some, SUM(n) AS s, AVG(n) AS a, MIN(n) AS lo, MAX(n) AS hi FROM ${sales}`,
+            )
+          ).rows,
+        ).toEqual([{ all: 5, some: 4, s: 7, a: 7 / 3, lo: 1, hi: "x" }]);
+        expect(
+          (
+            await db.query(
+              `SELECT city, COUNT(*) AS n, SUM(n) AS s FROM ${sales} GROUP BY city ORDER BY city`,
+            )
+          ).rows,
+        ).toEqual([
+          { city: null, n: 2, s: null },
+          { city: "a", n: 2, s: 3 },
+          { city: "b", n: 1, s: 4 },
+        ]);
+        expect(
+          (await db.query(`SELECT SUM(n) AS s, COUNT(*) AS n FROM ${sales} WHERE id = 'none'`)).rows,
+        ).toEqual([{ s: null, n: 0 }]);
+      });
+
+      it("project paths, with names, missing ones as null", async () => {
+        const { rows } = await db.query(
+          `SELECT name, address.city AS city, tags[1] AS second FROM ${collection} WHERE id IN (1, 3) ORDER BY id`,
+        );
+        expect(rows).toEqual([
+          { name: "Ada", city: "London", second: "engine" },
+          { name: "Barbara", city: null, second: null },
+        ]);
+      });
+
+      it("take parameters by position, in order, and by name", async () => {
+        const text = `SELECT id FROM ${collection} WHERE name =`;
+        expect(await ids(`${text} $1`, ["Ada"])).toEqual(["1"]);
+        expect(await ids(`${text} ?`, ["Ada"])).toEqual(["1"]);
+        const { rows } = await db.query(`${text} :name`, { name: "Ada" });
+        expect(rows).toEqual([{ id: "1" }]);
+        expect(await codeOf(db.query(`${text} $1`, []))).toBe("FORMDB_PARAMETER_MISMATCH");
+        expect(await codeOf(db.query(`${text} $1`, ["a", "b"]))).toBe("FORMDB_PARAMETER_MISMATCH");
+        expect(await codeOf(db.query(`${text} :name`, { nam: "Ada" }))).toBe("FORMDB_PARAMETER_MISMATCH");
+      });
+
+      it("INSERT, UPDATE and DELETE as texts", async () => {
+        const written = await collectionOf();
+        const inserted = await db.query(`INSERT INTO ${written} {"id": "1", "a": {"b": 1}, "n": 1}`);
+        expect(inserted).toEqual({ rows: [{ id: "1" }], rowCount: 1 });
+        await db.query(`INSERT INTO ${written} $1`, [{ id: "2", n: 2 }]);
+        expect(
+          (await db.query(`UPDATE ${written} SET a.c = $1, n = NULL, x.y.z = true WHERE id = '1'`, [[1]]))
+            .rowCount,
+        ).toBe(1);
+        expect(await db.get(written, "1")).toEqual({
+          id: "1",
+          a: { b: 1, c: [1] },
+          n: null,
+          x: { y: { z: true } },
+        });
+        expect((await db.query(`DELETE FROM ${written} WHERE n = 2`)).rowCount).toBe(1);
+        expect((await db.query(`DELETE FROM ${written}`)).rowCount).toBe(1);
+        expect(await ids(`SELECT * FROM ${written}`)).toEqual([]);
+      });
+
+      it("stream all rows, and may be left early", async () => {
+        const many = await collectionOf(
+          Array.from({ length: 2_100 }, (_, n) => ({ id: String(n).padStart(5, "0"), n })),
+        );
+        let sum = 0;
+        for await (const row of db.stream(`SELECT n FROM ${many} ORDER BY id`)) sum += row.n as number;
+        expect(sum).toBe((2_099 * 2_100) / 2);
+        for await (const row of db.stream(`SELECT n FROM ${many} ORDER BY id`)) {
+          expect(row).toEqual({ n: 0 });
+          break;
+        }
+        expect(db.pool.stats().inUse).toBe(0);
+      });
+
+      it("an aborted signal ends a call before it begins", async () => {
+        const options = { signal: AbortSignal.abort(new Error("enough")) };
+        expect(await codeOf(db.query(`SELECT * FROM ${collection}`, [], options))).toBe("FORMDB_ABORTED");
+        expect(await codeOf(db.get(collection, "1", options))).toBe("FORMDB_ABORTED");
+      });
+
+      it("EXPLAIN names the shape, the statement and how the cache answered", async () => {
+        const text = `SELECT name FROM ${collection} WHERE age > 21 AND name = 'x'`;
+        const first = await db.explain(text);
+        expect(first).toMatchObject({ kind: "select", collection, cache: "cold" });
+        expect(first.statement).not.toContain("21");
+        expect(await db.explain(text.replace("21", "22"))).toMatchObject({
+          cache: "hit",
+          shape: first.shape,
+        });
+        const { rows } = await db.query(`EXPLAIN ${text}`);
+        expect(rows.length).toBeGreaterThan(2);
+      });
+    });
+
+    describe("schema", () => {
+      it("an unknown collection is an error that names the nearest", async () => {
+        const collection = await collectionOf();
+        await expect(db.query(`SELECT * FROM ${collection}x`)).rejects.toMatchObject({
+          code: "FORMDB_UNKNOWN_COLLECTION",
+          message: expect.stringContaining(collection),
+        });
+        expect(await codeOf(db.get("nowhere_at_all", "1"))).toBe("FORMDB_UNKNOWN_COLLECTION");
+        expect(await codeOf(db.update("nowhere_at_all", "1", {}))).toBe("FORMDB_UNKNOWN_COLLECTION");
+      });
+
+      it.each([
+        ['a"; drop table x'],
+        [""],
+        ["x".repeat(200)],
+        ["1a"],
+        ["sqlite_x"],
+        ["formdb_indexes"],
+        ["a b"],
+      ])("the collection name %j is refused", async (name) => {
+        expect(await codeOf(db.insert(name, { a: 1 }))).toBe("FORMDB_CONFIG");
+        expect(await codeOf(db.createCollection(name))).toBe("FORMDB_CONFIG");
+      });
+
+      it("a collection can be dropped and made again, with no stale plan served", async () => {
+        const collection = await collectionOf([{ id: "1", n: 1 }]);
+        const text = `SELECT * FROM ${collection} WHERE n = 1`;
+        expect(await ids(text)).toEqual(["1"]);
+        expect(await db.dropCollection(collection)).toBe(true);
+        expect(await db.dropCollection(collection)).toBe(false);
+        expect(await codeOf(db.query(text))).toBe("FORMDB_UNKNOWN_COLLECTION");
+        await db.query(`CREATE COLLECTION ${collection}`);
+        expect(await ids(text)).toEqual([]);
+        await db.insert(collection, { id: "2", n: 1 });
+        expect(await ids(text)).toEqual(["2"]);
+      });
+
+      it("an index is used, listed, unique where asked, and dropped", async () => {
+        const collection = await collectionOf(
+          Array.from({ length: 3_000 }, (_, n) => ({ id: String(n), n, address: { city: `c${n}` } })),
+        );
+        const text = `SELECT id FROM ${collection} WHERE address.city = $1`;
+        expect(await db.createIndex(collection, "address.city")).toBe("by_address_city");
+        await db.query(`CREATE UNIQUE INDEX only_n ON ${collection} (n)`);
+        expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([
+          { name: "by_address_city", paths: ["address.city"], unique: false },
+          { name: "only_n", paths: ["n"], unique: true },
+        ]);
+        expect(await db.explain(text, ["c7"])).toMatchObject({ index: "by_address_city" });
+        expect(await ids(text, ["c7"])).toEqual(["7"]);
+        expect(await codeOf(db.insert(collection, { id: "again", n: 7 }))).toBe("FORMDB_CONSTRAINT");
+        const result = await db.batchInsert(collection, [
+          { id: "x", n: 5_000 },
+          { id: "y", n: 7 },
+          { id: "w", n: 5_001 },
+        ]);
+        expect(result).toMatchObject({
+          successful: 2,
+          failed: 1,
+          errors: [{ index: 1, id: "y", code: "FORMDB_CONSTRAINT" }],
+        });
+        await db.query(`DROP INDEX only_n ON ${collection}`);
+        expect(await db.insert(collection, { id: "again", n: 7 })).toBe("again");
+        expect(await codeOf(db.dropIndex(collection, "only_n"))).toBe("FORMDB_NOT_FOUND");
+      });
+
+      it("INTROSPECT COLLECTIONS lists them", async () => {
+        const collection = await collectionOf();
+        const { rows } = await db.query("INTROSPECT COLLECTIONS");
+        expect(rows).toContainEqual({ collection });
+        expect(await db.listCollections()).toContain(collection);
+      });
+    });
+
+    describe("transactions", () => {
+      it("commit what they did, or nothing", async () => {
+        const collection = await collectionOf([{ id: "1", n: 1 }]);
+        const seen = await db.transaction(async (tx) => {
+          await tx.insert(collection, { id: "2", n: 2 });
+          await tx.update(collection, "1", { n: 10 });
+          await tx.query(`UPDATE ${collection} SET m = 1 WHERE n = 10`);
+          return (await tx.query(`SELECT id FROM ${collection} ORDER BY id`)).rows.length;
+        });
+        expect(seen).toBe(2);
+        const failed = db.transaction(async (tx) => {
+          await tx.delete(collection, "1");
+          throw new Error("changed my mind");
+        });
+        await expect(failed).rejects.toThrow("changed my mind");
+        expect(await db.get(collection, "1")).toEqual({ id: "1", n: 10, m: 1 });
+        expect(await db.get(collection, "2")).toEqual({ id: "2", n: 2 });
+      });
+
+      it("nested ones and writes beside them are errors that say so", async () => {
+        const collection = await collectionOf();
+        await db.transaction(async (tx) => {
+          expect(await codeOf(db.transaction(async () => 1))).toBe("FORMDB_UNSUPPORTED");
+          expect(await codeOf(db.insert(collection, { a: 1 }))).toBe("FORMDB_UNSUPPORTED");
+          await tx.insert(collection, { id: "1" });
+        });
+        expect(await ids(`SELECT id FROM ${collection}`)).toEqual(["1"]);
+      });
+
+      it("an ended one's methods are refused", async () => {
+        const collection = await collectionOf();
+        let kept: { get(collection: string, id: string): Promise<unknown> } | undefined;
+        await db.transaction(async (tx) => {
+          kept = tx;
+        });
+        expect(await codeOf(kept!.get(collection, "1"))).toBe("FORMDB_CLOSED");
+      });
+    });
+  });
+}
+
+function deep(levels: number): Document {
+  let document: Document = { bottom: true };
+  for (let i = 0; i < levels; i++) document = i % 2 === 0 ? { down: document } : { list: [document] };
+  return document;
+}
