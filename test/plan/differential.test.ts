@@ -18,6 +18,8 @@ const DOCUMENTS = 50;
 /** Sums may differ from the exact ones in their last digits, by so much of what was added. */
 const TOLERANCE = 1e-12;
 
+const OVERFLOWING = 1e306;
+
 const INDEXES = [[["a"]], [["n"]], [["s"]], [["o", "x"]], [["t", 0]], [["b"], ["n"]]];
 
 const engines: [string, () => Promise<TestEngine>][] = [
@@ -139,6 +141,8 @@ function expectSame(
   // Without an order only groups that differ in nothing but sums could be mixed up; those need one.
   if (select.orderBy.length === 0 && expected.length > 1) return;
   const scale = Math.max(1, ...documents.map(({ doc }) => largest(doc)));
+  // Doubles that are added may overflow on the way where decimals do not.
+  if (scale > OVERFLOWING) return;
   for (const name of inexact) {
     rows.forEach((row, i) => {
       const [found, wanted] = [row[name], expected[i]![name]];

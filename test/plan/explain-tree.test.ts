@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { renderExplanation } from "../../src/plan/explain-tree.ts";
+
+it("an explanation reads as a tree, with the statement broken at its clauses", () => {
+  const text = renderExplanation({
+    kind: "select",
+    shape: "SELECT * FROM users WHERE age > #0 ORDER BY age",
+    cache: "expired",
+    statement: `SELECT id, json(doc) FROM "users" WHERE (a(' FROM ') > ? AND (b OR c)) ORDER BY a LIMIT ?`,
+    cost: "scan",
+    indexes: ["users_age"],
+    enginePlan: ["SEARCH users USING INDEX users_age", "  USE TEMP B-TREE"],
+  });
+  expect(text).toBe(
+    [
+      "select",
+      "├─ shape      SELECT * FROM users WHERE age > #0 ORDER BY age",
+      "├─ cache      miss: expired",
+      "├─ cost       scan (as many documents as the indexes leave)",
+      "├─ index      users_age",
+      "├─ statement  SELECT id, json(doc)",
+      '│             FROM "users"',
+      "│             WHERE (a(' FROM ') > ?",
+      "│               AND (b OR c))",
+      "│             ORDER BY a",
+      "│             LIMIT ?",
+      "└─ engine     SEARCH users USING INDEX users_age",
+      "                USE TEMP B-TREE",
+    ].join("\n"),
+  );
+});
+
+it("what the engine layer does itself has no statement to show", () => {
+  const text = renderExplanation({
+    kind: "createIndex",
+    shape: "CREATE INDEX ON users (age)",
+    cache: "hit",
+    statement: undefined,
+    cost: undefined,
+    indexes: [],
+    enginePlan: [],
+  });
+  expect(text).toBe("create index\n├─ shape  CREATE INDEX ON users (age)\n└─ cache  hit");
+});
