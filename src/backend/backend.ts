@@ -75,6 +75,11 @@ export interface Connection {
   rollback(): Promise<void>;
   /** Cheap proof that the other side still answers. */
   ping(): Promise<boolean>;
+  /**
+   * Whether it shows every write that this process was told is committed. Only where reads may come from
+   * replicas; elsewhere it always does.
+   */
+  isFresh?(): Promise<boolean>;
   /** Never throws. */
   close(): Promise<void>;
   /** Called once when the connection is lost while nobody uses it. */
@@ -106,6 +111,10 @@ export interface Backend {
   readonly idKind: "uuidv7" | "uuidv4";
   /** True where reads and writes must not share connections (SQLite has one writer). */
   readonly separateWriter: boolean;
+  /** Whether changes of the schema can be part of a transaction. */
+  readonly transactionalDdl: boolean;
+  /** What one group of writes may hold at most, where the engine has limits. Known after `start`. */
+  readonly batchLimits?: { readonly maxRows: number; readonly maxBytes: number };
   /** Opens a first connection, learns what the engine is, makes FormDB's own tables if it may. */
   start(signal: AbortSignal): Promise<void>;
   connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;

@@ -80,6 +80,10 @@ export class PostgresBackend implements Backend {
     return this.#engine.transactionalDdl;
   }
 
+  get batchLimits(): { readonly maxRows: number; readonly maxBytes: number } {
+    return { maxRows: this.#engine.maxBatchRows, maxBytes: this.#engine.maxBatchBytes };
+  }
+
   /** Which servers answer reads. */
   get reads(): ReadsFrom {
     return this.#settings.reads;

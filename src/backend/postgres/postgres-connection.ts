@@ -158,6 +158,13 @@ export class PostgresConnection implements Connection {
   }
 
   async begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void> {
+    const { name, isolationLevels } = this.#shared.batchTexts.profile;
+    if (isolation !== undefined && !isolationLevels.includes(isolation)) {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        `A transaction on ${name} must be ${isolationLevels.join(" or ")}, not ${isolation}`,
+      );
+    }
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     await this.#run(simple(`BEGIN${level}${readOnly ? " READ ONLY" : ""}`), EMPTY_VALUES, {}, "read");
     this.#readOnlyTransaction = readOnly;
@@ -315,7 +322,7 @@ export class PostgresConnection implements Connection {
 
   #translate(error: unknown, flight: Flight): FormDBError {
     if (error instanceof FormDBError) return error;
-    const translated = translateError(error, this.#where, flight);
+    const translated = translateError(error, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
     if (translated.code === "FORMDB_STALE_PLAN") return translated;
     if (translated.sqlstate === "25006" && this.#readOnlyTransaction) {
       return new FormDBError("FORMDB_UNSUPPORTED", "A transaction that is read-only takes no writes", {

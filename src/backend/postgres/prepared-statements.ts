@@ -1,3 +1,4 @@
+import { StatementLru } from "../../cache/statement-lru.ts";
 import type { ColumnDecoder } from "./column-decoders.ts";
 
 /** What a connection knows of a statement that it prepared. */
@@ -12,12 +13,11 @@ export interface PreparedStatement {
  * next call carries its `Close` to the server, so that neither side ever keeps more than the limit.
  */
 export class PreparedStatements {
-  readonly #limit: number;
-  readonly #known = new Map<string, PreparedStatement>();
+  readonly #known: StatementLru<PreparedStatement>;
   #toClose: string[] = [];
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#known = new StatementLru(Math.max(1, limit), (name) => this.#toClose.push(name));
   }
 
   get size(): number {
@@ -30,35 +30,29 @@ export class PreparedStatements {
 
   /** The statement, which becomes the most recent; undefined where it is not prepared. */
   use(name: string): PreparedStatement | undefined {
-    const statement = this.#known.get(name);
-    if (statement === undefined) return undefined;
-    this.#known.delete(name);
-    this.#known.set(name, statement);
-    return statement;
+    return this.#known.get(name);
   }
 
   /** Takes a statement that the server has accepted. */
   add(name: string): PreparedStatement {
     const statement: PreparedStatement = { name, decoders: undefined };
     this.#known.set(name, statement);
-    if (this.#known.size > this.#limit) this.forget(this.#known.keys().next().value!);
     return statement;
   }
 
   /** Drops a statement on both sides. */
   forget(name: string): void {
-    if (this.#known.delete(name)) this.#toClose.push(name);
+    this.#known.delete(name);
   }
 
   /** A statement whose first use failed: the server may have it or not, and closing it is right in both cases. */
   uncertain(name: string): void {
-    this.#known.delete(name);
-    this.#toClose.push(name);
+    if (!this.#known.delete(name)) this.#toClose.push(name);
   }
 
   /** Drops a statement that the server does not have. */
   lost(name: string): void {
-    this.#known.delete(name);
+    if (this.#known.delete(name)) this.#toClose.pop();
   }
 
   /** The names to close on the server with the next call. They are the caller's now. */

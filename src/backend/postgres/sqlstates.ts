@@ -117,22 +117,19 @@ export const SQLSTATES: readonly SqlstateRule[] = Object.freeze([
     fatal: true,
     meaning: "the session was idle for too long",
   },
-  {
-    sqlstate: "OC000",
-    code: "FORMDB_SERIALIZATION",
-    meaning: "Aurora DSQL: another transaction changed the data",
-  },
-  {
-    sqlstate: "OC001",
-    code: "FORMDB_SERIALIZATION",
-    meaning: "Aurora DSQL: another transaction changed the schema",
-  },
 ] satisfies readonly SqlstateRule[]);
 
+/** For the codes by which an engine of its own asks for a transaction to be run again. */
+const RETRY: SqlstateRule = {
+  sqlstate: "",
+  code: "FORMDB_SERIALIZATION",
+  meaning: "the transaction must be run again",
+};
 const OTHER: SqlstateRule = { sqlstate: "", code: "FORMDB_ENGINE", meaning: "anything else" };
 const rules = new Map<string, SqlstateRule>(SQLSTATES.map((rule) => [rule.sqlstate, rule]));
 
-/** The rule for an SQLSTATE. */
-export function ruleOf(sqlstate: string): SqlstateRule {
+/** The rule for an SQLSTATE, on an engine that has these codes of its own for "run it again". */
+export function ruleOf(sqlstate: string, retryCodes: readonly string[] = []): SqlstateRule {
+  if (retryCodes.includes(sqlstate)) return RETRY;
   return rules.get(sqlstate) ?? rules.get(sqlstate.slice(0, 2)) ?? OTHER;
 }

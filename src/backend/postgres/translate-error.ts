@@ -33,12 +33,17 @@ export function sqlstateOf(error: unknown): string | undefined {
  * An error of the driver or the server as FormDB's own. For writes its field `outcome` says whether they were
  * certainly not applied (`rejected`) or nobody can tell (`unknown`); `sqlstate` is the server's name for it.
  */
-export function translateError(error: unknown, where: string, flight: Flight): FormDBError {
+export function translateError(
+  error: unknown,
+  where: string,
+  flight: Flight,
+  retryCodes: readonly string[] = [],
+): FormDBError {
   if (error instanceof FormDBError) return error;
   const sqlstate = sqlstateOf(error);
   return sqlstate === undefined
     ? lostError(error, where, flight)
-    : serverError(error as ServerError, sqlstate, where, flight);
+    : serverError(error as ServerError, sqlstate, where, flight, retryCodes);
 }
 
 /** The error for a connection that ended while something was on its way, or before. */
@@ -65,8 +70,14 @@ export function reasonOf(error: unknown): string {
   return message === "" ? ((error as ServerError).code ?? "no reason was given") : message;
 }
 
-function serverError(error: ServerError, sqlstate: string, where: string, flight: Flight): FormDBError {
-  const rule = ruleOf(sqlstate);
+function serverError(
+  error: ServerError,
+  sqlstate: string,
+  where: string,
+  flight: Flight,
+  retryCodes: readonly string[],
+): FormDBError {
+  const rule = ruleOf(sqlstate, retryCodes);
   let code: ErrorCode = rule.code;
   if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";

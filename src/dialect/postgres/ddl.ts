@@ -1,3 +1,4 @@
+import { FormDBError } from "../../base/errors.ts";
 import type { DdlDialect, DocumentPath, IndexDefinition } from "../ddl-dialect.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName, quote } from "./names.ts";
@@ -24,6 +25,9 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
     );
 
   function keys({ paths, unique }: IndexDefinition): string {
+    if (!profile.expressionIndexes) {
+      throw new FormDBError("FORMDB_UNSUPPORTED", `${profile.name} has no indexes over parts of documents`);
+    }
     const parts = expressions.indexColumns(paths, unique);
     return parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ");
   }

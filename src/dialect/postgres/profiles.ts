@@ -88,7 +88,6 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     idKind: "uuidv4",
     maxBatchRows: 1_000,
     maxBatchBytes: 4 * MIB,
-    retryCodes: ["CR000"],
     copy: false,
     collation: "",
     functions: false,

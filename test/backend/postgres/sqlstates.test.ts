@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ruleOf, SQLSTATES } from "../../../src/backend/postgres/sqlstates.ts";
 import { type Flight, translateError } from "../../../src/backend/postgres/translate-error.ts";
+import { PROFILES } from "../../../src/dialect/postgres/profiles.ts";
 
 /** An error as a server's message becomes one. */
 function serverError(code: string, fields: Record<string, string> = {}): Error {
@@ -36,7 +37,6 @@ describe("a server's error", () => {
   test.each<[string, string, boolean]>([
     ["40001", "FORMDB_SERIALIZATION", true],
     ["40P01", "FORMDB_SERIALIZATION", true],
-    ["OC000", "FORMDB_SERIALIZATION", true],
     ["55P03", "FORMDB_BUSY", true],
     ["53300", "FORMDB_BUSY", true],
     ["57P03", "FORMDB_CONNECT_FAILED", true],
@@ -47,6 +47,17 @@ describe("a server's error", () => {
     ["42601", "FORMDB_ENGINE", false],
   ])("%s becomes %s (retryable: %s)", (sqlstate, code, retryable) => {
     expect(translateError(serverError(sqlstate), "h:1", "read")).toMatchObject({ code, retryable, sqlstate });
+  });
+
+  test("asks for another try by the engine's own code only on that engine", () => {
+    const conflict = serverError("OC000");
+    const { retryCodes } = PROFILES.dsql;
+    expect(translateError(conflict, "h:1", "commit", retryCodes)).toMatchObject({
+      code: "FORMDB_SERIALIZATION",
+      retryable: true,
+      outcome: "rejected",
+    });
+    expect(translateError(conflict, "h:1", "commit").code).toBe("FORMDB_ENGINE");
   });
 
   test("tells a taken id from other keys", () => {
