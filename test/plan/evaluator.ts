@@ -193,7 +193,8 @@ function isKey(term: Term): boolean {
   return term.type === "path" && term.path.length === 1 && term.path[0] === "id";
 }
 
-function valueAt({ key, doc }: Stored, path: Path): unknown {
+/** What is at a path of a document, or null. */
+export function valueAt({ key, doc }: Stored, path: Path): unknown {
   if (path.length === 1 && path[0] === "id") return key;
   let value: unknown = doc;
   for (const part of path) {
