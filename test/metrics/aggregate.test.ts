@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { exportSnapshot, mergeSnapshots } from "../../src/metrics/aggregate.ts";
@@ -205,5 +207,11 @@ describe("SnapshotCollector", () => {
     expect(await collector.exportAsync()).toContain("\nformdb_query_total 5\n");
     for (const { thread } of workers) thread.postMessage("end");
     expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual([0, 0]);
+  });
+
+  test("collects from a real cluster, and keeps what a killed worker had counted", () => {
+    const program = fileURLToPath(new URL("./cluster-fixture.ts", import.meta.url));
+    const output = execFileSync(process.execPath, [program], { timeout: 50_000 });
+    expect(output.toString()).toBe("6\n6\n");
   });
 });
