@@ -14,9 +14,9 @@ import {
   BATCH_SIZE,
   batchedWrites,
   CITIES,
-  counts,
   lookUps,
   mixed,
+  scans,
   singleWrites,
   VISITS,
 } from "./demo/workloads.ts";
@@ -106,7 +106,7 @@ async function importCities(
   const input = await openInput(file, "json");
   interruption.signal.addEventListener("abort", () => input.stop(), { once: true });
   print(`Importing the cities of ${shownPath(file)} into ${url}`);
-  await using db = await open(url);
+  await using db = await open(url, { batch: { maxBatchSize: 1_000 } });
   const progress = startProgress({ totalBytes: input.sizeBytes, bytesRead: input.bytesRead }, process.stderr);
   const rejects: string[] = [];
   const outcome = await runImport(db, CITIES, sampled(readJson(input.chunks), sample), {
@@ -144,7 +144,7 @@ const INDEX = "demo_country_name";
 
 function scenarios(sample: readonly City[], ids: readonly string[]): Scenario[] {
   const read = (db: FormDB): Work => lookUps(db, sample);
-  const scan = (db: FormDB): Work => counts(db, sample);
+  const scan = (db: FormDB): Work => scans(db, sample);
   return [
     {
       name: "look-ups by index",
@@ -168,8 +168,8 @@ function scenarios(sample: readonly City[], ids: readonly string[]): Scenario[] 
       callers: 1,
       work: (db) => batchedWrites(db, sample),
     },
-    { name: "counts in a country", setting: "pool of 1", options: poolOf(1), callers: 8, work: scan },
-    { name: "counts in a country", setting: "pool of 4", options: poolOf(4), callers: 8, work: scan },
+    { name: "counts over a country", setting: "pool of 1", options: poolOf(1), callers: 8, work: scan },
+    { name: "counts over a country", setting: "pool of 4", options: poolOf(4), callers: 8, work: scan },
     {
       name: "mixed: 80 % queries, 10 % gets, 10 % writes",
       setting: "defaults, 8 callers",

@@ -38,13 +38,17 @@ export function withId(
   return { document: { ...document, id }, made: false };
 }
 
+/**
+ * The place comes first, as the time does in a UUIDv7, so that an import's ids ascend: a B-tree then grows at one
+ * end, which on SQLite imports nearly twice as fast as ids in no order.
+ */
 function madeId(source: string, number: number, content: string): string {
-  // Lengths are no concern: a newline can be in none of the three but as \n in the JSON text.
+  const place = number.toString(16).padStart(12, "0");
   const hex = hash("sha256", `${JSON.stringify(source)}\n${number}\n${content}`, "hex");
-  const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+  const variant = ((Number.parseInt(hex[0]!, 16) & 0x3) | 0x8).toString(16);
   return (
-    `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-` +
-    `${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+    `${place.slice(0, 8)}-${place.slice(8)}-8${hex.slice(1, 4)}-` +
+    `${variant}${hex.slice(4, 7)}-${hex.slice(7, 19)}`
   );
 }
 

@@ -13,6 +13,7 @@ const SAMPLE_EVERY = 41;
 export interface City {
   readonly name: string;
   readonly country: string;
+  readonly lat: string;
 }
 
 /** Where the cities are: beside this package, or in the directory that the command was called from. */
@@ -35,8 +36,8 @@ export function citiesFile(): string {
 export async function* sampled(entries: AsyncIterable<Entry>, sample: City[]): AsyncGenerator<Entry> {
   for await (const entry of entries) {
     if (entry.error === undefined && entry.number % SAMPLE_EVERY === 0) {
-      const { name, country } = entry.document;
-      if (typeof name === "string" && typeof country === "string") sample.push({ name, country });
+      const { name, country, lat } = entry.document;
+      sample.push({ name: String(name), country: String(country), lat: String(lat) });
     }
     yield entry;
   }

@@ -48,7 +48,8 @@ async function run(
   const caller = async (): Promise<void> => {
     while (!signal.aborted && performance.now() < until) {
       const called = process.hrtime.bigint();
-      operations += await work();
+      const done = await work();
+      operations += done;
       const nanoseconds = process.hrtime.bigint() - called;
       latencies?.record(nanoseconds > 0n ? nanoseconds : 1n);
     }
