@@ -6,10 +6,8 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 if (cluster.isPrimary) {
   const collector = new SnapshotCollector({ own: new Metrics(), timeoutMs: 30_000 });
   const workers = [1, 2, 3].map((queries) => cluster.fork({ QUERIES: String(queries) }));
-  for (const worker of workers) {
-    await new Promise((resolve) => worker.once("message", resolve));
-    collector.attach(String(worker.id), clusterChannel(worker));
-  }
+  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("message", resolve))));
+  for (const worker of workers) collector.attach(String(worker.id), clusterChannel(worker));
   const total = async (): Promise<string | undefined> =>
     /^formdb_query_total (\d+)$/m.exec(await collector.exportAsync())?.[1];
   console.log(await total());
