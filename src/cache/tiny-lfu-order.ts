@@ -1,6 +1,7 @@
 import type { Entry, Segment } from "./entry.ts";
-import type { EvictionOrder } from "./eviction-order.ts";
+import { type EvictionOrder, LruOrder } from "./eviction-order.ts";
 import { FrequencySketch } from "./frequency-sketch.ts";
+import { OrderDuel } from "./order-duel.ts";
 import { RecencyList } from "./recency-list.ts";
 
 /** The part of the cache that takes in every newcomer. */
@@ -15,17 +16,29 @@ export const PROTECTED_SHARE = 0.8;
  * only if it was looked for more often lately than the one that would have to leave for it; otherwise it is itself the
  * victim. Equals do not replace each other: that is what makes a loop longer than the cache keep a part of it.
  * Those that stay are on *probation*, and *protected* once they were used there.
+ *
+ * Where popularity moves on faster than counts can follow, LRU is better. An `OrderDuel` finds out, and as long as LRU
+ * would win the window is the whole cache, which is LRU.
  */
 export class TinyLfuOrder<Plan> implements EvictionOrder<Plan> {
   readonly #sketch: FrequencySketch;
+  readonly #duel: OrderDuel | undefined;
   readonly #lists: Readonly<Record<Segment, RecencyList<Plan>>> = {
     window: new RecencyList<Plan>(),
     probation: new RecencyList<Plan>(),
     protected: new RecencyList<Plan>(),
   };
 
-  constructor(maxSize: number) {
+  /** With `adaptive` false the window keeps its size: so does the one that duels with LRU. */
+  constructor(maxSize: number, adaptive = true) {
     this.#sketch = new FrequencySketch(maxSize);
+    if (adaptive) {
+      this.#duel = new OrderDuel(
+        maxSize,
+        (size) => new TinyLfuOrder(size, false),
+        () => new LruOrder(),
+      );
+    }
   }
 
   add(entry: Entry<Plan>): void {
@@ -34,7 +47,7 @@ export class TinyLfuOrder<Plan> implements EvictionOrder<Plan> {
   }
 
   use(entry: Entry<Plan>): void {
-    this.#sketch.count(entry.hash);
+    this.#count(entry.hash);
     if (entry.segment !== "probation") {
       this.#lists[entry.segment].use(entry);
       return;
@@ -46,7 +59,7 @@ export class TinyLfuOrder<Plan> implements EvictionOrder<Plan> {
   }
 
   miss(hash: number): void {
-    this.#sketch.count(hash);
+    this.#count(hash);
   }
 
   remove(entry: Entry<Plan>): void {
@@ -91,7 +104,13 @@ export class TinyLfuOrder<Plan> implements EvictionOrder<Plan> {
   /** By the entries that there are, since bytes may bound the cache long before their number does. */
   #windowOverflows(): boolean {
     const { window } = this.#lists;
-    return window.size > Math.max(1, Math.floor((window.size + this.#mainSize) * WINDOW_SHARE));
+    const windowShare = this.#duel?.secondWins ? 1 : WINDOW_SHARE;
+    return window.size > Math.max(1, Math.floor((window.size + this.#mainSize) * windowShare));
+  }
+
+  #count(hash: number): void {
+    this.#sketch.count(hash);
+    this.#duel?.lookUp(hash);
   }
 
   #move(entry: Entry<Plan>, segment: Segment): void {
