@@ -1,0 +1,141 @@
+import { FormDBError, messageOf } from "../base/errors.ts";
+import type { AcquireFailureReason } from "../base/observer.ts";
+import { configError, show } from "../base/options.ts";
+import type { HolderReport } from "./holders.ts";
+import type { PoolStats } from "./stats.ts";
+
+/** What is known at the moment when a caller is told that it gets nothing. */
+export interface Circumstances {
+  readonly stats: PoolStats;
+  readonly waitMs: number;
+  readonly lastConnectError: unknown;
+}
+
+/** A delay of the event loop that is worth mentioning, in milliseconds. */
+const NOTABLE_DELAY_MS = 100;
+
+/**
+ * The error of a caller whose time ran out: what the pool looked like, who holds what, and whether the
+ * event loop rather than the pool is to blame.
+ */
+export function acquireTimeout(
+  { stats, waitMs, lastConnectError }: Circumstances,
+  timeoutMs: number,
+  eventLoopDelayMs: number,
+  holders: readonly HolderReport[] | undefined,
+): FormDBError {
+  const parts = [
+    `No connection could be had within ${timeoutMs} ms: ${counts(stats)}`,
+    ...(lastConnectError === undefined
+      ? []
+      : [`the last attempt to connect failed: ${messageOf(lastConnectError)}`]),
+    ...(eventLoopDelayMs < NOTABLE_DELAY_MS
+      ? []
+      : [
+          `the event loop was blocked for ${Math.round(eventLoopDelayMs)} ms, so the database may not be to blame`,
+        ]),
+    ...(holders === undefined || holders.length === 0 ? [] : [`held the longest: ${held(holders[0]!)}`]),
+  ];
+  return failure("FORMDB_POOL_TIMEOUT", parts.join("; "), lastConnectError, {
+    ...facts(stats, waitMs, lastConnectError),
+    timeoutMs,
+    eventLoopDelayMs,
+    ...(holders === undefined ? {} : { holders }),
+  });
+}
+
+/** The error of a caller inside `use` that waits for a connection which only its own end could free. */
+export function nestedAcquire({ stats, waitMs }: Circumstances): FormDBError {
+  return new FormDBError(
+    "FORMDB_POOL_TIMEOUT",
+    `No connection can ever be had: all ${stats.max} are held by use() calls that wait for another one themselves; ` +
+      "take one connection for the whole of the work, or allow more than such calls can nest",
+    { retryable: false, details: { ...facts(stats, waitMs, undefined), nested: true } },
+  );
+}
+
+export function connectFailed({ stats, waitMs, lastConnectError }: Circumstances): FormDBError {
+  return failure(
+    "FORMDB_CONNECT_FAILED",
+    `No connection could be opened and none is left to wait for: ${messageOf(lastConnectError)}`,
+    lastConnectError,
+    facts(stats, waitMs, lastConnectError),
+  );
+}
+
+export function queueFull({ stats, waitMs }: Circumstances, shed: boolean, maxWaiting: number): FormDBError {
+  const why = shed
+    ? `callers have stood in line too long, this one for ${Math.round(waitMs)} ms, and are being turned away`
+    : `${stats.waiting} callers wait already, and no more than ${maxWaiting} may`;
+  return new FormDBError("FORMDB_POOL_QUEUE_FULL", `The pool can't take another caller: ${why}`, {
+    details: { ...facts(stats, waitMs, undefined), shed },
+  });
+}
+
+export function connectionLost(): FormDBError {
+  return new FormDBError("FORMDB_CONNECTION_LOST", "The connection was lost, for no reason that it gave");
+}
+
+export function refused(state: "paused" | "draining" | "closing" | "closed"): FormDBError {
+  return state === "paused" || state === "draining"
+    ? new FormDBError("FORMDB_POOL_PAUSED", `The pool lends nothing while it is ${state}; resume() ends that`)
+    : new FormDBError("FORMDB_POOL_CLOSED", `The pool lends nothing any more: it is ${state}`);
+}
+
+export function notLent(resource: unknown, state: string | undefined): FormDBError {
+  const found =
+    state === undefined
+      ? "never came from this pool, or has left it"
+      : `was given back already and is ${state}`;
+  return configError(`A resource must be lent to be released, but this one ${found}: ${show(resource)}`);
+}
+
+/** The observer's word for an error that ended an acquire. */
+export function reasonOf({ code }: FormDBError): AcquireFailureReason {
+  switch (code) {
+    case "FORMDB_POOL_TIMEOUT":
+      return "timeout";
+    case "FORMDB_ABORTED":
+      return "aborted";
+    case "FORMDB_POOL_PAUSED":
+      return "poolPaused";
+    case "FORMDB_POOL_QUEUE_FULL":
+      return "queueFull";
+    case "FORMDB_CONNECT_FAILED":
+      return "connectError";
+    default:
+      return "poolClosed";
+  }
+}
+
+function failure(
+  code: "FORMDB_POOL_TIMEOUT" | "FORMDB_CONNECT_FAILED",
+  message: string,
+  cause: unknown,
+  details: Readonly<Record<string, unknown>>,
+): FormDBError {
+  return new FormDBError(code, message, { cause, details });
+}
+
+function counts({ total, max, idle, inUse, pending, waiting }: PoolStats): string {
+  return `${total} of at most ${max} connections are open (${inUse} in use, ${idle} idle), ${pending} being opened, ${waiting} other callers wait`;
+}
+
+function facts(stats: PoolStats, waitMs: number, lastConnectError: unknown): Record<string, unknown> {
+  const { total, idle, inUse, waiting, pending, min, max } = stats;
+  return {
+    total,
+    idle,
+    inUse,
+    waiting,
+    pending,
+    min,
+    max,
+    waitMs,
+    ...(lastConnectError === undefined ? {} : { lastConnectError: messageOf(lastConnectError) }),
+  };
+}
+
+function held({ connection, heldMs, stack }: HolderReport): string {
+  return `connection ${connection} for ${heldMs} ms${stack === undefined ? "" : ` from\n${stack}\n`}`;
+}

@@ -1,0 +1,276 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { PoolObserver } from "../base/observer.ts";
+import type { OptionCheck } from "../base/options.ts";
+import {
+  boolean,
+  checkOptions,
+  configError,
+  func,
+  integer,
+  milliseconds,
+  number,
+  object,
+} from "../base/options.ts";
+import type { LeakReport } from "./holders.ts";
+
+/** What a pool is made of and how it behaves. Only `create` is needed. */
+export interface PoolOptions<T> {
+  /**
+   * Opens a resource; `host` is the one that the pool chose, empty without `hosts`. The signal fires when
+   * the pool no longer wants it; what still arrives then is destroyed.
+   */
+  readonly create: (signal: AbortSignal, host: string) => T | PromiseLike<T>;
+  /** Closes a resource. Without it the resource's `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. */
+  readonly destroy?: ((resource: T) => unknown) | undefined;
+  /** Proof that a resource still works; false or an error evicts it. */
+  readonly validate?: ((resource: T) => unknown) | undefined;
+  /** Cleans a resource that was given back, before anyone else gets it; false or an error evicts it. */
+  readonly reset?: ((resource: T) => unknown) | undefined;
+  /**
+   * Whether a resource is of no use after this error. Without it every error given to `release` or
+   * thrown inside `use` is fatal: a pool that can't tell assumes the worst.
+   */
+  readonly isFatal?: ((error: unknown) => boolean) | undefined;
+  /** Whether this error says that every open resource is to be replaced, as after a failover. */
+  readonly invalidates?: ((error: unknown) => boolean) | undefined;
+  /** Called once for each resource; `report` tells the pool that the resource was lost, at any time. */
+  readonly watch?: ((resource: T, report: (error: unknown) => void) => void) | undefined;
+  /** Whether a resource already holds what `acquire({ prefer })` asks for, a prepared statement say. */
+  readonly holds?: ((resource: T, key: string) => boolean) | undefined;
+  /** Hosts to spread over: opened where fewest are open, lent where fewest are in use. */
+  readonly hosts?: readonly string[] | undefined;
+
+  /** Kept open in the background. Default 2, or `maxConnections` where that is less. */
+  readonly minConnections?: number | undefined;
+  /** Never more than this, opening ones included. Default 10. */
+  readonly maxConnections?: number | undefined;
+  /** Opening at a time. Default 2. */
+  readonly maxConnecting?: number | undefined;
+  /** Callers that may wait; the next one fails with `FORMDB_POOL_QUEUE_FULL`. Default 10 000. */
+  readonly maxWaiting?: number | undefined;
+  /** How long a caller waits unless it says otherwise. Default 5 000. */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** Beyond the minimum, unused for this long, a resource is closed. Default 30 000. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** A resource is replaced at this age. Default 1 800 000. */
+  readonly maxLifetimeMs?: number | undefined;
+  /** The share of the lifetime, 0 to 1, that chance takes off it. Default 0.1. */
+  readonly lifetimeJitter?: number | undefined;
+  /** Idle resources are validated this often. Default never. */
+  readonly keepaliveMs?: number | undefined;
+  /** A resource idle for longer is validated before it is lent. Default 1 000. */
+  readonly validateAfterIdleMs?: number | undefined;
+  /** A resource is closed after so many loans. Default without end. */
+  readonly maxUses?: number | undefined;
+  /** How long `create` may take. Default 10 000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long `validate` and `reset` may take each. Default 2 500. */
+  readonly validateTimeoutMs?: number | undefined;
+  /** How long closing the pool waits for one `destroy`. Default 5 000. */
+  readonly destroyTimeoutMs?: number | undefined;
+  /** Failures in a row, while nothing is open, after which all who wait are told. Default 3. */
+  readonly connectAttempts?: number | undefined;
+  /** The pause after a first failure; it doubles with each further one, and chance takes up to half off. Default 50. */
+  readonly connectBackoffMs?: number | undefined;
+  /** The longest such pause. Default 5 000. */
+  readonly connectBackoffMaxMs?: number | undefined;
+  /** CoDel: sheds callers once all have waited longer than this for `codelIntervalMs`. Default off. */
+  readonly codelTargetMs?: number | undefined;
+  /** Default 100. */
+  readonly codelIntervalMs?: number | undefined;
+  /** Remembers from where each resource was acquired, for errors and warnings. Costs a stack trace each. */
+  readonly trackHolders?: boolean | undefined;
+  /** A loan longer than this is reported once. Default never. */
+  readonly leakThresholdMs?: number | undefined;
+  /** Hears of such a loan. Default a process warning. */
+  readonly onLeak?: ((report: LeakReport) => void) | undefined;
+  /** Reports a nested acquire inside `use` that can never be served. */
+  readonly detectNested?: boolean | undefined;
+  /** The pool lends nothing before `resume()`. */
+  readonly startPaused?: boolean | undefined;
+  readonly clock?: Clock | undefined;
+  readonly observer?: PoolObserver | undefined;
+  /** Chance, from 0 to 1, for jitter. */
+  readonly random?: (() => number) | undefined;
+}
+
+const hostList: OptionCheck = (value) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((host) => typeof host === "string" && host !== "") &&
+  new Set(value).size === value.length
+    ? undefined
+    : "a list of distinct host names";
+
+const SIZE_CHECKS: Readonly<Record<"min" | "max", OptionCheck>> = {
+  min: integer(0, 100_000),
+  max: integer(1, 100_000),
+};
+
+const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
+  create: func,
+  destroy: func,
+  validate: func,
+  reset: func,
+  isFatal: func,
+  invalidates: func,
+  watch: func,
+  holds: func,
+  hosts: hostList,
+  minConnections: SIZE_CHECKS.min,
+  maxConnections: SIZE_CHECKS.max,
+  maxConnecting: integer(1),
+  maxWaiting: integer(0, Infinity),
+  acquireTimeoutMs: milliseconds,
+  idleTimeoutMs: milliseconds,
+  maxLifetimeMs: number(1, Infinity),
+  lifetimeJitter: number(0, 1),
+  keepaliveMs: number(1, Infinity),
+  validateAfterIdleMs: milliseconds,
+  maxUses: integer(1, Infinity),
+  connectTimeoutMs: number(1, Infinity),
+  validateTimeoutMs: number(1, Infinity),
+  destroyTimeoutMs: milliseconds,
+  connectAttempts: integer(1, Infinity),
+  connectBackoffMs: number(1),
+  connectBackoffMaxMs: number(1),
+  codelTargetMs: number(0),
+  codelIntervalMs: number(1),
+  trackHolders: boolean,
+  leakThresholdMs: number(1, Infinity),
+  onLeak: func,
+  detectNested: boolean,
+  startPaused: boolean,
+  clock: object,
+  observer: object,
+  random: func,
+};
+
+/** Options with every default filled in. Sizes can change later; the rest is fixed. */
+export interface PoolSettings<T> {
+  readonly create: PoolOptions<T>["create"];
+  readonly destroy: (resource: T) => unknown;
+  readonly validate: ((resource: T) => unknown) | undefined;
+  readonly reset: ((resource: T) => unknown) | undefined;
+  readonly isFatal: (error: unknown) => boolean;
+  readonly invalidates: ((error: unknown) => boolean) | undefined;
+  readonly watch: ((resource: T, report: (error: unknown) => void) => void) | undefined;
+  readonly holds: ((resource: T, key: string) => boolean) | undefined;
+  readonly hosts: readonly string[];
+  readonly maxConnecting: number;
+  readonly maxWaiting: number;
+  readonly acquireTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+  readonly lifetimeJitter: number;
+  readonly keepaliveMs: number;
+  readonly validateAfterIdleMs: number;
+  readonly maxUses: number;
+  readonly connectTimeoutMs: number;
+  readonly validateTimeoutMs: number;
+  readonly destroyTimeoutMs: number;
+  readonly connectAttempts: number;
+  readonly connectBackoffMs: number;
+  readonly connectBackoffMaxMs: number;
+  readonly leakThresholdMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Least and most connections. */
+export interface PoolSize {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Checks the options and fills in the defaults. Throws `FORMDB_CONFIG`. */
+export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
+  if (typeof options !== "object" || options === null) {
+    throw configError("A pool's options must be an object with at least create");
+  }
+  checkOptions("Pool", options, CHECKS);
+  if (options.create === undefined) throw configError("A pool needs the option create", "create");
+  const { keepaliveMs = Infinity, validate, connectBackoffMs = 50, connectBackoffMaxMs = 5_000 } = options;
+  if (keepaliveMs !== Infinity && validate === undefined) {
+    throw configError("Pool's option keepaliveMs needs the option validate", "keepaliveMs", keepaliveMs);
+  }
+  if (connectBackoffMs > connectBackoffMaxMs) {
+    throw configError(
+      `Pool's option connectBackoffMs must be at most connectBackoffMaxMs (${connectBackoffMaxMs}), not ${connectBackoffMs}`,
+      "connectBackoffMs",
+      connectBackoffMs,
+    );
+  }
+  return Object.freeze({
+    create: options.create,
+    destroy: options.destroy ?? dispose,
+    validate,
+    reset: options.reset,
+    isFatal: options.isFatal ?? (() => true),
+    invalidates: options.invalidates,
+    watch: options.watch,
+    holds: options.holds,
+    hosts: Object.freeze([...(options.hosts ?? [""])]),
+    maxConnecting: options.maxConnecting ?? 2,
+    maxWaiting: options.maxWaiting ?? 10_000,
+    acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
+    maxLifetimeMs: options.maxLifetimeMs ?? 1_800_000,
+    lifetimeJitter: options.lifetimeJitter ?? 0.1,
+    keepaliveMs,
+    validateAfterIdleMs: options.validateAfterIdleMs ?? 1_000,
+    maxUses: options.maxUses ?? Infinity,
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    validateTimeoutMs: options.validateTimeoutMs ?? 2_500,
+    destroyTimeoutMs: options.destroyTimeoutMs ?? 5_000,
+    connectAttempts: options.connectAttempts ?? 3,
+    connectBackoffMs,
+    connectBackoffMaxMs,
+    leakThresholdMs: options.leakThresholdMs ?? Infinity,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  });
+}
+
+const DEFAULT_MIN = 2;
+const DEFAULT_MAX = 10;
+
+/** The sizes to start with: a default gives way to the one that was given. */
+export function sizeOf({ minConnections, maxConnections }: Partial<PoolOptions<never>>): PoolSize {
+  const max = maxConnections ?? Math.max(DEFAULT_MAX, minConnections ?? 0);
+  return ordered({ min: minConnections ?? Math.min(DEFAULT_MIN, max), max });
+}
+
+/** The sizes after a change of one or both. Throws `FORMDB_CONFIG`. */
+export function resized(size: PoolSize, change: Partial<PoolSize>): PoolSize {
+  checkOptions("Pool.resize", change, SIZE_CHECKS);
+  return ordered({ min: change.min ?? size.min, max: change.max ?? size.max });
+}
+
+function ordered({ min, max }: PoolSize): PoolSize {
+  if (min > max) {
+    throw configError(`A pool's minimum of connections must be at most its maximum (${max}), not ${min}`);
+  }
+  return Object.freeze({ min, max });
+}
+
+function dispose(resource: unknown): unknown {
+  if (typeof resource !== "object" || resource === null) return undefined;
+  const { [Symbol.asyncDispose]: end, [Symbol.dispose]: endNow } = resource as Partial<
+    AsyncDisposable & Disposable
+  >;
+  return (end ?? endNow)?.call(resource);
+}
+
+/** Calls a predicate that the user gave; one that throws has said nothing good. */
+export function judge(predicate: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return predicate(error);
+  } catch (failure) {
+    process.emitWarning(`A pool's predicate failed: ${messageOf(failure)}`, {
+      code: "FORMDB_POOL_PREDICATE",
+    });
+    return true;
+  }
+}

@@ -1,0 +1,148 @@
+import type { Waiter } from "./waiter.ts";
+
+/** The waiters of one priority, first come first. */
+export interface PriorityLevel<T> {
+  readonly priority: number;
+  first: Waiter<T> | undefined;
+  last: Waiter<T> | undefined;
+}
+
+/** The waiters of one timeout. They came in order, so their deadlines are in order too. */
+export interface DeadlineList<T> {
+  readonly timeoutMs: number;
+  first: Waiter<T> | undefined;
+  last: Waiter<T> | undefined;
+}
+
+/**
+ * Callers in the order in which they are served: by priority, higher first, then by arrival. A second set of
+ * lists, one for each timeout in use, finds those whose time is up without a timer for each or a heap: as
+ * libuv's and Node's own timer lists do. Joining, leaving and being served take constant time.
+ */
+export class WaitQueue<T> {
+  readonly #normal: PriorityLevel<T> = { priority: 0, first: undefined, last: undefined };
+  /** Higher priorities first; the level of priority 0 always stays. */
+  readonly #levels: PriorityLevel<T>[] = [this.#normal];
+  readonly #usual: DeadlineList<T>;
+  readonly #byTimeout: Map<number, DeadlineList<T>> = new Map();
+  #length = 0;
+
+  constructor(usualTimeoutMs: number) {
+    this.#usual = { timeoutMs: usualTimeoutMs, first: undefined, last: undefined };
+    this.#byTimeout.set(usualTimeoutMs, this.#usual);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Who is served next. */
+  peek(): Waiter<T> | undefined {
+    if (this.#length === 0) return undefined;
+    for (const level of this.#levels) if (level.first !== undefined) return level.first;
+    return undefined;
+  }
+
+  push(waiter: Waiter<T>): void {
+    const level = waiter.priority === 0 ? this.#normal : this.#level(waiter.priority);
+    waiter.level = level;
+    waiter.ahead = level.last;
+    if (level.last === undefined) level.first = waiter;
+    else level.last.behind = waiter;
+    level.last = waiter;
+    this.#length++;
+
+    if (waiter.timeoutMs === Infinity) return;
+    const list = waiter.timeoutMs === this.#usual.timeoutMs ? this.#usual : this.#list(waiter.timeoutMs);
+    waiter.deadlines = list;
+    waiter.sooner = list.last;
+    if (list.last === undefined) list.first = waiter;
+    else list.last.later = waiter;
+    list.last = waiter;
+  }
+
+  /** Takes a waiter out; false when it waits no more. */
+  remove(waiter: Waiter<T>): boolean {
+    const level = waiter.level;
+    if (level === undefined) return false;
+    waiter.level = undefined;
+    if (waiter.ahead === undefined) level.first = waiter.behind;
+    else waiter.ahead.behind = waiter.behind;
+    if (waiter.behind === undefined) level.last = waiter.ahead;
+    else waiter.behind.ahead = waiter.ahead;
+    if (level.first === undefined && level !== this.#normal)
+      this.#levels.splice(this.#levels.indexOf(level), 1);
+    waiter.ahead = undefined;
+    waiter.behind = undefined;
+    this.#length--;
+    this.#forgetDeadline(waiter);
+    waiter.leave();
+    return true;
+  }
+
+  /** The soonest deadline; looks at one waiter for each timeout in use. */
+  nextDeadline(): number {
+    let next = Infinity;
+    for (const { first } of this.#byTimeout.values()) {
+      if (first !== undefined && first.deadline < next) next = first.deadline;
+    }
+    return next;
+  }
+
+  /** A waiter whose deadline is not after `now`. */
+  firstExpired(now: number): Waiter<T> | undefined {
+    for (const { first } of this.#byTimeout.values()) {
+      if (first !== undefined && first.deadline <= now) return first;
+    }
+    return undefined;
+  }
+
+  /** When the one who came first came; `Infinity` when nobody waits. */
+  oldestSince(): number {
+    let oldest = Infinity;
+    for (const { first } of this.#levels)
+      if (first !== undefined && first.since < oldest) oldest = first.since;
+    return oldest;
+  }
+
+  /** All waiters, in order of service. */
+  list(): Waiter<T>[] {
+    const waiters: Waiter<T>[] = [];
+    for (const level of this.#levels) {
+      for (let waiter = level.first; waiter !== undefined; waiter = waiter.behind) waiters.push(waiter);
+    }
+    return waiters;
+  }
+
+  #level(priority: number): PriorityLevel<T> {
+    let at = 0;
+    while (at < this.#levels.length && this.#levels[at]!.priority > priority) at++;
+    const found = this.#levels[at];
+    if (found?.priority === priority) return found;
+    const level = { priority, first: undefined, last: undefined };
+    this.#levels.splice(at, 0, level);
+    return level;
+  }
+
+  #list(timeoutMs: number): DeadlineList<T> {
+    let list = this.#byTimeout.get(timeoutMs);
+    if (list === undefined) {
+      list = { timeoutMs, first: undefined, last: undefined };
+      this.#byTimeout.set(timeoutMs, list);
+    }
+    return list;
+  }
+
+  #forgetDeadline(waiter: Waiter<T>): void {
+    const list = waiter.deadlines;
+    if (list === undefined) return;
+    waiter.deadlines = undefined;
+    if (waiter.sooner === undefined) list.first = waiter.later;
+    else waiter.sooner.later = waiter.later;
+    if (waiter.later === undefined) list.last = waiter.sooner;
+    else waiter.later.sooner = waiter.sooner;
+    if (list.first === undefined && list !== this.#usual) this.#byTimeout.delete(list.timeoutMs);
+    waiter.sooner = undefined;
+    waiter.later = undefined;
+  }
+}
