@@ -63,7 +63,10 @@ const statement: EngineStatement = {
   returnsRows: true,
 };
 let turn = 0;
-const next = (): string => key((turn = (turn + 7919) % DOCUMENTS));
+function next(): string {
+  turn = (turn + 7_919) % DOCUMENTS;
+  return key(turn);
+}
 
 async function reads(read: () => Promise<unknown>): Promise<void> {
   for (let i = 0; i < READS; i++) await read();

@@ -157,7 +157,8 @@ function readHosts(text: string, ports: string | undefined): readonly HostAddres
 }
 
 function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | undefined {
-  const mode = oneOf(parameters, "sslmode", SSL_MODES);
+  const given = parameters.has("sslmode") ? parameters : new Map([["sslmode", process.env.PGSSLMODE ?? ""]]);
+  const mode = oneOf(given, "sslmode", SSL_MODES);
   const file = (name: string): Buffer | undefined => {
     const path = parameters.get(name);
     if (path === undefined || path === "") return undefined;

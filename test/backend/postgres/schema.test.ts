@@ -1,0 +1,135 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import type { IndexDefinition } from "../../../src/dialect/ddl-dialect.ts";
+import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+
+const open = new OpenBackends();
+afterEach(() => open.closeAll());
+
+describe.each(postgresVersions())("the schema on PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+  afterAll(() => server.remove());
+
+  async function fresh(): Promise<{ backend: PostgresBackend; connection: PostgresConnection; url: string }> {
+    const url = await server.createDatabase();
+    const backend = await open.start(url);
+    return { backend, connection: await open.connect(backend), url };
+  }
+
+  async function list(
+    connection: PostgresConnection,
+    text: string,
+  ): Promise<readonly (readonly unknown[])[]> {
+    return (await connection.execute(statement(text), [])).rows;
+  }
+
+  async function createIndex(
+    backend: PostgresBackend,
+    connection: PostgresConnection,
+    index: IndexDefinition,
+  ): Promise<void> {
+    for (const text of backend.dialect.ddl.createIndex(index)) await connection.execute(once(text), []);
+  }
+
+  test("can be made by several processes at the same time", async () => {
+    const url = await server.createDatabase();
+    const backends = await Promise.all(Array.from({ length: 5 }, () => open.start(url)));
+    const connections = await Promise.all(backends.map((backend) => open.connect(backend)));
+    await Promise.all(
+      connections.flatMap(async (connection, i) => {
+        for (const name of ["one", "two", "three"]) await createCollection(backends[i]!, connection, name);
+      }),
+    );
+    const found = await list(connections[0]!, backends[0]!.dialect.ddl.listCollections);
+    expect(found).toEqual([["one"], ["three"], ["two"]]);
+  });
+
+  test("is not touched again by a role that may make no tables", async () => {
+    const { url } = await fresh();
+    await server.query("DROP ROLE IF EXISTS guest");
+    await server.query("CREATE ROLE guest LOGIN");
+    const guest = await open.start(url.replace("formdb@", "guest@"));
+    expect(await (await open.connect(guest)).ping()).toBe(true);
+  });
+
+  test("lists collections, and no other tables", async () => {
+    const { backend, connection } = await fresh();
+    await createCollection(backend, connection, "Mixed_Case");
+    await connection.execute(once("CREATE TABLE other (id text, doc jsonb)"), []);
+    await connection.execute(
+      once('CREATE VIEW seen AS SELECT id, doc, version, updated_at FROM "Mixed_Case"'),
+      [],
+    );
+    expect(await list(connection, backend.dialect.ddl.listCollections)).toEqual([["Mixed_Case"]]);
+    for (const text of backend.dialect.ddl
+      .dropCollection("Mixed_Case")
+      .map((text) => text.replace('"Mixed_Case"', '"Mixed_Case" CASCADE'))) {
+      await connection.execute(once(text), []);
+    }
+    expect(await list(connection, backend.dialect.ddl.listCollections)).toEqual([]);
+  });
+
+  test("keeps an index and its entry together, whatever its name", async () => {
+    const { backend, connection } = await fresh();
+    await createCollection(backend, connection, "a");
+    await createCollection(backend, connection, "a_b");
+    const paths = [["it's", 0, "x\\y"], ["id"]];
+    await createIndex(backend, connection, { collection: "a", name: "b_c", paths, unique: false });
+    await createIndex(backend, connection, { collection: "a_b", name: "c", paths: [["n"]], unique: true });
+    expect(await list(connection, backend.dialect.ddl.listIndexes)).toEqual([
+      ["a", "b_c", JSON.stringify(paths), false],
+      ["a_b", "c", '[["n"]]', true],
+    ]);
+    for (const text of backend.dialect.ddl.dropIndex("a", "b_c")) await connection.execute(once(text), []);
+    expect(await list(connection, backend.dialect.ddl.listIndexes)).toHaveLength(1);
+    const left = await list(connection, "SELECT indexname::text FROM pg_indexes WHERE tablename = 'a'");
+    expect(left).toEqual([[backend.dialect.ddl.primaryKeyName("a")]]);
+  });
+
+  test("keeps no entry of an index that could not be made", async () => {
+    const { backend, connection } = await fresh();
+    await createCollection(backend, connection, "people");
+    const json = ['{"mail": "x"}', '{"mail": "x"}'];
+    await connection.write({ kind: "insert", collection: "people", ids: ["1", "2"], json, token: undefined });
+    const index = { collection: "people", name: "by_mail", paths: [["mail"]], unique: true };
+    expect(await failure(createIndex(backend, connection, index))).toMatchObject({
+      code: "FORMDB_CONSTRAINT",
+    });
+    expect(await list(connection, backend.dialect.ddl.listIndexes)).toEqual([]);
+    await connection.write({ kind: "delete", collection: "people", ids: ["2"], json: [], token: undefined });
+    await createIndex(backend, connection, index);
+    const taken = connection.write({
+      kind: "insert",
+      collection: "people",
+      ids: ["3"],
+      json: ['{"mail": "x"}'],
+      token: "t",
+    });
+    expect(await failure(taken)).toMatchObject({
+      code: "FORMDB_CONSTRAINT",
+      sqlstate: "23505",
+      outcome: "rejected",
+    });
+  });
+
+  test("is refused where text is not kept as UTF-8", async () => {
+    await server.query(
+      "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER 'libc' TEMPLATE template0",
+    );
+    const error = await failure(open.start(server.urlOf("latin")));
+    expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED" });
+    expect(error.message).toMatch(/encoding must be UTF8, not LATIN1/);
+  });
+
+  test("has no indexes over documents on an engine without them", async () => {
+    const backend = await open.start(server.url, { profileOverrides: { expressionIndexes: false } });
+    expect(() =>
+      backend.dialect.ddl.createIndex({ collection: "c", name: "n", paths: [["x"]], unique: false }),
+    ).toThrow(/no indexes over parts of documents/);
+  });
+});
