@@ -21,18 +21,28 @@ export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSn
       for (const series of family.series) add(merging, series);
     }
   }
-  return { families: Array.from(families.values(), finish) };
+  return { constLabels: commonLabels(snapshots), families: Array.from(families.values(), finish) };
+}
+
+/** The constant labels that all snapshots agree on: another would be wrong of the sum. */
+function commonLabels(snapshots: readonly MetricsSnapshot[]): Record<string, string> {
+  const [first, ...others] = snapshots
+    .filter(({ families }) => families.length > 0)
+    .map(({ constLabels }) => constLabels ?? {});
+  return Object.fromEntries(
+    Object.entries(first ?? {}).filter(([name, value]) => others.every((labels) => labels[name] === value)),
+  );
 }
 
 /** Only what adds up over a process' life: what stays of one that has ended. */
-export function totalsOf({ families }: MetricsSnapshot): MetricsSnapshot {
-  return { families: families.filter(({ type }) => type !== "gauge") };
+export function totalsOf({ constLabels, families }: MetricsSnapshot): MetricsSnapshot {
+  return { constLabels: constLabels ?? {}, families: families.filter(({ type }) => type !== "gauge") };
 }
 
 /** A snapshot as exposition text. Numbers that JSON turned into null become NaN. */
 export function exportSnapshot(snapshot: MetricsSnapshot, format: ExportFormat = "prometheus"): string {
   const registry = new Registry(
-    { prefix: "", maxLabelSets: Infinity, constLabels: {}, wallTime: () => 0 },
+    { prefix: "", maxLabelSets: Infinity, constLabels: snapshot.constLabels ?? {}, wallTime: () => 0 },
     { ignored: () => {}, overflowed: () => {} },
   );
   for (const family of snapshot.families) {

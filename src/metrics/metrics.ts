@@ -281,7 +281,7 @@ export class Metrics implements CatalogueHost {
   /** All metrics as plain data, for other processes and formats. */
   snapshot(): MetricsSnapshot {
     this.#collect();
-    return snapshotOf(this.#registry.families);
+    return snapshotOf(this.#registry.families, this.constLabels);
   }
 
   /** Everything back to zero, except gauges that are moved up and down. Handles stay good. */

@@ -1,4 +1,4 @@
-import { configError } from "../base/options.ts";
+import { configError, show } from "../base/options.ts";
 import { checkBounds } from "./bucket-index.ts";
 import type { MetricDefinition } from "./catalogue.ts";
 import { Cells } from "./cells.ts";
@@ -53,6 +53,10 @@ export class Registry {
   /** Makes a metric, or gives the one that is there. Throws `FORMDB_CONFIG`. */
   define(definition: MetricDefinition, unlimited = false): AnyFamily {
     const name = this.fullName(checkMetricName(definition.name));
+    const labels = checkLabelNames(name, definition.type, definition.labels ?? []);
+    if (typeof definition.help !== "string") {
+      throw configError(`The metric ${name} must have a help text, not ${show(definition.help)}`);
+    }
     const present = this.#families.get(name);
     if (present !== undefined) {
       checkSame(present, definition);
@@ -63,7 +67,6 @@ export class Registry {
       maxLabelSets: unlimited ? Infinity : this.#options.maxLabelSets,
       constLabels: this.#options.constLabels,
     };
-    const labels = checkLabelNames(name, definition.type, definition.labels ?? []);
     const clash = labels.find((label) => Object.hasOwn(options.constLabels, label));
     if (clash !== undefined) {
       throw configError(`The metric ${name} must not have the label ${clash}, which is a constant label`);

@@ -29,11 +29,16 @@ export interface FamilySnapshot {
 
 /** All metrics of a process at one moment: plain data that JSON and `structuredClone` carry. */
 export interface MetricsSnapshot {
+  /** Labels that every series has. */
+  readonly constLabels?: Readonly<Record<string, string>>;
   readonly families: readonly FamilySnapshot[];
 }
 
-export function snapshotOf(families: Iterable<AnyFamily>): MetricsSnapshot {
-  return { families: Array.from(families, familySnapshot) };
+export function snapshotOf(
+  families: Iterable<AnyFamily>,
+  constLabels: Readonly<Record<string, string>>,
+): MetricsSnapshot {
+  return { constLabels: { ...constLabels }, families: Array.from(families, familySnapshot) };
 }
 
 function familySnapshot(family: AnyFamily): FamilySnapshot {
