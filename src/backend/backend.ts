@@ -115,6 +115,11 @@ export interface Backend {
   readonly transactionalDdl: boolean;
   /** What one group of writes may hold at most, where the engine has limits. Known after `start`. */
   readonly batchLimits?: { readonly maxRows: number; readonly maxBytes: number };
+  /**
+   * A number for the part of a distributed engine that keeps a document: groups whose documents have the same one
+   * are written faster. Left out where there are no such parts.
+   */
+  readonly shardOf?: ((id: string) => number) | undefined;
   /** Opens a first connection, learns what the engine is, makes FormDB's own tables if it may. */
   start(signal: AbortSignal): Promise<void>;
   connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;

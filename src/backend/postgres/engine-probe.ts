@@ -11,6 +11,8 @@ export interface Engine {
   readonly profile: EngineProfile;
   /** What it says of itself. */
   readonly version: string;
+  /** How many shards a new table has; 0 where tables are not distributed. */
+  readonly shards: number;
 }
 
 /** Finds out which engine answers. Throws `FORMDB_UNSUPPORTED` where documents could not be kept in it. */
@@ -30,7 +32,8 @@ export async function probeEngine(session: OpenSession, settings: PostgresSettin
     );
   }
   const profile = Object.freeze({ ...PROFILES[name], ...settings.profileOverrides });
-  return Object.freeze({ profile, version });
+  const shards = profile.distributes ? Number(await ask(client, "SHOW citus.shard_count")) : 0;
+  return Object.freeze({ profile, version, shards });
 }
 
 async function extensionsOf({ client }: OpenSession): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import { FormDBError } from "../../base/errors.ts";
 import type { Dialect } from "../../dialect/dialect.ts";
+import { shardOf } from "../../dialect/postgres/hash-text.ts";
 import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
 import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts";
 import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
@@ -35,6 +36,7 @@ export class PostgresBackend implements Backend {
   readonly #opener: SessionOpener;
   #engine: EngineProfile;
   #version = "";
+  #shardOf: ((id: string) => number) | undefined;
   #dialect: Dialect;
   #shared: SharedState;
 
@@ -84,6 +86,10 @@ export class PostgresBackend implements Backend {
     return { maxRows: this.#engine.maxBatchRows, maxBytes: this.#engine.maxBatchBytes };
   }
 
+  get shardOf(): ((id: string) => number) | undefined {
+    return this.#shardOf;
+  }
+
   /** Which servers answer reads. */
   get reads(): ReadsFrom {
     return this.#settings.reads;
@@ -93,9 +99,10 @@ export class PostgresBackend implements Backend {
     const session = await this.#opener.open(this.#target("write"), "", signal);
     const connection = await (async () => {
       try {
-        const { profile, version } = await probeEngine(session, this.#settings);
+        const { profile, version, shards } = await probeEngine(session, this.#settings);
         this.#engine = profile;
         this.#version = version;
+        if (shards > 1) this.#shardOf = (id) => shardOf(id, shards);
         this.#dialect = dialectOf(profile);
         this.#shared = this.#share();
         return new PostgresConnection(session, this.#shared);
