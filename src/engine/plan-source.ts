@@ -2,7 +2,7 @@ import type { CacheOutcome, PlanCache } from "../cache/plan-cache.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { compile } from "../plan/compile.ts";
 import type { Plan } from "../plan/plan.ts";
-import { parseShape } from "../query/parser.ts";
+import { statementOf } from "../query/parser.ts";
 import { type ShapedText, shapeOf } from "../query/shape.ts";
 
 /** Texts whose shape is remembered. */
@@ -24,21 +24,14 @@ export class PlanSource {
   readonly #cache: PlanCache<Plan>;
   readonly #dialect: Dialect;
   readonly #texts = new Map<string, ShapedText>();
-  readonly #compile: (key: string) => Plan;
 
   constructor(cache: PlanCache<Plan>, dialect: Dialect) {
     this.#cache = cache;
     this.#dialect = dialect;
-    this.#compile = (key) => compile(parseShape(key), key, dialect);
   }
 
   planFor(text: string): PlannedText {
-    const { key, values } = this.#shape(text);
-    const plan = this.#cache.getOrCompileSync(key, this.#compile, PLAN_OPTIONS);
-    // Anybody may put anything into the shared cache by `cachePlan`; only plans made for this engine are run.
-    if (isPlanFor(plan, this.#dialect)) return { plan, values };
-    this.#cache.countBypass();
-    return { plan: this.#compile(key), values };
+    return this.#planFor(text, this.#shape(text));
   }
 
   /** How the last `planFor` was answered by the cache. */
@@ -48,9 +41,20 @@ export class PlanSource {
 
   /** The plan and how the cache would answer for it, without counting a look-up. */
   inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
-    const { key, values } = this.#shape(text);
-    const outcome = this.#cache.outcomeOf(key);
-    return { ...this.planFor(text), values, outcome };
+    const shaped = this.#shape(text);
+    const outcome = this.#cache.outcomeOf(shaped.key);
+    return { ...this.#planFor(text, shaped), outcome };
+  }
+
+  #planFor(text: string, shaped: ShapedText): PlannedText {
+    const { key, values } = shaped;
+    // The tree comes from the text, so that errors point into it; it is that of every text of the shape.
+    const make = (): Plan => compile(statementOf(text, shaped), key, this.#dialect);
+    const plan = this.#cache.getOrCompileSync(key, make, PLAN_OPTIONS);
+    // Anybody may put anything into the shared cache by `cachePlan`; only plans made for this engine are run.
+    if (isPlanFor(plan, this.#dialect)) return { plan, values };
+    this.#cache.countBypass();
+    return { plan: make(), values };
   }
 
   #shape(text: string): ShapedText {
