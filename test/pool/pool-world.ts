@@ -61,7 +61,7 @@ export interface World {
 
 export interface WorldOptions extends Partial<PoolOptions<Thing>> {
   /** Called before each thing is made: waits, fails, or does nothing. */
-  readonly beforeCreate?: (attempt: number, host: string) => unknown;
+  readonly beforeCreate?: (attempt: number, host: string, clock: JumpingClock) => unknown;
 }
 
 const EVENTS: readonly (keyof PoolObserver)[] = [
@@ -91,7 +91,7 @@ export function world({ beforeCreate, ...options }: WorldOptions = {}): World {
   const pool = new Pool<Thing>({
     create: async (signal, host) => {
       signals.push(signal);
-      await beforeCreate?.(++attempts, host);
+      await beforeCreate?.(++attempts, host, clock);
       const thing: Thing = { id: things.length + 1, host, destroyed: false, lose: () => {} };
       things.push(thing);
       return thing;
@@ -109,6 +109,11 @@ export function world({ beforeCreate, ...options }: WorldOptions = {}): World {
     ...options,
   });
   return { clock, pool, things, events, signals };
+}
+
+/** Resolves when the clock has gone on by so much. */
+export function pause(clock: JumpingClock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.schedule(resolve, ms));
 }
 
 /** How a promise stands, without waiting for it. */
