@@ -43,6 +43,7 @@ export interface OperationResult {
  * How a group reaches a database. Resolves to one result per operation, aligned with them, or to nothing when
  * all were applied. Rejects when none was applied, or when nobody knows: `Classify` tells which.
  */
+// biome-ignore lint/suspicious/noConfusingVoidType: an async function without a result is a good execute
 export type ExecuteGroup = (group: BatchGroup) => Promise<readonly OperationResult[] | undefined | void>;
 
 /**
@@ -81,7 +82,7 @@ export interface BatchError {
 export interface BatchResult {
   readonly successful: number;
   readonly failed: number;
-  /** The first `maxErrors` failures, by index; `failed` counts all. */
+  /** The first `maxErrors` failures that came up, ordered by index; `failed` counts all. */
   readonly errors: BatchError[];
 }
 

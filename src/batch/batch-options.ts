@@ -1,0 +1,188 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { BATCH_EVENTS, type BatchObserver, guardObservers } from "../base/observer.ts";
+import {
+  boolean,
+  checkOptions,
+  configError,
+  func,
+  integer,
+  milliseconds,
+  number,
+  type OptionCheck,
+  object,
+} from "../base/options.ts";
+import { uuidV7 } from "../base/uuid.ts";
+import { classify } from "./classify.ts";
+import type { Classify, LookUpToken } from "./group.ts";
+import type { Journal } from "./journal.ts";
+
+/** How a `BatchProcessor` gathers, sends and retries. Every member may be left out. */
+export interface BatchOptions {
+  /** Operations that make a batch full, and the most in one group. Default 100. */
+  readonly maxBatchSize?: number | undefined;
+  /** Bytes that make a batch full, and the most in one group of several. Default 4 MiB. */
+  readonly maxBatchBytes?: number | undefined;
+  /** The longest that an operation waits for its batch to grow. Default 100. */
+  readonly flushIntervalMs?: number | undefined;
+  /** Whether a batch is sent as soon as nothing else is in flight. Default true. */
+  readonly eager?: boolean | undefined;
+  /** Groups that are in flight at once. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** Whether a group that failed for a transient reason is sent again. Default true. */
+  readonly retryOnFailure?: boolean | undefined;
+  /** How often a group is sent again at most. Default 3. */
+  readonly maxRetries?: number | undefined;
+  /** Full jitter: before retry n, a random time up to `baseMs` × 2^(n-1), at most `maxMs`. Default 50 and 2 000. */
+  readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number } | undefined;
+  /** Operations held at most, queued and in flight. Default 10 000. */
+  readonly maxQueued?: number | undefined;
+  /** Bytes held at most, queued and in flight. Default 64 MiB. */
+  readonly maxQueuedBytes?: number | undefined;
+  /** Calls that wait for room at most; later ones get `FORMDB_QUEUE_FULL`. Default 10 000. */
+  readonly maxWaiting?: number | undefined;
+  /** Failures that a result lists. Default 1 000. */
+  readonly maxErrors?: number | undefined;
+  /** Whether groups carry a token. Default true. */
+  readonly token?: boolean | undefined;
+  /** How a token is looked up. Without it a group whose outcome is unknown stays so, and is never sent again. */
+  readonly lookUpToken?: LookUpToken | undefined;
+  /** What a failure means. Default: by the error's code, SQLSTATE or system name. */
+  readonly classify?: Classify | undefined;
+  /** Shrinks groups while a flush takes longer than `targetMs`, and grows them again. Default: off. */
+  readonly adaptive?: { readonly targetMs: number; readonly minBatchSize?: number } | undefined;
+  /** Makes the id of a document that has none. Default: UUIDv7. */
+  readonly generateId?: (() => string) | undefined;
+  /** Takes failures that nobody awaits or flushes. Default: a process warning. */
+  readonly onError?: ((error: Error) => void) | undefined;
+  /** A durable journal of what is queued. */
+  readonly spill?: Journal | undefined;
+  readonly clock?: Clock | undefined;
+  readonly observer?: BatchObserver | undefined;
+  /** Numbers from 0 up to 1 for the backoff's jitter. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** Options with every default filled in. */
+export interface BatchSettings {
+  readonly maxBatchSize: number;
+  readonly maxBatchBytes: number;
+  readonly flushIntervalMs: number;
+  readonly eager: boolean;
+  readonly concurrency: number;
+  readonly maxRetries: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  readonly maxQueued: number;
+  readonly maxQueuedBytes: number;
+  readonly maxWaiting: number;
+  readonly maxErrors: number;
+  readonly token: boolean;
+  readonly lookUpToken: LookUpToken | undefined;
+  readonly classify: Classify;
+  readonly adaptive: { readonly targetMs: number; readonly minBatchSize: number } | undefined;
+  readonly generateId: () => string;
+  readonly onError: (error: Error) => void;
+  readonly spill: Journal | undefined;
+  readonly clock: Clock;
+  readonly observer: Required<BatchObserver>;
+  readonly random: () => number;
+}
+
+const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
+  maxBatchSize: integer(1),
+  maxBatchBytes: integer(1, Infinity),
+  flushIntervalMs: milliseconds,
+  eager: boolean,
+  concurrency: integer(1),
+  retryOnFailure: boolean,
+  maxRetries: integer(0),
+  backoff: object,
+  maxQueued: integer(1, Infinity),
+  maxQueuedBytes: integer(1, Infinity),
+  maxWaiting: integer(0, Infinity),
+  maxErrors: integer(0, Infinity),
+  token: boolean,
+  lookUpToken: func,
+  classify: func,
+  adaptive: object,
+  generateId: func,
+  onError: func,
+  spill: object,
+  clock: object,
+  observer: object,
+  random: func,
+};
+
+const MIB = 1024 * 1024;
+
+/** Checks options and fills in the defaults. Throws `FORMDB_CONFIG`. */
+export function batchSettings(options: BatchOptions): BatchSettings {
+  checkOptions("BatchProcessor", options, CHECKS);
+  const { backoff = {}, adaptive } = options;
+  checkOptions("BatchProcessor's backoff", backoff, { baseMs: number(0), maxMs: number(0) });
+  const maxBatchSize = options.maxBatchSize ?? 100;
+  const backoffBaseMs = backoff.baseMs ?? 50;
+  const backoffMaxMs = backoff.maxMs ?? Math.max(2_000, backoffBaseMs);
+  if (backoffMaxMs < backoffBaseMs) {
+    throw configError(
+      `BatchProcessor's backoff needs a maxMs of at least its baseMs, ${backoffBaseMs}, not ${backoffMaxMs}`,
+      "backoff",
+      backoff,
+    );
+  }
+  if (options.spill !== undefined && (options.token === false || options.lookUpToken === undefined)) {
+    throw configError(
+      "BatchProcessor's option spill needs tokens and a lookUpToken: without them a replay could apply operations twice",
+      "spill",
+    );
+  }
+  return {
+    maxBatchSize,
+    maxBatchBytes: options.maxBatchBytes ?? 4 * MIB,
+    flushIntervalMs: options.flushIntervalMs ?? 100,
+    eager: options.eager ?? true,
+    concurrency: options.concurrency ?? 1,
+    maxRetries: (options.retryOnFailure ?? true) ? (options.maxRetries ?? 3) : 0,
+    backoffBaseMs,
+    backoffMaxMs,
+    maxQueued: options.maxQueued ?? 10_000,
+    maxQueuedBytes: options.maxQueuedBytes ?? 64 * MIB,
+    maxWaiting: options.maxWaiting ?? 10_000,
+    maxErrors: options.maxErrors ?? 1_000,
+    token: options.token ?? true,
+    lookUpToken: options.lookUpToken,
+    classify: options.classify ?? classify,
+    adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
+    generateId: options.generateId ?? uuidV7,
+    onError: options.onError ?? warn,
+    spill: options.spill,
+    clock: options.clock ?? systemClock,
+    observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
+    random: options.random ?? Math.random,
+  };
+}
+
+function adaptiveSettings(
+  adaptive: NonNullable<BatchOptions["adaptive"]>,
+  maxBatchSize: number,
+): BatchSettings["adaptive"] {
+  checkOptions("BatchProcessor's adaptive", adaptive, { targetMs: number(0), minBatchSize: integer(1) });
+  if (adaptive.targetMs === undefined) {
+    throw configError("BatchProcessor's option adaptive needs a targetMs", "adaptive", adaptive);
+  }
+  const minBatchSize = adaptive.minBatchSize ?? Math.min(10, maxBatchSize);
+  if (minBatchSize > maxBatchSize) {
+    throw configError(
+      `BatchProcessor's adaptive.minBatchSize must be at most maxBatchSize, ${maxBatchSize}, not ${minBatchSize}`,
+      "adaptive",
+      adaptive,
+    );
+  }
+  return { targetMs: adaptive.targetMs, minBatchSize };
+}
+
+/** Failures that nobody takes are told to the process, which goes on. */
+function warn(error: Error): void {
+  const host = globalThis.process as { emitWarning?: (warning: Error) => void } | undefined;
+  host?.emitWarning?.(error);
+}

@@ -1,0 +1,231 @@
+import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
+import { uuidV4 } from "../base/uuid.ts";
+import type { BatchSettings } from "./batch-options.ts";
+import { toFormDBError } from "./classify.ts";
+import type { BatchGroup, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
+import type { Operation } from "./operation.ts";
+
+/** Operations that are sent together until their outcome is known, or until they are parted. */
+export interface Parcel {
+  readonly operations: readonly Operation[];
+  readonly token: string | undefined;
+  /** What the next step is: to send, or to ask whether the last sending was committed. */
+  step: "send" | "lookUp";
+  /** Sendings so far. */
+  sendings: number;
+  /** Steps that failed for a transient reason, one after another. */
+  failures: number;
+  /** Why the last sending failed. */
+  error: FormDBError | undefined;
+}
+
+/** What a delivery needs of the processor. */
+export interface Deliveries {
+  applied(operation: Operation, result: OperationResult | undefined): void;
+  failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void;
+  /** Takes the parcel's next step when there is a slot for it. */
+  again(parcel: Parcel): void;
+  /** Takes it after a pause; gives no slot meanwhile. */
+  later(parcel: Parcel, delayMs: number): void;
+}
+
+/**
+ * Takes one step of a parcel: sends it or looks its token up, and decides by the outcome what comes next. Data
+ * errors part it in halves until the bad operations are alone: k bad ones of n take O(k log n) sendings.
+ */
+export class Delivery {
+  readonly #execute: ExecuteGroup;
+  readonly #settings: BatchSettings;
+  readonly #target: Deliveries;
+  readonly #signal: AbortSignal;
+
+  constructor(execute: ExecuteGroup, settings: BatchSettings, target: Deliveries, signal: AbortSignal) {
+    this.#execute = execute;
+    this.#settings = settings;
+    this.#target = target;
+    this.#signal = signal;
+  }
+
+  parcel(operations: readonly Operation[]): Parcel {
+    const token = this.#settings.token ? uuidV4() : undefined;
+    return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined };
+  }
+
+  /** Never rejects. */
+  async step(parcel: Parcel): Promise<void> {
+    try {
+      await (parcel.step === "send" ? this.#send(parcel) : this.#lookUp(parcel));
+    } catch (error) {
+      // Reached when a caller's own function (such as classify) throws: nothing can be said of the outcome.
+      this.#failAll(parcel, toFormDBError(error), "unknown");
+    }
+  }
+
+  async #send(parcel: Parcel): Promise<void> {
+    const kept = this.#withoutAborted(parcel);
+    if (kept === undefined) return;
+    const group = this.#group(kept, ++kept.sendings);
+    for (const operation of kept.operations) operation.attempts++;
+    let results: readonly OperationResult[] | undefined;
+    try {
+      await this.#assign(kept);
+      results = (await this.#execute(group)) ?? undefined;
+    } catch (error) {
+      if (this.#open(kept)) this.#decide(kept, error);
+      return;
+    }
+    if (this.#open(kept)) this.#settle(kept, results);
+  }
+
+  async #lookUp(parcel: Parcel): Promise<void> {
+    const lookUpToken = this.#settings.lookUpToken!;
+    let results: readonly OperationResult[] | undefined;
+    try {
+      results = await lookUpToken(parcel.token!, this.#group(parcel, parcel.sendings));
+    } catch (error) {
+      if (!this.#open(parcel)) return;
+      // Asking changes nothing, so it may be asked again whatever went wrong.
+      if (parcel.failures < this.#settings.maxRetries && !this.#signal.aborted) this.#later(parcel);
+      else this.#failAll(parcel, unknownError(parcel, error), "unknown");
+      return;
+    }
+    if (!this.#open(parcel)) return;
+    if (results !== undefined) {
+      this.#settle(parcel, results);
+      return;
+    }
+    parcel.step = "send";
+    if (parcel.sendings <= this.#settings.maxRetries && !this.#signal.aborted) this.#later(parcel);
+    else this.#failAll(parcel, parcel.error!, "rejected");
+  }
+
+  #decide(parcel: Parcel, cause: unknown): void {
+    const error = toFormDBError(cause);
+    parcel.error = error;
+    const what: FailureClass = this.#settings.classify(cause);
+    switch (what) {
+      case "transient":
+        if (parcel.sendings <= this.#settings.maxRetries && !this.#signal.aborted) this.#later(parcel);
+        else this.#failAll(parcel, error, "rejected");
+        return;
+      case "unknown":
+        if (parcel.token === undefined || this.#settings.lookUpToken === undefined) {
+          this.#failAll(parcel, error, "unknown");
+        } else {
+          parcel.step = "lookUp";
+          parcel.failures = 0;
+          this.#target.again(parcel);
+        }
+        return;
+      case "data":
+        if (parcel.operations.length === 1) this.#failAll(parcel, error, "rejected");
+        else this.#part(parcel);
+        return;
+      case "statement":
+        this.#failAll(parcel, error, "rejected");
+        return;
+      default:
+        what satisfies never;
+        throw new FormDBError("FORMDB_CONFIG", `classify() must give a failure class, not ${String(what)}`);
+    }
+  }
+
+  #part(parcel: Parcel): void {
+    const { operations } = parcel;
+    this.#settings.observer.bisected(operations.length);
+    const middle = operations.length >> 1;
+    this.#target.again(this.parcel(operations.slice(0, middle)));
+    this.#target.again(this.parcel(operations.slice(middle)));
+  }
+
+  #later(parcel: Parcel): void {
+    const { backoffBaseMs, backoffMaxMs, random, observer } = this.#settings;
+    const most = Math.min(backoffMaxMs, backoffBaseMs * 2 ** parcel.failures);
+    parcel.failures++;
+    observer.retried(parcel.operations.length, parcel.sendings);
+    this.#target.later(parcel, random() * most);
+  }
+
+  #settle(parcel: Parcel, results: readonly OperationResult[] | undefined): void {
+    const { operations } = parcel;
+    if (results !== undefined && (!Array.isArray(results) || results.length !== operations.length)) {
+      const count = Array.isArray(results) ? results.length : typeof results;
+      const message = `execute() must give one result for each of the ${operations.length} operations, not ${count}`;
+      this.#failAll(parcel, new FormDBError("FORMDB_CONFIG", message), "unknown");
+      return;
+    }
+    for (let i = 0; i < operations.length; i++) {
+      const result = results?.[i];
+      if (result?.error === undefined) this.#target.applied(operations[i]!, result);
+      else this.#target.failed(operations[i]!, result.error, "rejected");
+    }
+  }
+
+  #failAll(parcel: Parcel, error: FormDBError, outcome: FailureOutcome): void {
+    for (const operation of parcel.operations) this.#target.failed(operation, error, outcome);
+  }
+
+  /**
+   * Between two sendings callers may have given up. What they asked for is certainly not applied then, so that
+   * the rest can go on, as a new group with a new token.
+   */
+  #withoutAborted(parcel: Parcel): Parcel | undefined {
+    const { operations } = parcel;
+    let kept: Operation[] | undefined;
+    for (let i = 0; i < operations.length; i++) {
+      const operation = operations[i]!;
+      const signal = operation.call?.signal;
+      if (signal?.aborted !== true) {
+        kept?.push(operation);
+        continue;
+      }
+      kept ??= operations.slice(0, i);
+      const error = new FormDBError("FORMDB_ABORTED", "The operation was aborted by its signal", {
+        cause: signal.reason,
+      });
+      this.#target.failed(operation, error, "rejected");
+    }
+    if (kept === undefined) return parcel;
+    if (kept.length === 0) return undefined;
+    return {
+      ...this.parcel(kept),
+      sendings: parcel.sendings,
+      failures: parcel.failures,
+      error: parcel.error,
+    };
+  }
+
+  async #assign({ token, operations }: Parcel): Promise<void> {
+    const { spill } = this.#settings;
+    if (spill === undefined) return;
+    try {
+      await spill.assign(
+        token!,
+        operations.map(({ sequence }) => sequence),
+      );
+    } catch (cause) {
+      throw new FormDBError("FORMDB_BUSY", `The journal could not record a group: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  /** False once closing has given the parcel up: then its operations are settled already. */
+  #open({ operations }: Parcel): boolean {
+    return operations[0]!.state !== "settled";
+  }
+
+  #group({ operations, token }: Parcel, attempt: number): BatchGroup {
+    const { kind, collection } = operations[0]!;
+    return { kind, collection, operations, token, attempt, signal: this.#signal };
+  }
+}
+
+function unknownError(parcel: Parcel, cause: unknown): FormDBError {
+  const why = parcel.error === undefined ? "" : `: ${parcel.error.message}`;
+  return new FormDBError(
+    parcel.error?.code ?? "FORMDB_CONNECTION_LOST",
+    `Whether the write took place is not known${why}. Its token could not be looked up either: ${messageOf(cause)}`,
+    { cause, retryable: false, details: { outcome: "unknown" } },
+  );
+}

@@ -1,0 +1,187 @@
+import type { WriteKind } from "../base/observer.ts";
+import type { Operation } from "./operation.ts";
+
+/** Taken operations stay in a lane's array until there are this many of them. */
+const COMPACT_AT = 1_024;
+
+/** The operations of one kind on one collection that can be sent now, oldest first. */
+export class Lane {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  /** By id, the last operation that is not settled; shared by the lanes of a collection. */
+  readonly tails: Map<string, Operation>;
+  readonly ready: Operation[] = [];
+  head = 0;
+
+  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>) {
+    this.kind = kind;
+    this.collection = collection;
+    this.tails = tails;
+  }
+}
+
+type Lanes = Readonly<Record<WriteKind, Lane>>;
+
+/**
+ * Operations that wait to be sent. Those of one id form a chain of which only the first can be taken; the next
+ * becomes ready when it is settled. So the operations of an id keep their order across kinds and
+ * are never under way at once, and the ids of a group are distinct, whatever is sent side by side. All steps take constant time.
+ */
+export class WriteQueue {
+  readonly #lanes: Map<string, Lanes> = new Map();
+  /** Lanes with ready operations, in the order of their turns. */
+  readonly #active: Set<Lane> = new Set();
+  /** Operations that are queued and not sent, blocked ones included. */
+  count = 0;
+  bytes = 0;
+  #ready = 0;
+  #order = 0;
+  /** Operations up to this order must be sent without waiting for more. */
+  #dueOrder = 0;
+  /** How many queued operations that is. */
+  due = 0;
+
+  /** How many could be taken now. */
+  get ready(): number {
+    return this.#ready;
+  }
+
+  add(operation: Operation): void {
+    const lane = this.#lane(operation.kind, operation.collection);
+    operation.lane = lane;
+    operation.order = ++this.#order;
+    this.count++;
+    this.bytes += operation.bytes;
+    const { tails } = lane;
+    const tail = tails.get(operation.id);
+    tails.set(operation.id, operation);
+    if (tail === undefined) {
+      this.#makeReady(operation, lane);
+    } else {
+      tail.next = operation;
+      operation.state = "blocked";
+    }
+  }
+
+  /** Makes all that is queued due. */
+  makeDue(): void {
+    this.#dueOrder = this.#order;
+    this.due = this.count;
+  }
+
+  /** The next group: the lane whose turn it is gives what fits, at least one operation. */
+  take(sizeLimit: number, bytesLimit: number): Operation[] {
+    for (const lane of this.#active) {
+      const taken: Operation[] = [];
+      let bytes = 0;
+      let limit = sizeLimit;
+      while (lane.head < lane.ready.length) {
+        const operation = lane.ready[lane.head]!;
+        if (operation.state === "ready") {
+          if (taken.length === 0) limit = Math.max(limit, operation.groupLimit);
+          if (taken.length >= limit || (taken.length > 0 && bytes + operation.bytes > bytesLimit)) break;
+          this.#leave(operation);
+          this.#ready--;
+          operation.state = "sent";
+          bytes += operation.bytes;
+          taken.push(operation);
+        }
+        lane.head++;
+      }
+      this.#active.delete(lane);
+      compact(lane);
+      if (lane.ready.length > 0) this.#active.add(lane);
+      if (taken.length > 0) return taken;
+    }
+    return [];
+  }
+
+  /** Takes an operation out that was not sent. Its place in a lane or chain is passed over later. */
+  withdraw(operation: Operation): void {
+    const wasReady = operation.state === "ready";
+    this.#leave(operation);
+    operation.state = "settled";
+    if (!wasReady) return;
+    this.#ready--;
+    this.release(operation);
+  }
+
+  /** Says that an operation is settled: the next of its id, if any, can go. */
+  release(operation: Operation): void {
+    operation.state = "settled";
+    const { tails } = operation.lane!;
+    let last = operation;
+    let next = operation.next;
+    while (next !== undefined && next.state === "settled") {
+      last = next;
+      next = next.next;
+    }
+    if (next !== undefined) this.#makeReady(next, next.lane!);
+    else if (tails.get(operation.id) === last) tails.delete(operation.id);
+  }
+
+  /** All that is queued, in the order in which it was added. */
+  list(): Operation[] {
+    const all: Operation[] = [];
+    const walk = (first: Operation): void => {
+      for (let at: Operation | undefined = first; at !== undefined; at = at.next) {
+        if (at.state === "ready" || at.state === "blocked") all.push(at);
+      }
+    };
+    for (const lanes of this.#lanes.values()) {
+      for (const lane of Object.values(lanes)) {
+        for (let i = lane.head; i < lane.ready.length; i++)
+          if (lane.ready[i]!.state === "ready") walk(lane.ready[i]!);
+      }
+    }
+    return all.sort((a, b) => a.order - b.order);
+  }
+
+  /** When the oldest ready operation was queued, in the clock's milliseconds, at the cost of a look at each lane. */
+  oldestQueuedAtMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const { ready, head } of this.#active) {
+      const at = ready[head]!.queuedAtMs;
+      if (oldest === undefined || at < oldest) oldest = at;
+    }
+    return oldest;
+  }
+
+  #makeReady(operation: Operation, lane: Lane): void {
+    operation.state = "ready";
+    this.#ready++;
+    if (lane.ready.length === 0) this.#active.add(lane);
+    lane.ready.push(operation);
+  }
+
+  #leave(operation: Operation): void {
+    this.count--;
+    this.bytes -= operation.bytes;
+    if (operation.order <= this.#dueOrder) this.due--;
+  }
+
+  #lane(kind: WriteKind, collection: string): Lane {
+    let lanes = this.#lanes.get(collection);
+    if (lanes === undefined) {
+      const tails = new Map<string, Operation>();
+      lanes = {
+        insert: new Lane("insert", collection, tails),
+        update: new Lane("update", collection, tails),
+        upsert: new Lane("upsert", collection, tails),
+        delete: new Lane("delete", collection, tails),
+      };
+      this.#lanes.set(collection, lanes);
+    }
+    return lanes[kind];
+  }
+}
+
+function compact(lane: Lane): void {
+  if (lane.head === lane.ready.length) {
+    lane.ready.length = 0;
+    lane.head = 0;
+  } else if (lane.head >= COMPACT_AT && lane.head * 2 >= lane.ready.length) {
+    lane.ready.splice(0, lane.head);
+    lane.head = 0;
+  }
+}
