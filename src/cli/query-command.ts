@@ -1,16 +1,6 @@
 import { Command, Option } from "commander";
-import type { Row } from "../base/document.ts";
-import type { FormDB } from "../engine/form-db.ts";
-import { open } from "../engine/open.ts";
 import { databaseOption } from "./database-option.ts";
-import { ExitCode } from "./exit-code.ts";
-import { grouped } from "./numbers.ts";
-import { outlineOf, parameters, type QueryOutline } from "./parameters.ts";
-import { printCsv } from "./print/csv.ts";
-import { printJson, printNdjson } from "./print/json.ts";
-import { OUTPUT_FORMATS, Output, type OutputFormat, type Rows } from "./print/output.ts";
-import { DEFAULT_TABLE_COLUMNS, MAX_TABLE_ROWS, printTable } from "./print/table.ts";
-import { listenForInterruption } from "./signals.ts";
+import { OUTPUT_FORMATS, type OutputFormat } from "./print/output.ts";
 
 export interface QueryFlags {
   readonly param: readonly string[];
@@ -39,78 +29,7 @@ export function queryCommand(): Command {
     .option("--explain", "print the plan instead of running the query")
     .addOption(databaseOption())
     .action(async (text: string, flags: QueryFlags) => {
+      const { runQuery } = await import("./run-query.ts");
       process.exitCode = await runQuery(text, flags);
     });
-}
-
-/** Runs a query and prints what it gives; gives the exit code. */
-export async function runQuery(text: string, flags: QueryFlags): Promise<number> {
-  const outline = outlineOf(text);
-  const params = parameters(outline, flags.param);
-  const format = flags.format ?? (process.stdout.isTTY ? "table" : "json");
-  const output = new Output(process.stdout);
-  const interruption = listenForInterruption();
-  try {
-    await using db = await open(flags.db);
-    if (flags.explain === true) {
-      await output.write(`${JSON.stringify(await db.explain(text, params), null, 2)}\n`);
-      await output.flush();
-      return ExitCode.done;
-    }
-    return await print(await rowsOf(db, text, outline, params, interruption.signal), format, output);
-  } catch (error) {
-    const code = interruption.exitCode();
-    if (code === undefined) throw error;
-    return code;
-  } finally {
-    interruption.release();
-  }
-}
-
-/** The rows of a reading query as they come; of a writing one a single row that says how many it wrote. */
-async function rowsOf(
-  db: FormDB,
-  text: string,
-  { verb }: QueryOutline,
-  params: unknown[] | Record<string, unknown>,
-  signal: AbortSignal,
-): Promise<Rows> {
-  if (verb === "SELECT") return db.stream(text, params, { signal });
-  const { rows, rowCount } = await db.query(text, params, { signal });
-  const reads = verb === "EXPLAIN" || verb === "INTROSPECT";
-  return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
-}
-
-async function print(rows: Rows, format: OutputFormat, output: Output): Promise<number> {
-  switch (format) {
-    case "json":
-      await printJson(rows, output);
-      return ExitCode.done;
-    case "ndjson":
-      await printNdjson(rows, output);
-      return ExitCode.done;
-    case "csv": {
-      const lost = await printCsv(rows, output);
-      if (lost.size === 0) return ExitCode.done;
-      process.stderr.write(
-        `formdb: fields that the first rows do not have are missing in the output: ${[...lost].join(", ")}. ` +
-          "Name the fields in SELECT, or use --format ndjson.\n",
-      );
-      return ExitCode.failed;
-    }
-    case "table": {
-      const loss = await printTable(rows, output, process.stdout.columns ?? DEFAULT_TABLE_COLUMNS);
-      if (loss.hasMoreRows) {
-        process.stderr.write(
-          `Only the first ${grouped(MAX_TABLE_ROWS)} rows are shown; --format json, ndjson or csv gives all.\n`,
-        );
-      }
-      if (loss.columns.length > 0) {
-        process.stderr.write(`Too wide to be shown: ${loss.columns.join(", ")}; --format json gives all.\n`);
-      }
-      return ExitCode.done;
-    }
-    default:
-      return format satisfies never;
-  }
 }
