@@ -6,15 +6,11 @@ export type Decode = (columns: readonly unknown[]) => Row;
 
 const QUOTE = 0x22;
 
-/**
- * A whole document from its key and its JSON text: `id` is its first field, and as the document has it where it
- * has one. The key is put in front of the text, so that one `JSON.parse` does it all.
- */
+/** A whole document from its key and its JSON text: `id` is its first field, and as the document has it if it has one. */
 export function decodeDocument(columns: readonly unknown[]): Row {
   const text = columns[1] as string;
   if (text.startsWith('{"id":')) return JSON.parse(text) as Row;
-  const id = JSON.stringify(columns[0]);
-  return JSON.parse(text === "{}" ? `{"id":${id}}` : `{"id":${id},${text.slice(1)}`) as Row;
+  return { id: columns[0], ...(JSON.parse(text) as Row) };
 }
 
 /** The decoder for columns of these names and forms. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postgresVersions } from "../support/postgres-server.ts";
+import { Random } from "../support/random.ts";
 import { contents, openPostgres, openSqlite, prepare, query, type TestEngine } from "./engines.ts";
 
 const DOCUMENTS = 20_000;
@@ -24,6 +25,9 @@ const INDEXED: readonly [query: string, parameters?: readonly unknown[]][] = [
   ["SELECT * FROM big WHERE age > 10 ORDER BY age LIMIT 10"],
   ["SELECT * FROM big WHERE name = 'name 77'"],
   ["SELECT * FROM big WHERE name > $1", ["name 99998"]],
+  ["SELECT * FROM big WHERE name >= $1", ["name 99998"]],
+  ["SELECT * FROM big WHERE name <= $1", ["name 1"]],
+  ["SELECT * FROM big WHERE name BETWEEN $1 AND $2", ["name 77", "name 78"]],
   ["SELECT * FROM big WHERE name LIKE 'name 777%'"],
   ["SELECT * FROM big WHERE address.city = 'c7'"],
   ["SELECT * FROM big WHERE tags[0] = 't7'"],
@@ -101,6 +105,35 @@ describe.each(engines)("%s", (_, open) => {
   });
 });
 
+describe.each(engines)("an index in %s", (_, open) => {
+  it("takes texts of any length, and still finds and orders them", async () => {
+    const engine = await open();
+    try {
+      const random = new Random(1);
+      const long = random
+        .some(20_000, 20_000, () => String.fromCodePoint(0x4e00 + random.below(20_000)))
+        .join("");
+      await engine.load("texts", []);
+      await engine.index("texts", [["v"]]);
+      await engine.load(
+        "texts",
+        [`${long}b`, long, `${long}a`, "short"].map((v, i) => ({ key: `${i}`, doc: { v } })),
+      );
+      const keys = async (rest: string, ...parameters: unknown[]) =>
+        (await query(engine, `SELECT id FROM texts ${rest}`, parameters)).rows.map(({ id }) => id).join("");
+      expect(await keys("ORDER BY v")).toBe("3120");
+      expect(await keys("ORDER BY v DESC")).toBe("0213");
+      expect(await keys("WHERE v = $1", `${long}a`)).toBe("2");
+      expect(await keys("WHERE v > $1 ORDER BY v", long)).toBe("20");
+      expect(await keys("WHERE v <= $1 ORDER BY v", long)).toBe("31");
+      expect(await keys("WHERE v IN ($1, $2) ORDER BY v", long, `${long}b`)).toBe("10");
+      expect(await keys("WHERE v LIKE $1 ORDER BY v", `${long.slice(0, 200)}%b`)).toBe("0");
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
 describe.each(engines)("a unique index in %s", (_, open) => {
   let engine: TestEngine;
 
@@ -119,6 +152,7 @@ describe.each(engines)("a unique index in %s", (_, open) => {
     ["equal objects", [{ a: 1 }, { a: 1 }]],
     ["values of different types", [1, "1", true, [1]]],
     ["strings that differ in case", ["a", "A"]],
+    ["long strings that differ at their ends", ["x".repeat(20_000), `${"x".repeat(20_000)}y`]],
   ];
 
   it.each(accepted.map(([what, values], i) => ({ what, values, i })))(
@@ -140,8 +174,9 @@ describe.each(engines)("a unique index in %s", (_, open) => {
     [1.5, 1.5],
     ["a", "a"],
     [true, true],
-  ])("refuses %j beside %j", async (...values) => {
-    const collection = `refused_${typeof values[0]}_${String(values[0]).replace(".", "_")}`;
+    ["é".repeat(500), "é".repeat(500)],
+  ])("refuses a second %j", async (...values) => {
+    const collection = `refused_${typeof values[0]}_${String(values[0]).length}`;
     await engine.load(collection, []);
     await engine.index(collection, [["u"]], true);
     const load = engine.load(

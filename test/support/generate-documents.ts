@@ -137,6 +137,11 @@ export const STRINGS: readonly string[] = [
   "a ",
   "\u0001",
   "\u007f",
+  `${"long ".repeat(16)}a`,
+  `${"long ".repeat(16)}b`,
+  `${"long ".repeat(16)}`,
+  "😀".repeat(80),
+  `${"😀".repeat(80)}!`,
 ];
 
 export const ARRAYS: readonly (readonly unknown[])[] = [

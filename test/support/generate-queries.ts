@@ -194,7 +194,11 @@ export class QueryGenerator {
         .join("");
     }
     // A text that there is, with some of its characters hidden, so that it matches itself and a few others.
-    const hidden = Array.from(random.pick(STRINGS), (char) => {
+    const text = random.pick(STRINGS);
+    // Many wildcards in a long text take everybody's matching long.
+    if (text.length > 20)
+      return text.slice(0, 2 * random.below(text.length / 2)) + random.pick(["%", "_%", "%a"]);
+    const hidden = Array.from(text, (char) => {
       if (random.chance(0.2)) return "_";
       if (random.chance(0.15)) return "%";
       return (/[%_\\]/.test(char) || random.chance(0.2) ? "\\" : "") + char;

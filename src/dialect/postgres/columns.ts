@@ -68,11 +68,14 @@ const keys = ({ isKey, rank, number, text }: PostgresTerm): readonly string[] =>
   isKey ? ["id"] : [rank, number, text];
 
 export function indexExpressions(path: DocumentPath): readonly string[] {
-  return keys(termOf(path));
+  const { isKey, rank, number, prefix } = termOf(path);
+  return isKey ? ["id"] : [rank, number, prefix];
 }
 
+/** As the index, and then texts with the same start by all of their characters. */
 export function orderBy(path: DocumentPath, descending: boolean): readonly string[] {
-  return direct(keys(termOf(path)), descending);
+  const term = termOf(path);
+  return direct(term.isKey ? ["id"] : [...indexExpressions(path), term.text], descending);
 }
 
 /** The value that rows are grouped by: what `jsonb` finds equal is one group, and a JSON null is NULL. */

@@ -4,7 +4,8 @@ import type { OrderOperator } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, encodeOrderedRank, encodeRank, isComposite, RANK, splitList } from "../value-rank.ts";
-import { jsonTerm, type PostgresTerm, termOf } from "./terms.ts";
+import { rangeBound } from "./range-bounds.ts";
+import { jsonTerm, type PostgresTerm, prefixOf, termOf } from "./terms.ts";
 
 /** A place for a value with its type, so that the server never has to guess it. */
 function bound(operand: number, type: string, encode: (value: JsonValue) => unknown): Fragment {
@@ -19,8 +20,11 @@ const numberOperand = (operand: number): Fragment =>
     if (typeof value === "boolean") return value ? "1" : "0";
     return value === null ? null : "0";
   });
-const textOperand = (operand: number): Fragment =>
-  bound(operand, "text", (value) => (typeof value === "string" ? value : value === null ? null : ""));
+const encodeText = (value: JsonValue): string | null =>
+  typeof value === "string" ? value : value === null ? null : "";
+const textOperand = (operand: number): Fragment => bound(operand, "text", encodeText);
+const prefixOperand = (operand: number): Fragment =>
+  bound(operand, "text", (value) => (typeof value === "string" ? prefixOf(value) : encodeText(value)));
 const jsonOperand = (operand: number): Fragment => bound(operand, "jsonb", (value) => JSON.stringify(value));
 const knownOperand = (operand: number): Fragment => bound(operand, "boolean", (value) => value !== null);
 const stringOperand = (operand: number): Fragment =>
@@ -41,10 +45,10 @@ export function equals(path: DocumentPath, operand: number, wanted: boolean): Fr
   if (!wanted) {
     return sql`(${term.rank} <> 0 AND ${knownOperand(operand)} AND ${term.json} <> ${jsonOperand(operand)})`;
   }
-  return sql`(${term.rank} = ${rankOperand(operand)} AND ${term.number} = ${numberOperand(operand)} AND ${term.text} = ${textOperand(operand)} AND CASE WHEN ${term.rank} < ${String(RANK.array)} THEN TRUE ELSE ${term.json} = ${jsonOperand(operand)} END)`;
+  return sql`(${term.rank} = ${rankOperand(operand)} AND ${term.number} = ${numberOperand(operand)} AND ${term.prefix} = ${prefixOperand(operand)} AND ${term.json} = ${jsonOperand(operand)})`;
 }
 
-/** Number and text are compared as one row, which an index serves: of the two, one is the same for both sides. */
+/** Of a number and a text one is the same on both sides. So the two can be compared as a row, which indexes serve. */
 export function orders(
   path: DocumentPath,
   operator: OrderOperator,
@@ -52,10 +56,18 @@ export function orders(
   wanted: boolean,
 ): Fragment {
   const term = termOf(path);
+  if (term.isKey) {
+    const condition = sql`(id ${operator} ${stringOperand(operand)})`;
+    return wanted ? condition : falsehood(term, operand, condition);
+  }
   const rank = bound(operand, "integer", encodeOrderedRank);
-  const condition = term.isKey
-    ? sql`(id ${operator} ${stringOperand(operand)})`
-    : sql`(${term.rank} = ${rank} AND (${term.number}, ${term.text}) ${operator} (${numberOperand(operand)}, ${textOperand(operand)}))`;
+  const beyond = operator.startsWith("<") ? "<" : ">";
+  const number = bound(operand, "numeric", (value) => rangeBound(operator, value)[0]);
+  const prefix = bound(operand, "text", (value) => rangeBound(operator, value)[1]);
+  // The first comparison leads an index to the range, the second is the one that is meant.
+  const near = sql`(${term.number}, ${term.prefix}) ${beyond} (${number}, ${prefix})`;
+  const exact = sql`(${term.number}, ${term.text}) ${operator} (${numberOperand(operand)}, ${textOperand(operand)})`;
+  const condition = sql`(${term.rank} = ${rank} AND ${near} AND ${exact})`;
   return wanted ? condition : falsehood(term, operand, condition);
 }
 
@@ -124,9 +136,15 @@ function encodePattern(pattern: JsonValue): string | null {
     .join("");
 }
 
-/** The end of the range of texts that start as the pattern does: as a row with a number, since texts have no last. */
-function prefixEnd(pattern: JsonValue): readonly [number: string | null, text: string | null] {
+/** Where the range of what starts as the pattern does begins, in an index. */
+function prefixStart(pattern: JsonValue): string | null {
   const prefix = likePrefix(pattern);
+  return prefix === null ? null : prefixOf(prefix);
+}
+
+/** Where it ends: a row with a number, since there is no last text. */
+function prefixEnd(pattern: JsonValue): readonly [number: string | null, text: string | null] {
+  const prefix = prefixStart(pattern);
   if (prefix === null) return [null, null];
   const after = textAfter(prefix);
   return after === undefined ? ["1", ""] : ["0", after];
@@ -135,10 +153,10 @@ function prefixEnd(pattern: JsonValue): readonly [number: string | null, text: s
 /** What the pattern starts with bounds the range of an index. */
 export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const row = `(${term.number}, ${term.text})`;
+  const row = `(${term.number}, ${term.prefix})`;
   const endNumber = bound(operand, "numeric", (pattern) => prefixEnd(pattern)[0]);
   const endText = bound(operand, "text", (pattern) => prefixEnd(pattern)[1]);
-  const condition = sql`(${term.rank} = ${String(RANK.string)} AND ${row} >= (0::numeric, ${bound(operand, "text", likePrefix)}) AND ${row} < (${endNumber}, ${endText}) AND ${term.text} LIKE ${bound(operand, "text", encodePattern)})`;
+  const condition = sql`(${term.rank} = ${String(RANK.string)} AND ${row} >= (0::numeric, ${bound(operand, "text", prefixStart)}) AND ${row} < (${endNumber}, ${endText}) AND ${term.text} LIKE ${bound(operand, "text", encodePattern)})`;
   return wanted ? condition : falsehood(term, operand, condition);
 }
 

@@ -14,11 +14,16 @@ import {
   orderByGroup,
 } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
-import { termOf } from "./terms.ts";
+import { INDEXED_CHARACTERS, termOf } from "./terms.ts";
 
+/** Of a text that an index does not hold as a whole, the guard holds a digest. */
 function uniqueGuard(path: DocumentPath): string {
-  const { rank } = termOf(path);
-  return `(CASE WHEN ${rank} BETWEEN ${RANK.boolean} AND ${RANK.string} THEN 1 END)`;
+  const { rank, text, isKey } = termOf(path);
+  if (isKey) return "(1)";
+  return (
+    `(CASE WHEN ${rank} = ${RANK.string} AND length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) ` +
+    `WHEN ${rank} BETWEEN ${RANK.boolean} AND ${RANK.string} THEN '' END)`
+  );
 }
 
 function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {

@@ -9,10 +9,23 @@ export interface PostgresTerm {
   readonly number: string;
   /** What strings are ordered by; '' for the others. A `text` in the order of code points. */
   readonly text: string;
+  /** The start of that, which indexes hold: entries of an index must be short. */
+  readonly prefix: string;
   /** Its JSON, a `jsonb`; NULL where there is nothing, but also a JSON null. */
   readonly json: string;
   /** Whether it is the document's key. */
   readonly isKey: boolean;
+}
+
+/**
+ * How many characters of a text an index holds. PostgreSQL refuses rows whose index entry is longer than 2 704 bytes;
+ * so many characters, of at most 4 bytes, of 8 paths stay below that.
+ */
+export const INDEXED_CHARACTERS = 80;
+
+/** The start of a text as `left` gives it. */
+export function prefixOf(text: string): string {
+  return text.length <= INDEXED_CHARACTERS ? text : Array.from(text).slice(0, INDEXED_CHARACTERS).join("");
 }
 
 /** A string of SQL. Only for paths and other things of the statement itself, never for values. */
@@ -47,6 +60,7 @@ function spell(path: DocumentPath): { readonly json: string; readonly text: stri
 /** The term of a `jsonb` expression. */
 export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): PostgresTerm {
   const type = `jsonb_typeof(${json})`;
+  const string = `CASE ${type} WHEN 'string' THEN ${text} ELSE '' END`;
   return {
     rank:
       `(CASE ${type} WHEN 'string' THEN ${RANK.string} WHEN 'number' THEN ${RANK.number} ` +
@@ -55,7 +69,8 @@ export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): Pos
     number:
       `(CASE ${type} WHEN 'number' THEN ${json}::numeric ` +
       `WHEN 'boolean' THEN ${json}::boolean::integer::numeric ELSE 0::numeric END)`,
-    text: `((CASE ${type} WHEN 'string' THEN ${text} ELSE '' END) COLLATE "C")`,
+    text: `((${string}) COLLATE "C")`,
+    prefix: `(left(${string}, ${INDEXED_CHARACTERS}) COLLATE "C")`,
     json,
     isKey: false,
   };
@@ -72,6 +87,7 @@ const ID: PostgresTerm = Object.freeze({
   rank: `(${RANK.string})`,
   number: "0::numeric",
   text: "id",
+  prefix: "id",
   json: "to_jsonb(id)",
   isKey: true,
 });
