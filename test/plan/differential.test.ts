@@ -10,7 +10,7 @@ import { contents, openPostgres, openSqlite, query, type TestEngine } from "./en
 import { canonical, Evaluator, plain, type Stored, valueAt } from "./evaluator.ts";
 
 /** How many queries each engine is asked. Set `FORMDB_DIFFERENTIAL` for a long run, `FORMDB_SEED` for another. */
-const QUERIES = Number(process.env.FORMDB_DIFFERENTIAL ?? 1_000);
+const QUERIES = Number(process.env.FORMDB_DIFFERENTIAL ?? 700);
 const SEED = Number(process.env.FORMDB_SEED ?? 20_240_607);
 const QUERIES_PER_ROUND = 200;
 const DOCUMENTS = 50;
