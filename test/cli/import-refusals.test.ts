@@ -1,0 +1,107 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { type Run, runCli, Scratch } from "./run-cli.ts";
+
+function importInto(
+  scratch: Scratch,
+  file: string,
+  args: readonly string[] = [],
+  input?: string,
+): Promise<Run> {
+  return runCli(["import", file, "--into", "things", "--db", scratch.file("app.db"), ...args], {
+    ...(input === undefined ? {} : { input }),
+    cwd: scratch.path,
+  });
+}
+
+describe("formdb import refuses", () => {
+  it.each<[string, string[], string]>([
+    ["an unknown option", ["import", "x", "--into", "t", "--reject", "f"], "unknown option '--reject'"],
+    ["no collection", ["import", "x"], "--into"],
+    ["no file", ["import", "--into", "t"], "missing required argument 'file'"],
+    ["a second file", ["import", "x", "y", "--into", "t"], "too many arguments"],
+    ["a batch of none", ["import", "x", "--into", "t", "--batch-size", "0"], "a whole number of at least 1"],
+    ["a batch of -1", ["import", "x", "--into", "t", "--batch-size=-1"], "a whole number of at least 1"],
+    ["a batch that is no number", ["import", "x", "--into", "t", "--batch-size", "NaN"], "a whole number"],
+    [
+      "an unknown format",
+      ["import", "x", "--into", "t", "--format", "xml"],
+      "Allowed choices are ndjson, json, csv, tsv",
+    ],
+    [
+      "a delimiter of two characters",
+      ["import", "x", "--into", "t", "--delimiter", "ab"],
+      "one ASCII character",
+    ],
+    ["a name that is SQL", ["import", "-", "--into", 'a"; drop table x'], "letters, digits and underscores"],
+    ["an empty name", ["import", "-", "--into", ""], "must not be empty"],
+    [
+      "a name of 200 characters",
+      ["import", "-", "--into", "a".repeat(200)],
+      "at most 48 characters, not 200",
+    ],
+    ["an unknown URL scheme", ["import", "-", "--into", "t", "--db", "mysql://h/d"], "mysql"],
+    ["an unknown command", ["imports"], "unknown command 'imports'"],
+    ["nothing at all", [], "Usage: formdb"],
+  ])("%s, with exit code 2", async (_what, args, message) => {
+    using scratch = new Scratch();
+    const run = await runCli(args, { cwd: scratch.path, input: "{}" });
+    expect(run).toMatchObject({ code: 2, stdout: "" });
+    expect(run.stderr).toContain(message);
+    expect(run.stderr).not.toMatch(/\n {4}at /);
+  });
+
+  it("an input that is missing or a directory, in one line, with exit code 1", async () => {
+    using scratch = new Scratch();
+    mkdirSync(scratch.file("dir"));
+    for (const [file, why] of [
+      ["none.ndjson", "none.ndjson can't be read: there is no such file"],
+      ["dir", "dir is a directory"],
+    ] as const) {
+      const run = await importInto(scratch, file);
+      expect(run).toMatchObject({ code: 1, stdout: "" });
+      expect(run.stderr).toMatch(new RegExp(`^formdb: ${why}[^\n]*\n$`));
+    }
+  });
+
+  it("a database that is a directory or no database, in one line", async () => {
+    using scratch = new Scratch();
+    mkdirSync(scratch.file("dir.db"));
+    writeFileSync(
+      scratch.file("text.db"),
+      "this is no database, but long enough to be looked at ".repeat(100),
+    );
+    for (const name of ["dir.db", "text.db"]) {
+      const run = await runCli(["import", "-", "--into", "t", "--db", scratch.file(name)], {
+        input: '{"a":1}',
+      });
+      expect([1, 2]).toContain(run.code);
+      expect(run.stdout).toBe("");
+      expect(run.stderr).toMatch(/^formdb: [^\n]*\n$/);
+      expect(run.stderr).toContain(name);
+    }
+  });
+
+  it("to write its rejects over its input", async () => {
+    using scratch = new Scratch();
+    writeFileSync(scratch.file("in.ndjson"), '{"id":"a"}\n');
+    const run = await importInto(scratch, "in.ndjson", ["--rejects", "./in.ndjson"]);
+    expect(run.code).toBe(2);
+    expect(readFileSync(scratch.file("in.ndjson"), "utf8")).toBe('{"id":"a"}\n');
+  });
+
+  it("a rejects file that can't be written, before anything is imported", async () => {
+    using scratch = new Scratch();
+    const run = await importInto(scratch, "-", ["--rejects", scratch.file("no/such/dir")], '{"id":"a"}\n');
+    expect(run).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("The rejects can't be written to"),
+    });
+  });
+
+  it("shows the stack only when FORMDB_DEBUG is set", async () => {
+    const run = await runCli(["import", "/none", "--into", "t"], { env: { FORMDB_DEBUG: "1" } });
+    expect(run.stderr).toMatch(/\n {4}at /);
+  });
+});
