@@ -365,7 +365,7 @@ export class BatchProcessor {
     this.#settings.observer.settled(kind, "rejected");
     call?.failed(call.add?.() ?? 0, id, error, "rejected", 0);
     if (call === undefined) this.#unclaimed.note(flush, error);
-    flush.failed(flush.add(), id, error, "rejected", 0);
+    flush.failed(feeder.nextFlushIndex(), id, error, "rejected", 0);
   }
 
   #settled(
@@ -404,7 +404,7 @@ export class BatchProcessor {
   }
 
   #abortCall(call: Tally, feeder: Feeder, error: FormDBError): void {
-    feeder.stop(error);
+    feeder.refuseRest(error);
     for (const operation of [...call.pending!]) this.#withdraw(operation, error);
   }
 

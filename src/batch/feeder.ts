@@ -31,6 +31,7 @@ export class Feeder {
   readonly #toItem: (item: unknown) => Item;
   readonly #intake: Intake;
   readonly #finite: boolean;
+  #flushIndex: number;
   /** Encoded, counted, and waiting for room. */
   #held: Operation | undefined;
   #ended = false;
@@ -50,8 +51,10 @@ export class Feeder {
     this.#intake = intake;
     this.kind = kind;
     this.collection = collection;
-    this.#items = items[Symbol.iterator]();
+    // An array's length counts at the time of the call, so that its indices in the flush are the call's too.
     this.#finite = Array.isArray(items);
+    this.#items = Array.isArray(items) ? upTo(items, items.length) : items[Symbol.iterator]();
+    this.#flushIndex = Array.isArray(items) ? flush.add(items.length) : 0;
     this.#toItem = toItem;
     this.call = call;
     this.flush = flush;
@@ -108,6 +111,11 @@ export class Feeder {
     }
   }
 
+  /** The index in the flush of the item that was taken last; to be asked for once an item. */
+  nextFlushIndex(): number {
+    return this.#finite ? this.#flushIndex++ : this.flush.add(1);
+  }
+
   #next(): Operation | undefined {
     let step: IteratorResult<unknown>;
     try {
@@ -134,7 +142,7 @@ export class Feeder {
       operation.call = this.call;
       operation.flush = this.flush;
       operation.callIndex = this.call?.add?.() ?? 0;
-      operation.flushIndex = this.flush.add();
+      operation.flushIndex = this.nextFlushIndex();
       operation.groupLimit = this.groupLimit;
       return operation;
     } catch (error) {
@@ -160,6 +168,10 @@ export class Feeder {
     this.onDone?.(error);
     this.flush.close();
   }
+}
+
+function* upTo(items: readonly unknown[], length: number): Generator<unknown, undefined> {
+  for (let i = 0; i < length; i++) yield items[i];
 }
 
 function givenId(id: unknown, value: unknown): string | undefined {

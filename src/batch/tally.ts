@@ -29,9 +29,11 @@ export class Tally implements Sink {
     this.pending = signal === undefined ? undefined : new Set();
   }
 
-  /** The index of one more operation. */
-  add(): number {
-    return this.#added++;
+  /** The index of the first of so many more operations. */
+  add(count = 1): number {
+    const first = this.#added;
+    this.#added += count;
+    return first;
   }
 
   open(): void {

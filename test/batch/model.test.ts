@@ -1,0 +1,220 @@
+import { describe, expect, it } from "vitest";
+import type { FormDBError } from "../../src/base/errors.ts";
+import type { WriteKind } from "../../src/base/observer.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import type { BatchResult } from "../../src/batch/group.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { Random } from "../support/random.ts";
+import { FaultyDatabase } from "./faulty-database.ts";
+
+/** Writes per run; a soak sets more. */
+const STEPS = Number(process.env.FORMDB_SOAK_STEPS ?? 20_000);
+const SEED = Number(process.env.FORMDB_SEED ?? 1);
+
+interface Write {
+  readonly kind: WriteKind;
+  readonly key: string;
+  readonly bad: boolean;
+  outcome: "applied" | "rejected" | "unknown" | undefined;
+  code: string;
+}
+
+/** Random calls against a database that goes wrong; afterwards every write's outcome is held against what was applied. */
+class Run {
+  readonly clock = new ManualClock();
+  readonly random: Random;
+  readonly database: FaultyDatabase;
+  readonly processor: BatchProcessor;
+  readonly writes: Write[] = [];
+  /** Since the last flush, in the order of adding. */
+  sinceFlush: number[] = [];
+  pending = 0;
+  aborts = 0;
+
+  constructor(seed: number, token: boolean) {
+    this.random = new Random(seed);
+    this.database = new FaultyDatabase(this.clock, this.random, { chance: 0.15, slowMs: 30 });
+    this.processor = new BatchProcessor(this.database.execute, {
+      clock: this.clock,
+      lookUpToken: this.database.lookUpToken,
+      token,
+      random: () => this.random.next(),
+      maxBatchSize: 1 + this.random.below(40),
+      concurrency: 1 + this.random.below(4),
+      eager: this.random.chance(0.5),
+      maxQueued: 300,
+      maxErrors: Number.POSITIVE_INFINITY,
+      onError: () => {},
+      ...(this.random.chance(0.5) ? { adaptive: { targetMs: 10, minBatchSize: 1 } } : {}),
+    });
+  }
+
+  async step(): Promise<void> {
+    const choice = this.random.next();
+    if (choice < 0.55) this.single();
+    else if (choice < 0.75) this.many();
+    else if (choice < 0.85) await this.fireAndForget();
+    else if (choice < 0.88) this.flush();
+    else await this.clock.advance(this.random.below(25));
+  }
+
+  single(): void {
+    const [number, id, collection, document] = this.make(this.kind());
+    const write = this.writes[number]!;
+    const abort = this.random.chance(0.1) ? new AbortController() : undefined;
+    this.track(
+      this.processor.submit(write.kind, collection, id, document, abort?.signal).then(
+        () => this.end(number, "applied", ""),
+        (error: FormDBError) => this.end(number, error.outcome as "rejected" | "unknown", error.code),
+      ),
+    );
+    if (abort !== undefined) {
+      this.aborts++;
+      this.clock.schedule(() => abort.abort(), this.random.below(40));
+    }
+  }
+
+  many(): void {
+    const kind = this.kind();
+    const collection = this.random.pick(["a", "b"]);
+    const made = this.random.some(1, 30, () => this.make(kind, collection));
+    const items = made.map(([, id, , document]) => {
+      if (kind === "delete") return id;
+      return kind === "update" ? { id, document } : document;
+    });
+    this.track(
+      this.processor.submitAll(kind, collection, items).then((result) =>
+        this.check(
+          made.map(([number]) => number),
+          result,
+        ),
+      ),
+    );
+  }
+
+  async fireAndForget(): Promise<void> {
+    const [number, id, collection, document] = this.make(this.kind());
+    const { kind } = this.writes[number]!;
+    if (kind === "delete") await this.awaited(this.processor.delete(collection, id));
+    else if (kind === "update") await this.awaited(this.processor.update(collection, { id, document }));
+    else if (kind === "insert") await this.awaited(this.processor.insert(collection, document));
+    else await this.awaited(this.processor.upsert(collection, document));
+  }
+
+  flush(): void {
+    const numbers = this.sinceFlush;
+    this.sinceFlush = [];
+    this.track(this.processor.flush().then((result) => this.check(numbers, result)));
+  }
+
+  /** Waits for a promise while time goes on. */
+  async awaited(promise: Promise<unknown>): Promise<void> {
+    let done = false;
+    const watch = promise.then(() => {
+      done = true;
+    });
+    while (!done) await this.clock.advance(1);
+    await watch;
+  }
+
+  kind(): WriteKind {
+    return this.random.pick(["insert", "insert", "update", "upsert", "delete"]);
+  }
+
+  make(kind: WriteKind, in_?: string): [number: number, id: string, collection: string, document: unknown] {
+    const collection = in_ ?? this.random.pick(["a", "b"]);
+    const id = String(this.random.below(200));
+    const number = this.writes.length;
+    const bad = kind !== "delete" && this.random.chance(0.03);
+    this.writes.push({ kind, key: `${collection}/${id}`, bad, outcome: undefined, code: "" });
+    this.sinceFlush.push(number);
+    return [number, id, collection, { id, number, ...(bad ? { bad } : {}) }];
+  }
+
+  /** A result speaks of each write by its index: its error, or none. */
+  check(numbers: readonly number[], result: BatchResult): void {
+    const errors = new Map(result.errors.map((error) => [error.index, error]));
+    expect(result.successful + result.failed).toBe(numbers.length);
+    expect(result.failed).toBe(result.errors.length);
+    numbers.forEach((number, index) => {
+      const error = errors.get(index);
+      if (error !== undefined) expect(error.id).toBe(this.writes[number]!.key.slice(2));
+      this.end(number, error?.outcome ?? "applied", error?.code ?? "");
+    });
+  }
+
+  end(number: number, outcome: Write["outcome"], code: string): void {
+    const write = this.writes[number]!;
+    if (write.outcome !== undefined) expect([number, write.outcome]).toEqual([number, outcome]);
+    write.outcome = outcome;
+    write.code = code;
+  }
+
+  track(promise: Promise<unknown>): void {
+    this.pending++;
+    void promise.then(() => {
+      this.pending--;
+    });
+  }
+
+  async finish(): Promise<void> {
+    this.flush();
+    for (let i = 0; i < 5_000 && this.pending > 0; i++) await this.clock.advance(50);
+    const { database, writes } = this;
+    expect(this.pending).toBe(0);
+    expect(database.complaints).toEqual([]);
+    writes.forEach((write, number) => {
+      const times = database.applied.get(number) ?? 0;
+      if (write.outcome === undefined) throw new Error(`write ${number} has no outcome`);
+      if (write.kind === "delete") return;
+      const wanted = write.outcome === "applied" ? [1] : write.outcome === "rejected" ? [0] : [0, 1];
+      if (!wanted.includes(times))
+        throw new Error(`write ${number} ended ${JSON.stringify(write)} and was applied ${times} times`);
+      if (write.bad && times > 0) throw new Error(`the bad write ${number} was applied`);
+    });
+    for (const [key, numbers] of database.history) {
+      expect([key, numbers.toSorted((x, y) => x - y)]).toEqual([key, numbers]);
+    }
+    expect(this.processor.stats()).toMatchObject({
+      queued: 0,
+      queuedBytes: 0,
+      held: 0,
+      heldBytes: 0,
+      waiting: 0,
+      inFlight: 0,
+    });
+  }
+}
+
+describe("against a database that goes wrong in every way", () => {
+  for (const token of [true, false]) {
+    it(`${token ? "with" : "without"} tokens every write is applied once or reported with the right outcome`, async () => {
+      const codes = new Map<string, number>();
+      let steps = 0;
+      for (let seed = SEED; steps < STEPS / 2; seed++) {
+        const run = new Run(seed, token);
+        for (let i = 0; i < 600; i++) await run.step();
+        steps += 600;
+        await run.finish();
+        for (const { outcome, code } of run.writes) {
+          const name = `${outcome} ${code}`.trim();
+          codes.set(name, (codes.get(name) ?? 0) + 1);
+        }
+      }
+      // The run is worth something only if it met all of these.
+      for (const name of [
+        "applied",
+        "rejected FORMDB_CONSTRAINT",
+        "rejected FORMDB_DUPLICATE_ID",
+        "rejected FORMDB_ABORTED",
+      ]) {
+        expect([name, (codes.get(name) ?? 0) > 10]).toEqual([name, true]);
+      }
+      const unknown = [...codes]
+        .filter(([name]) => name.startsWith("unknown"))
+        .reduce((sum, [, count]) => sum + count, 0);
+      if (!token) expect(unknown).toBeGreaterThan(100);
+      else expect(unknown).toBeLessThan((codes.get("applied") ?? 0) / 1_000);
+    });
+  }
+});
