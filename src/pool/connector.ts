@@ -153,13 +153,19 @@ export class Connector<T> {
     this.#owner.attemptFailed(attempt, error);
   }
 
+  /** A host that takes connections only to drop them is as good as one that takes none. */
+  lostUnused(host: Host<T>, openedAt: number, error: unknown): void {
+    host.failures = host.losses++;
+    this.blame(host, openedAt, error);
+  }
+
   /** A host failed: what began before it was known to fail met the same trouble, which counts once. */
   blame(host: Host<T>, startedAt: number, error: unknown): void {
     const { clock, connectBackoffMs, connectBackoffMaxMs, random } = this.#settings;
     const now = clock.now();
     this.lastError = error;
     this.lastErrorAt = now;
-    if (startedAt >= host.failedAt) host.failures++;
+    if (startedAt > host.failedAt || host.failures === 0) host.failures++;
     host.failedAt = now;
     host.hopeless = error instanceof FormDBError && !error.retryable && error.code !== "FORMDB_TIMEOUT";
     const pause = Math.min(connectBackoffMaxMs, connectBackoffMs * 2 ** Math.min(host.failures - 1, 30));

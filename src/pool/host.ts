@@ -10,6 +10,8 @@ export class Host<T> {
   opening = 0;
   /** Failures in a row; concurrent ones count once. */
   failures = 0;
+  /** Connections in a row that were lost before anyone had them. */
+  losses = 0;
   failedAt: number = -Infinity;
   /** No attempt before this time. */
   retryAt: number = -Infinity;

@@ -421,7 +421,7 @@ export class Pool<T> implements AsyncDisposable {
   #lend(entry: Entry<T>, now: number, since: number, origin: Error | undefined): void {
     entry.state = "lent";
     entry.lentAt = now;
-    entry.loans++;
+    if (entry.loans++ === 0) entry.host.losses = 0;
     entry.origin = origin;
     const { totals, peaks } = this.#counts;
     totals.acquired++;
@@ -616,8 +616,7 @@ export class Pool<T> implements AsyncDisposable {
   #lost(entry: Entry<T>, error: unknown): void {
     if (entry.state === "gone" || entry.state === "revoked" || entry.doom !== undefined) return;
     entry.doom = "error";
-    // A host that takes connections only to drop them is as good as one that takes none.
-    if (entry.loans === 0) this.#connector.blame(entry.host, entry.usedAt, error ?? connectionLost());
+    if (entry.loans === 0) this.#connector.lostUnused(entry.host, entry.usedAt, error ?? connectionLost());
     if (entry.state === "idle") this.#discard(entry, "error");
     this.#invalidateFor(error);
     this.#tellIfPointless();
