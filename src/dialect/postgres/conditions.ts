@@ -106,15 +106,18 @@ export function isIn(path: DocumentPath, operand: number, wanted: boolean): Frag
     );
     return wanted ? sql`id = ANY(${keys})` : outside(term, operand, sql`id <> ALL(${keys})`);
   }
-  const values = bound(operand, "jsonb", (list) => JSON.stringify(splitList(list).values));
+  // An array and no JSON list: of an array the planner knows how long it is.
+  const values = bound(operand, "jsonb[]", (list) =>
+    splitList(list).values.map((value) => JSON.stringify(value)),
+  );
   if (!wanted) {
-    const among = sql`SELECT e.value FROM jsonb_array_elements(${values}) AS e(value)`;
+    const among = sql`SELECT e.value FROM unnest(${values}) AS e(value)`;
     return outside(term, operand, sql`${term.json} NOT IN (${among})`);
   }
   const element = jsonTerm("e.value");
   const columns = ({ rank, number, text, json }: PostgresTerm): string =>
     [rank, number, text, json].join(", ");
-  return sql`(${columns(term)}) IN (SELECT ${columns(element)} FROM jsonb_array_elements(${values}) AS e(value))`;
+  return sql`(${columns(term)}) IN (SELECT ${columns(element)} FROM unnest(${values}) AS e(value))`;
 }
 
 /** Where a value is known to be in none of the elements: `condition`, but for NULLs and the empty list. */
