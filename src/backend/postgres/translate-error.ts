@@ -79,6 +79,7 @@ function serverError(
 ): FormDBError {
   const rule = ruleOf(sqlstate, retryCodes);
   let code: ErrorCode = rule.code;
+  const constraint = constraintOf(error);
   if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
   const outcome = outcomeOf(flight, rule.unknownOutcome === true);
@@ -92,7 +93,7 @@ function serverError(
       ...(rule.fatal === true ? { fatal: true } : {}),
       ...(rule.failover === true ? { failover: true } : {}),
       ...(error.detail === undefined ? {} : { detail: error.detail }),
-      ...(error.constraint === undefined ? {} : { constraint: error.constraint }),
+      ...(constraint === undefined ? {} : { constraint }),
       ...(error.table === undefined ? {} : { table: error.table }),
     },
   });
@@ -107,11 +108,28 @@ export function isStalePlan(error: unknown): boolean {
 
 /** Whether a batch's token was there already: it was committed by a try that seemed to have failed. */
 export function isTokenTaken(error: FormDBError): boolean {
-  return error.sqlstate === "23505" && /^formdb_batches/.test(String(error.table ?? error.constraint ?? ""));
+  return error.sqlstate === "23505" && withoutShard(String(error.constraint)) === "formdb_batches_pkey";
 }
 
-function isIdKey({ constraint, table }: ServerError): boolean {
-  return constraint !== undefined && (constraint === `${table}_pkey` || constraint === "primary");
+function isIdKey(error: ServerError): boolean {
+  const { table } = error;
+  const constraint = constraintOf(error);
+  if (constraint === undefined) return false;
+  if (table !== undefined && constraint === `${table}_pkey`) return true;
+  const key = withoutShard(constraint);
+  return (
+    key === "primary" || (table === undefined ? key.endsWith("_pkey") : key === `${withoutShard(table)}_pkey`)
+  );
+}
+
+/** The constraint that was broken. A worker of Citus passes its error's text on, and not its fields. */
+function constraintOf({ constraint, code, message }: ServerError): string | undefined {
+  return constraint ?? (code?.startsWith("23") ? /"([^"]+)"[^"]*$/.exec(message)?.[1] : undefined);
+}
+
+/** A name without the number that Citus puts behind it on a shard. */
+function withoutShard(name: string): string {
+  return name.replace(/_\d{6,}$/, "");
 }
 
 function outcomeOf(flight: Flight, cannotTell: boolean): FailureOutcome | undefined {

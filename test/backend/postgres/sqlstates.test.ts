@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ruleOf, SQLSTATES } from "../../../src/backend/postgres/sqlstates.ts";
-import { type Flight, translateError } from "../../../src/backend/postgres/translate-error.ts";
+import { type Flight, isTokenTaken, translateError } from "../../../src/backend/postgres/translate-error.ts";
 import { PROFILES } from "../../../src/dialect/postgres/profiles.ts";
 
 /** An error as a server's message becomes one. */
@@ -72,6 +72,21 @@ describe("a server's error", () => {
     });
     const unique = serverError("23505", { table: "users", constraint: "formdb_users_by_mail_x" });
     expect(translateError(unique, "h:1", "autocommit").code).toBe("FORMDB_CONSTRAINT");
+  });
+
+  test("that a worker of Citus passed on still tells which key it was", () => {
+    const remote = (constraint: string): Error =>
+      Object.assign(serverError("23505"), {
+        message: `duplicate key value violates unique constraint "${constraint}"`,
+      });
+    expect(translateError(remote("docs_pkey_102008"), "h:1", "autocommit").code).toBe("FORMDB_DUPLICATE_ID");
+    expect(translateError(remote("formdb_docs_by_mail_1x_102009"), "h:1", "autocommit").code).toBe(
+      "FORMDB_CONSTRAINT",
+    );
+    expect(isTokenTaken(translateError(remote("formdb_batches_pkey_102010"), "h:1", "autocommit"))).toBe(
+      true,
+    );
+    expect(isTokenTaken(translateError(remote("docs_pkey_102010"), "h:1", "autocommit"))).toBe(false);
   });
 
   test.each<[string, Flight, unknown]>([
