@@ -121,8 +121,8 @@ function scenarios(sample: readonly City[], ids: readonly string[]): Scenario[] 
     },
     { name: "look-ups by index", setting: "plan cache on", options: {}, callers: 1, work: read },
     {
-      name: "writes, awaited one by one",
-      setting: "1 caller",
+      name: "writes, one by one",
+      setting: "1 at a time",
       options: {},
       callers: 1,
       work: (db) => singleWrites(db, sample),
@@ -134,11 +134,11 @@ function scenarios(sample: readonly City[], ids: readonly string[]): Scenario[] 
       callers: 1,
       work: (db) => batchedWrites(db, sample),
     },
-    { name: "counts over a country", setting: "pool of 1", options: poolOf(1), callers: 8, work: scan },
-    { name: "counts over a country", setting: "pool of 4", options: poolOf(4), callers: 8, work: scan },
+    { name: "scans of a country", setting: "pool of 1", options: poolOf(1), callers: 8, work: scan },
+    { name: "scans of a country", setting: "pool of 4", options: poolOf(4), callers: 8, work: scan },
     {
-      name: "mixed: 80 % queries, 10 % gets, 10 % writes",
-      setting: "defaults, 8 callers",
+      name: "mixed, 8 callers",
+      setting: "defaults",
       options: {},
       callers: 8,
       work: (db) => mixed(db, sample, ids),
@@ -157,7 +157,7 @@ async function measureAll(
   signal: AbortSignal,
 ): Promise<void> {
   const table = new Table({
-    head: ["workload", "setting", "operations/s", "p50 ms", "p99 ms", "cache hit rate"],
+    head: ["workload", "setting", "ops/s", "p50 ms", "p99 ms", "hit rate"],
     colAligns: ["left", "left", "right", "right", "right", "right"],
     style: { head: [], border: [], compact: true },
   });
@@ -217,8 +217,10 @@ function nextSteps(file: string, { db, metricsPort }: DemoFlags): string {
   const query = `${formdb} query 'SELECT name, lat, lng FROM ${CITIES} WHERE country = $1 ORDER BY name LIMIT 5' --param FR${at}`;
   const steps = [
     "",
-    "Operations are documents for writes and calls for the rest; the times are of one call, waiting included. Each line",
-    "ran on a database opened with its setting; a plan cache that is off keeps no plan, so each call compiles its own.",
+    "ops/s counts documents for writes and calls for the rest; times are of one call,",
+    "waiting included; hit rate is the plan cache's. Each line ran on a database that was",
+    "opened with its setting. With the plan cache off each call compiles its own plan.",
+    "Scans: 8 callers. Mixed: 80 % queries, 10 % reads by id, 10 % writes, all awaited.",
     "",
     "To query the cities yourself:",
     ...(db === undefined ? [`  ${formdb} import ${shownPath(file)} --into ${CITIES}`] : []),

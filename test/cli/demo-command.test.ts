@@ -10,12 +10,13 @@ describe("formdb demo", () => {
     expect(lines.slice(1).map((line) => line.split("│")[2]?.trim())).toEqual([
       "plan cache off",
       "plan cache on",
-      "1 caller",
+      "1 at a time",
       "calls of 100",
       "pool of 1",
       "pool of 4",
-      "defaults, 8 callers",
+      "defaults",
     ]);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     for (const line of lines.slice(1)) {
       const [rate, p50, p99] = line
         .split("│")
