@@ -86,8 +86,8 @@ export class FaultyDatabase {
     id: string,
     number: number | undefined,
   ): OperationResult {
-    let ids = this.documents.get(collection);
-    if (ids === undefined) this.documents.set(collection, (ids = new Set()));
+    const ids = this.documents.get(collection) ?? new Set();
+    this.documents.set(collection, ids);
     const found = ids.has(id);
     if (kind === "delete") {
       ids.delete(id);
