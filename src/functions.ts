@@ -1,7 +1,7 @@
 import type { Connection } from "./backend/backend.ts";
 import { FormDBError } from "./base/errors.ts";
-import type { BatchProcessor, BatchProcessorOptions, BatchStats } from "./batch/batch-processor.ts";
-import { BatchProcessor as Processor } from "./batch/batch-processor.ts";
+import type { BatchOptions } from "./batch/batch-options.ts";
+import { BatchProcessor, type BatchStats } from "./batch/batch-processor.ts";
 import type { BatchResult } from "./batch/group.ts";
 import { PlanCache, type PlanCacheOptions, type PlanCacheStats } from "./cache/plan-cache.ts";
 import {
@@ -166,8 +166,8 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
 }
 
 /** A processor that writes to the default database. */
-export function makeProcessor(options: BatchProcessorOptions = {}): BatchProcessor {
-  return new Processor(async (group) => (await defaultEngine()).writer.execute(group), {
+export function makeProcessor(options: BatchOptions = {}): BatchProcessor {
+  return new BatchProcessor(async (group) => (await defaultEngine()).writer.execute(group), {
     lookUpToken: async (token, group) => (await defaultEngine()).writer.lookUpToken(token, group),
     ...options,
   });

@@ -224,14 +224,14 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
           for (let n = 0; n < 2_500; n++) yield n === 7 ? "bad" : { id: `d${n % 2_400}`, n: n % 2_400 };
         }
         const first = await db.import(collection, source());
-        expect(first).toMatchObject({ read: 2_500, successful: 2_399, failed: 101, unchanged: 0 });
+        expect(first).toMatchObject({ read: 2_500, successful: 2_400, failed: 100, unchanged: 0 });
         expect(first.errors[0]).toMatchObject({ index: 7, code: "FORMDB_INVALID_DOCUMENT" });
         const again = await db.import(
           collection,
           Array.from({ length: 2_400 }, (_, n) => ({ id: `d${n}`, n: n === 5 ? -1 : n })),
           { ifExists: "skip-identical" },
         );
-        expect(again).toMatchObject({ read: 2_400, successful: 1, unchanged: 2_398, failed: 1 });
+        expect(again).toMatchObject({ read: 2_400, successful: 0, unchanged: 2_399, failed: 1 });
         expect(again.errors).toMatchObject([{ index: 5, code: "FORMDB_DUPLICATE_ID" }]);
       });
     });
@@ -252,7 +252,7 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         ["age >= $1", [36], ["1", "2"]],
         ["age < $1", [100], ["1", "2"]],
         ["age BETWEEN 40 AND 50", [], ["2"]],
-        ["age NOT BETWEEN 40 AND 50", [], ["1"]],
+        ["age NOT BETWEEN 40 AND 50", [], ["1", "4"]],
         ["age IN (36, 45)", [], ["1", "2"]],
         ["age IN $1", [[36, "36"]], ["1", "4"]],
         ["age NOT IN (36)", [], ["2", "4"]],

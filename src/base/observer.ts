@@ -89,7 +89,7 @@ export interface QueryObserver {
   queryStarted?(operation: QueryOperation, collection: string): void;
   /**
    * A query ended. `code` is empty where it went well. The three times are parts of `totalMs`: waiting
-   * for a connection, in the database, and decoding rows.
+   * for a connection, in the database, and decoding rows. `parameters` are the caller's own.
    */
   queryFinished?(
     operation: QueryOperation,
@@ -102,6 +102,7 @@ export interface QueryObserver {
     rows: number,
     shape: string,
     cacheHit: boolean,
+    parameters: unknown,
   ): void;
   /** An error reached a caller, or nobody (then `handled` is false). `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string, handled: boolean): void;

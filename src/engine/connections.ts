@@ -1,6 +1,7 @@
 import type { Backend, Connection, ConnectionRole } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { PoolObserver } from "../base/observer.ts";
+import { channels, traced } from "../metrics/tracing-channels.ts";
 import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
 /** What a user may say of the pool: all of its options but those that the backend gives. */
@@ -24,11 +25,17 @@ export class Connections {
   readonly read: Pool<Connection>;
   readonly write: Pool<Connection>;
 
-  constructor(backend: Backend, options: ConnectionPoolOptions, clock: Clock, observer: PoolObserver) {
+  constructor(
+    backend: Backend,
+    options: ConnectionPoolOptions,
+    clock: Clock,
+    observer: PoolObserver,
+    writerObserver: PoolObserver,
+  ) {
     this.#backend = backend;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter
-      ? this.#pool("write", { acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000 }, clock, {})
+      ? this.#pool("write", { acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000 }, clock, writerObserver)
       : this.read;
   }
 
@@ -44,7 +51,7 @@ export class Connections {
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     const pool = role === "read" ? this.read : this.write;
-    const connection = pool.tryAcquire() ?? (await pool.acquire(options));
+    const connection = pool.tryAcquire() ?? (await acquire(role, pool, options));
     let result: T;
     try {
       result = await work(connection);
@@ -93,4 +100,12 @@ export class Connections {
       observer,
     });
   }
+}
+
+function acquire(role: ConnectionRole, pool: Pool<Connection>, options: UseOptions): Promise<Connection> {
+  return traced(
+    channels.poolAcquire,
+    () => ({ pool: role === "read" ? "main" : "writer" }),
+    () => pool.acquire(options),
+  );
 }

@@ -18,6 +18,7 @@ import { uuidV4, uuidV7 } from "../base/uuid.ts";
 import { BatchProcessor } from "../batch/batch-processor.ts";
 import { PlanCache } from "../cache/plan-cache.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { recorder } from "../metrics/recorder.ts";
 import { SlowLog } from "../metrics/slow-log.ts";
 import { TopStatements } from "../metrics/top-statements.ts";
@@ -56,6 +57,9 @@ export async function open(
     throw error;
   }
 }
+
+/** What a plan that is none of ours counts for in the cache. */
+const FOREIGN_PLAN_BYTES = 1_000;
 
 /** How long the first contact with an engine may take. */
 const START_TIMEOUT_MS = 30_000;
@@ -104,7 +108,8 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     options.cache instanceof PlanCache
       ? (options.cache as PlanCache<Plan>)
       : new PlanCache<Plan>({
-          sizeOf: (plan) => plan.bytes,
+          // Whatever `cachePlan` puts here need not say its size.
+          sizeOf: (plan) => (typeof plan?.bytes === "number" ? plan.bytes : FOREIGN_PLAN_BYTES),
           clock,
           ...options.cache,
           observer: guardObservers<CacheObserver>(CACHE_EVENTS, [...observers, options.cache?.observer]),
@@ -114,8 +119,13 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     options.pool ?? {},
     clock,
     guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
+    recording === undefined ? {} : poolRecorder(metrics, "writer"),
   );
-  const reporter = new Reporter(guardObservers<QueryObserver>(QUERY_EVENTS, observers), clock);
+  const reporter = new Reporter(
+    guardObservers<QueryObserver>(QUERY_EVENTS, observers),
+    clock,
+    backend.profile,
+  );
   const catalog = new Catalog(connections, backend.dialect.ddl, (collection) => cache.invalidate(collection));
   const plans = new PlanSource(cache, backend.dialect);
   const reader = new Reader(plans, connections, catalog, reporter);

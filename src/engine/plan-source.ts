@@ -42,7 +42,8 @@ export class PlanSource {
   /** The plan and how the cache would answer for it, without counting a look-up. */
   inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
     const shaped = this.#shape(text);
-    const outcome = this.#cache.outcomeOf(shaped.key);
+    // What is behind an EXPLAIN is of interest, not the EXPLAIN itself.
+    const outcome = this.#cache.outcomeOf(shaped.key.replace(/^EXPLAIN /, ""));
     return { ...this.#planFor(text, shaped), outcome };
   }
 

@@ -43,7 +43,7 @@ export class Reader {
     const operation = plan.kind as "select" | "update" | "delete";
     const collection = plan.collections[0] ?? "";
     return this.#reporter.report(
-      { operation, collection, shape: plan.shape, cacheHit },
+      { operation, collection, shape: plan.shape, cacheHit, parameters },
       ({ rowCount }) => rowCount,
       async (times) => {
         const bound = plan.bind(values, parameters);

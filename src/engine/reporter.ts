@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { QueryObserver, QueryOperation } from "../base/observer.ts";
+import { channels } from "../metrics/tracing-channels.ts";
 
 /** The times of one query, gathered on its way. */
 export interface QueryTimes {
@@ -15,20 +16,35 @@ export interface QueryFacts {
   readonly collection: string;
   readonly shape: string;
   readonly cacheHit: boolean;
+  readonly parameters?: unknown;
 }
 
 /** Tells the observers of queries: that one started, and how it ended. */
 export class Reporter {
   readonly #observer: Required<QueryObserver>;
+  readonly #system: string;
   readonly clock: Clock;
 
-  constructor(observer: Required<QueryObserver>, clock: Clock) {
+  /** `system` is the engine profile's name, for traces. */
+  constructor(observer: Required<QueryObserver>, clock: Clock, system: string) {
     this.#observer = observer;
     this.clock = clock;
+    this.#system = system;
   }
 
   /** Runs `work` and reports it; `rowsOf` tells how many rows its result has. */
-  async report<T>(
+  report<T>(
+    facts: QueryFacts,
+    rowsOf: (result: T) => number,
+    work: (times: QueryTimes) => Promise<T>,
+  ): Promise<T> {
+    if (!channels.query.hasSubscribers) return this.#observed(facts, rowsOf, work);
+    const { operation, collection, shape } = facts;
+    const trace = { operation, collection, shape, system: this.#system };
+    return channels.query.tracePromise(() => this.#observed(facts, rowsOf, work), trace);
+  }
+
+  async #observed<T>(
     facts: QueryFacts,
     rowsOf: (result: T) => number,
     work: (times: QueryTimes) => Promise<T>,
@@ -66,6 +82,7 @@ export class Reporter {
       rows,
       facts.shape,
       facts.cacheHit,
+      facts.parameters,
     );
   }
 }

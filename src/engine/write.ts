@@ -2,6 +2,7 @@ import type { Connection, GroupWrite, WriteResult } from "../backend/backend.ts"
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import type { BatchGroup, ExecuteGroup, LookUpToken, OperationResult } from "../batch/group.ts";
+import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 
@@ -23,14 +24,22 @@ export class Writer {
   readonly execute: ExecuteGroup = async (group) => {
     await this.ensureCollection(group.kind, group.collection);
     try {
-      return await this.#connections.use("write", { signal: group.signal }, async (connection) =>
-        outcomes(group, await connection.write(toWrite(group))),
+      return await traced(
+        channels.batchFlush,
+        () => describe(group),
+        () => this.#send(group),
       );
     } catch (error) {
       this.noticeMissing(error, group.collection);
       throw error;
     }
   };
+
+  #send(group: BatchGroup): Promise<OperationResult[] | undefined> {
+    return this.#connections.use("write", { signal: group.signal }, async (connection) =>
+      outcomes(group, await connection.write(toWrite(group))),
+    );
+  }
 
   readonly lookUpToken: LookUpToken = (token, group) =>
     this.#connections.use("write", { signal: group.signal }, async (connection) => {
@@ -74,6 +83,10 @@ export async function writeOne(
 }
 
 const APPLIED: OperationResult = Object.freeze({ found: true });
+
+function describe({ kind, collection, operations }: BatchGroup): FlushTrace {
+  return { kind, collection, operations: operations.length };
+}
 
 function toWrite({ kind, collection, operations, token }: BatchGroup): GroupWrite {
   const ids: string[] = [];

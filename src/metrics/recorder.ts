@@ -12,7 +12,7 @@ export interface RecorderOptions {
   readonly pool?: string | undefined;
   /** Kept up with every query that is reported. */
   readonly statements?: TopStatements | undefined;
-  /** Told of slow queries; their parameters are not known here. */
+  /** Told of slow queries. */
   readonly slowLog?: SlowLog | undefined;
 }
 
@@ -105,6 +105,7 @@ export function queryRecorder(
       rows,
       shape,
       cacheHit,
+      parameters,
     ) => {
       inFlight.dec(1);
       metrics.recordQueryAs(operation, collectionLabel(collection, code), outcomeOf(code), totalMs);
@@ -116,18 +117,10 @@ export function queryRecorder(
       statements?.record(shape, operation, collection, code !== "", totalMs, rows, cacheHit);
       if (slowLog !== undefined && totalMs >= slowLog.thresholdMs) {
         slow.inc(1);
-        const logged = slowLog.report({
-          operation,
-          collection,
-          code,
-          totalMs,
-          waitMs,
-          databaseMs,
-          decodeMs,
-          rows,
-          shape,
-          cacheHit,
-        });
+        const logged = slowLog.report(
+          { operation, collection, code, totalMs, waitMs, databaseMs, decodeMs, rows, shape, cacheHit },
+          parameters,
+        );
         if (!logged) suppressed.inc(1);
       }
     },

@@ -37,8 +37,8 @@ describe("The recorder", () => {
     observer.queryStarted("select", "users");
     observer.queryStarted("select", "users");
     expect(lines(metrics)).toContain("formdb_queries_in_flight 2");
-    observer.queryFinished("select", "users", "", 10, 2, 5, 1, 30, "shape", true);
-    observer.queryFinished("select", "users", "FORMDB_TIMEOUT", 900, 900, 0, 0, 0, "shape", true);
+    observer.queryFinished("select", "users", "", 10, 2, 5, 1, 30, "shape", true, undefined);
+    observer.queryFinished("select", "users", "FORMDB_TIMEOUT", 900, 900, 0, 0, 0, "shape", true, undefined);
     expect(lines(metrics)).toEqual(
       expect.arrayContaining([
         "formdb_queries_in_flight 0",
@@ -61,7 +61,19 @@ describe("The recorder", () => {
     const metrics = new Metrics();
     const observer = recorder(metrics);
     for (let i = 0; i < 100; i++) {
-      observer.queryFinished("select", `guess_${i}`, "FORMDB_UNKNOWN_COLLECTION", 1, 0, 0, 0, 0, "s", false);
+      observer.queryFinished(
+        "select",
+        `guess_${i}`,
+        "FORMDB_UNKNOWN_COLLECTION",
+        1,
+        0,
+        0,
+        0,
+        0,
+        "s",
+        false,
+        undefined,
+      );
     }
     const text = metrics.exportPrometheus();
     expect(text).not.toContain("guess_");
@@ -204,9 +216,9 @@ describe("The recorder", () => {
       write: ({ shape }) => written.push(shape),
     });
     const observer = recorder(metrics, { statements, slowLog });
-    observer.queryFinished("select", "users", "", 99, 0, 0, 0, 5, "quick", true);
-    observer.queryFinished("select", "users", "", 100, 0, 0, 0, 5, "slow", true);
-    observer.queryFinished("select", "users", "FORMDB_ENGINE", 200, 0, 0, 0, 0, "slow", false);
+    observer.queryFinished("select", "users", "", 99, 0, 0, 0, 5, "quick", true, undefined);
+    observer.queryFinished("select", "users", "", 100, 0, 0, 0, 5, "slow", true, undefined);
+    observer.queryFinished("select", "users", "FORMDB_ENGINE", 200, 0, 0, 0, 0, "slow", false, undefined);
     expect(statements.list().map(({ shape, calls, errors }) => [shape, calls, errors])).toEqual([
       ["slow", 2, 1],
       ["quick", 1, 0],
@@ -223,7 +235,7 @@ describe("The recorder", () => {
       slowLog: new SlowLog({ thresholdMs: 0, maxPerSecond: 1, write: () => {}, clock: new ManualClock() }),
     });
     for (let i = 0; i < 3; i++) observer.queryStarted("get", "a");
-    for (let i = 0; i < 2; i++) observer.queryFinished("get", "a", "", 3, 1, 1, 0.5, 1, "s", true);
+    for (let i = 0; i < 2; i++) observer.queryFinished("get", "a", "", 3, 1, 1, 0.5, 1, "s", true, undefined);
     observer.hit();
     observer.miss("cold");
     observer.removed("evicted");
@@ -281,7 +293,7 @@ describe("The recorder", () => {
         observer.released(1, 0.5);
         observer.hit();
         observer.settled("insert", "applied");
-        observer.queryFinished("get", "users", "", 1.5, 0.25, 1, 0.125, 1, "shape", true);
+        observer.queryFinished("get", "users", "", 1.5, 0.25, 1, 0.125, 1, "shape", true, undefined);
       }
     };
     record(100_000);

@@ -26,21 +26,23 @@ export class SqliteSession {
     this.#database = openDatabase(settings);
   }
 
-  /** Runs any statement; `values` go to `?1`, `?2` and so on. */
+  /** Runs any statement; `values` go to its `?` in their order. */
   execute(text: string, values: readonly unknown[], returnsRows: boolean, keep: boolean): EngineResult {
+    // An EXPLAIN is prepared against the schema as this handle last saw it; running anything makes it look.
+    if (!keep) this.#prepare("SELECT 1 FROM sqlite_master LIMIT 1", true).get();
     const statement = this.#prepare(text, keep);
     if (returnsRows && statement.reader) {
-      const found = statement.raw(true).all(numbered(values)) as unknown[][];
+      const found = statement.raw(true).all(values as unknown[]) as unknown[][];
       return { rows: found, rowCount: found.length };
     }
-    const { changes } = statement.run(numbered(values));
+    const { changes } = statement.run(values as unknown[]);
     return { rows: [], rowCount: changes };
   }
 
   /** The rows of a statement, one at a time. Until it ends, the handle does nothing else. */
   iterate(text: string, values: readonly unknown[]): IterableIterator<unknown[]> {
     // A statement of its own: one in use by an iteration must not be closed or run by anybody else.
-    return this.#database.prepare(text).raw(true).iterate(numbered(values)) as IterableIterator<unknown[]>;
+    return this.#database.prepare(text).raw(true).iterate(values as unknown[]) as IterableIterator<unknown[]>;
   }
 
   /** Applies a group in one transaction, or as a part of the one that is open. */
@@ -157,11 +159,4 @@ export class SqliteSession {
         return kind satisfies never;
     }
   }
-}
-
-/** better-sqlite3 takes `?1` for a name, so positions are given as names. */
-function numbered(values: readonly unknown[]): Record<number, unknown> {
-  const named: Record<number, unknown> = {};
-  for (let i = 0; i < values.length; i++) named[i + 1] = values[i];
-  return named;
 }

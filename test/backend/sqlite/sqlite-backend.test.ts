@@ -133,7 +133,7 @@ describe("a connection to a SQLite file", () => {
   it("reads by key on the caller's thread and finds what the writer has committed", async () => {
     const { backend, writer } = await started(`sqlite:${join(folder, "test.db")}`);
     const reader = await backend.connect("read", never);
-    const select = statement('SELECT json(doc) FROM "users" WHERE id = ?1', "point");
+    const select = statement('SELECT json(doc) FROM "users" WHERE id = ?', "point");
     expect((await reader.execute(select, ["a"])).rows).toEqual([]);
     await writer.write(group("insert", { a: { n: 1 } }));
     expect((await reader.execute(select, ["a"])).rows).toEqual([['{"n":1}']]);
