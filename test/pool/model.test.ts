@@ -219,7 +219,9 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: constant(tryAcquire) },
 );
 
-it("loses nothing, lends nothing twice and forgets nobody, whatever happens", async () => {
+it("loses nothing, lends nothing twice and forgets nobody, whatever happens", {
+  timeout: 60_000 + RUNS * 100,
+}, async () => {
   let total = 0;
   await fc.assert(
     fc.asyncProperty(
