@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import type { FormDBError } from "../../src/base/errors.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import type { Journal, JournalGroup, JournalOperation } from "../../src/batch/journal.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { Random } from "../support/random.ts";
+import { FaultyDatabase } from "./faulty-database.ts";
+
+/** A journal in memory, whose steps take time, and which outlives the processor that "crashes". */
+class MemoryJournal implements Journal {
+  readonly entries: Map<number, { operation: JournalOperation; token: string | undefined }> = new Map();
+  lastSequence = 0;
+  dead: () => boolean = () => false;
+
+  async append(operations: readonly JournalOperation[]): Promise<void> {
+    await this.#step();
+    for (const operation of operations) {
+      this.entries.set(operation.sequence, { operation, token: undefined });
+      this.lastSequence = operation.sequence;
+    }
+  }
+
+  async assign(token: string, sequences: readonly number[]): Promise<void> {
+    await this.#step();
+    for (const sequence of sequences) this.entries.get(sequence)!.token = token;
+  }
+
+  async settle(sequences: readonly number[]): Promise<void> {
+    await this.#step();
+    for (const sequence of sequences) this.entries.delete(sequence);
+  }
+
+  async replay(): Promise<readonly JournalGroup[]> {
+    const groups = new Map<string, { token: string | undefined; operations: JournalOperation[] }>();
+    for (const [sequence, { operation, token }] of [...this.entries].sort(([a], [b]) => a - b)) {
+      const key = token ?? `single ${sequence}`;
+      if (!groups.has(key)) groups.set(key, { token, operations: [] });
+      groups.get(key)!.operations.push(operation);
+    }
+    return [...groups.values()];
+  }
+
+  async #step(): Promise<void> {
+    await undefined;
+    // A process that is gone gets no further.
+    if (this.dead()) await new Promise(() => {});
+  }
+}
+
+describe("a journal", () => {
+  it("carries every accepted write over crashes, each applied once", async () => {
+    const clock = new ManualClock();
+    const random = new Random(11);
+    const database = new FaultyDatabase(clock, random, { chance: 0.1, slowMs: 20 });
+    const journal = new MemoryJournal();
+    const accepted = new Set<number>();
+    const rejected = new Set<number>();
+    let number = 0;
+    for (let life = 0; life < 60; life++) {
+      let dead = false;
+      journal.dead = () => dead;
+      const alive =
+        <A extends unknown[], R>(call: (...values: A) => Promise<R>) =>
+        async (...values: A): Promise<R> => {
+          if (dead) return new Promise(() => {});
+          const result = await call(...values);
+          return dead ? new Promise(() => {}) : result;
+        };
+      const processor = new BatchProcessor(alive(database.execute), {
+        lookUpToken: alive(database.lookUpToken),
+        spill: journal,
+        clock,
+        random: () => random.next(),
+        maxBatchSize: 8,
+        maxRetries: 1_000,
+        onError: () => {},
+      });
+      const replayed = (async () => {
+        for (;;) {
+          try {
+            return await processor.replay();
+          } catch (error) {
+            // The look-up failed: nothing was changed.
+            if ((error as FormDBError).code !== "FORMDB_CONNECT_FAILED") throw error;
+          }
+        }
+      })();
+      let restored = false;
+      void replayed.then(() => {
+        restored = true;
+      });
+      for (let i = 0; i < 2_000 && !restored; i++) await clock.advance(5);
+      expect([life, restored]).toEqual([life, true]);
+      for (let i = 0; i < 20; i++) {
+        const mine = number++;
+        const bad = random.chance(0.05);
+        if (bad) rejected.add(mine);
+        const document = { id: String(random.below(30)), number: mine, ...(bad ? { bad } : {}) };
+        void processor.upsert("c", document).then(() => {
+          if (!dead) accepted.add(mine);
+        });
+        if (random.chance(0.3)) await clock.advance(random.below(15));
+      }
+      await clock.advance(random.below(30));
+      if (life === 59) {
+        const closed = processor.close();
+        for (let i = 0; i < 2_000 && processor.stats().held > 0; i++) await clock.advance(100);
+        expect(processor.stats()).toMatchObject({ held: 0, inFlight: 0 });
+        await closed;
+      }
+      dead = true;
+      await clock.advance(100);
+    }
+    expect(database.complaints).toEqual([]);
+    expect(accepted.size).toBeGreaterThan(number / 2);
+    for (const mine of accepted)
+      expect([mine, database.applied.get(mine) ?? 0]).toEqual([mine, rejected.has(mine) ? 0 : 1]);
+    for (const times of database.applied.values()) expect(times).toBe(1);
+    for (const numbers of database.history.values())
+      expect(numbers.toSorted((a, b) => a - b)).toEqual(numbers);
+    expect(journal.entries.size).toBe(0);
+  });
+});
