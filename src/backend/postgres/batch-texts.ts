@@ -40,7 +40,7 @@ export class BatchTexts {
       return this.#get(`${kind} ${collection} ${withToken}`, () => this.#batch[kind](collection, withToken));
     }
     const { mergeTarget, mergePatch } = this.#batch;
-    const merge = spellMerge(mergeTarget, mergePatch, patchDepth, this.profile.functions);
+    const merge = spellMerge(mergeTarget, mergePatch, patchDepth, this.profile);
     if (merge === undefined) return undefined;
     return this.#get(`${merge.name} ${collection} ${withToken}`, () =>
       this.#batch.update(collection, merge, withToken),

@@ -16,13 +16,13 @@ export const DDL_LOCK_KEY = 77_444_475_077_698n;
 export function postgresDdl(profile: EngineProfile, expressions: IndexExpressions): DdlDialect {
   const key = `text${profile.collation === "" ? "" : ` ${profile.collation}`}`;
   // `IF NOT EXISTS` alone lets two processes meet in the catalogue; the lock, in one text with the statements and
-  // so in one transaction with them, keeps them apart and makes an index and its entry one change.
-  const atOnce = (...statements: readonly string[]): readonly string[] =>
-    Object.freeze(
-      profile.transactionalDdl
-        ? [[`SELECT pg_advisory_xact_lock(${DDL_LOCK_KEY})`, ...statements].join("; ")]
-        : [...statements],
-    );
+  // so in one transaction with them, keeps them apart and makes an index and its entry one change. Citus sends a text
+  // to its workers as it is, which take one statement at a time: there the caller's transaction holds them together.
+  const atOnce = (...statements: readonly string[]): readonly string[] => {
+    if (!profile.transactionalDdl) return Object.freeze([...statements]);
+    const locked = [`SELECT pg_advisory_xact_lock(${DDL_LOCK_KEY})`, ...statements];
+    return Object.freeze(profile.distributes ? locked : [locked.join("; ")]);
+  };
 
   function keys({ paths, unique }: IndexDefinition): string {
     if (!profile.expressionIndexes) {

@@ -4,6 +4,8 @@
  * deeper patches go to a recursive function, where the engine has them.
  */
 
+import type { EngineProfile } from "./profiles.ts";
+
 /** The depths that are spelled out; a patch of another depth uses the next larger. */
 const SPELLED_DEPTHS = [1, 2, 4] as const;
 /** Where there is no function: planning the deepest takes about a tenth of a second. */
@@ -54,10 +56,11 @@ export function spellMerge(
   target: string,
   patch: string,
   depth: number,
-  functions: boolean,
+  { functions, nestsSubqueries }: Pick<EngineProfile, "functions" | "nestsSubqueries">,
 ): MergeSpelling | undefined {
   if (depth === 0) return { name: "flat", expression: `${target} || ${patch}` };
-  const spelled = (functions ? SPELLED_DEPTHS : SPELLED_WITHOUT_FUNCTION).find((known) => known >= depth);
+  const depths = functions ? SPELLED_DEPTHS : SPELLED_WITHOUT_FUNCTION;
+  const spelled = nestsSubqueries ? depths.find((known) => known >= depth) : undefined;
   if (spelled !== undefined)
     return { name: `depth${spelled}`, expression: mergeLevel(target, patch, spelled) };
   if (functions) return { name: "deep", expression: `${MERGE_FUNCTION}(${target}, ${patch})` };

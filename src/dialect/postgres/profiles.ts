@@ -19,6 +19,11 @@ export interface EngineProfile {
   readonly collation: string;
   /** Whether a recursive function of one's own can be made. */
   readonly functions: boolean;
+  /**
+   * Whether a statement may hold subqueries within subqueries over the documents that it changes. Where not, the
+   * function merges every patch that `||` does not.
+   */
+  readonly nestsSubqueries: boolean;
   /** Whether an index can be over expressions, which is what an index over documents is. */
   readonly expressionIndexes: boolean;
   /** Whether one statement may change two tables, by `WITH`. Where not, a transaction does it. */
@@ -52,6 +57,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   documentType: "jsonb",
   collation: 'COLLATE "C"',
   functions: true,
+  nestsSubqueries: true,
   expressionIndexes: true,
   changesInWith: true,
   locksInOrder: true,
@@ -78,6 +84,8 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     maxBatchRows: 1_000,
     changesInWith: false,
     locksInOrder: false,
+    // Citus 13.2 crashes on them.
+    nestsSubqueries: false,
     distributes: true,
     logPositions: false,
   }),

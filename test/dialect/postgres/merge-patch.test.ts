@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { patchDepth, spellMerge } from "../../../src/dialect/postgres/merge-patch.ts";
+import { PROFILES } from "../../../src/dialect/postgres/profiles.ts";
 
 /** Nesting of objects in objects, arrays not counted; by walking the value. */
 function depthOf(value: unknown): number {
@@ -42,12 +43,18 @@ describe("the depth of a patch", () => {
 describe("the spelling of a merge", () => {
   test("exists in few forms, whatever the depth", () => {
     const names = new Set<string | undefined>();
-    for (let depth = 0; depth <= 600; depth++) names.add(spellMerge("t", "p", depth, true)?.name);
+    for (let depth = 0; depth <= 600; depth++)
+      names.add(spellMerge("t", "p", depth, PROFILES.postgres)?.name);
     expect([...names]).toEqual(["flat", "depth1", "depth2", "depth4", "deep"]);
   });
 
+  test("is the function's for all but flat ones where subqueries can't be nested", () => {
+    expect(spellMerge("t", "p", 0, PROFILES.citus)?.name).toBe("flat");
+    expect(spellMerge("t", "p", 1, PROFILES.citus)?.name).toBe("deep");
+  });
+
   test("has an end where the engine has no functions", () => {
-    expect(spellMerge("t", "p", 64, false)?.name).toBe("depth64");
-    expect(spellMerge("t", "p", 65, false)).toBeUndefined();
+    expect(spellMerge("t", "p", 64, PROFILES.cockroachdb)?.name).toBe("depth64");
+    expect(spellMerge("t", "p", 65, PROFILES.cockroachdb)).toBeUndefined();
   });
 });
