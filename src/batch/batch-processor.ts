@@ -14,8 +14,10 @@ import type {
   UndeliveredOperation,
 } from "./group.ts";
 import { Holding } from "./holding.ts";
+import { DOCUMENT, ID, ITEM, iterable, manyOf, UPDATE } from "./items.ts";
 import { JournalGate } from "./journal-gate.ts";
 import { encodeOperation, type Item, type Operation } from "./operation.ts";
+import { aborted, closedError, queueFull } from "./refusals.ts";
 import { type ReplayResult, replayJournal } from "./replay.ts";
 import { SingleCall, type Submitted } from "./single-call.ts";
 import { Tally } from "./tally.ts";
@@ -502,34 +504,6 @@ export class BatchProcessor {
 }
 
 const DONE: Promise<void> = Promise.resolve();
-const DOCUMENT = (value: unknown): Item => ({ id: undefined, value });
-const ID = (id: unknown): Item => ({ id, value: undefined });
-const ITEM = (item: unknown): Item => item as Item;
-
-function UPDATE(item: unknown): Item {
-  if (typeof item !== "object" || item === null) {
-    throw new FormDBError(
-      "FORMDB_INVALID_DOCUMENT",
-      `An update must be an object { id, document }, not ${show(item)}`,
-    );
-  }
-  const { id, document } = item as { id?: unknown; document?: unknown };
-  return { id, value: document };
-}
-
-function manyOf(items: unknown): Iterable<unknown> {
-  if (typeof items !== "object" || items === null) return [items];
-  return Symbol.iterator in items ? (items as Iterable<unknown>) : [items];
-}
-
-function iterable(items: unknown): Iterable<unknown> {
-  if (typeof items === "object" && items !== null && Symbol.iterator in items)
-    return items as Iterable<unknown>;
-  throw configError(
-    `The operations of a batch must come in an array or another iterable, not ${show(items)}`,
-  );
-}
-
 /** Runs once an `await` in the same tick has had its chance. */
 async function afterDecision(decide: () => void): Promise<void> {
   for (let i = 0; i < 3; i++) await undefined;
@@ -543,29 +517,4 @@ function notDelivered(error: FormDBError): boolean {
 
 function asUndelivered({ kind, collection, id, document }: Operation): UndeliveredOperation {
   return { kind, collection, id, document };
-}
-
-function queueFull({
-  maxQueued,
-  maxQueuedBytes,
-}: {
-  maxQueued: number;
-  maxQueuedBytes: number;
-}): FormDBError {
-  return new FormDBError(
-    "FORMDB_QUEUE_FULL",
-    `The write was refused: the batch queue holds all that maxQueued (${maxQueued} operations) and ` +
-      `maxQueuedBytes (${maxQueuedBytes}) allow; await the call to be slowed down instead`,
-    { details: { maxQueued, maxQueuedBytes } },
-  );
-}
-
-function closedError(): FormDBError {
-  return new FormDBError("FORMDB_CLOSED", "The batch processor takes no more operations: it is closed");
-}
-
-function aborted(signal: AbortSignal): FormDBError {
-  return new FormDBError("FORMDB_ABORTED", "The operation was aborted by its signal", {
-    cause: signal.reason,
-  });
 }
