@@ -4,15 +4,22 @@ import { postgresExpressions } from "./expressions.ts";
 import { quote } from "./names.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
 
+/** Milliseconds since 1970 at the beginning of the transaction. */
+const STABLE_NOW = "(extract(epoch FROM now()) * 1000)::bigint";
+
 /** How an engine behind PostgreSQL's protocol spells things. */
 export function dialectOf(profile: EngineProfile): Dialect {
+  // Citus refuses volatile functions in an UPDATE of many shards.
+  const expressions = profile.distributes
+    ? Object.freeze({ ...postgresExpressions, now: STABLE_NOW })
+    : postgresExpressions;
   return Object.freeze({
     name: "postgres",
     placeholder: (position: number): string => `$${position}`,
     identifier: quote,
     explainPrefix: "EXPLAIN ",
-    expressions: postgresExpressions,
-    ddl: postgresDdl(profile, postgresExpressions),
+    expressions,
+    ddl: postgresDdl(profile, expressions),
   });
 }
 
