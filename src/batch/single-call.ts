@@ -1,4 +1,4 @@
-import type { FailureOutcome, FormDBError } from "../base/errors.ts";
+import { type FailureOutcome, FormDBError } from "../base/errors.ts";
 import type { Operation, Sink } from "./operation.ts";
 
 /** How a single operation ended well. */
@@ -46,10 +46,16 @@ export class SingleCall implements Sink {
 
 /**
  * Says on the error itself what became of the write. An error is shared by the operations of a failed group,
- * whose outcome is the same; one that says its outcome already keeps it.
+ * whose outcome is the same. One that says otherwise, such as that of a lost connection after the database has
+ * told that nothing was committed, becomes the cause of one that says what is so.
  */
 function withOutcome(error: FormDBError, outcome: FailureOutcome, attempts: number): FormDBError {
-  if (!("outcome" in error)) Object.defineProperty(error, "outcome", { value: outcome, enumerable: true });
+  const said = error.outcome;
+  if (said !== undefined && said !== outcome) {
+    const { code, message } = error;
+    return new FormDBError(code, message, { cause: error, details: { outcome, attempts } });
+  }
+  if (said === undefined) Object.defineProperty(error, "outcome", { value: outcome, enumerable: true });
   if (!("attempts" in error)) Object.defineProperty(error, "attempts", { value: attempts, enumerable: true });
   return error;
 }

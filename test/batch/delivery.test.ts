@@ -158,6 +158,20 @@ describe("a group that fails", () => {
     expect(await processor.submitAll("insert", "c", docs(2))).toMatchObject({ successful: 1, failed: 1 });
   });
 
+  it("at an unknown commit that was none, and may not be sent again, is rejected, and its error says so", async () => {
+    const lost = new FormDBError("FORMDB_CONNECTION_LOST", "lost", { details: { outcome: "unknown" } });
+    const processor = new BatchProcessor(() => Promise.reject(lost), {
+      lookUpToken: async () => undefined,
+      retryOnFailure: false,
+    });
+    await expect(processor.submit("insert", "c", undefined, {})).rejects.toMatchObject({
+      code: "FORMDB_CONNECTION_LOST",
+      outcome: "rejected",
+      cause: lost,
+    });
+    expect((await processor.flush()).errors).toMatchObject([{ outcome: "rejected" }]);
+  });
+
   it("that was parted sends an aborted operation no more", async () => {
     const clock = new ManualClock();
     const abort = new AbortController();
