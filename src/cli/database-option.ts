@@ -1,8 +1,11 @@
 import { InvalidArgumentError, Option } from "commander";
 
-/** `--db URL`, which all commands take. */
+/** `--db URL`. Where it is not given, `open()` looks at `FORMDB_URL`. */
 export function databaseOption(): Option {
-  return new Option("--db <url>", "the database: sqlite:FILE, a path, or postgres://…").env("FORMDB_URL");
+  return new Option(
+    "--db <url>",
+    "the database: sqlite:FILE, a path, or postgres://…; else what FORMDB_URL says, else sqlite:formdb.db",
+  );
 }
 
 /** A whole number of at least `min` on the command line. */

@@ -19,7 +19,7 @@ export interface ProgressScale {
 }
 
 /** How often a line is written where there is no terminal, in milliseconds. */
-export const PROGRESS_LINE_INTERVAL_MS = 1_000;
+const PROGRESS_LINE_INTERVAL_MS = 1_000;
 
 /** Narrower terminals get lines: a bar would wrap. */
 const MIN_BAR_COLUMNS = 60;

@@ -2,7 +2,7 @@ import type { Row } from "../../base/document.ts";
 import type { Output, Rows } from "./output.ts";
 
 /** From how many rows the header is made: documents of one collection need not have the same fields. */
-export const CSV_HEADER_ROWS = 1_000;
+const CSV_HEADER_ROWS = 1_000;
 
 /**
  * CSV (RFC 4180, lines end in LF) with a header of all fields of the first rows. Objects and arrays are

@@ -3,9 +3,9 @@ import { type CsvOptions, type CsvRecord, readCsvTable } from "./csv.ts";
 import type { ByteSource, Entry, ReadFailure } from "./entry.ts";
 
 /** From how many records a column's type is decided; they are held in memory together. */
-export const TYPE_SAMPLE_RECORDS = 1_000;
+const TYPE_SAMPLE_RECORDS = 1_000;
 /** The sample also ends at this many characters, however few records they are. */
-export const TYPE_SAMPLE_CHARACTERS = 4_000_000;
+const TYPE_SAMPLE_CHARACTERS = 4_000_000;
 
 export interface CsvDocumentOptions extends CsvOptions {
   /** Whether columns of numbers and of `true` and `false` become such, and empty cells null. */

@@ -17,7 +17,7 @@ export interface Position {
 }
 
 /** A document that was read. */
-export interface ReadDocument extends Position {
+interface ReadDocument extends Position {
   readonly document: Record<string, unknown>;
   readonly error?: never;
 }

@@ -49,6 +49,6 @@ export const jsonDocument: fc.Arbitrary<Record<string, unknown>> = fc
   .map((value) => JSON.parse(JSON.stringify(value, withoutLargeIntegers)) as Record<string, unknown>);
 
 /** Integers beyond 2^53 - 1 are refused, so they have tests of their own. */
-export function withoutLargeIntegers(_name: string, value: unknown): unknown {
+function withoutLargeIntegers(_name: string, value: unknown): unknown {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? 0.5 : value;
 }
