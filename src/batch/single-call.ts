@@ -53,7 +53,8 @@ function withOutcome(error: FormDBError, outcome: FailureOutcome, attempts: numb
   const said = error.outcome;
   if (said !== undefined && said !== outcome) {
     const { code, message } = error;
-    return new FormDBError(code, message, { cause: error, details: { outcome, attempts } });
+    const retryable = outcome === "rejected";
+    return new FormDBError(code, message, { cause: error, retryable, details: { outcome, attempts } });
   }
   if (said === undefined) Object.defineProperty(error, "outcome", { value: outcome, enumerable: true });
   if (!("attempts" in error)) Object.defineProperty(error, "attempts", { value: attempts, enumerable: true });
