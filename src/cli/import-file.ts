@@ -82,7 +82,7 @@ function readEntries(
     case "csv":
     case "tsv":
       return readCsv(input.chunks, {
-        delimiter: flags.delimiter ?? (input.format === "tsv" ? "\t" : ","),
+        delimiter: flags.delimiter ?? (input.format === "tsv" ? "\t" : undefined),
         inferTypes: flags.inferTypes,
         textColumns: [flags.idField ?? "id"],
       });

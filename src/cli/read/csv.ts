@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { type CsvError, type Info, type Options, Parser } from "csv-parse";
 import { FormDBError } from "../../base/errors.ts";
+import { show } from "../../base/options.ts";
 import { type ByteSource, failure, MAX_DOCUMENT_BYTES, type ReadFailure } from "./entry.ts";
 import { decodeUtf8, withoutBom } from "./text.ts";
 
@@ -44,7 +45,13 @@ export async function readCsvTable(source: ByteSource, options: CsvOptions = {})
   const parsed = parse(source, options);
   const first = await parsed.next();
   if (first.done === true) return { header: [], records: none() };
-  return { header: headerOf(first.value), records: records(parsed, headerOf(first.value).length) };
+  const header = headerOf(first.value);
+  if (options.delimiter === undefined && header.length === 1 && /[;\t|]/.test(header[0]!)) {
+    throw headerError(
+      `It has a single column, called ${show(header[0])}; --delimiter says what stands between the cells`,
+    );
+  }
+  return { header, records: records(parsed, header.length) };
 }
 
 async function* none(): AsyncGenerator<never> {}

@@ -90,6 +90,7 @@ describe("reading CSV", () => {
   it.each([
     ["a,b,a\n1,2,3\n", '"a" twice'],
     ['"a,b\n1,2\n', "nothing closes"],
+    ["a;b\n1;2\n", "--delimiter says"],
   ])("refuses the header of %j", async (text, message) => {
     await expect(collect(readCsv(source(text), asText))).rejects.toThrow(message);
   });
