@@ -6,7 +6,7 @@ import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
 /** What a user may say of the pool: all of its options but those that the backend gives. */
 export type ConnectionPoolOptions = Partial<
-  Omit<PoolOptions<Connection>, "create" | "destroy" | "validate" | "reset" | "isFatal" | "clock">
+  Omit<PoolOptions<Connection>, "create" | "destroy" | "validate" | "reset" | "isFatal" | "invalidates" | "watch" | "clock">
 >;
 
 /** How a call takes a connection. */
@@ -67,9 +67,9 @@ export class Connections {
   giveBack(role: ConnectionRole, connection: Connection, error?: unknown): void {
     const pool = role === "read" ? this.read : this.write;
     pool.release(connection, error);
-    if (error !== undefined && this.#backend.invalidatesPool(error)) {
-      this.read.invalidate();
-      if (this.write !== this.read) this.write.invalidate();
+    // The pool that the error came from does so by itself.
+    if (error !== undefined && this.read !== this.write && this.#backend.invalidatesPool(error)) {
+      (role === "read" ? this.write : this.read).invalidate();
     }
   }
 
@@ -96,6 +96,10 @@ export class Connections {
       destroy: (connection) => connection.close(),
       validate: (connection) => connection.ping(),
       isFatal: (error) => this.#backend.isFatal(error),
+      invalidates: (error) => this.#backend.invalidatesPool(error),
+      watch: (connection, report) => {
+        connection.onLost = report;
+      },
       clock,
       observer,
     });

@@ -50,8 +50,8 @@ export interface ImportResult {
   readonly elapsedMs: number;
 }
 
-/** Documents that are handed to the queue together. */
-const CHUNK_SIZE = 1_000;
+/** Documents that are handed to the queue together, and written by one transaction. */
+const CHUNK_SIZE = 2_500;
 /** Chunks that are under way at once: one is being written while the next is read and encoded. */
 const CHUNKS_IN_FLIGHT = 3;
 /** Failures that a result lists. */
@@ -165,6 +165,7 @@ class Import {
   async #write(chunk: readonly unknown[], firstIndex: number): Promise<void> {
     const result = await this.#batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
+      maxBatchSize: CHUNK_SIZE,
     });
     let unchanged: ReadonlySet<string> = NONE;
     if (this.#options.ifExists === "skip-identical" && result.errors.some(isDuplicate)) {
