@@ -383,7 +383,7 @@ const processes: Section = {
 
 const windows: readonly Query[] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"].map(
   (window): Query => [
-    `job:formdb_query_failures:ratio_rate${window}{job=~"$job"} / 0.001`,
+    `job:formdb_operation_failures:ratio_rate${window}{job=~"$job"} / 0.001`,
     `{{job}} ${window}`,
   ],
 );
@@ -402,8 +402,8 @@ const budget: Section = {
     ),
     graph(
       "Failures that count",
-      { unit: "ops", description: "Queries in a second that failed for reasons that are not the caller's." },
-      ['job:formdb_query_failures:rate5m{job=~"$job"}', "{{job}}"],
+      { unit: "ops", description: "Queries and writes in a second that failed for reasons that are not the caller's." },
+      ['job:formdb_operation_failures:rate5m{job=~"$job"}', "{{job}}"],
     ),
   ],
 };

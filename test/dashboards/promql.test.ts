@@ -104,7 +104,7 @@ describe("The check of PromQL", () => {
     ["a histogram's own name, which no sample has", "formdb_query_duration_seconds", "Nothing exports"],
     ["a counter without _total", "formdb_query", "Nothing exports"],
     ["another prefix", "other_query_total", "Nothing exports"],
-    ["a recorded name that no rule records", "job:formdb_queries:rate7m", "Nothing exports"],
+    ["a recorded name that no rule records", "job:formdb_operations:rate7m", "Nothing exports"],
     ["a label that the metric has not", 'formdb_query_total{operation="get"}', "no label operation"],
     ["a value that the label never has", 'formdb_pool_connections{state="used"}', "never used"],
     ["one such value of several", 'formdb_pool_connections{state=~"idle|used"}', "never used"],

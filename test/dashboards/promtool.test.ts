@@ -18,8 +18,20 @@ describe.skipIf(!present)("promtool", () => {
     const endpoint = await metrics.listen({ port: 0 });
     try {
       const observer = recorder(metrics);
-      observer.queryFinished("get", 'odd "name"\\\n', "", 2, 0.1, 1, 0.2, 1, "SELECT", true);
-      observer.queryFinished("select", "users", "FORMDB_TIMEOUT", 2_000, 1_500, 400, 0, 0, "SELECT", false);
+      observer.queryFinished("get", 'odd "name"\\\n', "", 2, 0.1, 1, 0.2, 1, "SELECT", true, [1]);
+      observer.queryFinished(
+        "select",
+        "users",
+        "FORMDB_TIMEOUT",
+        2_000,
+        1_500,
+        400,
+        0,
+        0,
+        "SELECT",
+        false,
+        [],
+      );
       observer.errorReported("FORMDB_TIMEOUT", "57014", true);
       observer.acquired(1, 3);
       observer.released(1, 4);
