@@ -6,7 +6,10 @@ import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
 /** What a user may say of the pool: all of its options but those that the backend gives. */
 export type ConnectionPoolOptions = Partial<
-  Omit<PoolOptions<Connection>, "create" | "destroy" | "validate" | "reset" | "isFatal" | "invalidates" | "watch" | "clock">
+  Omit<
+    PoolOptions<Connection>,
+    "create" | "destroy" | "validate" | "reset" | "isFatal" | "invalidates" | "watch" | "clock"
+  >
 >;
 
 /** How a call takes a connection. */
@@ -35,7 +38,7 @@ export class Connections {
     this.#backend = backend;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter
-      ? this.#pool("write", { acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000 }, clock, writerObserver)
+      ? this.#pool("write", writerOptions(backend, options), clock, writerObserver)
       : this.read;
   }
 
@@ -52,6 +55,10 @@ export class Connections {
   ): Promise<T> {
     const pool = role === "read" ? this.read : this.write;
     const connection = pool.tryAcquire() ?? (await acquire(role, pool, options));
+    if (role === "read" && connection.isFresh !== undefined && !(await this.#isFresh(connection))) {
+      pool.release(connection);
+      return this.use("write", options, work);
+    }
     let result: T;
     try {
       result = await work(connection);
@@ -61,6 +68,16 @@ export class Connections {
     }
     pool.release(connection);
     return result;
+  }
+
+  /** Whether a replica has caught up with what this process has written; a primary always has. */
+  async #isFresh(connection: Connection): Promise<boolean> {
+    try {
+      return (await connection.isFresh?.()) ?? true;
+    } catch (error) {
+      this.giveBack("read", connection, error);
+      throw error;
+    }
   }
 
   /** Takes a connection back after an error. One that is of no more use is closed. */
@@ -112,4 +129,11 @@ function acquire(role: ConnectionRole, pool: Pool<Connection>, options: UseOptio
     () => ({ pool: role === "read" ? "main" : "writer" }),
     () => pool.acquire(options),
   );
+}
+
+/** The one writer of an engine is always one; a pool of writers is as the user says. */
+function writerOptions(backend: Backend, options: ConnectionPoolOptions): ConnectionPoolOptions {
+  if (backend.sizing("write").maxConnections > 1) return options;
+  const { acquireTimeoutMs } = options;
+  return acquireTimeoutMs === undefined ? {} : { acquireTimeoutMs };
 }

@@ -42,7 +42,10 @@ export class SqliteSession {
   /** The rows of a statement, one at a time. Until it ends, the handle does nothing else. */
   iterate(text: string, values: readonly unknown[]): IterableIterator<unknown[]> {
     // A statement of its own: one in use by an iteration must not be closed or run by anybody else.
-    return this.#database.prepare(text).raw(true).iterate(values as unknown[]) as IterableIterator<unknown[]>;
+    return this.#database
+      .prepare(text)
+      .raw(true)
+      .iterate(values as unknown[]) as IterableIterator<unknown[]>;
   }
 
   /** Applies a group in one transaction, or as a part of the one that is open. */
@@ -114,23 +117,36 @@ export class SqliteSession {
     return statement;
   }
 
-  #writeRows({ kind, collection, ids, json }: GroupWrite): SessionWriteResult {
-    const missing: string[] = [];
-    const rejected: SessionWriteResult["rejected"] = [];
+  #writeRows(group: GroupWrite): SessionWriteResult {
+    const { kind, collection, ids } = group;
+    const result: SessionWriteResult = { missing: [], rejected: [] };
     const now = Date.now();
-    const run = this.#rowWriter(kind, collection, now);
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i]!;
-      try {
-        if (run(id, json[i]!) === 0) missing.push(id);
-      } catch (error) {
-        // Only a constraint is one row's own fault; SQLite has undone that row and goes on.
-        const failure = failureOf(error);
-        if (!failure.sqliteCode?.startsWith("SQLITE_CONSTRAINT")) throw error;
-        rejected.push({ id, failure });
+    let next = 0;
+    if (ids.length >= rows.ROWS_AT_ONCE && (kind === "insert" || kind === "upsert")) {
+      const text = kind === "insert" ? rows.insertRows(collection) : rows.upsertRows(collection);
+      const statement = this.#prepare(text, true);
+      for (; next + rows.ROWS_AT_ONCE <= ids.length; next += rows.ROWS_AT_ONCE) {
+        if (!tryRows(statement, group, next, now))
+          this.#writeOneByOne(group, next, next + rows.ROWS_AT_ONCE, now, result);
       }
     }
-    return { missing, rejected };
+    this.#writeOneByOne(group, next, ids.length, now, result);
+    return result;
+  }
+
+  #writeOneByOne(group: GroupWrite, from: number, to: number, now: number, result: SessionWriteResult): void {
+    const { kind, collection, ids, json } = group;
+    const run = this.#rowWriter(kind, collection, now);
+    for (let i = from; i < to; i++) {
+      const id = ids[i]!;
+      try {
+        if (run(id, json[i]!) === 0) result.missing.push(id);
+      } catch (error) {
+        // Only a constraint is one row's own fault; SQLite has undone that row and goes on.
+        if (!isConstraint(error)) throw error;
+        result.rejected.push({ id, failure: failureOf(error) });
+      }
+    }
   }
 
   #rowWriter(
@@ -158,5 +174,27 @@ export class SqliteSession {
       default:
         return kind satisfies never;
     }
+  }
+}
+
+function isConstraint(error: unknown): boolean {
+  return failureOf(error).sqliteCode?.startsWith("SQLITE_CONSTRAINT") === true;
+}
+
+/** Writes the rows from `from` on by one statement. False where one of them broke a constraint: then none is written. */
+function tryRows(
+  statement: Database.Statement,
+  { ids, json }: GroupWrite,
+  from: number,
+  now: number,
+): boolean {
+  const values: unknown[] = [];
+  for (let i = from; i < from + rows.ROWS_AT_ONCE; i++) values.push(ids[i], json[i], now);
+  try {
+    statement.run(values);
+    return true;
+  } catch (error) {
+    if (isConstraint(error)) return false;
+    throw error;
   }
 }

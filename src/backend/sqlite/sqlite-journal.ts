@@ -46,7 +46,8 @@ export class SqliteJournal implements Journal, Disposable {
       "INSERT INTO journal (sequence, kind, collection, id, json) VALUES (?, ?, ?, ?, ?)",
     );
     this.#append = this.#database.transaction((operations: readonly JournalOperation[]) => {
-      for (const { sequence, kind, collection, id, json } of operations) insert.run(sequence, kind, collection, id, json);
+      for (const { sequence, kind, collection, id, json } of operations)
+        insert.run(sequence, kind, collection, id, json);
     });
     const mark = this.#database.prepare(
       "UPDATE journal SET token = ? WHERE sequence IN (SELECT value FROM json_each(?))",
@@ -54,7 +55,9 @@ export class SqliteJournal implements Journal, Disposable {
     this.#assign = (token, sequences) => {
       mark.run(token, JSON.stringify(sequences));
     };
-    const remove = this.#database.prepare("DELETE FROM journal WHERE sequence IN (SELECT value FROM json_each(?))");
+    const remove = this.#database.prepare(
+      "DELETE FROM journal WHERE sequence IN (SELECT value FROM json_each(?))",
+    );
     this.#forget = (sequences) => {
       remove.run(JSON.stringify(sequences));
     };

@@ -1,26 +1,44 @@
 /**
- * The statements that write one document each. A group is one prepared statement run for every row inside
- * one transaction: measured here, that is 1.2 to 1.8 times as fast as one statement over `json_each`.
+ * The statements that write documents. A group is one transaction of them: statements of `ROWS_AT_ONCE` rows where
+ * a group is large enough, of one row for the rest. Measured here, 200 000 documents of 200 bytes, a statement of
+ * 20 to 50 rows takes two thirds of the time of one a row; one statement over `json_each` takes 1.2 to 1.8
+ * times as long.
  */
+
+/** Rows that one statement writes where there are as many. */
+export const ROWS_AT_ONCE = 32;
+
+const ROW = "(?, jsonb(?), ?)";
+const ROWS = Array.from({ length: ROWS_AT_ONCE }, () => ROW).join(", ");
+const REPLACE =
+  "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, version = version + 1, updated_at = excluded.updated_at";
 
 function quote(collection: string): string {
   return `"${collection}"`;
 }
 
+function insertInto(collection: string, rows: string): string {
+  return `INSERT INTO ${quote(collection)} (id, doc, updated_at) VALUES ${rows}`;
+}
+
 /** Values: id, JSON text, milliseconds since 1970. No row changes where the id is taken. */
 export function insertRow(collection: string): string {
-  return (
-    `INSERT INTO ${quote(collection)} (id, doc, updated_at) VALUES (?, jsonb(?), ?) ` +
-    `ON CONFLICT (id) DO NOTHING`
-  );
+  return `${insertInto(collection, ROW)} ON CONFLICT (id) DO NOTHING`;
+}
+
+/** The same values `ROWS_AT_ONCE` times. Inserts all rows, or none where an id is taken. */
+export function insertRows(collection: string): string {
+  return insertInto(collection, ROWS);
 }
 
 /** Values: id, JSON text, milliseconds since 1970. */
 export function upsertRow(collection: string): string {
-  return (
-    `INSERT INTO ${quote(collection)} (id, doc, updated_at) VALUES (?, jsonb(?), ?) ` +
-    `ON CONFLICT (id) DO UPDATE SET doc = excluded.doc, version = version + 1, updated_at = excluded.updated_at`
-  );
+  return `${insertInto(collection, ROW)} ${REPLACE}`;
+}
+
+/** The same values `ROWS_AT_ONCE` times. All rows or none. */
+export function upsertRows(collection: string): string {
+  return `${insertInto(collection, ROWS)} ${REPLACE}`;
 }
 
 /** Values: merge patch as JSON text, milliseconds since 1970, id. `jsonb_patch` follows RFC 7396. */

@@ -73,6 +73,25 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
     await backend.stop();
   });
 
+  it("finds the rows at fault in a large group, and keeps all others", async () => {
+    const { backend, writer } = await started(url());
+    const index = { collection: "users", name: "n", paths: [["n"]], unique: true };
+    for (const text of backend.dialect.ddl.createIndex(index))
+      await writer.execute(statement(text, "scan", false), []);
+    const key = (n: number): string => String(n).padStart(3, "0");
+    await writer.write(group("insert", { [key(40)]: { n: -40 }, [key(130)]: { n: -130 } }));
+    const many = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [key(n), { n: n === 7 ? 6 : n }]));
+    const inserted = await writer.write(group("insert", many));
+    expect(inserted.missing).toEqual([key(40), key(130)]);
+    expect(inserted.rejected.map(({ id }) => id)).toEqual([key(7)]);
+    const upserted = await writer.write(group("upsert", { ...many, [key(8)]: { n: 9 } }));
+    expect(upserted.missing).toEqual([]);
+    expect(upserted.rejected.map(({ id }) => id)).toEqual([key(7), key(8)]);
+    expect(await writer.getMany("users", Object.keys(many))).toHaveLength(149);
+    await writer.close();
+    await backend.stop();
+  });
+
   it("stores a token with what its group did, and forgets old ones", async () => {
     const { backend, writer } = await started(url());
     await writer.write(group("insert", { a: {} }, "first"));
