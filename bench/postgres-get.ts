@@ -1,0 +1,52 @@
+/** A hundred concurrent callers, each awaiting reads by id from PostgreSQL, one after another. */
+import { open } from "../src/index.ts";
+import { type Contender, compare, report } from "./harness/compare.ts";
+import { makeDocuments } from "./harness/documents.ts";
+import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { checkReaders, openReaders, type Reader } from "./harness/postgres-readers.ts";
+
+const COUNT = 10_000;
+const CALLERS = 100;
+const READS = 10;
+const documents = makeDocuments(COUNT);
+
+await using server = await startDurablePostgres();
+const url = await server.createDatabase();
+await using db = await open(url);
+await db.batchInsert("users", documents);
+await using readers = await openReaders(db, url);
+await checkReaders([...readers.ours, ...readers.peers], documents[7]!.id);
+await server.query("CHECKPOINT");
+
+let turn = 0;
+const next = (): string => documents[(turn++ * 7_919) % COUNT]!.id;
+
+/** Callers that each read again when they have what they asked for. */
+function independent({ name, read }: Reader): Contender {
+  const caller = async (): Promise<void> => {
+    for (let i = 0; i < READS; i++) await read(next());
+  };
+  return {
+    name,
+    operations: CALLERS * READS,
+    run: async () => {
+      await Promise.all(Array.from({ length: CALLERS }, caller));
+    },
+  };
+}
+
+/** A hundred reads awaited together. */
+function together({ name, read }: Reader): Contender {
+  return {
+    name,
+    operations: CALLERS,
+    run: async () => {
+      await Promise.all(Array.from({ length: CALLERS }, () => read(next())));
+    },
+  };
+}
+
+const all = [...readers.ours, ...readers.peers];
+report("100 reads awaited together, reads a second", await compare(all.map(together)));
+report("100 callers with ten reads each, reads a second", await compare(all.map(independent)));
+console.log(`\n${await describeServer(server)}`);

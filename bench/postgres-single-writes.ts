@@ -1,0 +1,66 @@
+/** A hundred concurrent callers, each awaiting a single insert into PostgreSQL. */
+import pg from "pg";
+import postgres from "postgres";
+import { open } from "../src/index.ts";
+import { type Contender, compare, report } from "./harness/compare.ts";
+import { makeDocuments } from "./harness/documents.ts";
+import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+
+const CALLERS = 100;
+const WRITES = 10;
+const CONNECTIONS = 10;
+const [sample] = makeDocuments(1);
+let made = 0;
+const document = (): typeof sample & object => ({ ...sample, id: `w${String(made++).padStart(9, "0")}` });
+
+await using server = await startDurablePostgres();
+const url = await server.createDatabase();
+await using db = await open(url);
+await db.createCollection("users");
+const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+const sql = postgres(url, { max: CONNECTIONS });
+const text = "INSERT INTO users (id, doc, updated_at) VALUES ($1, $2, $3)";
+
+const writers: Record<string, () => Promise<unknown>> = {
+  "db.insert": () => db.insert("users", document()),
+  "pg-pool, prepared": async () => {
+    const one = document();
+    await pool.query({ name: "insert_one", text, values: [one.id, one, Date.now()] });
+  },
+  "postgres.js": async () => {
+    const one = document();
+    await sql`INSERT INTO users (id, doc, updated_at) VALUES (${one.id}, ${sql.json(one as never)}, ${Date.now()})`;
+  },
+};
+
+function together([name, write]: [string, () => Promise<unknown>]): Contender {
+  return {
+    name,
+    operations: CALLERS,
+    run: async () => {
+      await Promise.all(Array.from({ length: CALLERS }, write));
+    },
+  };
+}
+
+/** Callers that each write again when their last write is committed. */
+function independent([name, write]: [string, () => Promise<unknown>]): Contender {
+  const caller = async (): Promise<void> => {
+    for (let i = 0; i < WRITES; i++) await write();
+  };
+  return {
+    name,
+    operations: CALLERS * WRITES,
+    run: async () => {
+      await Promise.all(Array.from({ length: CALLERS }, caller));
+    },
+  };
+}
+
+const all = Object.entries(writers);
+for (const [, write] of all) await write();
+report("100 inserts awaited together, writes a second", await compare(all.map(together)));
+report("100 callers with ten inserts each, writes a second", await compare(all.map(independent)));
+console.log(`\n${await describeServer(server)}`);
+await pool.end();
+await sql.end();
