@@ -114,13 +114,17 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
 };
 
 const MIB = 1024 * 1024;
+/** `maxBatchSize` where nothing is said. */
+export const DEFAULT_BATCH_SIZE = 100;
+/** `maxBatchBytes` where nothing is said. */
+export const DEFAULT_BATCH_BYTES: number = 4 * MIB;
 
 /** Checks options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function batchSettings(options: BatchOptions): BatchSettings {
   checkOptions("BatchProcessor", options, CHECKS);
   const { backoff = {}, adaptive } = options;
   checkOptions("BatchProcessor's backoff", backoff, { baseMs: number(0), maxMs: number(0) });
-  const maxBatchSize = options.maxBatchSize ?? 100;
+  const maxBatchSize = options.maxBatchSize ?? DEFAULT_BATCH_SIZE;
   const backoffBaseMs = backoff.baseMs ?? 50;
   const backoffMaxMs = backoff.maxMs ?? Math.max(2_000, backoffBaseMs);
   if (backoffMaxMs < backoffBaseMs) {
@@ -138,7 +142,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
   }
   return {
     maxBatchSize,
-    maxBatchBytes: options.maxBatchBytes ?? 4 * MIB,
+    maxBatchBytes: options.maxBatchBytes ?? DEFAULT_BATCH_BYTES,
     flushIntervalMs: options.flushIntervalMs ?? 100,
     eager: options.eager ?? true,
     concurrency: options.concurrency ?? 1,

@@ -11,6 +11,7 @@ import {
   type OptionCheck,
   object,
   oneOf,
+  string,
 } from "../base/options.ts";
 import type { BatchOptions } from "../batch/batch-options.ts";
 import type { PlanCache, PlanCacheOptions } from "../cache/plan-cache.ts";
@@ -26,6 +27,11 @@ export interface OpenOptions {
   readonly batch?: BatchOptions | undefined;
   /** Options of the metrics, a store to share, or false for none. */
   readonly metrics?: MetricsOptions | Metrics | false | undefined;
+  /**
+   * A file for a durable journal of queued writes. What was accepted and not yet written when the process
+   * died is written at the next start, each operation once. Default: none.
+   */
+  readonly spill?: string | undefined;
   /** Whether the first insert into a collection makes it. Default true. */
   readonly autoCreate?: boolean | undefined;
   /** SQLite: `full` (the default) outlives a power cut, `normal` the end of the process. */
@@ -50,6 +56,7 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
   pool: object,
   batch: object,
   metrics: either(object, (value) => (value === false ? undefined : "false")),
+  spill: string,
   autoCreate: boolean,
   durability: oneOf("full", "normal"),
   busyTimeoutMs: integer(0, 2 ** 31 - 1),

@@ -37,8 +37,8 @@ export interface Engine {
   readonly explainer: Explainer;
   readonly transactions: Transactions;
   readonly reporter: Reporter;
-  /** Undoes what attached this database to its metrics. */
-  readonly detach: () => void;
+  /** Ends what works in the background, lets the journal go, and detaches this database from its metrics. */
+  readonly release: () => void;
 }
 
 /** What there is to know of a database at one moment. */
@@ -223,7 +223,12 @@ export class FormDB {
       return Number(rows[0]![0]);
     };
     return this.#submit("import()", () =>
-      importDocuments({ batch, reads, engineTime }, collection, documents, options),
+      importDocuments(
+        { batch, reads, engineTime, maxRows: backend.batchLimits?.maxRows ?? Infinity },
+        collection,
+        documents,
+        options,
+      ),
     );
   }
 
@@ -300,14 +305,14 @@ export class FormDB {
 
   async #close(options: CloseOptions): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
-    const { batch, connections, backend, detach } = this.#engine;
+    const { batch, connections, backend, release } = this.#engine;
     const start = performance.now();
     const result = await batch.close(options);
     const { deadlineMs } = options;
     const left = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
     await connections.close(left);
     await backend.stop();
-    detach();
+    release();
     return result;
   }
 

@@ -51,9 +51,9 @@ export interface ImportResult {
 }
 
 /** Documents that are handed to the queue together, and written by one transaction. */
-const CHUNK_SIZE = 2_500;
+const CHUNK_SIZE = 5_000;
 /** Chunks that are under way at once: one is being written while the next is read and encoded. */
-const CHUNKS_IN_FLIGHT = 3;
+const CHUNKS_IN_FLIGHT = 2;
 /** Failures that a result lists. */
 const MAX_ERRORS = 1_000;
 
@@ -62,11 +62,13 @@ export interface ImportTools {
   readonly batch: BatchProcessor;
   readonly reads: DocumentReads;
   readonly engineTime: () => Promise<number>;
+  /** Rows that the engine takes in one group at most. */
+  readonly maxRows: number;
 }
 
 /** Writes all documents of a source through the batch queue, in bounded memory. */
 export async function importDocuments(
-  { batch, reads, engineTime }: ImportTools,
+  { batch, reads, engineTime, maxRows }: ImportTools,
   collection: string,
   documents: Iterable<unknown> | AsyncIterable<unknown>,
   options: ImportOptions = {},
@@ -80,7 +82,9 @@ export async function importDocuments(
   });
   checkSource(documents);
   const startedAt = options.ifExists === "skip-identical" ? await engineTime() : 0;
-  return new Import(batch, reads, collection, options, startedAt).run(documents);
+  return new Import(batch, reads, collection, options, startedAt, Math.min(CHUNK_SIZE, maxRows)).run(
+    documents,
+  );
 }
 
 function checkSource(documents: unknown): void {
@@ -102,6 +106,7 @@ class Import {
   readonly #collection: string;
   readonly #options: ImportOptions;
   readonly #startedAt: number;
+  readonly #chunkSize: number;
   readonly #errors: BatchError[] = [];
   #read = 0;
   #imported = 0;
@@ -114,8 +119,10 @@ class Import {
     collection: string,
     options: ImportOptions,
     startedAt: number,
+    chunkSize: number,
   ) {
     this.#startedAt = startedAt;
+    this.#chunkSize = chunkSize;
     this.#batch = batch;
     this.#reads = reads;
     this.#collection = collection;
@@ -140,7 +147,7 @@ class Import {
       for await (const document of documents) {
         chunk.push(document);
         this.#read++;
-        if (chunk.length === CHUNK_SIZE) {
+        if (chunk.length === this.#chunkSize) {
           send(chunk);
           chunk = [];
           if (inFlight.size >= CHUNKS_IN_FLIGHT) await Promise.race(inFlight);
@@ -165,7 +172,7 @@ class Import {
   async #write(chunk: readonly unknown[], firstIndex: number): Promise<void> {
     const result = await this.#batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
-      maxBatchSize: CHUNK_SIZE,
+      maxBatchSize: this.#chunkSize,
     });
     let unchanged: ReadonlySet<string> = NONE;
     if (this.#options.ifExists === "skip-identical" && result.errors.some(isDuplicate)) {

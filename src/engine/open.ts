@@ -1,6 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { systemClock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
+import type { Journal } from "../base/journal.ts";
 import {
   BATCH_EVENTS,
   type BatchObserver,
@@ -15,6 +16,7 @@ import {
 } from "../base/observer.ts";
 import { configError, show } from "../base/options.ts";
 import { uuidV4, uuidV7 } from "../base/uuid.ts";
+import { type BatchOptions, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_SIZE } from "../batch/batch-options.ts";
 import { BatchProcessor } from "../batch/batch-processor.ts";
 import { PlanCache } from "../cache/plan-cache.ts";
 import { Metrics } from "../metrics/metrics.ts";
@@ -33,6 +35,7 @@ import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
 import { Reporter } from "./reporter.ts";
 import { Schema } from "./schema.ts";
+import { TOKEN_LIFE_MS, TOKEN_LIFE_WITH_SPILL_MS, TokenPruner } from "./token-pruner.ts";
 import { Transactions } from "./transaction.ts";
 import { Writer } from "./write.ts";
 
@@ -131,22 +134,32 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
   const reader = new Reader(plans, connections, catalog, reporter);
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
+  const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
   const batch = new BatchProcessor(writer.execute, {
+    ...(journal === undefined ? {} : { spill: journal }),
+    ...batchDefaults(backend, options.batch ?? {}),
     generateId: makeId,
     lookUpToken: writer.lookUpToken,
     clock,
     ...(options.onError === undefined ? {} : { onError: options.onError }),
-    ...options.batch,
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [...observers, options.batch?.observer]),
   });
   try {
     await catalog.refresh();
+    if (journal !== undefined) await batch.replay();
   } catch (error) {
     await connections.close(0);
+    journal?.[Symbol.dispose]();
     throw error instanceof FormDBError
       ? error
       : new FormDBError("FORMDB_ENGINE", "The collections could not be listed", { cause: error });
   }
+  const pruner = new TokenPruner(
+    connections,
+    clock,
+    journal === undefined ? TOKEN_LIFE_MS : TOKEN_LIFE_WITH_SPILL_MS,
+    (error) => reporter.failed(error),
+  );
   const detachers = [
     metrics.observePool("main", () => connections.read.stats()),
     metrics.observeCache(() => cache.stats()),
@@ -169,8 +182,26 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     explainer: new Explainer(backend, plans, connections, catalog),
     transactions: new Transactions(connections, reader, writer, makeId),
     reporter,
-    detach: () => {
+    release: () => {
+      pruner.stop();
+      journal?.[Symbol.dispose]();
       for (const detach of detachers) detach();
     },
   });
+}
+
+async function openJournal(path: string): Promise<Journal & Disposable> {
+  const { SqliteJournal } = await import("../backend/sqlite/sqlite-journal.ts");
+  return new SqliteJournal(path);
+}
+
+/** The user's options within what the engine takes in one group. */
+function batchDefaults({ batchLimits }: Backend, options: BatchOptions): BatchOptions {
+  if (batchLimits === undefined) return options;
+  const { maxRows, maxBytes } = batchLimits;
+  return {
+    ...options,
+    maxBatchSize: Math.min(options.maxBatchSize ?? DEFAULT_BATCH_SIZE, maxRows),
+    maxBatchBytes: Math.min(options.maxBatchBytes ?? DEFAULT_BATCH_BYTES, maxBytes),
+  };
 }

@@ -17,7 +17,9 @@ const program = fileURLToPath(new URL("./acknowledged-writer.ts", import.meta.ur
 /** Runs the writer until it has acknowledged so many writes, then kills it. Gives what it had acknowledged. */
 function killedAfter(url: string, firstId: number, acknowledged: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, url, String(firstId)], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, url, String(firstId)], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     let errors = "";
     child.stdout.on("data", (data: Buffer) => {

@@ -45,7 +45,9 @@ describe("the plan cache of a database", () => {
     await openWith(50);
     for (let length = 1; length <= 50; length++) {
       const list = Array.from({ length }, (_, n) => n).join(", ");
-      expect((await db.query(`SELECT COUNT(*) AS n FROM users WHERE n IN (${list})`)).rows).toEqual([{ n: length }]);
+      expect((await db.query(`SELECT COUNT(*) AS n FROM users WHERE n IN (${list})`)).rows).toEqual([
+        { n: length },
+      ]);
     }
     expect(db.cache.stats().compiles).toBe(1);
   });
@@ -78,7 +80,9 @@ describe("the plan cache of a database", () => {
       await db.createCollection("moving");
       if (round % 2 === 0) await db.createIndex("moving", "kind");
       await db.insert("moving", { id: "1", kind: "x", generation: round });
-      expect((await db.query("SELECT generation FROM moving WHERE kind = 'x'")).rows).toEqual([{ generation: round }]);
+      expect((await db.query("SELECT generation FROM moving WHERE kind = 'x'")).rows).toEqual([
+        { generation: round },
+      ]);
       expect((await db.explain("SELECT generation FROM moving WHERE kind = 'x'")).index).toBe(
         round % 2 === 0 ? "by_kind" : undefined,
       );

@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
+import { open } from "../../src/engine/open.ts";
+
+/** How often the writer is killed; a soak sets more. */
+const KILLS = Number(process.env.FORMDB_KILLS ?? 5);
+
+const folder = mkdtempSync(join(tmpdir(), "formdb-spill-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const program = fileURLToPath(new URL("./spilling-writer.ts", import.meta.url));
+
+function killedAfter(args: readonly string[], accepted: number): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let errors = "";
+    child.stdout.on("data", (data: Buffer) => {
+      output += data.toString();
+      if (output.split("\n").length > accepted) child.kill("SIGKILL");
+    });
+    child.stderr.on("data", (data: Buffer) => {
+      errors += data.toString();
+    });
+    child.on("close", (_code, signal) => {
+      if (signal !== "SIGKILL") reject(new Error(`the writer ended by itself: ${errors}`));
+      else resolve(output.split("\n").slice(0, -1));
+    });
+  });
+}
+
+describe("a database with a journal", () => {
+  it("writes what was accepted before a crash, each operation once", async () => {
+    const url = `sqlite:${join(folder, "app.db")}`;
+    const journal = join(folder, "app.journal");
+    const accepted: string[] = [];
+    for (let kill = 0; kill < KILLS; kill++) {
+      accepted.push(...(await killedAfter([url, journal, String(kill * 1_000_000)], 100 + kill * 61)));
+    }
+    const db = await open(url, { spill: journal });
+    const { failed, errors } = await db.flush();
+    expect({ failed, errors }).toEqual({ failed: 0, errors: [] });
+    const { rows } = await db.query("SELECT id FROM accepted");
+    const there = rows.map(({ id }) => id as string);
+    expect(new Set(there).size).toBe(there.length);
+    const known = new Set(there);
+    expect(accepted.filter((id) => !known.has(id))).toEqual([]);
+    await db.close();
+    using left = new SqliteJournal(journal);
+    expect(await left.replay()).toEqual([]);
+  });
+
+  it("lets no second process send the same operations", async () => {
+    const journal = join(folder, "held.journal");
+    using held = new SqliteJournal(journal);
+    await held.append([{ sequence: 1, kind: "delete", collection: "a", id: "1", json: "" }]);
+    const url = `sqlite:${join(folder, "held.db")}`;
+    await expect(open(url, { spill: journal })).rejects.toMatchObject({ code: "FORMDB_BUSY" });
+  });
+
+  it("is refused where the path can't be a journal", async () => {
+    await expect(open("sqlite::memory:", { spill: folder })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+  });
+});
