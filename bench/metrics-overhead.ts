@@ -54,6 +54,7 @@ function reads(observer: Required<Observer>): () => void {
         1,
         "SELECT * FROM users WHERE id = ?",
         true,
+        undefined,
       );
     }
   };

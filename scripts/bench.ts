@@ -13,9 +13,13 @@ if (!existsSync(`${folder}node_modules`)) {
   console.error("The contenders are not installed. Run: npm ci --prefix bench");
   process.exitCode = 2;
 } else if (named === undefined || !scenarios.includes(named)) {
-  console.error(`${named === undefined ? "Name a scenario" : `There is no scenario ${named}`}: ${scenarios.join(", ")}`);
+  console.error(
+    `${named === undefined ? "Name a scenario" : `There is no scenario ${named}`}: ${scenarios.join(", ")}`,
+  );
   process.exitCode = 2;
 } else {
-  const { status } = spawnSync(process.execPath, ["--expose-gc", `${folder}${named}.ts`, ...rest], { stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["--expose-gc", `${folder}${named}.ts`, ...rest], {
+    stdio: "inherit",
+  });
   process.exitCode = status ?? 1;
 }

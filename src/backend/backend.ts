@@ -80,6 +80,8 @@ export interface Connection {
    * replicas; elsewhere it always does.
    */
   isFresh?(): Promise<boolean>;
+  /** Whether the statement of this name is prepared here; left out where preparing costs no trip to a server. */
+  hasPrepared?(name: string): boolean;
   /** Never throws. */
   close(): Promise<void>;
   /** Called once when the connection is lost while nobody uses it. */

@@ -47,14 +47,18 @@ export class Connections {
     return this.#backend.transactionalDdl;
   }
 
-  /** Lends a connection to `work` and takes it back however that ends. */
+  /**
+   * Lends a connection to `work` and takes it back however that ends; rather one on which the statement
+   * `prefer` is prepared.
+   */
   async use<T>(
     role: ConnectionRole,
     options: UseOptions,
     work: (connection: Connection) => Promise<T>,
+    prefer?: string,
   ): Promise<T> {
     const pool = role === "read" ? this.read : this.write;
-    const connection = pool.tryAcquire() ?? (await acquire(role, pool, options));
+    const connection = pool.tryAcquire(prefer) ?? (await acquire(role, pool, options));
     if (role === "read" && connection.isFresh !== undefined && !(await this.#isFresh(connection))) {
       pool.release(connection);
       return this.use("write", options, work);
@@ -114,6 +118,8 @@ export class Connections {
       validate: (connection) => connection.ping(),
       isFatal: (error) => this.#backend.isFatal(error),
       invalidates: (error) => this.#backend.invalidatesPool(error),
+      // Only where preparing costs a round trip is it worth looking for the connection that has it.
+      ...(this.#backend.gathersReads ? { holds: hasPrepared } : {}),
       watch: (connection, report) => {
         connection.onLost = report;
       },
@@ -136,4 +142,8 @@ function writerOptions(backend: Backend, options: ConnectionPoolOptions): Connec
   if (backend.sizing("write").maxConnections > 1) return options;
   const { acquireTimeoutMs } = options;
   return acquireTimeoutMs === undefined ? {} : { acquireTimeoutMs };
+}
+
+function hasPrepared(connection: Connection, name: string): boolean {
+  return connection.hasPrepared?.(name) ?? false;
 }

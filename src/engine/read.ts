@@ -51,10 +51,15 @@ export class Reader {
         const asked = this.#reporter.clock.now();
         const role = operation === "select" ? "read" : "write";
         try {
-          return await this.#connections.use(role, options, (connection) => {
-            times.waitMs = this.#reporter.clock.now() - asked;
-            return this.#onConnection(connection, plan, bound, times, remaining(options, times.waitMs));
-          });
+          return await this.#connections.use(
+            role,
+            options,
+            (connection) => {
+              times.waitMs = this.#reporter.clock.now() - asked;
+              return this.#onConnection(connection, plan, bound, times, remaining(options, times.waitMs));
+            },
+            plan.statement?.name,
+          );
         } catch (error) {
           this.#noticeMissing(error, collection);
           throw error;

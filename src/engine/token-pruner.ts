@@ -2,9 +2,9 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Connections } from "./connections.ts";
 
 /** Tokens live at least so long; an unknown commit is looked up within seconds. */
-export const TOKEN_LIFE_MS = 60 * 60 * 1_000;
+export const TOKEN_LIFE_MS: number = 60 * 60 * 1_000;
 /** With a spill: a token must outlive whatever the journal may still hold when a crashed service comes back. */
-export const TOKEN_LIFE_WITH_SPILL_MS = 30 * 24 * 60 * 60 * 1_000;
+export const TOKEN_LIFE_WITH_SPILL_MS: number = 30 * 24 * 60 * 60 * 1_000;
 /** How often old tokens are deleted. */
 const PRUNE_EVERY_MS = 10 * 60 * 1_000;
 

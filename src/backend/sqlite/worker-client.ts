@@ -27,7 +27,7 @@ export class WorkerClient {
     this.#worker = new Worker(new URL(file, import.meta.url), { workerData: settings });
     this.#worker.unref();
     this.#worker.on("message", (response: WorkerResponse) => this.#answered(response));
-    this.#worker.on("error", (error) => this.#lost(error));
+    this.#worker.on("error", (error: unknown) => this.#lost(error));
     this.#worker.on("exit", () => this.#lost(undefined));
   }
 
@@ -62,7 +62,7 @@ export class WorkerClient {
     else reject(sqliteError(what, response.failure));
   }
 
-  #lost(cause: Error | undefined): void {
+  #lost(cause: unknown): void {
     const expected = this.#failure !== undefined;
     this.#failure ??= new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread ended by itself", {
       cause,
