@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, Summary } from "prom-client";
 import { afterEach, describe, expect, test } from "vitest";
 import { addToPromClient } from "../../../src/metrics/adapters/prom-client.ts";
@@ -260,6 +261,39 @@ describe("Our exposition with the metrics of a prom-client registry", () => {
     parseAll(text, "prometheus");
     expect(text).not.toMatch(/ 77$/m);
     expect(metrics.counterOf("metrics_collect_errors_total").value).toBe(2);
+  });
+
+  test("writes any label values, help texts and numbers of theirs so that they read back", async () => {
+    const text = fc.string({ unit: "binary", maxLength: 20 });
+    const samples = fc.uniqueArray(fc.tuple(text, fc.double()), {
+      maxLength: 8,
+      selector: ([label]) => label,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        samples,
+        text,
+        fc.constantFrom("prometheus" as const, "openmetrics" as const),
+        async (all, help, format) => {
+          const registry = new Registry();
+          const gauge = new Gauge({
+            name: "app_any",
+            help: help || "-",
+            labelNames: ["value"],
+            registers: [registry],
+          });
+          for (const [label, value] of all) gauge.set({ value: label }, value);
+          const parsed = parseExposition(
+            await withPromClient(new Metrics(), registry).exportAsync(format),
+            format,
+          );
+          const read = parsed.get("app_any")!.samples.map(({ labels, value }) => [labels.value, value]);
+          // Prometheus tells no zeroes apart.
+          expect(read).toEqual(all.map(([label, value]) => [label.toWellFormed(), value + 0]));
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   test("is served over HTTP in the format that the scraper accepts", async () => {
