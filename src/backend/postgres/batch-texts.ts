@@ -29,6 +29,11 @@ export class BatchTexts {
     return this.#get(`get ${collection}`, () => this.#batch.getMany(collection));
   }
 
+  /** One id takes two thirds of the time of a list of one. */
+  getOne(collection: string): EngineStatement {
+    return this.#get(`get one ${collection}`, () => this.#batch.getOne(collection));
+  }
+
   /** `patchDepth` counts for updates only. Undefined where the engine has no way to merge so deep. */
   write(
     kind: WriteKind,

@@ -140,8 +140,11 @@ export class PostgresConnection implements Connection {
     ids: readonly string[],
     options: CallOptions = {},
   ): Promise<readonly StoredDocument[]> {
-    const statement = this.#shared.batchTexts.getMany(collection);
-    const { rows } = await this.#run(statement, [JSON.stringify(ids)], options, this.#flight(false));
+    const { batchTexts } = this.#shared;
+    const one = ids.length === 1;
+    const statement = one ? batchTexts.getOne(collection) : batchTexts.getMany(collection);
+    const values = [one ? ids[0] : JSON.stringify(ids)];
+    const { rows } = await this.#run(statement, values, options, this.#flight(false));
     return rows.map(([id, json, updatedAt]) => ({
       id: id as string,
       json: json as string,

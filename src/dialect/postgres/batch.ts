@@ -23,6 +23,8 @@ export interface BatchStatements {
   delete(collection: string, withToken: boolean): string;
   /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970. */
   getMany(collection: string): string;
+  /** `$1` is an id; a row as above. */
+  getOne(collection: string): string;
   /** `$1` is a token, `$2` what the statement above gave. */
   readonly storeToken: string;
   /** `$1` is a token. A row of one column, as the statements above give it. */
@@ -114,6 +116,9 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
         withToken,
       );
     },
+
+    getOne: (collection: string): string =>
+      `SELECT id, doc::text, updated_at FROM ${quote(collection)} WHERE id = $1`,
 
     getMany: (collection: string): string =>
       `SELECT id, doc::text, updated_at FROM ${quote(collection)} ` +
