@@ -13,7 +13,7 @@ function setPath(path: DocumentPath): string {
 function container({ path, kind, length }: ContainerChange): string {
   const { json } = termOf(path);
   const type = `jsonb_typeof(${json})`;
-  if (kind === "object") return `CASE ${type} WHEN 'object' THEN ${json} ELSE '{}'::jsonb END`;
+  if (kind === "object") return `CASE WHEN ${type} = 'object' THEN ${json} ELSE '{}'::jsonb END`;
   const nulls = (count: string): string => `('[' || substr(repeat(',null', ${count}), 2) || ']')::jsonb`;
   return (
     `CASE WHEN ${type} IS DISTINCT FROM 'array' THEN ${nulls(String(length))} ` +

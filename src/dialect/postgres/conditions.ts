@@ -174,7 +174,7 @@ export function contains(path: DocumentPath, operand: number, wanted: boolean): 
   const scalar = bound(operand, "boolean", (value) => !isComposite(value));
   const condition = term.isKey
     ? sql`(${text})`
-    : sql`CASE ${term.rank} WHEN ${String(RANK.string)} THEN ${text} WHEN ${String(RANK.array)} THEN ${term.json} @> ${list} AND (${scalar} OR EXISTS (SELECT 1 FROM jsonb_array_elements(${term.json}) AS e(value) WHERE e.value = ${jsonOperand(operand)})) ELSE FALSE END`;
+    : sql`CASE WHEN ${term.rank} = ${String(RANK.string)} THEN ${text} WHEN ${term.rank} = ${String(RANK.array)} THEN ${term.json} @> ${list} AND (${scalar} OR EXISTS (SELECT 1 FROM jsonb_array_elements(${term.json}) AS e(value) WHERE e.value = ${jsonOperand(operand)})) ELSE FALSE END`;
   return wanted ? condition : falsehood(term, operand, condition);
 }
 

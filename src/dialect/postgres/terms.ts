@@ -57,18 +57,21 @@ function spell(path: DocumentPath): { readonly json: string; readonly text: stri
   return { json, text: `(${json} #>> '{}')` };
 }
 
-/** The term of a `jsonb` expression. */
+/** The last letters of the names that `jsonb_typeof` gives, in the order of `RANK`; `null` has none of them. */
+const LAST_LETTERS = "nrgyt";
+
+/**
+ * The term of a `jsonb` expression. The rank asks for the type once: a `CASE` that compares it with each name would for
+ * each (twice the time of a scan), and the short `CASE x WHEN …` reaches the workers of Citus with another meaning.
+ */
 export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): PostgresTerm {
   const type = `jsonb_typeof(${json})`;
-  const string = `CASE ${type} WHEN 'string' THEN ${text} ELSE '' END`;
+  const string = `CASE WHEN ${type} = 'string' THEN ${text} ELSE '' END`;
   return {
-    rank:
-      `(CASE ${type} WHEN 'string' THEN ${RANK.string} WHEN 'number' THEN ${RANK.number} ` +
-      `WHEN 'boolean' THEN ${RANK.boolean} WHEN 'array' THEN ${RANK.array} ` +
-      `WHEN 'object' THEN ${RANK.object} ELSE ${RANK.null} END)`,
+    rank: `coalesce(strpos(${literal(LAST_LETTERS)}, right(${type}, 1)), 0)`,
     number:
-      `(CASE ${type} WHEN 'number' THEN ${json}::numeric ` +
-      `WHEN 'boolean' THEN ${json}::boolean::integer::numeric ELSE 0::numeric END)`,
+      `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ` +
+      `WHEN ${type} = 'boolean' THEN ${json}::boolean::integer::numeric ELSE 0::numeric END)`,
     text: `((${string}) COLLATE "C")`,
     prefix: `(left(${string}, ${INDEXED_CHARACTERS}) COLLATE "C")`,
     json,
