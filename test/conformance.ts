@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Document } from "../src/base/document.ts";
 import { FormDBError } from "../src/base/errors.ts";
+import { type EngineProfile, PROFILES } from "../src/dialect/postgres/profiles.ts";
 import type { FormDB } from "../src/engine/form-db.ts";
 
 /**
@@ -10,21 +12,29 @@ import type { FormDB } from "../src/engine/form-db.ts";
 export function describeConformance(name: string, openDatabase: () => Promise<FormDB>): void {
   describe(`${name} conforms`, () => {
     let db: FormDB;
-    let made = 0;
+    const made: string[] = [];
+    /** Nobody else's collections are touched, whatever database this is run against. */
+    const prefix = `conf_${randomBytes(4).toString("hex")}_`;
 
     beforeAll(async () => {
       db = await openDatabase();
     });
 
     afterAll(async () => {
-      for (let i = 1; i <= made; i++) await db.dropCollection(`conf_${i}`);
+      if (db === undefined) return;
+      for (const collection of made) await db.dropCollection(collection);
       await db.close();
     });
 
+    /** What the profile says that this engine can't do. SQLite has none, and can all of it. */
+    function facts(): Pick<EngineProfile, "expressionIndexes" | "uniqueIndexes"> {
+      return PROFILES[db.stats().profile as keyof typeof PROFILES] ?? PROFILES.postgres;
+    }
+
     /** A fresh collection with these documents. */
     async function collectionOf(documents: readonly unknown[] = []): Promise<string> {
-      const collection = `conf_${++made}`;
-      await db.dropCollection(collection);
+      const collection = `${prefix}${made.length + 1}`;
+      made.push(collection);
       await db.createCollection(collection);
       if (documents.length > 0) {
         expect(await db.batchInsert(collection, documents)).toEqual({
@@ -455,19 +465,54 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         expect(await ids(text)).toEqual(["2"]);
       });
 
-      it("an index is used, listed, unique where asked, and dropped", async () => {
+      it("an index is used, listed and dropped, or refused where the engine has none", async () => {
         const collection = await collectionOf(
           Array.from({ length: 3_000 }, (_, n) => ({ id: String(n), n, address: { city: `c${n}` } })),
         );
         const text = `SELECT id FROM ${collection} WHERE address.city = $1`;
+        if (!facts().expressionIndexes) {
+          expect(await codeOf(db.createIndex(collection, "address.city"))).toBe("FORMDB_UNSUPPORTED");
+          expect(await ids(text, ["c7"])).toEqual(["7"]);
+          return;
+        }
         expect(await db.createIndex(collection, "address.city")).toBe("by_address_city");
-        await db.query(`CREATE UNIQUE INDEX only_n ON ${collection} (n)`);
         expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([
           { name: "by_address_city", paths: ["address.city"], unique: false },
-          { name: "only_n", paths: ["n"], unique: true },
         ]);
         expect(await db.explain(text, ["c7"])).toMatchObject({ index: "by_address_city" });
         expect(await ids(text, ["c7"])).toEqual(["7"]);
+        await db.query(`DROP INDEX by_address_city ON ${collection}`);
+        expect(await ids(text, ["c7"])).toEqual(["7"]);
+        expect(await codeOf(db.dropIndex(collection, "by_address_city"))).toBe("FORMDB_NOT_FOUND");
+      });
+
+      it("a unique index keeps values apart, or is refused with what it lacks", async () => {
+        const collection = await collectionOf(
+          Array.from({ length: 10 }, (_, n) => ({ id: String(n), n, m: n % 2 })),
+        );
+        const { expressionIndexes, uniqueIndexes } = facts();
+        const made = db.query(`CREATE UNIQUE INDEX only_n ON ${collection} (n)`);
+        if (!expressionIndexes || uniqueIndexes === "with id") {
+          await expect(made).rejects.toMatchObject({
+            code: "FORMDB_UNSUPPORTED",
+            message: expect.stringMatching(
+              expressionIndexes ? /id must be one of its paths, unlike n/ : /no indexes/,
+            ),
+          });
+          expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([]);
+          expect(await db.insert(collection, { id: "again", n: 7 })).toBe("again");
+          if (!expressionIndexes) return;
+          await db.query(`CREATE UNIQUE INDEX with_id ON ${collection} (id, n)`);
+          expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([
+            { name: "with_id", paths: ["id", "n"], unique: true },
+          ]);
+          return;
+        }
+        await made;
+        expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([
+          { name: "only_n", paths: ["n"], unique: true },
+        ]);
+        expect(await codeOf(db.createIndex(collection, "m", { unique: true }))).toBe("FORMDB_CONSTRAINT");
         expect(await codeOf(db.insert(collection, { id: "again", n: 7 }))).toBe("FORMDB_CONSTRAINT");
         const result = await db.batchInsert(collection, [
           { id: "x", n: 5_000 },
@@ -481,7 +526,6 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         });
         await db.query(`DROP INDEX only_n ON ${collection}`);
         expect(await db.insert(collection, { id: "again", n: 7 })).toBe("again");
-        expect(await codeOf(db.dropIndex(collection, "only_n"))).toBe("FORMDB_NOT_FOUND");
       });
 
       it("INTROSPECT COLLECTIONS lists them", async () => {

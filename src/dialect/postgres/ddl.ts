@@ -24,9 +24,17 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
     return Object.freeze(profile.distributes ? locked : [locked.join("; ")]);
   };
 
-  function keys({ paths, unique }: IndexDefinition): string {
+  function keys({ collection, name, paths, unique }: IndexDefinition): string {
     if (!profile.expressionIndexes) {
       throw new FormDBError("FORMDB_UNSUPPORTED", `${profile.name} has no indexes over parts of documents`);
+    }
+    if (unique && profile.uniqueIndexes === "with id" && !paths.some(isKey)) {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        `The unique index ${JSON.stringify(name)} can't be made on ${profile.name}: the id must be one of its paths, ` +
+          `unlike ${paths.map((path) => path.join(".")).join(", ")}, since no node sees the documents of all others`,
+        { details: { collection, index: name } },
+      );
     }
     const parts = expressions.indexColumns(paths, unique);
     return parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ");
@@ -78,6 +86,10 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       `WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) = 'id,doc,version,updated_at' ORDER BY 1`,
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
   });
+}
+
+function isKey(path: DocumentPath): boolean {
+  return path.length === 1 && path[0] === "id";
 }
 
 /** Hands a new table to Citus, unless another process was first. */

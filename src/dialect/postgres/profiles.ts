@@ -26,6 +26,8 @@ export interface EngineProfile {
   readonly nestsSubqueries: boolean;
   /** Whether an index can be over expressions, which is what an index over documents is. */
   readonly expressionIndexes: boolean;
+  /** Which indexes may be unique: any, or only those over the `id` too, by which documents are spread over nodes. */
+  readonly uniqueIndexes: "any" | "with id";
   /** Whether one statement may change two tables, by `WITH`. Where not, a transaction does it. */
   readonly changesInWith: boolean;
   /** Whether rows of a batch can be locked in order before they are changed. */
@@ -59,6 +61,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   functions: true,
   nestsSubqueries: true,
   expressionIndexes: true,
+  uniqueIndexes: "any",
   changesInWith: true,
   locksInOrder: true,
   transactionalDdl: true,
@@ -86,6 +89,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     locksInOrder: false,
     // Citus 13.2 crashes on them.
     nestsSubqueries: false,
+    uniqueIndexes: "with id",
     distributes: true,
     logPositions: false,
   }),
