@@ -11,7 +11,13 @@ import {
   VariableRefresh,
   VariableSort,
 } from "@grafana/grafana-foundation-sdk/dashboard";
-import { SECTIONS } from "./dashboards/rows.ts";
+import { batch, cache, pool } from "./dashboards/parts.ts";
+import { budget, processes } from "./dashboards/process.ts";
+import { errors, glance, red } from "./dashboards/queries.ts";
+import type { Section } from "./dashboards/section.ts";
+
+/** The dashboard from top to bottom. */
+const SECTIONS: readonly Section[] = [glance, red, errors, cache, pool, batch, processes, budget];
 
 /** Where the dashboard is kept. */
 export const DASHBOARD_FILE: string = fileURLToPath(

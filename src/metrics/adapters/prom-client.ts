@@ -40,35 +40,44 @@ export interface PromClientMetric {
 
 /**
  * Includes a store's metrics in a `prom-client` registry: they are in its `metrics()`, `getMetricsAsJSON()` and
- * `Registry.merge`, read when they are asked for. Metrics that the store gets later follow at the next scrape.
- * A name that the registry has already is refused by the registry. Returns what takes them out again.
+ * `Registry.merge`, read when they are asked for. A name that the registry has already is refused by the registry, and
+ * then nothing is added. Metrics that the store gets later follow at the next scrape; of those, one whose name is taken
+ * is left out and counts as `formdb_metrics_collect_errors_total`. Returns what takes ours out again.
  */
 export function addToPromClient(metrics: Metrics, registry: PromClientRegistry): () => void {
-  const shared = new Scrape(metrics);
+  const failures = metrics.counterOf("metrics_collect_errors_total").labels();
+  const scrape = new Scrape(metrics);
   const added = new Map<string, IncludedMetric>();
-  let ended = false;
-  const addNew = (): void => {
-    if (ended) return;
-    for (const name of shared.names()) {
-      if (added.has(name)) continue;
-      const metric = new IncludedMetric(name, shared, registry, addNew);
-      registry.registerMetric(metric as never);
-      added.set(name, metric);
-    }
+  const add = (name: string): void => {
+    const metric = new IncludedMetric(name, scrape, registry);
+    registry.registerMetric(metric as never);
+    added.set(name, metric);
   };
   const remove = (): void => {
-    ended = true;
+    scrape.refreshed = undefined;
     for (const [name, metric] of added) {
       // Whatever else has taken the name by now is not ours to remove.
       if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
     }
   };
   try {
-    addNew();
+    for (const name of scrape.names()) add(name);
   } catch (error) {
     remove();
     throw error;
   }
+  scrape.forget();
+  scrape.refreshed = () => {
+    for (const name of scrape.names()) {
+      if (added.has(name)) continue;
+      try {
+        add(name);
+      } catch {
+        // A scrape does not fail because an application has made a metric twice.
+        failures.inc(1);
+      }
+    }
+  };
   return remove;
 }
 
@@ -80,10 +89,17 @@ export function isIncluded(metric: unknown): boolean {
 /** One snapshot for all metrics that a scrape asks for in the same turn. */
 class Scrape {
   readonly metrics: Metrics;
-  #families: Map<string, FamilySnapshot> | undefined;
+  /** Called with each new snapshot. */
+  refreshed: (() => void) | undefined = undefined;
+  #families: Map<string, FamilySnapshot> | undefined = undefined;
 
   constructor(metrics: Metrics) {
     this.metrics = metrics;
+  }
+
+  /** What was read is of the past now. */
+  forget(): void {
+    this.#families = undefined;
   }
 
   names(): Iterable<string> {
@@ -96,10 +112,11 @@ class Scrape {
 
   #read(): Map<string, FamilySnapshot> {
     if (this.#families === undefined) {
-      this.#families = new Map(this.metrics.snapshot().families.map((family) => [family.name, family]));
-      queueMicrotask(() => {
-        this.#families = undefined;
-      });
+      const families = new Map(this.metrics.snapshot().families.map((family) => [family.name, family]));
+      this.#families = families;
+      queueMicrotask(() => this.forget());
+      this.refreshed?.();
+      return families;
     }
     return this.#families;
   }
@@ -113,10 +130,9 @@ class IncludedMetric {
   readonly #name: string;
   readonly #scrape: Scrape;
   readonly #registry: PromClientRegistry;
-  readonly #asked: () => void;
   #renamed = false;
 
-  constructor(name: string, scrape: Scrape, registry: PromClientRegistry, asked: () => void) {
+  constructor(name: string, scrape: Scrape, registry: PromClientRegistry) {
     const family = scrape.family(name)!;
     this.#name = name;
     this.help = family.help;
@@ -124,7 +140,6 @@ class IncludedMetric {
     this.aggregator = AGGREGATORS[family.aggregate ?? "sum"];
     this.#scrape = scrape;
     this.#registry = registry;
-    this.#asked = asked;
   }
 
   get name(): string {
@@ -148,7 +163,6 @@ class IncludedMetric {
   async getForPromString(): Promise<PromClientMetric> {
     const openMetrics = this.#renamed || this.#registry.contentType.startsWith("application/openmetrics");
     this.#renamed = false;
-    this.#asked();
     return this.#read(openMetrics ? familyName(this.#name, this.#scrapeType()) : this.#name, openMetrics);
   }
 

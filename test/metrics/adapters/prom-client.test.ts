@@ -140,6 +140,26 @@ describe("A prom-client registry that includes our metrics", () => {
     expect(await registry.getMetricsAsJSON()).toEqual([]);
   });
 
+  test("gets later metrics where it is only asked for JSON, as in workers, and leaves out what clashes", async () => {
+    const metrics = new Metrics();
+    const registry = new Registry();
+    addToPromClient(metrics, registry);
+    const theirs = new Counter({ name: "formdb_visits_total", help: "Visits.", registers: [registry] });
+    theirs.inc(9);
+    metrics.counter("visits_total", "Our visits.").inc(1);
+    metrics.counter("jobs_total", "Jobs.").inc(3);
+    await registry.getMetricsAsJSON();
+    const json = (await registry.getMetricsAsJSON()) as unknown as {
+      name: string;
+      values: { value: number }[];
+    }[];
+    const first = (name: string): number | undefined =>
+      json.find((one) => one.name === name)?.values[0]?.value;
+    expect(first("formdb_jobs_total")).toBe(3);
+    expect(first("formdb_visits_total")).toBe(9);
+    expect(metrics.counterOf("metrics_collect_errors_total").value).toBeGreaterThan(0);
+  });
+
   test("resets ours with its own", async () => {
     const metrics = filled();
     const registry = new Registry();

@@ -1,0 +1,20 @@
+import type { Builder } from "@grafana/grafana-foundation-sdk/cog";
+import type { Panel } from "@grafana/grafana-foundation-sdk/dashboard";
+import type { Query } from "./panels.ts";
+import { quantile, rate, select, share } from "./promql.ts";
+
+/** A heading with the panels under it. */
+export interface Section {
+  readonly title: string;
+  readonly panels: readonly Builder<Panel>[];
+}
+
+/** Median and tails of a histogram's values. */
+export function quantiles(selector: string): Query[] {
+  return [0.5, 0.95, 0.99].map((q): Query => [quantile(q, selector), `p${q * 100}`]);
+}
+
+const lookups = `(${rate(select("cache_hits_total"))} + ${rate(select("cache_misses_total"))})`;
+
+/** The share of look-ups in the plan cache that found a plan. */
+export const hitRatio: string = share(rate(select("cache_hits_total")), lookups);
