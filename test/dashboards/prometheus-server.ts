@@ -27,15 +27,15 @@ export class PrometheusServer {
     this.#folder = folder;
   }
 
-  /** Starts one that scrapes a port as the job `test` and evaluates rules, given as YAML, several times a second. */
+  /** Starts one that scrapes a port as the job `test` and evaluates rules, given as YAML, every second. */
   static async start(targetPort: number, rules: string): Promise<PrometheusServer> {
     const folder = mkdtempSync(join(tmpdir(), "formdb-prometheus-"));
     const config = {
-      global: { scrape_interval: "250ms", scrape_timeout: "250ms", evaluation_interval: "250ms" },
+      global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
       rule_files: ["rules.yml"],
       scrape_configs: [{ job_name: "test", static_configs: [{ targets: [`127.0.0.1:${targetPort}`] }] }],
     };
-    writeFileSync(join(folder, "rules.yml"), rules.replaceAll(/^( *interval:) .*$/gm, "$1 250ms"));
+    writeFileSync(join(folder, "rules.yml"), rules.replaceAll(/^( *interval:) .*$/gm, "$1 1s"));
     // JSON is YAML.
     writeFileSync(join(folder, "prometheus.yml"), JSON.stringify(config));
     const address = `127.0.0.1:${await freePort()}`;

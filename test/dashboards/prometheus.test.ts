@@ -22,7 +22,7 @@ describe.skipIf(!present)("A real Prometheus that scrapes a process under load",
     prometheus = await PrometheusServer.start(port, rules);
     // The load goes on until there are rates to see; then everything stands still to be compared.
     await until("the rate of queries is seen", async () => {
-      const perSecond = await prometheus.value("sum(rate(formdb_query_total[2s]))");
+      const perSecond = await prometheus.value("sum(rate(formdb_query_total[5s]))");
       return perSecond !== undefined && perSecond > 0 ? true : undefined;
     });
     service.send("stop");

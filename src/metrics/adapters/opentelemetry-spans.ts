@@ -54,7 +54,7 @@ export function otelSpans(options: OtelSpansOptions): () => void {
 class Spans {
   readonly #options: OtelSpansOptions;
   /** The span of ours that code runs in: OpenTelemetry's own context can't be entered from a channel. */
-  readonly #current: AsyncLocalStorage<Frame> = new AsyncLocalStorage();
+  readonly #current: AsyncLocalStorage<Frame | undefined> = new AsyncLocalStorage();
   readonly #open: WeakMap<object, OtelSpan> = new WeakMap();
 
   constructor(options: OtelSpansOptions) {
@@ -76,8 +76,15 @@ class Spans {
       error: (): void => {},
     };
     // What is stored is ours, not the trace as the channel's own type would have it.
-    const start = channel.start as unknown as Channel<Frame, Trace>;
-    start.bindStore(this.#current, (trace) => this.#begin(trace, describe(trace)));
+    const start = channel.start as unknown as Channel<Frame | undefined, Trace>;
+    start.bindStore(this.#current, (trace) => {
+      try {
+        return this.#begin(trace, describe(trace));
+      } catch {
+        // What a channel's listener throws ends the process: a tracer's failure is not worth that.
+        return this.#current.getStore();
+      }
+    });
     channel.subscribe(subscribers);
     return () => {
       channel.unsubscribe(subscribers);
@@ -99,6 +106,14 @@ class Spans {
   }
 
   #end(trace: object): void {
+    try {
+      this.#finish(trace);
+    } catch {
+      // As above.
+    }
+  }
+
+  #finish(trace: object): void {
     const span = this.#open.get(trace);
     if (span === undefined) return;
     this.#open.delete(trace);

@@ -301,6 +301,30 @@ describe("OpenTelemetry spans", () => {
     }
   });
 
+  test("that a tracer fails to make or to end change nothing for the query, nor for the process", async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): unknown => uncaught.push(error);
+    process.on("uncaughtException", note);
+    stops.push(() => process.off("uncaughtException", note));
+    const fail = (): never => {
+      throw new Error("tracer");
+    };
+    const failing = [
+      { startSpan: fail },
+      { startSpan: () => ({ spanContext: fail, setAttribute: fail, setStatus: fail, end: fail }) },
+    ];
+    for (const broken of failing) {
+      const otel = await openTelemetry({ tracerProvider: { getTracer: () => broken } });
+      stops.push(() => otel.stop());
+      const describeIt = () => ({ operation: "get", collection: "users", shape: "", system: "sqlite" });
+      expect(await traced(channels.query, describeIt, async () => ({ rowCount: 3 }))).toEqual({
+        rowCount: 3,
+      });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(uncaught).toEqual([]);
+  });
+
   test("end with the adapter: then channels have no subscribers and cost nothing", async () => {
     const otel = await openTelemetry({ tracerProvider: provider });
     expect(channels.query.hasSubscribers).toBe(true);
