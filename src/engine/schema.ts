@@ -4,6 +4,7 @@ import { FormDBError } from "../base/errors.ts";
 import { boolean, checkOptions, configError, show, string } from "../base/options.ts";
 import type { DocumentPath, IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
+import { MAX_INDEX_PATHS } from "../query/limits.ts";
 import { pathText } from "../query/path-text.ts";
 import type { Path, Statement } from "../query/syntax-tree.ts";
 import type { Catalog } from "./catalog.ts";
@@ -16,9 +17,6 @@ export interface IndexOptions {
   /** Default: made from the paths. */
   readonly name?: string | undefined;
 }
-
-/** Indexes over more paths than this are refused. */
-export const MAX_INDEX_PATHS = 16;
 
 const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 

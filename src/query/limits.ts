@@ -33,8 +33,8 @@ export const MAX_SORT_PATHS = 64;
 /** How many paths one UPDATE may set. */
 export const MAX_ASSIGNMENTS = 500;
 
-/** How many paths one index may have. */
-export const MAX_INDEX_PATHS = 16;
+/** How many paths one index may have: a unique one takes four columns for each, of the 32 that PostgreSQL has. */
+export const MAX_INDEX_PATHS = 8;
 
 /** The longest name of an index: PostgreSQL cuts identifiers at 63 bytes. */
 export const MAX_INDEX_NAME_LENGTH = 48;

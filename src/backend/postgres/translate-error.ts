@@ -82,6 +82,7 @@ function serverError(
   const constraint = constraintOf(error);
   if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
+  if (isDefinitionTooLong(error)) code = "FORMDB_UNSUPPORTED";
   const outcome = outcomeOf(flight, rule.unknownOutcome === true);
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
@@ -104,6 +105,11 @@ export function isStalePlan(error: unknown): boolean {
   const sqlstate = sqlstateOf(error);
   if (sqlstate === "26000" || sqlstate === "42P05") return true;
   return sqlstate === "0A000" && (error as ServerError).routine === "RevalidateCachedQuery";
+}
+
+/** Whether an index has so many deep paths that the server's catalogue can't hold its definition (before 18). */
+function isDefinitionTooLong({ code, routine }: ServerError): boolean {
+  return code === "54000" && routine === "RelationGetBufferForTuple";
 }
 
 /** Whether a batch's token was there already: it was committed by a try that seemed to have failed. */
@@ -139,6 +145,7 @@ function outcomeOf(flight: Flight, cannotTell: boolean): FailureOutcome | undefi
 
 function help(error: ServerError, code: ErrorCode, where: string): string {
   const parts = [error.detail, error.hint].filter((part) => part !== undefined && part !== "");
+  if (isDefinitionTooLong(error)) parts.push("an index over so many deep paths needs PostgreSQL 18");
   if (code === "FORMDB_CONNECTION_LOST" || code === "FORMDB_CONNECT_FAILED") parts.push(`at ${where}`);
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }

@@ -1,7 +1,6 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { ExpressionDialect } from "../expression-dialect.ts";
 import { type Bound, type Fragment, sql } from "../fragment.ts";
-import { RANK } from "../value-rank.ts";
 import { change } from "./changes.ts";
 import {
   aggregate,
@@ -14,17 +13,9 @@ import {
   orderByGroup,
 } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
-import { INDEXED_CHARACTERS, termOf } from "./terms.ts";
+import { termOf } from "./terms.ts";
 
-/** Of a text that an index does not hold as a whole, the guard holds a digest. */
-function uniqueGuard(path: DocumentPath): string {
-  const { rank, text, isKey } = termOf(path);
-  if (isKey) return "(1)";
-  return (
-    `(CASE WHEN ${rank} = ${RANK.string} AND length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) ` +
-    `WHEN ${rank} BETWEEN ${RANK.boolean} AND ${RANK.string} THEN '' END)`
-  );
-}
+const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
 
 function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
   const head = count === undefined ? [] : sql` LIMIT ${count}::bigint`;

@@ -13,15 +13,20 @@ export interface PostgresTerm {
   readonly prefix: string;
   /** Its JSON, a `jsonb`; NULL where there is nothing, but also a JSON null. */
   readonly json: string;
+  /**
+   * What a unique index holds besides: NULL where no scalar is, and of a text that it does not hold as a whole a digest.
+   * Short, since an index's definition has to fit into a row of the catalogue, 8 160 bytes before PostgreSQL 18.
+   */
+  readonly guard: string;
   /** Whether it is the document's key. */
   readonly isKey: boolean;
 }
 
 /**
  * How many characters of a text an index holds. PostgreSQL refuses rows whose index entry is longer than 2 704 bytes;
- * so many characters, of at most 4 bytes, of 8 paths stay below that.
+ * so many characters, of at most 4 bytes, of 8 paths stay below that, with rank, number and guard of each.
  */
-export const INDEXED_CHARACTERS = 80;
+export const INDEXED_CHARACTERS = 64;
 
 /** The start of a text as `left` gives it. */
 export function prefixOf(text: string): string {
@@ -71,10 +76,13 @@ export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): Pos
     rank: `coalesce(strpos(${literal(LAST_LETTERS)}, right(${type}, 1)), 0)`,
     number:
       `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ` +
-      `WHEN ${type} = 'boolean' THEN ${json}::boolean::integer::numeric ELSE 0::numeric END)`,
+      `WHEN ${json} = 'true' THEN 1::numeric ELSE 0::numeric END)`,
     text: `((${string}) COLLATE "C")`,
     prefix: `(left(${string}, ${INDEXED_CHARACTERS}) COLLATE "C")`,
     json,
+    guard:
+      `(CASE WHEN ${type} = 'string' AND length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) ` +
+      `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
   };
 }
@@ -92,5 +100,6 @@ const ID: PostgresTerm = Object.freeze({
   text: "id",
   prefix: "id",
   json: "to_jsonb(id)",
+  guard: "(1)",
   isKey: true,
 });
