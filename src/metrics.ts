@@ -7,6 +7,14 @@ export {
   recordQuery,
   stats,
 } from "./functions.ts";
+export {
+  exemplarsFromActiveSpan,
+  type OpenTelemetryAdapter,
+  type OpenTelemetryOptions,
+  openTelemetry,
+} from "./metrics/adapters/opentelemetry.ts";
+export { addToPromClient, type PromClientRegistry } from "./metrics/adapters/prom-client.ts";
+export { type CombinedExporter, withPromClient } from "./metrics/adapters/with-prom-client.ts";
 export { exportSnapshot, mergeSnapshots } from "./metrics/aggregate.ts";
 export { CATALOGUE, type MetricDefinition, type MetricType, type QueryOutcome } from "./metrics/catalogue.ts";
 export {
