@@ -2,15 +2,18 @@ import type { Connection, StoredDocument } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
 import { bounded } from "../base/abort.ts";
 import type { Document } from "../base/document.ts";
+import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import type { Reporter } from "./reporter.ts";
+import { remaining } from "./read.ts";
+import type { QueryTimes, Reporter } from "./reporter.ts";
 
 /** Ids that one read asks for at most. */
 export const MAX_GATHERED_IDS = 1_000;
 
 interface Waiting {
   readonly id: string;
+  readonly times: QueryTimes;
   resolve(found: StoredDocument | undefined): void;
   reject(error: unknown): void;
 }
@@ -36,68 +39,108 @@ export class DocumentReads {
   get(collection: string, id: string, options: CallOptions): Promise<Document | undefined> {
     return this.#reporter.report(
       { operation: "get", collection, shape: `get ${collection}`, cacheHit: true },
-      (document) => (document === undefined ? 0 : 1),
-      async (times) => {
-        if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-        const start = this.#reporter.clock.now();
-        const found = this.#gather
-          ? await bounded("The read", this.#gathered(collection, id), this.#reporter.clock, options)
-          : (await this.#read(collection, [id], options))[0];
-        const received = this.#reporter.clock.now();
-        times.databaseMs = received - start;
-        if (found === undefined) return undefined;
-        const document = toDocument(found);
-        times.decodeMs = this.#reporter.clock.now() - received;
-        return document;
-      },
+      countOf,
+      (times) => this.#get(collection, id, options, times),
     );
   }
 
   /** As they are stored, for callers that compare. In no order; ids that are not there are missing. */
   stored(collection: string, ids: readonly string[]): Promise<readonly StoredDocument[]> {
-    return this.#read(collection, ids, {});
+    return this.#connections.use("read", {}, (connection) => connection.getMany(collection, ids));
   }
 
-  #read(
+  async #get(
     collection: string,
-    ids: readonly string[],
+    id: string,
     options: CallOptions,
-  ): Promise<readonly StoredDocument[]> {
-    return this.#connections.use("read", options, (connection: Connection) =>
-      connection.getMany(collection, ids, options),
-    );
+    times: QueryTimes,
+  ): Promise<Document | undefined> {
+    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    const { clock } = this.#reporter;
+    const start = clock.now();
+    const found = this.#gather
+      ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
+      : await this.#alone(collection, id, options, times);
+    const received = clock.now();
+    times.databaseMs = received - start - times.waitMs;
+    if (found === undefined) return undefined;
+    const document = parseDocument(found.id, found.json);
+    times.decodeMs = clock.now() - received;
+    return document;
   }
 
-  #gathered(collection: string, id: string): Promise<StoredDocument | undefined> {
+  async #alone(
+    collection: string,
+    id: string,
+    options: CallOptions,
+    times: QueryTimes,
+  ): Promise<StoredDocument | undefined> {
+    const { clock } = this.#reporter;
+    const asked = clock.now();
+    const found = await this.#connections.use("read", options, (connection: Connection) => {
+      times.waitMs = clock.now() - asked;
+      return connection.getMany(collection, [id], remaining(options, times.waitMs));
+    });
+    return found[0];
+  }
+
+  #gathered(collection: string, id: string, times: QueryTimes): Promise<StoredDocument | undefined> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(collection);
       if (waiting !== undefined && waiting.length < MAX_GATHERED_IDS) {
-        waiting.push({ id, resolve, reject });
+        waiting.push({ id, times, resolve, reject });
         return;
       }
-      const first: Waiting[] = [{ id, resolve, reject }];
+      const first: Waiting[] = [{ id, times, resolve, reject }];
       this.#waiting.set(collection, first);
       // After the promise jobs that are due have run, so that awaiting callers of this tick are all in.
-      Promise.resolve().then(() => process.nextTick(() => this.#send(collection, first)));
+      DONE.then(() => process.nextTick(() => this.#send(collection, first)));
     });
   }
 
   #send(collection: string, waiting: readonly Waiting[]): void {
     if (this.#waiting.get(collection) === waiting) this.#waiting.delete(collection);
-    const ids = [...new Set(waiting.map(({ id }) => id))].sort();
-    this.#read(collection, ids, {}).then(
-      (found) => {
-        const byId = new Map(found.map((document) => [document.id, document]));
-        for (const { id, resolve } of waiting) resolve(byId.get(id));
-      },
-      (error: unknown) => {
-        for (const { reject } of waiting) reject(error);
-      },
-    );
+    const { clock } = this.#reporter;
+    const asked = clock.now();
+    this.#connections
+      .use("read", {}, (connection: Connection) => {
+        const waitMs = clock.now() - asked;
+        for (const { times } of waiting) times.waitMs = waitMs;
+        return connection.getMany(collection, idsOf(waiting));
+      })
+      .then(
+        (found) => settle(waiting, found),
+        (error: unknown) => {
+          for (const { reject } of waiting) reject(error);
+        },
+      );
   }
+}
+
+const DONE: Promise<void> = Promise.resolve();
+
+function countOf(document: Document | undefined): number {
+  return document === undefined ? 0 : 1;
+}
+
+function idsOf(waiting: readonly Waiting[]): string[] {
+  if (waiting.length === 1) return [waiting[0]!.id];
+  const ids = new Set<string>();
+  for (const { id } of waiting) ids.add(id);
+  return [...ids];
+}
+
+function settle(waiting: readonly Waiting[], found: readonly StoredDocument[]): void {
+  if (waiting.length === 1) {
+    waiting[0]!.resolve(found[0]);
+    return;
+  }
+  const byId = new Map<string, StoredDocument>();
+  for (const document of found) byId.set(document.id, document);
+  for (const { id, resolve } of waiting) resolve(byId.get(id));
 }
 
 /** A stored document as users see it: its id first. */
 export function toDocument({ id, json }: StoredDocument): Document {
-  return { id, ...(JSON.parse(json) as Document) };
+  return parseDocument(id, json);
 }

@@ -132,7 +132,7 @@ export class Reader {
 }
 
 /** What is left of a call's time after it has waited for a connection. */
-function remaining(options: CallOptions, waitedMs: number): CallOptions {
+export function remaining(options: CallOptions, waitedMs: number): CallOptions {
   if (options.timeoutMs === undefined) return options;
   return { signal: options.signal, timeoutMs: Math.max(1, options.timeoutMs - waitedMs) };
 }

@@ -6,11 +6,15 @@ export type Decode = (columns: readonly unknown[]) => Row;
 
 const QUOTE = 0x22;
 
-/** A whole document from its key and its JSON text: `id` is its first field, and as the document has it if it has one. */
+/** A whole document from its key and its JSON text. */
 export function decodeDocument(columns: readonly unknown[]): Row {
-  const text = columns[1] as string;
+  return parseDocument(columns[0] as string, columns[1] as string);
+}
+
+/** A stored document as users see it: `id` is its first field, and as the document has it if it has one. */
+export function parseDocument(id: string, text: string): Row {
   if (text.startsWith('{"id":')) return JSON.parse(text) as Row;
-  return { id: columns[0], ...(JSON.parse(text) as Row) };
+  return { id, ...(JSON.parse(text) as Row) };
 }
 
 /** The decoder for columns of these names and forms. */

@@ -145,10 +145,10 @@ export class PostgresConnection implements Connection {
     const statement = one ? batchTexts.getOne(collection) : batchTexts.getMany(collection);
     const values = [one ? ids[0] : JSON.stringify(ids)];
     const { rows } = await this.#run(statement, values, options, this.#flight(false));
-    return rows.map(([id, json, updatedAt]) => ({
-      id: id as string,
-      json: json as string,
-      updatedAt: updatedAt as number,
+    return rows.map((row) => ({
+      id: row[0] as string,
+      json: row[1] as string,
+      updatedAt: row[2] as number,
     }));
   }
 
