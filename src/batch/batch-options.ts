@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { Journal } from "../base/journal.ts";
 import { BATCH_EVENTS, type BatchObserver, guardObservers } from "../base/observer.ts";
 import {
   boolean,
@@ -14,7 +15,6 @@ import {
 import { uuidV7 } from "../base/uuid.ts";
 import { classify } from "./classify.ts";
 import type { Classify, LookUpToken } from "./group.ts";
-import type { Journal } from "./journal.ts";
 
 /** How a `BatchProcessor` gathers, sends and retries. Every member may be left out. */
 export interface BatchOptions {

@@ -1,5 +1,5 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "../base/journal.ts";
 import type { Operation } from "./operation.ts";
 
 /** What the gate does with operations. */

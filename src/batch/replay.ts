@@ -1,6 +1,6 @@
+import type { Journal, JournalGroup } from "../base/journal.ts";
 import type { BatchGroup, LookUpToken } from "./group.ts";
 import { sortById } from "./id-order.ts";
-import type { Journal, JournalGroup } from "./journal.ts";
 import { Operation } from "./operation.ts";
 
 /** What a replay has found. */

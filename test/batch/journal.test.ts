@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { FormDBError } from "../../src/base/errors.ts";
+import type { Journal, JournalGroup, JournalOperation } from "../../src/base/journal.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import type { Journal, JournalGroup, JournalOperation } from "../../src/batch/journal.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
 import { FaultyDatabase } from "./faulty-database.ts";

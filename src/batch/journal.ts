@@ -1,1 +1,0 @@
-export type { Journal, JournalGroup, JournalOperation } from "../base/journal.ts";
