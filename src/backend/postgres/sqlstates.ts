@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../base/errors.ts";
 
-/** What an SQLSTATE, or a class of them, means for FormDB. `docs/engines.md` shows the same table. */
+/** What an SQLSTATE, or a class of them, means for FormDB. `docs/errors.md` shows the same table. */
 export interface SqlstateRule {
   /** Five characters, or the two of a class. The longest that fits is taken. */
   readonly sqlstate: string;

@@ -82,7 +82,7 @@ function serverError(
   const constraint = constraintOf(error);
   if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
-  if (isDefinitionTooLong(error)) code = "FORMDB_UNSUPPORTED";
+  if (isDefinitionTooLong(error) || needsCoordinator(error)) code = "FORMDB_UNSUPPORTED";
   const outcome = outcomeOf(flight, rule.unknownOutcome === true);
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
@@ -110,6 +110,11 @@ export function isStalePlan(error: unknown): boolean {
 /** Whether an index has so many deep paths that the server's catalogue can't hold its definition (before 18). */
 function isDefinitionTooLong({ code, routine }: ServerError): boolean {
   return code === "54000" && routine === "RelationGetBufferForTuple";
+}
+
+/** Whether a worker of Citus was asked for what only the coordinator does: changes of the schema. */
+function needsCoordinator({ code, routine }: ServerError): boolean {
+  return code === "XX000" && routine === "EnsureCoordinator";
 }
 
 /** Whether a batch's token was there already: it was committed by a try that seemed to have failed. */

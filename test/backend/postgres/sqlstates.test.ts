@@ -11,7 +11,7 @@ function serverError(code: string, fields: Record<string, string> = {}): Error {
 
 describe("the table of SQLSTATEs", () => {
   test("is the one in the documentation", () => {
-    const text = readFileSync(new URL("../../../docs/engines.md", import.meta.url), "utf8");
+    const text = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
     const rows = [...text.matchAll(/^\| `([0-9A-Z]{2,5})` \| (.*) \| `(FORMDB_\w+)` \| (.*) \|$/gm)];
     expect(rows.map(([, sqlstate, meaning, code, also]) => [sqlstate, meaning, code, also?.trim()])).toEqual(
       SQLSTATES.map(({ sqlstate, meaning, code, fatal, failover, unknownOutcome }) => [
@@ -87,6 +87,22 @@ describe("a server's error", () => {
       true,
     );
     expect(isTokenTaken(translateError(remote("docs_pkey_102010"), "h:1", "autocommit"))).toBe(false);
+  });
+
+  test("tells what an engine can't do from what a document may not be", () => {
+    const entry = serverError("54000", { routine: "_bt_check_third_page" });
+    expect(translateError(entry, "h:1", "autocommit").code).toBe("FORMDB_CONSTRAINT");
+    const definition = translateError(
+      serverError("54000", { routine: "RelationGetBufferForTuple" }),
+      "h:1",
+      "autocommit",
+    );
+    expect(definition).toMatchObject({
+      code: "FORMDB_UNSUPPORTED",
+      message: expect.stringMatching(/PostgreSQL 18/),
+    });
+    const worker = serverError("XX000", { routine: "EnsureCoordinator", hint: "Connect to the coordinator" });
+    expect(translateError(worker, "h:1", "autocommit").code).toBe("FORMDB_UNSUPPORTED");
   });
 
   test.each<[string, Flight, unknown]>([
