@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { type HostAddress, showAddress } from "./connection-url.ts";
+import { type HostAddress, showAddress } from "./host-address.ts";
 
 /** After a failure a host is asked last for so long. */
 const FAILURE_MEMORY_MS = 10_000;

@@ -7,13 +7,14 @@ import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend
 import { BatchTexts } from "./batch-texts.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
 import { probeEngine } from "./engine-probe.ts";
-import { PostgresConnection, type SharedState } from "./postgres-connection.ts";
+import { PostgresConnection } from "./postgres-connection.ts";
 import {
   type PostgresOptions,
   type PostgresSettings,
   postgresSettings,
   type ReadsFrom,
 } from "./postgres-options.ts";
+import type { SharedState } from "./postgres-session.ts";
 import { ReplicationState } from "./replication.ts";
 import { SessionOpener } from "./session-opener.ts";
 

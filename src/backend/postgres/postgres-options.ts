@@ -18,8 +18,8 @@ import {
   parseConnectionUrl,
   TARGET_SESSION_ATTRS,
   type TargetSessionAttrs,
-  type TlsPolicy,
 } from "./connection-url.ts";
+import type { TlsPolicy } from "./tls-policy.ts";
 
 /** Which servers answer reads: the primary, any standby, or a standby that has all that was written here. */
 export type ReadsFrom = "primary" | "replica" | "replica-if-fresh";

@@ -1,10 +1,11 @@
 import { abortedError } from "../../base/abort.ts";
 import { FormDBError } from "../../base/errors.ts";
-import type { TargetSessionAttrs, TlsPolicy } from "./connection-url.ts";
+import type { TargetSessionAttrs } from "./connection-url.ts";
 import { Exchange } from "./exchange.ts";
 import { type Host, HostRing } from "./host-ring.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import { ruleOf } from "./sqlstates.ts";
+import type { TlsPolicy } from "./tls-policy.ts";
 import { reasonOf, sqlstateOf } from "./translate-error.ts";
 import { newClient, type WireClient } from "./wire.ts";
 

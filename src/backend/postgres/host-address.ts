@@ -1,0 +1,36 @@
+import { configError, show } from "../../base/options.ts";
+import { decode } from "./url-parameters.ts";
+
+/** A server's address. A host that starts with `/` is the folder of a Unix socket. */
+export interface HostAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const DEFAULT_PORT = 5432;
+
+/** `host:port`, with the brackets that an IPv6 address needs. */
+export function showAddress({ host, port }: HostAddress): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** The hosts of a URL, `name:port,name:port`; `ports` are those of its parameter `port`. Throws `FORMDB_CONFIG`. */
+export function readHosts(text: string, ports: string | undefined): readonly HostAddress[] {
+  const portList = ports?.split(",") ?? [];
+  return Object.freeze(
+    text.split(",").map((part, i) => {
+      const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d*))?$/.exec(part);
+      if (match === null)
+        throw configError(`A host of a PostgreSQL URL must look like name:port, unlike ${show(part)}`);
+      const host = match[1] ?? (decode(match[2] ?? "", "host") || (process.env.PGHOST ?? "localhost"));
+      const given = match[3] || portList[portList.length === 1 ? 0 : i] || process.env.PGPORT;
+      const port = given === undefined ? DEFAULT_PORT : Number(given);
+      if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+        throw configError(
+          `The port of host ${show(host)} must be a number from 1 to 65535, not ${show(given)}`,
+        );
+      }
+      return Object.freeze({ host, port });
+    }),
+  );
+}

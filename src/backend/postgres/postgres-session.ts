@@ -1,0 +1,233 @@
+import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import type { EngineStatement } from "../../base/engine-statement.ts";
+import { FormDBError } from "../../base/errors.ts";
+import type { BatchTexts } from "./batch-texts.ts";
+import { CallGuard, isBounded } from "./call-guard.ts";
+import { Exchange, type Reply } from "./exchange.ts";
+import type { PostgresSettings } from "./postgres-options.ts";
+import { PreparedStatements } from "./prepared-statements.ts";
+import type { ReplicationState } from "./replication.ts";
+import { RowStream } from "./row-stream.ts";
+import type { OpenSession } from "./session-opener.ts";
+import { type Flight, isStalePlan, lostError, translateError } from "./translate-error.ts";
+
+/** What all connections of a backend share. */
+export interface SharedState {
+  readonly settings: PostgresSettings;
+  readonly batchTexts: BatchTexts;
+  readonly replication: ReplicationState;
+  /** Whether statements may be kept prepared: not behind a PgBouncer that hands sessions around. */
+  keepsStatements: boolean;
+}
+
+const LAST_WISH_MS = 1_000;
+
+/**
+ * A server's session: runs one statement at a time, keeps statements prepared, and knows whether it is still of use.
+ * Whatever it throws is a `FormDBError`.
+ */
+export class PostgresSession {
+  readonly #client: OpenSession["client"];
+  readonly #shared: SharedState;
+  readonly #where: string;
+  readonly #prepared: PreparedStatements;
+  #state: "idle" | "busy" | "closed" | "lost" = "idle";
+  #lostBy: Error | undefined;
+  /** Whether its open transaction takes no writes. */
+  readOnlyTransaction = false;
+  /** Called once when it is lost while nobody uses it. */
+  onLost: ((error: Error) => void) | undefined;
+
+  constructor(session: OpenSession, shared: SharedState) {
+    this.#client = session.client;
+    this.#shared = shared;
+    this.#where = session.host.name;
+    this.#prepared = new PreparedStatements(shared.settings.statementCacheSize);
+    session.client.on("error", (error) => this.#lose(error));
+    session.client.on("end", () => this.#lose(new Error("the server closed the connection")));
+  }
+
+  get usable(): boolean {
+    return this.#state === "idle" || this.#state === "busy";
+  }
+
+  get busy(): boolean {
+    return this.#state === "busy";
+  }
+
+  get inTransaction(): boolean {
+    const status = this.#client.getTransactionStatus();
+    return status === "T" || status === "E";
+  }
+
+  /** How many statements it keeps prepared. */
+  get preparedStatements(): number {
+    return this.#prepared.size;
+  }
+
+  hasPrepared(name: string): boolean {
+    return this.#prepared.has(name);
+  }
+
+  /** Runs a statement to its end. One that no longer fits its tables is prepared again, once. */
+  async run(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions,
+    flight: Flight,
+  ): Promise<Reply> {
+    this.#take(options);
+    try {
+      try {
+        return await this.#exchange(statement, values, options);
+      } catch (error) {
+        if (!isStalePlan(error) || !statement.prepare) throw error;
+        if (this.inTransaction) throw this.#staleInTransaction(error);
+        this.#forget(statement.name, (error as { code: string }).code);
+        return await this.#exchange(statement, values, options);
+      }
+    } catch (error) {
+      throw this.#translate(error, flight);
+    } finally {
+      this.#give();
+    }
+  }
+
+  /** A statement's rows in chunks. */
+  async *stream(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions,
+  ): AsyncGenerator<readonly (readonly unknown[])[], void, undefined> {
+    this.#take(options);
+    const stream = new RowStream(statement.text, values);
+    const guard = new CallGuard(this.#client, this.#shared.settings, options, statement);
+    try {
+      this.#client.query(stream);
+      for (;;) {
+        const chunk = await stream.next();
+        if (chunk === undefined) return;
+        yield chunk;
+        guard.check();
+      }
+    } catch (error) {
+      throw guard.reason ?? this.#translate(error, "read");
+    } finally {
+      if (this.usable) await stream.end();
+      await guard.end();
+      this.#give();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    const wasBusy = this.#state === "busy";
+    const wasLost = this.#state === "lost";
+    this.#state = "closed";
+    this.onLost = undefined;
+    if (wasLost || wasBusy) {
+      this.#client.connection.stream.destroy();
+      return;
+    }
+    const { clock } = this.#shared.settings;
+    const timer = clock.schedule(() => this.#client.connection.stream.destroy(), LAST_WISH_MS, {
+      keepAlive: false,
+    });
+    await this.#client.end().catch(() => {});
+    timer.cancel();
+  }
+
+  async #exchange(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions,
+  ): Promise<Reply> {
+    const { prepare, text, name } = statement;
+    const keep = prepare && this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+    const known = keep ? this.#prepared.use(name) : undefined;
+    const exchange = new Exchange({
+      text,
+      values: !prepare && values.length === 0 ? undefined : values,
+      name: keep ? name : "",
+      parse: known === undefined,
+      decoders: known?.decoders,
+      close: this.#prepared.takeClosed(),
+    });
+    const guard = isBounded(options)
+      ? new CallGuard(this.#client, this.#shared.settings, options, statement)
+      : undefined;
+    try {
+      this.#client.query(exchange);
+      const reply = await exchange.reply;
+      if (keep) (known ?? this.#prepared.add(name)).decoders = reply.decoders;
+      return reply;
+    } catch (error) {
+      if (keep && known === undefined) this.#prepared.uncertain(name);
+      throw guard?.reasonFor(error) ?? error;
+    } finally {
+      await guard?.end();
+    }
+  }
+
+  /** A statement that the server does not have any more, or that no longer fits, is prepared anew. */
+  #forget(name: string, sqlstate: string): void {
+    if (sqlstate === "0A000") {
+      this.#prepared.forget(name);
+      return;
+    }
+    // Someone between us and the server hands sessions around: nothing can be kept on one.
+    this.#prepared.lost(name);
+    this.#shared.keepsStatements = false;
+  }
+
+  #staleInTransaction(cause: unknown): FormDBError {
+    return new FormDBError(
+      "FORMDB_STALE_PLAN",
+      "A prepared statement no longer fits its tables, and a transaction that is open can't prepare it again; " +
+        "run the transaction again",
+      {
+        cause,
+        retryable: true,
+        details: { sqlstate: (cause as { code?: string }).code, outcome: "rejected" },
+      },
+    );
+  }
+
+  #translate(error: unknown, flight: Flight): FormDBError {
+    if (error instanceof FormDBError) return error;
+    const translated = translateError(error, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
+    if (translated.code === "FORMDB_STALE_PLAN") return translated;
+    if (translated.sqlstate === "25006" && this.readOnlyTransaction) {
+      return new FormDBError("FORMDB_UNSUPPORTED", "A transaction that is read-only takes no writes", {
+        cause: error,
+        details: { sqlstate: "25006", outcome: "rejected" },
+      });
+    }
+    if (translated.fatal === true) this.#lose(translated);
+    return translated;
+  }
+
+  #take(options: CallOptions): void {
+    if (this.#state === "busy") {
+      throw new FormDBError("FORMDB_ENGINE", "A connection runs one call at a time, and this one is busy");
+    }
+    if (this.#state !== "idle") {
+      throw lostError(this.#lostBy ?? new Error("it is closed"), this.#where, "in-transaction");
+    }
+    throwIfAborted("A statement", options.signal);
+    this.#state = "busy";
+  }
+
+  #give(): void {
+    if (this.#state === "busy") this.#state = "idle";
+  }
+
+  #lose(error: Error): void {
+    if (!this.usable) return;
+    const wasIdle = this.#state === "idle";
+    this.#state = "lost";
+    this.#lostBy = error;
+    this.#client.connection.stream.destroy();
+    if (wasIdle) this.onLost?.(translateError(error, this.#where, "read"));
+  }
+}

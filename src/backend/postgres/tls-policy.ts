@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import type { ConnectionOptions } from "node:tls";
+import { messageOf } from "../../base/errors.ts";
+import { configError } from "../../base/options.ts";
+import { oneOf } from "./url-parameters.ts";
+
+/** How a connection is encrypted: not at all, if the server can, or always. */
+export interface TlsPolicy {
+  readonly required: boolean;
+  readonly options: ConnectionOptions;
+}
+
+const SSL_MODES = ["disable", "prefer", "require", "no-verify", "verify-ca", "verify-full"] as const;
+
+/** What `sslmode` and the files beside it ask for, as libpq understands them. Undefined for no encryption. */
+export function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | undefined {
+  const given = parameters.has("sslmode") ? parameters : new Map([["sslmode", process.env.PGSSLMODE ?? ""]]);
+  const mode = oneOf(given, "sslmode", SSL_MODES);
+  const file = (name: string): Buffer | undefined => {
+    const path = parameters.get(name);
+    if (path === undefined || path === "") return undefined;
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      throw configError(`The file of ${name} can't be read: ${messageOf(error)}`, name, path);
+    }
+  };
+  const ca = file("sslrootcert");
+  const cert = file("sslcert");
+  const key = file("sslkey");
+  const certificates = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+  switch (mode ?? (ca === undefined ? "disable" : "verify-full")) {
+    case "disable":
+      return undefined;
+    case "prefer":
+      return { required: false, options: { ...certificates, rejectUnauthorized: false } };
+    case "no-verify":
+      return { required: true, options: { ...certificates, rejectUnauthorized: false } };
+    case "require": // As in libpq: with a root certificate it is checked, without one nothing is.
+      return ca === undefined
+        ? { required: true, options: { ...certificates, rejectUnauthorized: false } }
+        : { required: true, options: { ...certificates, checkServerIdentity: () => undefined } };
+    case "verify-ca":
+      return { required: true, options: { ...certificates, checkServerIdentity: () => undefined } };
+    default:
+      return { required: true, options: certificates };
+  }
+}
