@@ -5,15 +5,18 @@ import {
   boolean,
   checkOptions,
   configError,
+  either,
   func,
   integer,
   milliseconds,
   number,
   type OptionCheck,
   object,
+  oneOf,
 } from "../base/options.ts";
 import { uuidV7 } from "../base/uuid.ts";
 import { classify } from "./classify.ts";
+import type { Coalesce } from "./coalesce.ts";
 import type { Classify, LookUpToken } from "./group.ts";
 
 /** How a `BatchProcessor` gathers, sends and retries. Every member may be left out. */
@@ -44,6 +47,13 @@ export interface BatchOptions {
   readonly maxErrors?: number | undefined;
   /** Whether groups carry a token. Default true. */
   readonly token?: boolean | undefined;
+  /**
+   * Which operations that follow one another on one id are sent as one, or a function that tells it for a
+   * collection. `additive`: where the one has every value of each. `all`: also where a later one overwrites or deletes what an
+   * earlier one wrote; `execute` must then say of a delete whether it `found` its document. Default `additive`; with a
+   * `spill` always `none`.
+   */
+  readonly coalesce?: Coalesce | ((collection: string) => Coalesce) | undefined;
   /** How a token is looked up. Without it a group whose outcome is unknown stays so, and is never sent again. */
   readonly lookUpToken?: LookUpToken | undefined;
   /** What a failure means. Default: by the error's code, SQLSTATE or system name. */
@@ -77,6 +87,7 @@ export interface BatchSettings {
   readonly maxWaiting: number;
   readonly maxErrors: number;
   readonly token: boolean;
+  readonly coalesce: (collection: string) => Coalesce;
   readonly lookUpToken: LookUpToken | undefined;
   readonly classify: Classify;
   readonly adaptive: { readonly targetMs: number; readonly minBatchSize: number } | undefined;
@@ -102,6 +113,7 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
   maxWaiting: integer(0, Infinity),
   maxErrors: integer(0, Infinity),
   token: boolean,
+  coalesce: either(oneOf("none", "additive", "all"), func),
   lookUpToken: func,
   classify: func,
   adaptive: object,
@@ -154,6 +166,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     maxWaiting: options.maxWaiting ?? 10_000,
     maxErrors: options.maxErrors ?? 1_000,
     token: options.token ?? true,
+    coalesce: coalesceSetting(options),
     lookUpToken: options.lookUpToken,
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
@@ -183,6 +196,22 @@ function adaptiveSettings(
     );
   }
   return { targetMs: adaptive.targetMs, minBatchSize };
+}
+
+const MODES: ReadonlySet<unknown> = new Set<Coalesce>(["none", "additive", "all"]);
+
+function coalesceSetting({ coalesce = "additive", spill }: BatchOptions): (collection: string) => Coalesce {
+  // The journal knows of tokens and operations, not of which of them were one.
+  if (spill !== undefined) return () => "none";
+  if (typeof coalesce !== "function") return () => coalesce;
+  return (collection) => {
+    try {
+      const mode = coalesce(collection);
+      return MODES.has(mode) ? mode : "none";
+    } catch {
+      return "none"; // Sending one by one is always right.
+    }
+  };
 }
 
 /** Failures that nobody takes are told to the process, which goes on. */

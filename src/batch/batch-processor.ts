@@ -40,6 +40,8 @@ export interface BatchStats {
   /** Batches sent, retries and halves not counted. */
   readonly flushes: number;
   readonly retries: number;
+  /** Operations that were sent together with an earlier one of their id, as one. */
+  readonly coalesced: number;
   readonly successful: number;
   readonly failed: number;
   /** The most operations that a group may have now. */
@@ -217,7 +219,7 @@ export class BatchProcessor {
   }
 
   stats(): BatchStats {
-    const { queue, inFlight, flushes, retries, batchLimit } = this.#dispatcher;
+    const { queue, inFlight, flushes, retries, coalesced, batchLimit } = this.#dispatcher;
     const { count, bytes, waiting } = this.#holding;
     const oldest = queue.oldestQueuedAtMs();
     return {
@@ -230,6 +232,7 @@ export class BatchProcessor {
       oldestMs: oldest === undefined ? 0 : this.#settings.clock.now() - oldest,
       flushes,
       retries,
+      coalesced,
       successful: this.#successful,
       failed: this.#failed,
       batchLimit,

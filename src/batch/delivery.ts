@@ -2,11 +2,14 @@ import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
 import { uuidV4 } from "../base/uuid.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
+import { outcomesOfParts } from "./coalesce.ts";
 import type { BatchGroup, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
 import type { Operation } from "./operation.ts";
+import { aborted } from "./refusals.ts";
 
 /** Operations that are sent together until their outcome is known, or until they are parted. */
 export interface Parcel {
+  /** With distinct ids; of merged ones the first. */
   readonly operations: readonly Operation[];
   readonly token: string | undefined;
   /** What the next step is: to send, or to ask whether the last sending was committed. */
@@ -23,6 +26,8 @@ export interface Parcel {
 export interface Deliveries {
   applied(operation: Operation, result: OperationResult | undefined): void;
   failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void;
+  /** Takes back what a merged operation is made of, to be sent one by one: none of it was applied. */
+  unmerge(operation: Operation): void;
   /** Takes the parcel's next step when there is a slot for it. */
   again(parcel: Parcel): void;
   /** Takes it after a pause; gives no slot meanwhile. */
@@ -65,7 +70,10 @@ export class Delivery {
     const kept = this.#withoutAborted(parcel);
     if (kept === undefined) return;
     const group = this.#group(kept, ++kept.sendings);
-    for (const operation of kept.operations) operation.attempts++;
+    for (const operation of kept.operations) {
+      if (operation.merged === undefined) operation.attempts++;
+      else for (const part of operation.merged.parts) part.attempts++;
+    }
     let results: readonly OperationResult[] | undefined;
     try {
       await this.#assign(kept);
@@ -118,11 +126,11 @@ export class Delivery {
         }
         return;
       case "data":
-        if (parcel.operations.length === 1) this.#failAll(parcel, error, "rejected");
+        if (parcel.operations.length === 1) this.#refuse(parcel, error);
         else this.#part(parcel);
         return;
       case "statement":
-        this.#failAll(parcel, error, "rejected");
+        this.#refuse(parcel, error);
         return;
       default:
         what satisfies never;
@@ -155,14 +163,39 @@ export class Delivery {
       return;
     }
     for (let i = 0; i < operations.length; i++) {
-      const result = results?.[i];
-      if (result?.error === undefined) this.#target.applied(operations[i]!, result);
-      else this.#target.failed(operations[i]!, result.error, "rejected");
+      const operation = operations[i]!;
+      if (operation.merged === undefined) this.#end(operation, results?.[i]);
+      else this.#settleParts(operation, results?.[i]);
     }
   }
 
+  #settleParts(operation: Operation, result: OperationResult | undefined): void {
+    const { parts } = operation.merged!;
+    const outcomes = outcomesOfParts(operation.merged!, result);
+    if (outcomes === undefined) this.#unmerge(operation);
+    else for (let i = 0; i < parts.length; i++) this.#end(parts[i]!, outcomes[i]);
+  }
+
+  #end(operation: Operation, result: OperationResult | undefined): void {
+    if (result?.error === undefined) this.#target.applied(operation, result);
+    else this.#target.failed(operation, result.error, "rejected");
+  }
+
+  /** None was applied, for a reason of its own: of what was merged it is not known yet whose. */
+  #refuse({ operations }: Parcel, error: FormDBError): void {
+    for (const operation of operations) {
+      if (operation.merged === undefined) this.#target.failed(operation, error, "rejected");
+      else this.#unmerge(operation);
+    }
+  }
+
+  #unmerge(operation: Operation): void {
+    this.#settings.observer.bisected(operation.merged!.parts.length);
+    this.#target.unmerge(operation);
+  }
+
   #failAll(parcel: Parcel, error: FormDBError, outcome: FailureOutcome): void {
-    for (const operation of parcel.operations) this.#target.failed(operation, error, outcome);
+    for (const operation of originals(parcel)) this.#target.failed(operation, error, outcome);
   }
 
   /**
@@ -174,16 +207,14 @@ export class Delivery {
     let kept: Operation[] | undefined;
     for (let i = 0; i < operations.length; i++) {
       const operation = operations[i]!;
-      const signal = operation.call?.signal;
-      if (signal?.aborted !== true) {
+      const { merged } = operation;
+      if (merged === undefined ? !isAborted(operation) : !merged.parts.some(isAborted)) {
         kept?.push(operation);
         continue;
       }
       kept ??= operations.slice(0, i);
-      const error = new FormDBError("FORMDB_ABORTED", "The operation was aborted by its signal", {
-        cause: signal.reason,
-      });
-      this.#target.failed(operation, error, "rejected");
+      if (merged === undefined) this.#target.failed(operation, aborted(operation.call!.signal!), "rejected");
+      else this.#unmerge(operation);
     }
     if (kept === undefined) return parcel;
     if (kept.length === 0) return undefined;
@@ -216,9 +247,33 @@ export class Delivery {
   }
 
   #group({ operations, token }: Parcel, attempt: number): BatchGroup {
-    const { kind, collection } = operations[0]!;
-    return { kind, collection, operations, token, attempt, signal: this.#signal };
+    const first = operations[0]!.merged ?? operations[0]!;
+    return {
+      kind: first.kind,
+      collection: first.collection,
+      operations: operations.some(isMerged)
+        ? operations.map((operation) => operation.merged ?? operation)
+        : operations,
+      token,
+      attempt,
+      signal: this.#signal,
+    };
   }
+}
+
+/** The callers' operations of a parcel, those that were merged one by one. */
+export function originals({ operations }: Parcel): readonly Operation[] {
+  return operations.some(isMerged)
+    ? operations.flatMap((operation) => operation.merged?.parts ?? operation)
+    : operations;
+}
+
+function isMerged({ merged }: Operation): boolean {
+  return merged !== undefined;
+}
+
+function isAborted({ call }: Operation): boolean {
+  return call?.signal?.aborted === true;
 }
 
 function unknownError(parcel: Parcel, cause: unknown): FormDBError {

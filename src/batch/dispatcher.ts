@@ -3,10 +3,11 @@ import type { FailureOutcome, FormDBError } from "../base/errors.ts";
 import type { FlushReason } from "../base/observer.ts";
 import { AdaptiveLimit } from "./adaptive-limit.ts";
 import type { BatchSettings } from "./batch-options.ts";
-import { type Deliveries, Delivery, type Parcel } from "./delivery.ts";
+import { type Deliveries, Delivery, originals, type Parcel } from "./delivery.ts";
 import type { ExecuteGroup, OperationResult } from "./group.ts";
 import { sortById } from "./id-order.ts";
 import type { Operation } from "./operation.ts";
+import { aborted } from "./refusals.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 /** An eager batch is sent once so many microtasks in a row have added nothing: callers that go on together are together. */
@@ -35,7 +36,7 @@ export interface DispatchEvents {
  * a poisoned batch starves nobody.
  */
 export class Dispatcher implements Deliveries {
-  readonly queue: WriteQueue = new WriteQueue();
+  readonly queue: WriteQueue;
   readonly #settings: BatchSettings;
   readonly #events: DispatchEvents;
   readonly #abort: AbortController = new AbortController();
@@ -53,10 +54,13 @@ export class Dispatcher implements Deliveries {
   #undueSinceMs: number | undefined;
   flushes = 0;
   retries = 0;
+  /** Operations that went along with another one of their id. */
+  coalesced = 0;
 
   constructor(execute: ExecuteGroup, settings: BatchSettings, events: DispatchEvents) {
     this.#settings = settings;
     this.#events = events;
+    this.queue = new WriteQueue(settings.coalesce);
     this.#delivery = new Delivery(execute, settings, this, this.#abort.signal);
     const { adaptive, maxBatchSize } = settings;
     this.#adaptive = adaptive && new AdaptiveLimit(adaptive.minBatchSize, maxBatchSize, adaptive.targetMs);
@@ -116,16 +120,18 @@ export class Dispatcher implements Deliveries {
     this.#abort.abort(reason);
     for (let i = 0; i < ABORT_MICROTASKS; i++) await undefined;
     this.stop();
-    const unknown = [...this.#running].flatMap(({ operations }) => operations);
-    const unsent = this.queue.list();
-    for (const parcel of [...this.#again, ...this.#pausing.keys()]) {
-      (parcel.step === "send" ? unsent : unknown).push(...parcel.operations);
+    const underWay = [...this.#running, ...this.#again, ...this.#pausing.keys()];
+    const unsent = this.queue.list(underWay.flatMap(originals));
+    for (const operation of unsent) this.queue.withdraw(operation);
+    const unknown: Operation[] = [];
+    for (const parcel of underWay) {
+      const isUnsent = parcel.step === "send" && !this.#running.has(parcel);
+      (isUnsent ? unsent : unknown).push(...originals(parcel));
     }
     for (const timer of this.#pausing.values()) timer.cancel();
     this.#again.length = 0;
     this.#pausing.clear();
     this.#running.clear();
-    for (const operation of this.queue.list()) this.queue.withdraw(operation);
     return {
       unsent: unsent.sort((a, b) => a.order - b.order),
       unknown: unknown.filter(({ state }) => state === "sent"),
@@ -145,6 +151,18 @@ export class Dispatcher implements Deliveries {
   failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
     this.queue.release(operation);
     this.#events.settled(operation, undefined, error, outcome);
+  }
+
+  unmerge(operation: Operation): void {
+    const { parts } = operation.merged!;
+    this.queue.putBack(operation);
+    for (const part of parts) {
+      const signal = part.call?.signal;
+      if (signal?.aborted !== true) continue;
+      // It fired while the operation was under way and could not be taken back.
+      this.queue.withdraw(part);
+      this.#events.settled(part, undefined, aborted(signal), "rejected");
+    }
   }
 
   again(parcel: Parcel): void {
@@ -219,18 +237,22 @@ export class Dispatcher implements Deliveries {
     const taken = this.queue.take(this.batchLimit, this.#settings.maxBatchBytes);
     if (taken.length === 0) return;
     const { observer, clock } = this.#settings;
+    let count = 0;
     let bytes = 0;
     let oldest = taken[0]!.queuedAtMs;
     for (const operation of taken) {
-      bytes += operation.bytes;
+      count += operation.merged?.parts.length ?? 1;
+      bytes += operation.merged?.bytes ?? operation.bytes;
+      // What was merged into an operation was queued later.
       if (operation.queuedAtMs < oldest) oldest = operation.queuedAtMs;
     }
     this.flushes++;
+    this.coalesced += count - taken.length;
     const startMs = clock.now();
-    observer.flushStarted(reason, taken.length, bytes, startMs - oldest);
+    observer.flushStarted(reason, count, bytes, startMs - oldest);
     void this.#run(this.#delivery.parcel(sortById(taken)), () => {
       const ms = clock.now() - startMs;
-      observer.flushFinished(taken.length, ms);
+      observer.flushFinished(count, ms);
       this.#adaptive?.record(taken.length, ms);
     });
   }

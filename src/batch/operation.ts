@@ -2,6 +2,7 @@ import { encodeDocument, encodeId } from "../base/document.ts";
 import { type FailureOutcome, FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import { show } from "../base/options.ts";
+import type { MergedOperation } from "./coalesce.ts";
 import type { BatchOperation } from "./group.ts";
 import type { Tally } from "./tally.ts";
 import type { Lane } from "./write-queue.ts";
@@ -21,7 +22,7 @@ export interface Sink {
 
 /**
  * Where an operation is. `blocked`: an earlier one of its id is not settled. `ready`: in its lane.
- * `sent`: in a group, from the first sending to the outcome, pauses included.
+ * `sent`: in a group, alone or merged, from the first sending to the outcome, pauses included.
  */
 export type OperationState = "new" | "blocked" | "ready" | "sent" | "settled";
 
@@ -44,6 +45,10 @@ export class Operation implements BatchOperation {
   queuedAtMs = 0;
   /** The most operations of a group that begins with this one. */
   groupLimit = 0;
+  /** What it is sent as, together with operations behind it, while it is under way. */
+  merged: MergedOperation | undefined = undefined;
+  /** Not to be merged again: that told nothing. */
+  alone = false;
   attempts = 0;
   /** The call that waits for it, if any, and its index there. */
   call: Sink | undefined = undefined;

@@ -1,10 +1,11 @@
 import type { WriteKind } from "../base/observer.ts";
+import { type Coalesce, coalesce } from "./coalesce.ts";
 import type { Operation } from "./operation.ts";
 
 /** Taken operations stay in a lane's array until there are this many of them. */
 const COMPACT_AT = 1_024;
 
-/** The operations of one kind on one collection that can be sent now, oldest first. */
+/** The operations that can be sent now as one kind on one collection, oldest first. */
 export class Lane {
   readonly kind: WriteKind;
   readonly collection: string;
@@ -26,8 +27,11 @@ type Lanes = Readonly<Record<WriteKind, Lane>>;
  * Operations that wait to be sent. Those of one id form a chain of which only the first can be taken; the next
  * becomes ready when it is settled. So the operations of an id keep their order across kinds and
  * are never under way at once, and the ids of a group are distinct, whatever is sent side by side. All steps take constant time.
+ *
+ * Where operations of one id can be sent as one (see `coalesce`), the first takes the others out of the chain with it.
  */
 export class WriteQueue {
+  readonly #coalesce: (collection: string) => Coalesce;
   readonly #lanes: Map<string, Lanes> = new Map();
   /** Lanes with ready operations, in the order of their turns. */
   readonly #active: Set<Lane> = new Set();
@@ -40,6 +44,10 @@ export class WriteQueue {
   #dueOrder = 0;
   /** How many queued operations that is. */
   due = 0;
+
+  constructor(mode: (collection: string) => Coalesce) {
+    this.#coalesce = mode;
+  }
 
   /** How many could be taken now. */
   get ready(): number {
@@ -80,11 +88,11 @@ export class WriteQueue {
         if (operation.state === "ready") {
           if (taken.length === 0) limit = Math.max(limit, operation.groupLimit);
           if (taken.length >= limit || (taken.length > 0 && bytes + operation.bytes > bytesLimit)) break;
-          this.#leave(operation);
-          this.#ready--;
-          operation.state = "sent";
-          bytes += operation.bytes;
-          taken.push(operation);
+          if (this.#isFor(lane, operation, bytesLimit - bytes)) {
+            this.#send(operation);
+            bytes += operation.merged?.bytes ?? operation.bytes;
+            taken.push(operation);
+          }
         }
         lane.head++;
       }
@@ -94,6 +102,20 @@ export class WriteQueue {
       if (taken.length > 0) return taken;
     }
     return [];
+  }
+
+  /** Puts the parts of a merged operation back, to be sent one by one. */
+  putBack(first: Operation): void {
+    const { parts } = first.merged!;
+    first.merged = undefined;
+    for (const part of parts) {
+      part.alone = true;
+      part.state = "blocked";
+      this.count++;
+      this.bytes += part.bytes;
+    }
+    this.#makeReady(first, first.lane!);
+    this.makeDue();
   }
 
   /** Takes an operation out that was not sent. Its place in a lane or chain is passed over later. */
@@ -116,25 +138,28 @@ export class WriteQueue {
       last = next;
       next = next.next;
     }
+    // One that was sent together with this one is settled in its turn.
+    if (next?.state === "sent") return;
     if (next !== undefined) this.#makeReady(next, next.lane!);
     else if (tails.get(operation.id) === last) tails.delete(operation.id);
   }
 
-  /** All that is queued, in the order in which it was added. */
-  list(): Operation[] {
-    const all: Operation[] = [];
+  /** All that is queued, what waits behind operations that were `sent` included, in the order in which it was added. */
+  list(sent: readonly Operation[]): Operation[] {
+    const all = new Set<Operation>();
     const walk = (first: Operation): void => {
       for (let at: Operation | undefined = first; at !== undefined; at = at.next) {
-        if (at.state === "ready" || at.state === "blocked") all.push(at);
+        if (at.state === "ready" || at.state === "blocked") all.add(at);
       }
     };
+    for (const operation of sent) walk(operation);
     for (const lanes of this.#lanes.values()) {
       for (const lane of Object.values(lanes)) {
         for (let i = lane.head; i < lane.ready.length; i++)
           if (lane.ready[i]!.state === "ready") walk(lane.ready[i]!);
       }
     }
-    return all.sort((a, b) => a.order - b.order);
+    return [...all].sort((a, b) => a.order - b.order);
   }
 
   /** When the oldest ready operation was queued, in the clock's milliseconds, at the cost of a look at each lane. */
@@ -152,6 +177,26 @@ export class WriteQueue {
     this.#ready++;
     if (lane.ready.length === 0) this.#active.add(lane);
     lane.ready.push(operation);
+  }
+
+  /** Merges what waits behind an operation. What comes out may be of another kind: then it goes to that kind's lane. */
+  #isFor(lane: Lane, operation: Operation, room: number): boolean {
+    operation.merged =
+      operation.next === undefined ? undefined : coalesce(operation, this.#coalesce(lane.collection), room);
+    const kind = operation.merged?.kind ?? operation.kind;
+    if (kind === lane.kind) return true;
+    operation.merged = undefined;
+    this.#ready--;
+    this.#makeReady(operation, this.#lane(kind, lane.collection));
+    return false;
+  }
+
+  #send(operation: Operation): void {
+    this.#ready--;
+    for (const part of operation.merged?.parts ?? [operation]) {
+      this.#leave(part);
+      part.state = "sent";
+    }
   }
 
   #leave(operation: Operation): void {
