@@ -34,18 +34,16 @@ export class Connector<T> {
   readonly #settings: PoolSettings<T>;
   readonly #hosts: readonly Host<T>[];
   readonly #tasks: Tasks;
-  readonly #owner: ConnectorOwner<T>;
   readonly #attempts: Set<Attempt<T>> = new Set();
   #probes = 0;
   #lastId = 0;
   lastError: unknown = undefined;
   lastErrorAt: number = -Infinity;
 
-  constructor(settings: PoolSettings<T>, hosts: readonly Host<T>[], tasks: Tasks, owner: ConnectorOwner<T>) {
+  constructor(settings: PoolSettings<T>, hosts: readonly Host<T>[], tasks: Tasks) {
     this.#settings = settings;
     this.#hosts = hosts;
     this.#tasks = tasks;
-    this.#owner = owner;
   }
 
   get opening(): number {
@@ -57,17 +55,17 @@ export class Connector<T> {
     return this.#attempts.size - this.#probes;
   }
 
-  /** Opens up to `wanted` resources, of which there is `room` for so many. */
-  open(wanted: number, room: number, generation: number): void {
+  /** Opens up to `wanted` resources for `owner`, who has `room` for so many. */
+  open(wanted: number, room: number, generation: number, owner: ConnectorOwner<T>): void {
     let free = Math.min(room, this.#settings.maxConnecting) - this.opening;
     if (wanted <= 0 || free <= 0) return;
     const now = this.#settings.clock.now();
     const healthy = this.#hosts.some(({ failures }) => failures === 0);
-    if (healthy && this.#hosts.length > 1) free -= this.#probe(now, generation);
+    if (healthy && this.#hosts.length > 1) free -= this.#probe(now, generation, owner);
     for (let missing = wanted; missing > 0 && free > 0; missing--, free--) {
       const host = this.#host(now, healthy);
       if (host === undefined) return;
-      this.#start(host, now, generation, false);
+      this.#start(host, now, generation, false, owner);
     }
   }
 
@@ -95,10 +93,10 @@ export class Connector<T> {
     for (const { abort } of this.#attempts) abort.abort(reason);
   }
 
-  #probe(now: number, generation: number): number {
+  #probe(now: number, generation: number, owner: ConnectorOwner<T>): number {
     const host = this.#hosts.find((host) => host.failures > 0 && host.retryAt <= now && host.opening === 0);
     if (host === undefined) return 0;
-    this.#start(host, now, generation, true);
+    this.#start(host, now, generation, true, owner);
     return 1;
   }
 
@@ -112,7 +110,7 @@ export class Connector<T> {
     return best;
   }
 
-  #start(host: Host<T>, now: number, generation: number, probe: boolean): void {
+  #start(host: Host<T>, now: number, generation: number, probe: boolean, owner: ConnectorOwner<T>): void {
     const attempt: Attempt<T> = {
       id: ++this.#lastId,
       host,
@@ -124,7 +122,7 @@ export class Connector<T> {
     this.#attempts.add(attempt);
     host.opening++;
     if (probe) this.#probes++;
-    this.#owner.attemptStarted(attempt);
+    owner.attemptStarted(attempt);
     // Always through a promise: an attempt never ends before the call that started it.
     const work = new Promise<T>((resolve) => resolve(this.#settings.create(attempt.abort.signal, host.name)));
     this.#tasks.watch(
@@ -132,12 +130,12 @@ export class Connector<T> {
       work,
       this.#settings.connectTimeoutMs,
       now,
-      (error, resource) => this.#ended(attempt, error, resource),
-      (resource) => this.#owner.attemptTooLate(resource),
+      (error, resource) => this.#ended(attempt, owner, error, resource),
+      (resource) => owner.attemptTooLate(resource),
     );
   }
 
-  #ended(attempt: Attempt<T>, error: unknown, resource: T | undefined): void {
+  #ended(attempt: Attempt<T>, owner: ConnectorOwner<T>, error: unknown, resource: T | undefined): void {
     const { host } = attempt;
     this.#attempts.delete(attempt);
     host.opening--;
@@ -145,12 +143,12 @@ export class Connector<T> {
     if (error === undefined && (resource === undefined || resource === null || isThenable(resource))) {
       error = configError(`A pool's create must give a resource, not ${show(resource)}`);
     }
-    if (error === undefined) error = this.#owner.attemptSucceeded(attempt, resource as T);
+    if (error === undefined) error = owner.attemptSucceeded(attempt, resource as T);
     if (error === undefined) return;
     const aborted = attempt.abort.signal.aborted;
     attempt.abort.abort(error);
     if (!aborted) this.blame(host, attempt.startedAt, error);
-    this.#owner.attemptFailed(attempt, error);
+    owner.attemptFailed(attempt, error);
   }
 
   /** A host that takes connections only to drop them is as good as one that takes none. */

@@ -139,3 +139,15 @@ function facts(stats: PoolStats, waitMs: number, lastConnectError: unknown): Rec
 function held({ connection, heldMs, stack }: HolderReport): string {
   return `connection ${connection} for ${heldMs} ms${stack === undefined ? "" : ` from\n${stack}\n`}`;
 }
+
+/** Calls a predicate that the user gave; one that throws has said nothing good. */
+export function judge(predicate: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return predicate(error);
+  } catch (failure) {
+    process.emitWarning(`A pool's predicate failed: ${messageOf(failure)}`, {
+      code: "FORMDB_POOL_PREDICATE",
+    });
+    return true;
+  }
+}

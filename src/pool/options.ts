@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import type { OptionCheck } from "../base/options.ts";
 import {
@@ -13,6 +12,7 @@ import {
   object,
 } from "../base/options.ts";
 import type { LeakReport } from "./holders.ts";
+import { SIZE_CHECKS } from "./size.ts";
 
 /** What a pool is made of and how it behaves. Only `create` is needed. */
 export interface PoolOptions<T> {
@@ -103,11 +103,6 @@ const hostList: OptionCheck = (value) =>
     ? undefined
     : "a list of distinct host names";
 
-const SIZE_CHECKS: Readonly<Record<"min" | "max", OptionCheck>> = {
-  min: integer(0, 100_000),
-  max: integer(1, 100_000),
-};
-
 const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   create: func,
   destroy: func,
@@ -178,12 +173,6 @@ export interface PoolSettings<T> {
   readonly random: () => number;
 }
 
-/** Least and most connections. */
-export interface PoolSize {
-  readonly min: number;
-  readonly max: number;
-}
-
 /** Checks the options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   if (typeof options !== "object" || options === null) {
@@ -233,44 +222,10 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   });
 }
 
-const DEFAULT_MIN = 2;
-const DEFAULT_MAX = 10;
-
-/** The sizes to start with: a default gives way to the one that was given. */
-export function sizeOf({ minConnections, maxConnections }: Partial<PoolOptions<never>>): PoolSize {
-  const max = maxConnections ?? Math.max(DEFAULT_MAX, minConnections ?? 0);
-  return ordered({ min: minConnections ?? Math.min(DEFAULT_MIN, max), max });
-}
-
-/** The sizes after a change of one or both. Throws `FORMDB_CONFIG`. */
-export function resized(size: PoolSize, change: Partial<PoolSize>): PoolSize {
-  checkOptions("Pool.resize", change, SIZE_CHECKS);
-  return ordered({ min: change.min ?? size.min, max: change.max ?? size.max });
-}
-
-function ordered({ min, max }: PoolSize): PoolSize {
-  if (min > max) {
-    throw configError(`A pool's minimum of connections must be at most its maximum (${max}), not ${min}`);
-  }
-  return Object.freeze({ min, max });
-}
-
 function dispose(resource: unknown): unknown {
   if (typeof resource !== "object" || resource === null) return undefined;
   const { [Symbol.asyncDispose]: end, [Symbol.dispose]: endNow } = resource as Partial<
     AsyncDisposable & Disposable
   >;
   return (end ?? endNow)?.call(resource);
-}
-
-/** Calls a predicate that the user gave; one that throws has said nothing good. */
-export function judge(predicate: (error: unknown) => boolean, error: unknown): boolean {
-  try {
-    return predicate(error);
-  } catch (failure) {
-    process.emitWarning(`A pool's predicate failed: ${messageOf(failure)}`, {
-      code: "FORMDB_POOL_PREDICATE",
-    });
-    return true;
-  }
 }

@@ -44,7 +44,8 @@ export class WaitQueue<T> {
   }
 
   push(waiter: Waiter<T>): void {
-    const level = waiter.priority === 0 ? this.#normal : this.#level(waiter.priority);
+    const priority = waiter.particulars?.priority ?? 0;
+    const level = priority === 0 ? this.#normal : this.#level(priority);
     waiter.level = level;
     waiter.ahead = level.last;
     if (level.last === undefined) level.first = waiter;

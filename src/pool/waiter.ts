@@ -1,9 +1,21 @@
 import type { NestingContext } from "./nesting.ts";
 import type { DeadlineList, PriorityLevel } from "./wait-queue.ts";
 
+/** What only some callers ask for or carry with them. */
+export interface Particulars<T> {
+  readonly priority: number;
+  readonly prefer: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: (waiter: Waiter<T>) => void;
+  /** Where it was asked for. */
+  readonly origin: Error | undefined;
+  readonly context: NestingContext | undefined;
+}
+
 /**
  * A caller that waits for a resource. It is its own abort listener and carries the links of the two lists
- * that it stands in, so that waiting allocates little else than the caller's promise.
+ * that it stands in, so that waiting allocates little else than the caller's promise. It is kept small: ten
+ * thousand of them outlive the young generation, and their bytes are what a long line costs.
  */
 export class Waiter<T> {
   readonly promise: Promise<T>;
@@ -12,13 +24,8 @@ export class Waiter<T> {
   /** When it began to wait. */
   readonly since: number;
   readonly timeoutMs: number;
-  readonly deadline: number;
-  readonly priority: number;
-  readonly prefer: string | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly origin: Error | undefined;
-  readonly context: NestingContext | undefined;
-  readonly #onAbort: (waiter: Waiter<T>) => void;
+  /** Undefined for a caller like most. */
+  readonly particulars: Particulars<T> | undefined;
 
   /** Undefined once it waits no more. */
   level: PriorityLevel<T> | undefined = undefined;
@@ -28,39 +35,32 @@ export class Waiter<T> {
   sooner: Waiter<T> | undefined = undefined;
   later: Waiter<T> | undefined = undefined;
 
-  constructor(
-    since: number,
-    timeoutMs: number,
-    priority: number,
-    prefer: string | undefined,
-    signal: AbortSignal | undefined,
-    origin: Error | undefined,
-    context: NestingContext | undefined,
-    onAbort: (waiter: Waiter<T>) => void,
-  ) {
+  constructor(since: number, timeoutMs: number, particulars: Particulars<T> | undefined) {
     this.promise = new Promise<T>(keepSettlers as never);
     this.resolve = lastResolve as never;
     this.reject = lastReject;
     this.since = since;
     this.timeoutMs = timeoutMs;
-    this.deadline = since + timeoutMs;
-    this.priority = priority;
-    this.prefer = prefer;
-    this.signal = signal;
-    this.origin = origin;
-    this.context = context;
-    this.#onAbort = onAbort;
-    signal?.addEventListener("abort", this);
+    this.particulars = particulars;
+    if (particulars !== undefined) {
+      particulars.signal?.addEventListener("abort", this);
+      particulars.context?.enterQueue();
+    }
+  }
+
+  get deadline(): number {
+    return this.since + this.timeoutMs;
   }
 
   handleEvent(): void {
-    this.#onAbort(this);
+    this.particulars!.onAbort(this);
   }
 
   /** Its wait is over, in whatever way. */
   leave(): void {
-    this.signal?.removeEventListener("abort", this);
-    this.context?.leaveQueue();
+    if (this.particulars === undefined) return;
+    this.particulars.signal?.removeEventListener("abort", this);
+    this.particulars.context?.leaveQueue();
   }
 }
 
