@@ -1,7 +1,9 @@
 import { FormDBError } from "../../src/base/errors.ts";
-import type { BatchGroup, OperationResult } from "../../src/batch/group.ts";
+import type { BatchGroup, BatchOperation, OperationResult } from "../../src/batch/group.ts";
+import type { Json, JsonObject } from "../../src/batch/merge-patch.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 import type { Random } from "../support/random.ts";
+import { mergePatch } from "./rfc7396.ts";
 
 export interface Faults {
   /** Chance that a call fails in one of the ways below. */
@@ -11,13 +13,15 @@ export interface Faults {
 
 /**
  * A database in memory that goes wrong at random: busy, connections lost before, during and after the commit, slow calls,
- * look-ups that fail. It notes what it applied, and complains of what a processor must never do.
+ * look-ups that fail. It notes what it applied, and complains of what a processor must never do. Every write has a member
+ * `w` and its number, by which it is known wherever it goes.
  */
 export class FaultyDatabase {
   readonly #clock: ManualClock;
   readonly #random: Random;
   readonly faults: Faults;
-  readonly documents: Map<string, Set<string>> = new Map();
+  /** By collection, slash and id. */
+  readonly documents: Map<string, JsonObject> = new Map();
   /** How often each write, by its number, was applied. */
   readonly applied: Map<number, number> = new Map();
   /** Per id, the numbers of the writes in the order in which they were applied. */
@@ -69,9 +73,7 @@ export class FaultyDatabase {
     }
     if (group.token !== undefined && this.tokens.has(group.token))
       this.complaints.push("a group was sent after its commit");
-    const results = group.operations.map((operation) =>
-      this.#apply(operation.kind, group.collection, operation.id, numberOf(operation)),
-    );
+    const results = group.operations.map((operation) => this.#apply(operation));
     if (group.token !== undefined) this.tokens.set(group.token, results);
     await this.#pause();
     if (fault === 3) throw lost();
@@ -80,25 +82,24 @@ export class FaultyDatabase {
       : undefined;
   }
 
-  #apply(
-    kind: BatchGroup["kind"],
-    collection: string,
-    id: string,
-    number: number | undefined,
-  ): OperationResult {
-    const ids = this.documents.get(collection) ?? new Set();
-    this.documents.set(collection, ids);
-    const found = ids.has(id);
-    if (kind === "delete") {
-      ids.delete(id);
-      return { found };
-    }
-    if (kind === "insert" && found) return { error: new FormDBError("FORMDB_DUPLICATE_ID", "taken") };
-    if (kind === "update" && !found) return { error: new FormDBError("FORMDB_NOT_FOUND", "missing") };
-    ids.add(id);
-    this.applied.set(number!, (this.applied.get(number!) ?? 0) + 1);
+  #apply({ kind, collection, id, json }: BatchOperation): OperationResult {
     const key = `${collection}/${id}`;
-    this.history.set(key, [...(this.history.get(key) ?? []), number!]);
+    const before = this.documents.get(key);
+    if (kind === "delete") return { found: this.documents.delete(key) };
+    if (kind === "insert" && before !== undefined)
+      return { error: new FormDBError("FORMDB_DUPLICATE_ID", "taken") };
+    if (kind === "update" && before === undefined)
+      return { error: new FormDBError("FORMDB_NOT_FOUND", "missing") };
+    const value = JSON.parse(json) as JsonObject;
+    this.documents.set(key, kind === "update" ? (mergePatch(before, value as Json) as JsonObject) : value);
+    const history = this.history.get(key) ?? [];
+    this.history.set(key, history);
+    for (const name of Object.keys(value)) {
+      if (!/^w\d+$/.test(name)) continue;
+      const number = Number(name.slice(1));
+      this.applied.set(number, (this.applied.get(number) ?? 0) + 1);
+      history.push(number);
+    }
     return {};
   }
 
@@ -109,10 +110,6 @@ export class FaultyDatabase {
       this.#clock.schedule(resolve, ms);
     });
   }
-}
-
-function numberOf({ document }: { readonly document: unknown }): number | undefined {
-  return (document as { number?: number } | undefined)?.number;
 }
 
 function lost(): FormDBError {

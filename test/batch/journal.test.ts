@@ -95,7 +95,7 @@ describe("a journal", () => {
         const mine = number++;
         const bad = random.chance(0.05);
         if (bad) rejected.add(mine);
-        const document = { id: String(random.below(30)), number: mine, ...(bad ? { bad } : {}) };
+        const document = { id: String(random.below(30)), [`w${mine}`]: 1, ...(bad ? { bad } : {}) };
         void processor.upsert("c", document).then(() => {
           if (!dead) accepted.add(mine);
         });
