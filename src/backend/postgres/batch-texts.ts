@@ -15,6 +15,7 @@ export class BatchTexts {
   readonly #made = new Map<string, EngineStatement>();
   readonly storeToken: EngineStatement;
   readonly lookUpToken: EngineStatement;
+  readonly replaceToken: EngineStatement;
   readonly pruneTokens: EngineStatement;
 
   constructor(profile: EngineProfile) {
@@ -22,6 +23,7 @@ export class BatchTexts {
     this.#batch = postgresBatch(profile);
     this.storeToken = statementOf(this.#batch.storeToken, { returnsRows: false });
     this.lookUpToken = statementOf(this.#batch.lookUpToken);
+    this.replaceToken = statementOf(this.#batch.replaceToken, { returnsRows: false });
     this.pruneTokens = statementOf(this.#batch.pruneTokens, { returnsRows: false });
   }
 
@@ -32,6 +34,11 @@ export class BatchTexts {
   /** One id takes two thirds of the time of a list of one. */
   getOne(collection: string): EngineStatement {
     return this.#get(`get one ${collection}`, () => this.#batch.getOne(collection));
+  }
+
+  /** The text before the rows of a `COPY`. */
+  copy(collection: string): string {
+    return this.#batch.copy(collection);
   }
 
   /** `patchDepth` counts for updates only. Undefined where the engine has no way to merge so deep. */

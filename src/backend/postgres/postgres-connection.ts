@@ -94,6 +94,11 @@ export class PostgresConnection implements Connection {
     return await this.#session.run(statement, values, {}, this.#flight(true));
   }
 
+  /** Sends rows of the text format by `COPY`. */
+  async runCopy(text: string, rows: Buffer): Promise<void> {
+    await this.#session.copy(text, rows, this.#flight(true));
+  }
+
   async getMany(
     collection: string,
     ids: readonly string[],

@@ -3,6 +3,7 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard, isBounded } from "./call-guard.ts";
+import { CopyIn } from "./copy-in.ts";
 import { Exchange, type Reply } from "./exchange.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
@@ -82,10 +83,24 @@ export class PostgresSession {
         return await this.#exchange(statement, values, options);
       } catch (error) {
         if (!isStalePlan(error) || !statement.prepare) throw error;
-        if (this.inTransaction) throw this.#staleInTransaction(error);
         this.#forget(statement.name, (error as { code: string }).code);
+        if (this.inTransaction) throw this.#staleInTransaction(error);
         return await this.#exchange(statement, values, options);
       }
+    } catch (error) {
+      throw this.#translate(error, flight);
+    } finally {
+      this.#give();
+    }
+  }
+
+  /** Sends rows of the text format by `COPY`. */
+  async copy(text: string, rows: Buffer, flight: Flight): Promise<void> {
+    this.#take({});
+    try {
+      const copy = new CopyIn(text, rows);
+      this.#client.query(copy);
+      await copy.done;
     } catch (error) {
       throw this.#translate(error, flight);
     } finally {

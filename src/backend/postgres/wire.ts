@@ -26,6 +26,8 @@ export interface Wire {
   query(text: string): void;
   sync(): void;
   flush(): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
   sendCopyFail(reason: string): void;
   connect(port: number, host: string): void;
   cancel(processId: number, secretKey: number): void;

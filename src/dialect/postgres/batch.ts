@@ -21,17 +21,27 @@ export interface BatchStatements {
   readonly mergeTarget: string;
   readonly mergePatch: string;
   delete(collection: string, withToken: boolean): string;
+  /** Takes rows of id, document, and milliseconds since 1970 in the text format. */
+  copy(collection: string): string;
   /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970. */
   getMany(collection: string): string;
   /** `$1` is an id; a row as above. */
   getOne(collection: string): string;
-  /** `$1` is a token, `$2` what the statement above gave. */
+  /** `$1` is a token, `$2` what the statement above gave. A row of one column: the transaction's time. */
   readonly storeToken: string;
-  /** `$1` is a token. A row of one column, as the statements above give it. */
+  /**
+   * `$1` is a token. A row of one column: as the statements above give it, or `NOT_COMMITTED`. It waits for a
+   * transaction that is about to commit the token, and keeps the token from any that comes later.
+   */
   readonly lookUpToken: string;
+  /** Stores `$2` under the token `$1` that a look-up has taken; changes no row where it has not. */
+  readonly replaceToken: string;
   /** `$1` is an age in milliseconds: tokens older than that are deleted. */
   readonly pruneTokens: string;
 }
+
+/** What is stored for a token that was looked up before it was committed: it never will be. */
+export const NOT_COMMITTED = "not committed";
 
 const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
 
@@ -117,6 +127,8 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
       );
     },
 
+    copy: (collection: string): string => `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN`,
+
     getOne: (collection: string): string =>
       `SELECT id, doc::text, updated_at FROM ${quote(collection)} WHERE id = $1`,
 
@@ -124,8 +136,12 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
       `SELECT id, doc::text, updated_at FROM ${quote(collection)} ` +
       "WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
 
-    storeToken: `INSERT INTO formdb_batches (token, applied, created_at) VALUES ($1, $2, ${NOW_MS})`,
-    lookUpToken: "SELECT applied FROM formdb_batches WHERE token = $1",
+    storeToken: `INSERT INTO formdb_batches (token, applied, created_at) VALUES ($1, $2, ${NOW_MS}) RETURNING created_at`,
+    // The update changes nothing: it is what waits for the row's last writer and then gives the row.
+    lookUpToken:
+      `INSERT INTO formdb_batches AS b (token, applied, created_at) VALUES ($1, '${NOT_COMMITTED}', ${NOW_MS}) ` +
+      "ON CONFLICT (token) DO UPDATE SET created_at = b.created_at RETURNING b.applied",
+    replaceToken: `UPDATE formdb_batches SET applied = $2 WHERE token = $1 AND applied = '${NOT_COMMITTED}'`,
     pruneTokens: `DELETE FROM formdb_batches WHERE created_at < ${NOW_MS} - $1::bigint`,
   });
 }

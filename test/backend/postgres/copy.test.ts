@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { GroupWrite } from "../../../src/backend/backend.ts";
+import { encodeRows } from "../../../src/backend/postgres/copy-in.ts";
+import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+
+/** Enough for `COPY`. */
+const MANY = 600;
+const open = new OpenBackends();
+
+describe("rows for COPY", () => {
+  test("have their separators and escapes written as escapes", () => {
+    const rows = encodeRows(["a\tb\\", "c\nd\r"], ['{"t":"\\n"}', "{}"], 5).toString();
+    expect(rows).toBe('a\\tb\\\\\t{"t":"\\\\n"}\t5\nc\\nd\\r\t{}\t5\n');
+  });
+});
+
+describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+  let backend: PostgresBackend;
+  let connection: PostgresConnection;
+  let tokens = 0;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version, settings: { log_statement: "all", log_min_messages: "log" } });
+    backend = await open.start(await server.createDatabase());
+  });
+  beforeEach(async () => {
+    connection = await open.connect(backend);
+    for (const text of backend.dialect.ddl.dropCollection("docs")) await connection.execute(once(text), []);
+    await createCollection(backend, connection, "docs");
+  });
+  afterEach(() => open.closeAll());
+  afterAll(() => server.remove());
+
+  function group(
+    ids: readonly string[],
+    json: (id: string) => string = (id) => `{"of":"${id}"}`,
+  ): GroupWrite {
+    const sorted = ids.toSorted();
+    return {
+      kind: "insert",
+      collection: "docs",
+      ids: sorted,
+      json: sorted.map(json),
+      token: `copy-${version}-${++tokens}`,
+    };
+  }
+
+  const numbered = (from: number, count = MANY): string[] =>
+    Array.from({ length: count }, (_, i) => `k${String(from + i).padStart(6, "0")}`);
+
+  async function count(): Promise<unknown> {
+    return (await connection.execute(statement('SELECT count(*)::int FROM "docs"'), [])).rows[0]![0];
+  }
+
+  const copies = (): number => server.log.split("COPY ").length - 1;
+
+  test("is copied, and its documents are as those of any other insert", async () => {
+    const before = copies();
+    const strange = ["tab\there", "back\\slash", "line\nfeed", "\\.", "\\N", "é€😀", "quote\"s'"];
+    const text = (id: string): string =>
+      JSON.stringify({ id, path: "C:\\new\\table", text: "a\tb\nc\r\u2028" });
+    expect(await connection.write(group([...numbered(0), ...strange], text))).toEqual({
+      missing: [],
+      rejected: [],
+    });
+    expect(copies()).toBe(before + 1);
+    expect(connection.inTransaction).toBe(false);
+    const { rows } = await connection.execute(
+      statement('SELECT id, doc::text, version, updated_at FROM "docs" WHERE id = ANY ($1)'),
+      [strange],
+    );
+    expect(rows.map(([id]) => id).toSorted()).toEqual(strange.toSorted());
+    for (const [id, doc, documentVersion, updatedAt] of rows) {
+      expect(JSON.parse(doc as string)).toEqual(JSON.parse(text(id as string)));
+      expect(documentVersion).toBe(1);
+      expect(Math.abs((updatedAt as number) - Date.now())).toBeLessThan(60_000);
+    }
+  });
+
+  test("tells the ids that were taken, and inserts the others", async () => {
+    await connection.write(group(["k000003"]));
+    expect(await connection.write(group(numbered(0)))).toEqual({ missing: ["k000003"], rejected: [] });
+    expect(await count()).toBe(MANY);
+    expect(connection.inTransaction).toBe(false);
+  });
+
+  test("goes without COPY for a while after one was refused", async () => {
+    await connection.write(group(numbered(0)));
+    const before = copies();
+    await connection.write(group(numbered(0)));
+    for (let i = 1; i <= 16; i++) await connection.write(group(numbered(i * MANY)));
+    expect(copies()).toBe(before + 1);
+    await connection.write(group(numbered(17 * MANY)));
+    expect(copies()).toBe(before + 2);
+    expect(await count()).toBe(18 * MANY);
+  });
+
+  test("fails as others do where the engine refuses a document", async () => {
+    await connection.execute(
+      once("ALTER TABLE \"docs\" ADD CONSTRAINT small CHECK (doc->>'of' <> 'k000007')"),
+      [],
+    );
+    const error = await failure(connection.write(group(numbered(0))));
+    expect(error).toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "small", outcome: "rejected" });
+    expect(await count()).toBe(0);
+    expect(connection.inTransaction).toBe(false);
+  });
+
+  test("is applied once when it is sent twice, and can be looked up", async () => {
+    const once = group(numbered(0));
+    expect(await connection.write(once)).toEqual({ missing: [], rejected: [] });
+    expect(await connection.write(once)).toEqual({ missing: [], rejected: [] });
+    expect(await connection.lookUpToken(once)).toEqual({ missing: [], rejected: [] });
+    expect(await count()).toBe(MANY);
+  });
+
+  test("inside a transaction is no COPY, whose failure would end the transaction", async () => {
+    const before = copies();
+    await connection.begin(undefined, false);
+    await connection.write(group(numbered(0)));
+    await connection.commit();
+    expect(copies()).toBe(before);
+    expect(await count()).toBe(MANY);
+  });
+});

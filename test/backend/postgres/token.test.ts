@@ -1,0 +1,94 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { GroupWrite } from "../../../src/backend/backend.ts";
+import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
+
+const open = new OpenBackends();
+const APPLIED = { missing: [], rejected: [] };
+
+/** What a client that is gone has left behind on the server: a try that is still on its way. */
+describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %s)", (changesInWith) => {
+  let server: PostgresServer;
+  let backend: PostgresBackend;
+  let connection: PostgresConnection;
+  let late: PostgresConnection;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    backend = await open.start(await server.createDatabase(), { profileOverrides: { changesInWith } });
+  });
+  beforeEach(async () => {
+    connection = await open.connect(backend);
+    late = await open.connect(backend);
+    for (const text of backend.dialect.ddl.dropCollection("docs")) await connection.execute(once(text), []);
+    await createCollection(backend, connection, "docs");
+    await connection.execute(once("TRUNCATE formdb_batches"), []);
+  });
+  afterEach(() => open.closeAll());
+  afterAll(() => server.remove());
+
+  function insert(n: number, count = 1): GroupWrite {
+    const ids = Array.from({ length: count }, (_, i) => `k${String(i).padStart(4, "0")}`);
+    return { kind: "insert", collection: "docs", ids, json: ids.map(() => `{"n":${n}}`), token: "the token" };
+  }
+
+  async function someoneWaits(): Promise<void> {
+    for (;;) {
+      const [row] = await server.query("SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted");
+      if ((row!.n as number) > 0) return;
+    }
+  }
+
+  async function versions(): Promise<unknown> {
+    return (await connection.execute(statement('SELECT DISTINCT version FROM "docs"'), [])).rows;
+  }
+
+  test("that is looked up waits for a try that is about to commit", async () => {
+    await late.begin(undefined, false);
+    await late.write(insert(1));
+    const found = connection.lookUpToken(insert(1));
+    await someoneWaits();
+    await late.commit();
+    expect(await found).toEqual(APPLIED);
+  });
+
+  test("is not committed after it was looked up in vain", async () => {
+    await late.begin(undefined, false);
+    await late.execute(statement("SELECT 1"), []);
+    expect(await connection.lookUpToken(insert(1))).toBeUndefined();
+    expect(await failure(late.write(insert(1)))).toMatchObject({ sqlstate: "23505", outcome: "rejected" });
+    await late.rollback();
+    expect(await versions()).toEqual([]);
+    expect(await connection.lookUpToken(insert(1))).toBeUndefined();
+  });
+
+  test.each([1, 600])("is used again by those who looked it up (%i documents)", async (count) => {
+    expect(await connection.lookUpToken(insert(1, count))).toBeUndefined();
+    expect(await connection.write(insert(1, count))).toEqual(APPLIED);
+    expect(await connection.write(insert(1, count))).toEqual(APPLIED);
+    expect(await connection.lookUpToken(insert(1, count))).toEqual(APPLIED);
+    expect(await versions()).toEqual([[1]]);
+    expect(connection.inTransaction).toBe(false);
+  });
+
+  test("that was looked up in vain keeps an update from being applied twice", async () => {
+    await connection.write({ ...insert(1), token: undefined });
+    const update: GroupWrite = { ...insert(2), kind: "update" };
+    expect(await connection.lookUpToken(update)).toBeUndefined();
+    expect(await connection.write(update)).toEqual(APPLIED);
+    expect(await late.write(update)).toEqual(APPLIED);
+    expect(await versions()).toEqual([[2]]);
+  });
+
+  test("keeps what the first try found, when it was committed late", async () => {
+    await connection.write({ ...insert(1), ids: ["k0000"], token: undefined });
+    await late.begin(undefined, false);
+    await late.write(insert(2, 3));
+    const again = connection.write(insert(2, 3));
+    await someoneWaits();
+    await late.commit();
+    expect(await again).toEqual({ missing: ["k0000"], rejected: [] });
+    expect(await versions()).toEqual([[1]]);
+  });
+});
