@@ -137,7 +137,7 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
   const batch = new BatchProcessor(writer.execute, {
     ...(journal === undefined ? {} : { spill: journal }),
-    ...batchDefaults(backend, options.batch ?? {}),
+    ...batchDefaults(backend, options.batch ?? {}, connections.write.stats().max),
     generateId: makeId,
     lookUpToken: writer.lookUpToken,
     clock,
@@ -195,12 +195,16 @@ async function openJournal(path: string): Promise<Journal & Disposable> {
   return new SqliteJournal(path);
 }
 
+/** Groups that are on their way to a server at once: it works on one while the other travels. */
+const GROUPS_AT_ONCE = 2;
+
 /** The user's options within what the engine takes in one group. */
-function batchDefaults({ batchLimits }: Backend, options: BatchOptions): BatchOptions {
+function batchDefaults({ batchLimits }: Backend, options: BatchOptions, connections: number): BatchOptions {
   if (batchLimits === undefined) return options;
   const { maxRows, maxBytes } = batchLimits;
   return {
     ...options,
+    concurrency: options.concurrency ?? Math.min(GROUPS_AT_ONCE, connections),
     maxBatchSize: Math.min(options.maxBatchSize ?? DEFAULT_BATCH_SIZE, maxRows),
     maxBatchBytes: Math.min(options.maxBatchBytes ?? DEFAULT_BATCH_BYTES, maxBytes),
   };
