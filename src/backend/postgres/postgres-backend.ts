@@ -38,6 +38,7 @@ export class PostgresBackend implements Backend {
   #engine: EngineProfile;
   #version = "";
   #shardOf: ((id: string) => number) | undefined;
+  #pooled: boolean;
   #dialect: Dialect;
   #shared: SharedState;
 
@@ -49,6 +50,7 @@ export class PostgresBackend implements Backend {
       ...PROFILES[settings.profile ?? "postgres"],
       ...settings.profileOverrides,
     });
+    this.#pooled = settings.pgbouncer === true;
     this.#dialect = dialectOf(this.#engine);
     this.#shared = this.#share();
   }
@@ -91,6 +93,11 @@ export class PostgresBackend implements Backend {
     return this.#shardOf;
   }
 
+  /** Whether PgBouncer or the like is between, as was said or found out. */
+  get pooled(): boolean {
+    return this.#pooled;
+  }
+
   /** Which servers answer reads. */
   get reads(): ReadsFrom {
     return this.#settings.reads;
@@ -100,9 +107,10 @@ export class PostgresBackend implements Backend {
     const session = await this.#opener.open(this.#target("write"), "", signal);
     const connection = await (async () => {
       try {
-        const { profile, version, shards } = await probeEngine(session, this.#settings);
+        const { profile, version, shards, pooled } = await probeEngine(session, this.#settings);
         this.#engine = profile;
         this.#version = version;
+        this.#pooled = pooled;
         if (shards > 1) this.#shardOf = (id) => shardOf(id, shards);
         this.#dialect = dialectOf(profile);
         this.#shared = this.#share();
@@ -120,7 +128,9 @@ export class PostgresBackend implements Backend {
   }
 
   async connect(role: ConnectionRole, signal: AbortSignal): Promise<PostgresConnection> {
-    const session = await this.#opener.open(this.#target(role), this.#engine.sessionOptions, signal);
+    // What a session is told is not told to the others that a pooler gives instead.
+    const options = this.#pooled ? "" : this.#engine.sessionOptions;
+    const session = await this.#opener.open(this.#target(role), options, signal);
     return new PostgresConnection(session, this.#shared);
   }
 
@@ -172,7 +182,7 @@ export class PostgresBackend implements Backend {
       replication: new ReplicationState(
         this.#settings.reads === "replica-if-fresh" && this.#engine.logPositions,
       ),
-      keepsStatements: this.#settings.pgbouncer !== true,
+      keepsStatements: !this.#pooled,
     };
   }
 

@@ -38,6 +38,8 @@ export interface EngineProfile {
   readonly distributes: boolean;
   /** Whether the log's position can be read, for reads from fresh replicas. */
   readonly logPositions: boolean;
+  /** Whether `pg_backend_pid()` is the id that the server gave when connecting: where it differs, a pooler is between. */
+  readonly backendIds: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;
   readonly isolationLevels: readonly ("read committed" | "repeatable read" | "serializable")[];
@@ -67,6 +69,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   transactionalDdl: true,
   distributes: false,
   logPositions: true,
+  backendIds: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
   isolationLevels: ["read committed", "repeatable read", "serializable"],
@@ -105,6 +108,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     functions: false,
     transactionalDdl: false,
     logPositions: false,
+    backendIds: false,
     sessionOptions: "",
     isolationLevels: ["read committed", "serializable"],
     maxLifetimeMs: 10 * MINUTE_MS,
@@ -136,6 +140,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     locksInOrder: false,
     transactionalDdl: false,
     logPositions: false,
+    backendIds: false,
     sessionOptions: "",
     isolationLevels: ["repeatable read"],
     maxLifetimeMs: 45 * MINUTE_MS,

@@ -1,65 +1,10 @@
 import { expect, test } from "vitest";
-import { FormDBError } from "../../../src/base/errors.ts";
 import { open } from "../../../src/engine/open.ts";
-import { type PostgresServer, postgresVersions, ROLE, startPostgres } from "../../support/postgres-server.ts";
-
-type Database = Awaited<ReturnType<typeof open>>;
+import { expectHonest, versions, WriteLedger } from "../../support/postgres-ledger.ts";
+import { postgresVersions, ROLE, startPostgres } from "../../support/postgres-server.ts";
 
 const CALLERS = 8;
 const RESTARTS = Number(process.env.FORMDB_TEST_RESTARTS ?? 4);
-
-/** How each write ended, as its caller was told. */
-class Ledger {
-  readonly acknowledged = new Set<string>();
-  readonly rejected = new Set<string>();
-  readonly unknown = new Set<string>();
-  #next = 0;
-  #stopped = false;
-
-  /** Writes one document after the other, and notes how each ended, until it is stopped. */
-  async write(db: Database, collection: string): Promise<void> {
-    while (!this.#stopped) {
-      const id = `d${this.#next++}`;
-      try {
-        await db.insert(collection, { id, n: 1 });
-        this.acknowledged.add(id);
-      } catch (error) {
-        expect(error).toBeInstanceOf(FormDBError);
-        ((error as FormDBError).outcome === "unknown" ? this.unknown : this.rejected).add(id);
-        // What fails at once must not be asked for without a pause.
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    }
-  }
-
-  /** Settles when so many more were acknowledged. */
-  async acknowledgedMore(count: number): Promise<void> {
-    const target = this.acknowledged.size + count;
-    while (this.acknowledged.size < target) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  get total(): number {
-    return this.#next;
-  }
-}
-
-async function versions(server: PostgresServer, collection: string): Promise<Map<string, number>> {
-  const rows = await server.query(`SELECT id, version::int FROM ${collection}`);
-  return new Map(rows.map(({ id, version }) => [id as string, version as number]));
-}
-
-function expectHonest(ledger: Ledger, found: ReadonlyMap<string, number>): void {
-  const { acknowledged, rejected, unknown } = ledger;
-  expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
-  expect([...rejected].filter((id) => found.has(id))).toEqual([]);
-  expect([...found.values()].every((version) => version === 1)).toBe(true);
-  expect(acknowledged.size + rejected.size + unknown.size).toBe(ledger.total);
-  expect([...found.keys()].every((id) => acknowledged.has(id) || unknown.has(id))).toBe(true);
-}
 
 test.each(postgresVersions())(
   "the service outlives a killed primary (%s), and loses nothing",
@@ -72,7 +17,7 @@ test.each(postgresVersions())(
     await primary.query("SELECT pg_reload_conf()");
     const url = `postgres://${ROLE}@127.0.0.1:${primary.port},127.0.0.1:${standby.port}/postgres`;
     const db = await open(url, { pool: { acquireTimeoutMs: 20_000 } });
-    const ledger = new Ledger();
+    const ledger = new WriteLedger();
     const callers = Array.from({ length: CALLERS }, () => ledger.write(db, "kept"));
     await ledger.acknowledgedMore(200);
 
@@ -93,7 +38,7 @@ test.each(postgresVersions())(
 test.each(postgresVersions())("restarts (%s) are accounted for exactly", async (version) => {
   await using server = await startPostgres({ version });
   const db = await open(server.url, { pool: { acquireTimeoutMs: 20_000 } });
-  const ledger = new Ledger();
+  const ledger = new WriteLedger();
   const callers = Array.from({ length: CALLERS }, () => ledger.write(db, "kept"));
   for (let i = 0; i < RESTARTS; i++) {
     await ledger.acknowledgedMore(30);

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { open } from "../../../src/engine/open.ts";
+import { describeConformance } from "../../conformance.ts";
+import { failure, never, OpenBackends, statement } from "../../support/postgres-backends.ts";
+import { findPgBouncer, PgBouncer } from "../../support/postgres-bouncer.ts";
+import { expectHonest, versions, WriteLedger } from "../../support/postgres-ledger.ts";
+import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
+
+const program = findPgBouncer();
+/** Far fewer than the pool has connections, so that sessions go from hand to hand. */
+const SESSIONS = 3;
+const CALLERS = 20;
+const WRITES = Number(process.env.FORMDB_TEST_BOUNCER_WRITES ?? 400);
+
+test("without PgBouncer a server's sessions are known as one's own", async () => {
+  await using server = await startPostgres();
+  const backend = postgresBackend(server.url);
+  await backend.start(never);
+  expect(backend.pooled).toBe(false);
+});
+
+describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", () => {
+  let server: PostgresServer;
+  let bouncer: PgBouncer;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    bouncer = await PgBouncer.start(program!, server, SESSIONS);
+  });
+  afterAll(async () => {
+    await bouncer?.remove();
+    await server?.remove();
+  });
+
+  test("it is found out, unless the URL says otherwise", async () => {
+    const url = bouncer.urlOf("postgres");
+    for (const [search, pooled] of [
+      ["", true],
+      ["?pgbouncer=true", true],
+      ["?pgbouncer=false", false],
+    ] as const) {
+      const backend = postgresBackend(url + search);
+      await backend.start(never);
+      expect(backend.pooled).toBe(pooled);
+    }
+  });
+
+  describe.each(["", "?pgbouncer=true"])("with the URL's parameters %j", (search) => {
+    describeConformance("PgBouncer", () => open(bouncer.urlOf("postgres") + search));
+
+    test("many callers share a few sessions, and every write is there once", async () => {
+      const collection = search === "" ? "found" : "said";
+      const db = await open(bouncer.urlOf("postgres") + search);
+      await db.createCollection("counters");
+      const ledger = new WriteLedger();
+      const writers = Array.from({ length: CALLERS }, () => ledger.write(db, collection));
+      const transactions = Array.from({ length: CALLERS }, async (_, caller) => {
+        for (let i = 0; i < 10; i++) {
+          await db.transaction(async (tx) => {
+            await tx.upsert("counters", { id: String(caller), n: i });
+            const { rows } = await tx.query("SELECT n FROM counters WHERE id = $1", [String(caller)]);
+            expect(rows).toEqual([{ n: i }]);
+          });
+          let seen = 0;
+          for await (const { n } of db.stream("SELECT n FROM counters")) {
+            expect(n).toBeLessThan(10);
+            seen++;
+          }
+          expect(seen).toBeGreaterThan(0);
+        }
+      });
+      await Promise.all(transactions);
+      await ledger.acknowledgedMore(WRITES);
+      ledger.stop();
+      await Promise.all(writers);
+      expect(ledger.unknown.size + ledger.rejected.size).toBe(0);
+      expectHonest(ledger, await versions(server, collection));
+      expect(await db.close()).toMatchObject({});
+    });
+
+    test("a call that is cancelled ends, and no other does", async () => {
+      const open = new OpenBackends();
+      const backend = await open.start(bouncer.urlOf("postgres") + search);
+      const connections = await Promise.all(
+        Array.from({ length: SESSIONS + 2 }, () => open.connect(backend)),
+      );
+      const [slow, ...others] = connections;
+      const sleeping = failure(slow!.execute(statement("SELECT pg_sleep(60)"), [], { timeoutMs: 100 }));
+      const beside = others.map(async (connection) => {
+        for (let i = 0; i < 50; i++) {
+          expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
+        }
+      });
+      expect(await sleeping).toMatchObject({ code: "FORMDB_TIMEOUT" });
+      await Promise.all(beside);
+      expect((await slow!.execute(statement("SELECT 7"), [])).rows).toEqual([[7]]);
+      await open.closeAll();
+    });
+  });
+});
