@@ -6,10 +6,13 @@ export const TIME_RESOLUTION_MS = 1;
 /** At most so many readings are answered from memory between two looks at the clock. */
 export const MAX_READINGS_FROM_MEMORY = 63;
 
+/** Readings that come less often than so many in `TIME_RESOLUTION_MS` are not worth the timer. */
+const WORTHWHILE_READINGS = 32;
+
 /**
  * A clock that is looked at seldom. Asking the system for the time costs about as much as finding a plan, so a look
  * is reused for the readings that follow it, but only while they come fast: their number doubles each time that the
- * last ones took less than half of `TIME_RESOLUTION_MS` together, and falls to none when they took longer. A
+ * last ones took less than half of `TIME_RESOLUTION_MS` together, and falls to none when they took longer or were few. A
  * timer ends the reuse when the readings stop. So a reading is late by more than a millisecond only where a burst of
  * readings is followed, in the same turn of the event loop, by work that blocks it.
  *
@@ -46,7 +49,8 @@ export class CoarseTime {
     const now = this.#clock.now();
     const elapsedMs = now - this.#now;
     this.#now = now;
-    const fast = elapsedMs > 0 && elapsedMs < TIME_RESOLUTION_MS / 2;
+    const worthwhileMs = ((this.#fromMemory + 1) / WORTHWHILE_READINGS) * TIME_RESOLUTION_MS;
+    const fast = elapsedMs > 0 && elapsedMs < Math.min(worthwhileMs, TIME_RESOLUTION_MS / 2);
     this.#fromMemory = fast ? Math.min(this.#fromMemory * 2 + 1, MAX_READINGS_FROM_MEMORY) : 0;
     this.#remaining = this.#fromMemory;
     if (fast) this.#timer ??= this.#clock.schedule(this.#forget, TIME_RESOLUTION_MS, { keepAlive: false });
