@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { inject } from "vitest";
 import { type EngineProfile, PROFILES } from "../src/dialect/postgres/profiles.ts";
 import { engineOf } from "../src/engine/form-db.ts";
-import { type FormDB, open } from "../src/index.ts";
+import { open } from "../src/index.ts";
 import { describeConformance } from "./conformance.ts";
 
 /** What `npm run conformance -- --db URL` runs: the suite against the database that the URL names. */
@@ -11,27 +11,14 @@ declare module "vitest" {
   }
 }
 
-const url = inject("databaseUrl");
-
-describe("the database", () => {
-  let db: FormDB;
-
-  beforeAll(async () => {
-    db = await open(url);
-  });
-  afterAll(() => db?.close());
-
-  it("says what it is", () => {
-    const { profile, url: safeUrl } = db.stats();
-    const { version = "" } = engineOf(db).backend as { readonly version?: string };
-    console.log(`\n${safeUrl}, profile ${profile}. ${version}`);
-    const known = (PROFILES as Readonly<Record<string, EngineProfile>>)[profile];
-    if (known?.expressionIndexes === false)
-      console.log("Without indexes over documents, which must be refused");
-    if (known?.uniqueIndexes === "with id")
-      console.log("Without unique indexes that lack the id, which must be refused");
-    expect(profile).not.toBe("");
-  });
+describeConformance("The database", async () => {
+  const db = await open(inject("databaseUrl"));
+  const { profile, url } = db.stats();
+  const { version = "" } = engineOf(db).backend as { readonly version?: string };
+  console.log(`\n${url}, profile ${profile}. ${version}`);
+  const known = (PROFILES as Readonly<Record<string, EngineProfile>>)[profile];
+  if (known?.expressionIndexes === false) console.log("Without indexes over documents: they must be refused");
+  if (known?.uniqueIndexes === "with id")
+    console.log("Without unique indexes that lack the id: they must be refused");
+  return db;
 });
-
-describeConformance("The database", () => open(url));

@@ -88,6 +88,8 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
   citus: like({
     name: "citus",
     maxBatchRows: 1_000,
+    // A shard's error loses its code in a COPY, which was a tenth faster than the statement.
+    copy: false,
     changesInWith: false,
     locksInOrder: false,
     // Citus 13.2 crashes on them.
