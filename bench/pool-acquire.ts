@@ -117,8 +117,28 @@ async function waiting(waiters: number): Promise<Contender> {
   };
 }
 
+/** The same line of promises without a pool: what long lines cost any program. */
+function bare(waiters: number): Contender {
+  const resource = {};
+  const line = Array.from({ length: waiters }, () => Promise.withResolvers<object>());
+  let at = 0;
+  return {
+    name: `${waiters} bare promises`,
+    operations: OPERATIONS,
+    run: async () => {
+      for (let i = 0; i < OPERATIONS; i++) {
+        line[at]!.resolve(resource);
+        await line[at]!.promise;
+        line[at] = Promise.withResolvers<object>();
+        at = at + 1 === waiters ? 0 : at + 1;
+      }
+    },
+  };
+}
+
 report(
   "join the line, be handed a connection, give it back",
   await compare([await waiting(10), await waiting(100), await waiting(1_000), await waiting(10_000)]),
 );
+report("a line of promises without a pool", await compare([bare(10), bare(100), bare(1_000), bare(10_000)]));
 process.exit(0);

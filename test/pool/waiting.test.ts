@@ -33,6 +33,20 @@ describe("a caller that waits", () => {
     expect(pool.stats()).toMatchObject({ waiting: 1, totals: { failed: { timeout: 1 } } });
   });
 
+  it("is named by where it asked, once it is a holder itself", async () => {
+    const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000, trackHolders: true });
+    const first = await pool.acquire();
+    const joinsTheLine = (): Promise<Thing> => pool.acquire();
+    const second = joinsTheLine();
+    pool.release(first);
+    await second;
+    const late = watched(pool.acquire());
+    await clock.advance(1_000);
+    expect(late.error?.holders).toEqual([
+      { connection: 1, heldMs: 1_000, stack: expect.stringContaining("joinsTheLine") },
+    ]);
+  });
+
   it("is told that the event loop was blocked, not the pool exhausted", async () => {
     const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
     await pool.acquire();
