@@ -12,8 +12,10 @@ const documents = makeDocuments(COUNT);
 
 await using server = await startDurablePostgres();
 const url = await server.createDatabase();
+const filling = await open(url);
+await filling.batchInsert("users", documents);
+await filling.close();
 await using db = await open(url);
-await db.batchInsert("users", documents);
 await using readers = await openReaders(db, url);
 await checkReaders([...readers.ours, ...readers.peers], documents[7]!.id);
 await server.query("CHECKPOINT");

@@ -11,8 +11,10 @@ const documents = makeDocuments(COUNT);
 
 await using server = await startDurablePostgres();
 const url = await server.createDatabase();
+const filling = await open(url);
+await filling.batchInsert("users", documents);
+await filling.close();
 await using db = await open(url);
-await db.batchInsert("users", documents);
 await using readers = await openReaders(db, url);
 const path = {
   name: "db.query, a path",
