@@ -3,24 +3,10 @@ import { uuidV4 } from "../base/uuid.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
 import { outcomesOfParts } from "./coalesce.ts";
-import type { BatchGroup, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
+import type { ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
 import type { Operation } from "./operation.ts";
+import { groupOf, isAborted, originals, type Parcel } from "./parcel.ts";
 import { aborted } from "./refusals.ts";
-
-/** Operations that are sent together until their outcome is known, or until they are parted. */
-export interface Parcel {
-  /** With distinct ids; of merged ones the first. */
-  readonly operations: readonly Operation[];
-  readonly token: string | undefined;
-  /** What the next step is: to send, or to ask whether the last sending was committed. */
-  step: "send" | "lookUp";
-  /** Sendings so far. */
-  sendings: number;
-  /** Steps that failed for a transient reason, one after another. */
-  failures: number;
-  /** Why the last sending failed. */
-  error: FormDBError | undefined;
-}
 
 /** What a delivery needs of the processor. */
 export interface Deliveries {
@@ -69,7 +55,7 @@ export class Delivery {
   async #send(parcel: Parcel): Promise<void> {
     const kept = this.#withoutAborted(parcel);
     if (kept === undefined) return;
-    const group = this.#group(kept, ++kept.sendings);
+    const group = groupOf(kept, ++kept.sendings, this.#signal);
     for (const operation of kept.operations) {
       if (operation.merged === undefined) operation.attempts++;
       else for (const part of operation.merged.parts) part.attempts++;
@@ -89,7 +75,7 @@ export class Delivery {
     const lookUpToken = this.#settings.lookUpToken!;
     let results: readonly OperationResult[] | undefined;
     try {
-      results = await lookUpToken(parcel.token!, this.#group(parcel, parcel.sendings));
+      results = await lookUpToken(parcel.token!, groupOf(parcel, parcel.sendings, this.#signal));
     } catch (error) {
       if (!this.#open(parcel)) return;
       // Asking changes nothing, so it may be asked again whatever went wrong.
@@ -207,13 +193,13 @@ export class Delivery {
     let kept: Operation[] | undefined;
     for (let i = 0; i < operations.length; i++) {
       const operation = operations[i]!;
-      const { merged } = operation;
-      if (merged === undefined ? !isAborted(operation) : !merged.parts.some(isAborted)) {
+      if (!isAborted(operation)) {
         kept?.push(operation);
         continue;
       }
       kept ??= operations.slice(0, i);
-      if (merged === undefined) this.#target.failed(operation, aborted(operation.call!.signal!), "rejected");
+      if (operation.merged === undefined)
+        this.#target.failed(operation, aborted(operation.call!.signal!), "rejected");
       else this.#unmerge(operation);
     }
     if (kept === undefined) return parcel;
@@ -245,35 +231,6 @@ export class Delivery {
   #open({ operations }: Parcel): boolean {
     return operations[0]!.state !== "settled";
   }
-
-  #group({ operations, token }: Parcel, attempt: number): BatchGroup {
-    const first = operations[0]!.merged ?? operations[0]!;
-    return {
-      kind: first.kind,
-      collection: first.collection,
-      operations: operations.some(isMerged)
-        ? operations.map((operation) => operation.merged ?? operation)
-        : operations,
-      token,
-      attempt,
-      signal: this.#signal,
-    };
-  }
-}
-
-/** The callers' operations of a parcel, those that were merged one by one. */
-export function originals({ operations }: Parcel): readonly Operation[] {
-  return operations.some(isMerged)
-    ? operations.flatMap((operation) => operation.merged?.parts ?? operation)
-    : operations;
-}
-
-function isMerged({ merged }: Operation): boolean {
-  return merged !== undefined;
-}
-
-function isAborted({ call }: Operation): boolean {
-  return call?.signal?.aborted === true;
 }
 
 function unknownError(parcel: Parcel, cause: unknown): FormDBError {

@@ -3,17 +3,15 @@ import type { FailureOutcome, FormDBError } from "../base/errors.ts";
 import type { FlushReason } from "../base/observer.ts";
 import { AdaptiveLimit } from "./adaptive-limit.ts";
 import type { BatchSettings } from "./batch-options.ts";
-import { type Deliveries, Delivery, originals, type Parcel } from "./delivery.ts";
+import { type Deliveries, Delivery } from "./delivery.ts";
 import type { ExecuteGroup, OperationResult } from "./group.ts";
 import { sortById } from "./id-order.ts";
 import type { Operation } from "./operation.ts";
+import { originals, type Parcel } from "./parcel.ts";
+import { untilQuiet } from "./quiet.ts";
 import { aborted } from "./refusals.ts";
 import { WriteQueue } from "./write-queue.ts";
 
-/** An eager batch is sent once so many microtasks in a row have added nothing: callers that go on together are together. */
-const QUIET_MICROTASKS = 4;
-/** And after so many at the latest. */
-const MAX_MICROTASKS = 64;
 /** What is in flight when a deadline passes has so many microtasks to react to its signal. */
 const ABORT_MICROTASKS = 20;
 
@@ -221,12 +219,7 @@ export class Dispatcher implements Deliveries {
 
   async #gather(): Promise<void> {
     this.#gathering = true;
-    let seen = this.queue.count;
-    for (let hop = 0, quiet = 0; hop < MAX_MICROTASKS && quiet < QUIET_MICROTASKS; hop++) {
-      await undefined;
-      quiet = this.queue.count === seen ? quiet + 1 : 0;
-      seen = this.queue.count;
-    }
+    await untilQuiet(this.queue);
     this.#gathering = false;
     if (this.queue.ready === 0) return;
     if (this.#running.size === 0) this.trigger("eager");
