@@ -5,6 +5,7 @@ import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
 import type { DdlDialect, IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Connections } from "./connections.ts";
+import { inTransaction } from "./in-transaction.ts";
 
 /** Told when what a collection looks like has changed, so that plans made before are not used again. */
 export type SchemaChanged = (collection: string) => void;
@@ -19,8 +20,8 @@ export class Catalog {
   readonly #ddl: DdlDialect;
   readonly #changed: SchemaChanged;
   readonly #collections = new Set<string>();
-  /** Creations under way, so that concurrent first inserts make one. */
-  readonly #creating = new Map<string, Promise<void>>();
+  /** Creations under way by name in lower case, so that concurrent first inserts make one. */
+  readonly #creating = new Map<string, Promise<boolean>>();
 
   constructor(connections: Connections, ddl: DdlDialect, changed: SchemaChanged) {
     this.#connections = connections;
@@ -61,32 +62,37 @@ export class Catalog {
     );
   }
 
-  /** Makes the collection unless it is there. Resolves to whether it was made. */
+  /** Makes the collection unless it is there. Resolves to whether this call has made it. */
   async create(collection: string): Promise<boolean> {
     checkCollectionName(collection);
-    if (this.#collections.has(collection)) return false;
-    const names = await this.refresh();
-    if (this.#collections.has(collection)) return false;
-    const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
-    if (twin !== undefined) {
-      throw new FormDBError(
-        "FORMDB_CONFIG",
-        `Collection ${JSON.stringify(collection)} can't be made beside ${JSON.stringify(twin)}: ` +
-          "names must differ in more than upper and lower case, which some engines don't tell apart",
-        { details: { collection } },
-      );
+    const key = collection.toLowerCase();
+    for (;;) {
+      if (this.#collections.has(collection)) return false;
+      const underWay = this.#creating.get(key);
+      if (underWay === undefined) break;
+      // What it ends with is its own caller's; here only that it has ended counts.
+      await underWay.catch(() => {});
     }
-    let creation = this.#creating.get(collection);
-    if (creation === undefined) {
-      creation = this.#change(this.#ddl.createCollection(collection)).finally(() =>
-        this.#creating.delete(collection),
-      );
-      this.#creating.set(collection, creation);
-    }
-    await creation;
-    this.#collections.add(collection);
-    this.#changed(collection);
-    return true;
+    const creation = this.#create(collection).finally(() => this.#creating.delete(key));
+    this.#creating.set(key, creation);
+    return creation;
+  }
+
+  #create(collection: string): Promise<boolean> {
+    return this.#connections.use("write", {}, async (connection) => {
+      const made = await this.#change(connection, async () => {
+        const names = await namesOn(connection, this.#ddl);
+        if (names.includes(collection)) return false;
+        const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
+        if (twin !== undefined) throw twinError(collection, twin);
+        await runAll(connection, this.#ddl.createCollection(collection));
+        if (!(await namesOn(connection, this.#ddl)).includes(collection)) throw foreignError(collection);
+        return true;
+      });
+      this.#collections.add(collection);
+      if (made) this.#changed(collection);
+      return made;
+    });
   }
 
   /** Drops the collection with its documents and indexes. Resolves to whether it was there. */
@@ -94,7 +100,7 @@ export class Catalog {
     checkCollectionName(collection);
     await this.refresh();
     if (!this.#collections.has(collection)) return false;
-    await this.#change(this.#ddl.dropCollection(collection));
+    await this.#run(this.#ddl.dropCollection(collection));
     this.forget(collection);
     return true;
   }
@@ -129,7 +135,13 @@ export class Catalog {
         { details: { collection: index.collection, index: index.name } },
       );
     }
-    await this.#change(this.#ddl.createIndex(index));
+    try {
+      await this.#run(this.#ddl.createIndex(index));
+    } catch (error) {
+      // Another process may have made the very same one at the same time.
+      const now = await this.indexes(index.collection);
+      if (!now.some((other) => other.name === index.name && sameIndex(other, index))) throw error;
+    }
     this.#changed(index.collection);
   }
 
@@ -143,7 +155,7 @@ export class Catalog {
         { details: { collection, index: name } },
       );
     }
-    await this.#change(this.#ddl.dropIndex(collection, name));
+    await this.#run(this.#ddl.dropIndex(collection, name));
     this.#changed(collection);
   }
 
@@ -154,19 +166,38 @@ export class Catalog {
     return rows;
   }
 
-  #change(texts: readonly string[]): Promise<void> {
-    return this.#connections.use("write", {}, async (connection) => {
-      if (!this.#connections.transactionalDdl) return runAll(connection, texts);
-      await connection.begin(undefined, false);
-      try {
-        await runAll(connection, texts);
-        await connection.commit();
-      } catch (error) {
-        await connection.rollback().catch(() => {});
-        throw error;
-      }
-    });
+  #run(texts: readonly string[]): Promise<void> {
+    return this.#connections.use("write", {}, (connection) =>
+      this.#change(connection, () => runAll(connection, texts)),
+    );
   }
+
+  /** Runs a change of the schema, as one transaction where the engine has such. */
+  #change<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+    return this.#connections.transactionalDdl ? inTransaction(connection, undefined, work) : work();
+  }
+}
+
+async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[]> {
+  const { rows } = await connection.execute(once(ddl.listCollections, true), []);
+  return rows.map(([name]) => name as string);
+}
+
+function twinError(collection: string, twin: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_CONFIG",
+    `Collection ${JSON.stringify(collection)} can't be made beside ${JSON.stringify(twin)}: ` +
+      "names must differ in more than upper and lower case, which some engines don't tell apart",
+    { details: { collection } },
+  );
+}
+
+function foreignError(collection: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_CONFIG",
+    `Collection ${JSON.stringify(collection)} can't be made: the database has a table of that name that is no collection`,
+    { details: { collection } },
+  );
 }
 
 async function runAll(connection: Connection, texts: readonly string[]): Promise<void> {

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Connection, IsolationLevel } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { bounded, type CallOptions, throwIfAborted } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
@@ -8,6 +10,7 @@ import { checkOptions, integer, milliseconds, object, oneOf } from "../base/opti
 import type { Parameters } from "../plan/plan.ts";
 import type { Connections } from "./connections.ts";
 import { toDocument } from "./get.ts";
+import { inTransaction } from "./in-transaction.ts";
 import type { QueryResult, Reader } from "./read.ts";
 import { type Writer, writeOne } from "./write.ts";
 
@@ -32,6 +35,11 @@ export interface Transaction {
   delete(collection: string, id: string | number): Promise<boolean>;
 }
 
+/** Whether the transaction that some code was started in is still open. */
+interface Scope {
+  open: boolean;
+}
+
 /** The first wait before `fn` is run again, in milliseconds; it doubles, with full jitter. */
 const RETRY_BASE_MS = 5;
 const RETRY_MAX_MS = 500;
@@ -42,10 +50,12 @@ export class Transactions {
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #makeId: () => string;
-  readonly #context = new AsyncLocalStorage<true>();
+  readonly #clock: Clock;
+  readonly #context = new AsyncLocalStorage<Scope>();
   #open = 0;
 
-  constructor(connections: Connections, reader: Reader, writer: Writer, makeId: () => string) {
+  constructor(connections: Connections, reader: Reader, writer: Writer, makeId: () => string, clock: Clock) {
+    this.#clock = clock;
     this.#connections = connections;
     this.#reader = reader;
     this.#writer = writer;
@@ -57,7 +67,7 @@ export class Transactions {
    * get it. Costs nothing while no transaction is open.
    */
   refuseInside(what: string): void {
-    if (this.#open === 0 || this.#context.getStore() !== true) return;
+    if (this.#open === 0 || this.#context.getStore()?.open !== true) return;
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
       `${what} can't be called inside a transaction, whose connection it would wait for; use the transaction's own methods`,
@@ -66,7 +76,7 @@ export class Transactions {
 
   /** True while the caller is inside a transaction. */
   get inside(): boolean {
-    return this.#open > 0 && this.#context.getStore() === true;
+    return this.#open > 0 && this.#context.getStore()?.open === true;
   }
 
   async run<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -93,34 +103,32 @@ export class Transactions {
         if (attempt >= maxRetries || !mayRunAgain(error) || options.signal?.aborted) throw error;
       }
       const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * capMs));
+      const pause = new Promise<void>((resolve) => {
+        this.#clock.schedule(resolve, Math.random() * capMs);
+      });
+      await bounded("The transaction", pause, this.#clock, { signal: options.signal });
     }
   }
 
   #once<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
-    const { signal, timeoutMs } = options;
+    const { signal, timeoutMs, isolation } = options;
     return this.#connections.use("write", { signal, timeoutMs }, async (connection) => {
-      await connection.begin(options.isolation, false);
-      const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
+      const scope: Scope = { open: true };
       this.#open++;
-      let result: T;
       try {
-        result = await this.#context.run(true, () => fn(transaction));
-        if (signal?.aborted) {
-          throw new FormDBError("FORMDB_ABORTED", "The transaction was aborted by its signal", {
-            cause: signal.reason,
-          });
-        }
-      } catch (error) {
-        transaction.end();
-        if (connection.usable) await connection.rollback().catch(() => {});
-        throw error;
+        return await inTransaction(connection, isolation, async () => {
+          const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
+          try {
+            return await this.#context.run(scope, () => fn(transaction));
+          } finally {
+            await transaction.end();
+            throwIfAborted("The transaction", signal);
+          }
+        });
       } finally {
+        scope.open = false;
         this.#open--;
       }
-      transaction.end();
-      await connection.commit();
-      return result;
     });
   }
 }
@@ -139,6 +147,7 @@ class OpenTransaction implements Transaction {
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #makeId: () => string;
+  readonly #underWay = new Set<Promise<unknown>>();
   #ended = false;
 
   constructor(connection: Connection, reader: Reader, writer: Writer, makeId: () => string) {
@@ -148,49 +157,63 @@ class OpenTransaction implements Transaction {
     this.#makeId = makeId;
   }
 
-  end(): void {
+  /** Takes no more calls, and resolves when those under way, awaited or not, have ended. */
+  async end(): Promise<void> {
     this.#ended = true;
+    await Promise.allSettled(this.#underWay);
   }
 
-  async query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
-    this.#check();
-    const planned = this.#reader.plan(text);
-    const { kind } = planned.plan;
-    if (kind === "insert") {
-      const [document] = planned.plan.bind(planned.values, parameters);
-      const id = await this.insert(planned.plan.collections[0]!, document);
-      return { rows: [{ id }], rowCount: 1 };
-    }
-    if (kind !== "select" && kind !== "update" && kind !== "delete") {
-      throw new FormDBError(
-        "FORMDB_UNSUPPORTED",
-        `A transaction takes SELECT, INSERT, UPDATE and DELETE, not ${planned.plan.shape}`,
-      );
-    }
-    return this.#reader.runOn(this.#connection, planned, parameters, options);
+  query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+    return this.#call(async () => {
+      const planned = this.#reader.plan(text);
+      const { plan, values } = planned;
+      switch (plan.kind) {
+        case "select":
+        case "update":
+        case "delete":
+          return this.#reader.runOn(this.#connection, planned, parameters, options);
+        case "insert": {
+          const [document] = plan.bind(values, parameters);
+          const id = await this.#put("insert", plan.collections[0]!, document);
+          return { rows: [{ id }], rowCount: 1 };
+        }
+        default:
+          throw new FormDBError(
+            "FORMDB_UNSUPPORTED",
+            `A transaction takes SELECT, INSERT, UPDATE and DELETE, not ${plan.shape}`,
+          );
+      }
+    });
   }
 
-  async get(collection: string, id: string | number): Promise<Document | undefined> {
-    this.#check();
-    const [found] = await this.#connection.getMany(collection, [encodeId(id)]);
-    return found === undefined ? undefined : toDocument(found);
+  get(collection: string, id: string | number): Promise<Document | undefined> {
+    return this.#call(async () => {
+      const key = encodeId(id);
+      await this.#writer.needCollection(checkCollectionName(collection));
+      const [found] = await this.#connection.getMany(collection, [key]);
+      return found === undefined ? undefined : toDocument(found);
+    });
   }
 
   insert(collection: string, document: unknown): Promise<string> {
-    return this.#put("insert", collection, document);
+    return this.#call(() => this.#put("insert", collection, document));
   }
 
   upsert(collection: string, document: unknown): Promise<string> {
-    return this.#put("upsert", collection, document);
+    return this.#call(() => this.#put("upsert", collection, document));
   }
 
-  async update(collection: string, id: string | number, patch: unknown): Promise<void> {
-    await this.#write("update", collection, encodeId(id), encodeDocument(patch));
+  update(collection: string, id: string | number, patch: unknown): Promise<void> {
+    return this.#call(async () => {
+      await this.#write("update", collection, encodeId(id), encodeDocument(patch));
+    });
   }
 
-  async delete(collection: string, id: string | number): Promise<boolean> {
-    const { found } = await this.#write("delete", collection, encodeId(id), "");
-    return found ?? true;
+  delete(collection: string, id: string | number): Promise<boolean> {
+    return this.#call(async () => {
+      const { found } = await this.#write("delete", collection, encodeId(id), "");
+      return found ?? true;
+    });
   }
 
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
@@ -202,19 +225,26 @@ class OpenTransaction implements Transaction {
   }
 
   async #write(kind: WriteKind, collection: string, id: string, json: string): ReturnType<typeof writeOne> {
-    this.#check();
-    await this.#writer.needCollection(collection);
+    await this.#writer.needCollection(checkCollectionName(collection));
     const result = await writeOne(this.#connection, kind, collection, id, json);
     if (result.error !== undefined) throw result.error;
     return result;
   }
 
-  #check(): void {
+  /** Runs one call as a part of the transaction, which does not end before it. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
     if (this.#ended) {
       throw new FormDBError(
         "FORMDB_CLOSED",
         "The transaction has ended; its methods can't be called any more",
       );
+    }
+    const call = work();
+    this.#underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#underWay.delete(call);
     }
   }
 }

@@ -6,6 +6,9 @@ import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.t
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 
+/** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */
+const GROUP_WAIT_MS = 60_000;
+
 /**
  * A write, from where its group leaves the queue: one statement (or one transaction of row statements) for the
  * group, on a pooled connection, and one outcome for each operation.
@@ -21,22 +24,30 @@ export class Writer {
     this.#autoCreate = autoCreate;
   }
 
-  readonly execute: ExecuteGroup = async (group) => {
-    await this.ensureCollection(group.kind, group.collection);
-    try {
-      return await traced(
-        channels.batchFlush,
-        () => describe(group),
-        () => this.#send(group),
-      );
-    } catch (error) {
-      this.noticeMissing(error, group.collection);
-      throw error;
-    }
-  };
+  readonly execute: ExecuteGroup = (group) =>
+    traced(
+      channels.batchFlush,
+      () => describe(group),
+      () => this.#execute(group),
+    );
 
+  async #execute(group: BatchGroup): Promise<OperationResult[] | undefined> {
+    const { kind, collection } = group;
+    await this.ensureCollection(kind, collection);
+    try {
+      return await this.#send(group);
+    } catch (error) {
+      if (!this.noticeMissing(error, collection)) throw error;
+    }
+    // Another process has dropped it. Nothing was written; what may make a collection makes it again.
+    await this.ensureCollection(kind, collection);
+    return this.#send(group);
+  }
+
+  /** A group waits longer for its connection than a caller would: the queue behind it is bounded as it is. */
   #send(group: BatchGroup): Promise<OperationResult[] | undefined> {
-    return this.#connections.use("write", { signal: group.signal }, async (connection) =>
+    const options = { signal: group.signal, timeoutMs: GROUP_WAIT_MS };
+    return this.#connections.use("write", options, async (connection) =>
       outcomes(group, await connection.write(toWrite(group))),
     );
   }
@@ -61,10 +72,11 @@ export class Writer {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
   }
 
-  /** A table that is gone was dropped by another process. */
-  noticeMissing(error: unknown, collection: string): void {
-    if (error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION")
-      this.#catalog.forget(collection);
+  /** A table that is gone was dropped by another process. Says whether that is what the error tells. */
+  noticeMissing(error: unknown, collection: string): boolean {
+    const missing = error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION";
+    if (missing) this.#catalog.forget(collection);
+    return missing;
   }
 }
 
