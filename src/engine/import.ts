@@ -45,6 +45,8 @@ export interface ImportResult {
   /** Documents that were there already, as they are; see `ifExists`. */
   readonly unchanged: number;
   readonly failed: number;
+  /** Whether the signal ended the reading: then there may be more in the source. */
+  readonly aborted: boolean;
   /** The first failures; `failed` counts all. */
   readonly errors: BatchError[];
   readonly elapsedMs: number;
@@ -52,6 +54,10 @@ export interface ImportResult {
 
 /** Documents that are handed to the queue together, and written by one transaction. */
 const CHUNK_SIZE = 5_000;
+/** Bytes that a chunk should have, judged by the last document of the one before. */
+const CHUNK_BYTES = 8 * 1024 * 1024;
+/** The first chunk, before anything is known of the documents' size. */
+const FIRST_CHUNK_SIZE = 100;
 /** Chunks that are under way at once: one is being written while the next is read and encoded. */
 const CHUNKS_IN_FLIGHT = 2;
 /** Failures that a result lists. */
@@ -106,7 +112,11 @@ class Import {
   readonly #collection: string;
   readonly #options: ImportOptions;
   readonly #startedAt: number;
-  readonly #chunkSize: number;
+  readonly #maxChunkSize: number;
+  readonly #inFlight = new Set<Promise<void>>();
+  #chunk: unknown[] = [];
+  #chunkSize: number;
+  #failure: { readonly error: unknown } | undefined;
   readonly #errors: BatchError[] = [];
   #read = 0;
   #imported = 0;
@@ -122,7 +132,8 @@ class Import {
     chunkSize: number,
   ) {
     this.#startedAt = startedAt;
-    this.#chunkSize = chunkSize;
+    this.#maxChunkSize = chunkSize;
+    this.#chunkSize = Math.min(chunkSize, FIRST_CHUNK_SIZE);
     this.#batch = batch;
     this.#reads = reads;
     this.#collection = collection;
@@ -131,56 +142,104 @@ class Import {
 
   async run(documents: Iterable<unknown> | AsyncIterable<unknown>): Promise<ImportResult> {
     const start = performance.now();
-    const inFlight = new Set<Promise<void>>();
-    let failure: { readonly error: unknown } | undefined;
-    const send = (chunk: readonly unknown[]): void => {
-      const first = this.#read - chunk.length;
-      const sent: Promise<void> = this.#write(chunk, first)
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => inFlight.delete(sent));
-      inFlight.add(sent);
-    };
-    let chunk: unknown[] = [];
     try {
-      for await (const document of documents) {
-        chunk.push(document);
-        this.#read++;
-        if (chunk.length === this.#chunkSize) {
-          send(chunk);
-          chunk = [];
-          if (inFlight.size >= CHUNKS_IN_FLIGHT) await Promise.race(inFlight);
-        }
-        if (failure !== undefined || this.#options.signal?.aborted) break;
-      }
+      if (Symbol.asyncIterator in documents) await this.#readAsync(documents[Symbol.asyncIterator]());
+      else await this.#readSync(documents);
     } finally {
-      if (chunk.length > 0) send(chunk);
-      await Promise.all(inFlight);
+      this.#send();
+      await Promise.all(this.#inFlight);
     }
-    if (failure !== undefined) throw failure.error;
+    if (this.#failure !== undefined) throw this.#failure.error;
     return {
       read: this.#read,
       successful: this.#imported,
       unchanged: this.#unchanged,
       failed: this.#failed,
+      aborted: this.#options.signal?.aborted ?? false,
       errors: this.#errors,
       elapsedMs: performance.now() - start,
     };
   }
 
+  get #stopped(): boolean {
+    return this.#failure !== undefined || this.#options.signal?.aborted === true;
+  }
+
+  async #readSync(documents: Iterable<unknown>): Promise<void> {
+    if (this.#stopped) return;
+    for (const document of documents) {
+      const room = this.#take(document);
+      if (room !== undefined) await room;
+      if (this.#stopped) return;
+    }
+  }
+
+  /** The signal ends the wait for a source that is idle; the source is told, and not waited for. */
+  async #readAsync(source: AsyncIterator<unknown>): Promise<void> {
+    const { signal } = this.#options;
+    let onAbort: (() => void) | undefined;
+    const aborted = new Promise<undefined>((resolve) => {
+      onAbort = () => resolve(undefined);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+    let ended = false;
+    try {
+      while (!this.#stopped) {
+        const next = await (signal === undefined ? source.next() : Promise.race([source.next(), aborted]));
+        if (next === undefined) return;
+        if (next.done) {
+          ended = true;
+          return;
+        }
+        const room = this.#take(next.value);
+        if (room !== undefined) await room;
+      }
+    } catch (error) {
+      ended = true;
+      throw error;
+    } finally {
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+      if (!ended) source.return?.()?.catch(() => {});
+    }
+  }
+
+  /** Takes a document; a promise where the next must wait for room. */
+  #take(document: unknown): Promise<void> | undefined {
+    this.#chunk.push(document);
+    this.#read++;
+    if (this.#chunk.length < this.#chunkSize) return undefined;
+    this.#send();
+    return this.#inFlight.size < CHUNKS_IN_FLIGHT ? undefined : Promise.race(this.#inFlight);
+  }
+
+  #send(): void {
+    const chunk = this.#chunk;
+    if (chunk.length === 0) return;
+    this.#chunk = [];
+    this.#chunkSize = Math.min(
+      this.#maxChunkSize,
+      Math.max(1, Math.floor(CHUNK_BYTES / sizeOf(chunk.at(-1)))),
+    );
+    const sent: Promise<void> = this.#write(chunk, this.#read - chunk.length)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#inFlight.delete(sent));
+    this.#inFlight.add(sent);
+  }
+
   async #write(chunk: readonly unknown[], firstIndex: number): Promise<void> {
     const result = await this.#batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
-      maxBatchSize: this.#chunkSize,
+      maxBatchSize: this.#maxChunkSize,
     });
-    let unchanged: ReadonlySet<string> = NONE;
+    let unchanged: ReadonlySet<number> = NONE;
     if (this.#options.ifExists === "skip-identical" && result.errors.some(isDuplicate)) {
       unchanged = await this.#alreadyThere(chunk, result.errors.filter(isDuplicate));
     }
     this.#imported += result.successful;
     for (const error of result.errors) {
-      if (isDuplicate(error) && unchanged.has(error.id!)) this.#unchanged++;
+      if (unchanged.has(error.index)) this.#unchanged++;
       else this.#reject({ ...error, index: firstIndex + error.index }, chunk[error.index]);
     }
     this.#options.onProgress?.({
@@ -191,11 +250,11 @@ class Import {
     });
   }
 
-  /** The ids of those whose very document was stored before this import began. */
+  /** The places in the chunk of those whose very document was stored before this import began. */
   async #alreadyThere(
     chunk: readonly unknown[],
     duplicates: readonly BatchError[],
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<ReadonlySet<number>> {
     const stored = await this.#reads.stored(
       this.#collection,
       duplicates.map(({ id }) => id!),
@@ -203,12 +262,12 @@ class Import {
     const before = new Map(
       stored.filter(({ updatedAt }) => updatedAt < this.#startedAt).map(({ id, json }) => [id, json]),
     );
-    const same = new Set<string>();
+    const same = new Set<number>();
     for (const { id, index } of duplicates) {
       const json = before.get(id!);
       if (json === undefined) continue;
       const given = JSON.parse(encodeDocument(chunk[index])) as Document;
-      if (isDeepStrictEqual(given, JSON.parse(json))) same.add(id!);
+      if (isDeepStrictEqual(given, JSON.parse(json))) same.add(index);
     }
     return same;
   }
@@ -227,8 +286,17 @@ class Import {
   }
 }
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<number> = new Set();
 
 function isDuplicate({ code, id }: BatchError): boolean {
   return code === "FORMDB_DUPLICATE_ID" && id !== undefined;
+}
+
+/** Roughly the bytes of a document. What can't be written as JSON is refused later. */
+function sizeOf(document: unknown): number {
+  try {
+    return JSON.stringify(document)?.length ?? 1;
+  } catch {
+    return 1;
+  }
 }
