@@ -24,12 +24,14 @@ export function setDefaultDatabase(db: FormDB | undefined): void {
 
 /** The default database where one is open or was set. */
 export function currentDatabase(): FormDB | undefined {
+  if (current?.closed) current = opening = undefined;
   return current;
 }
 
 /** The default database, opened from `FORMDB_URL` if none was set. */
 export async function defaultDatabase(): Promise<FormDB> {
-  if (current !== undefined) return current;
+  const open = currentDatabase();
+  if (open !== undefined) return open;
   opening ??= openDefault();
   return opening;
 }
@@ -45,6 +47,8 @@ async function openDefault(): Promise<FormDB> {
     // Loaded late, so that whoever only wants one of the parts loads no engine.
     const { open } = await import("./engine/open.ts");
     const db = await open(undefined, { cache: queryPlanCache, metrics: defaultMetrics });
+    // Another one may have been set meanwhile.
+    if (current !== undefined) await db.close();
     current ??= db;
     return current;
   } catch (error) {

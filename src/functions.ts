@@ -161,9 +161,16 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
     create: async (signal) => (await defaultEngine()).backend.connect("read", signal),
     destroy: (connection) => connection.close(),
     validate: (connection) => connection.ping(),
+    isFatal: (error) => error instanceof FormDBError && LOST.has(error.code),
+    watch: (connection, report) => {
+      connection.onLost = report;
+    },
     ...options,
   });
 }
+
+/** After these a connection is of no more use. */
+const LOST: ReadonlySet<string> = new Set(["FORMDB_CONNECTION_LOST", "FORMDB_ABORTED", "FORMDB_TIMEOUT"]);
 
 /** A processor that writes to the default database. */
 export function makeProcessor(options: BatchOptions = {}): BatchProcessor {

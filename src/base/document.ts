@@ -42,7 +42,8 @@ export function encodeDocument(document: unknown): string {
   }
   // JSON.stringify spells what it cannot write in one of these ways, and shallow text can't be deep:
   // the walk over the values, which costs more than the writing, is for the few texts that need it.
-  if (text.includes("null") || text.includes("\\u") || mayBeDeep(text)) checkValue(document, [], new Set());
+  if (text.includes("null") || text.includes("{}") || text.includes("\\u") || mayBeDeep(text))
+    checkValue(document, [], new Set());
   return text;
 }
 
@@ -63,6 +64,9 @@ export function encodeId(id: unknown): string {
   if (Number.isSafeInteger(id)) return String(id);
   throw invalidId(`An id must be a string or a safe integer, not ${describe(id)}`, id);
 }
+
+/** Objects that JSON.stringify writes as `{}`, whatever they hold. */
+const EMPTY_AS_JSON = [Map, Set, WeakMap, WeakSet, RegExp, Promise, ArrayBuffer];
 
 function mayBeDeep(text: string): boolean {
   let depth = 0;
@@ -107,6 +111,9 @@ function checkChildren(value: object, path: string[], ancestors: Set<object>): v
   if (typeof json === "function") {
     checkValue(json.call(value, path.at(-1) ?? ""), path, ancestors);
     return;
+  }
+  if (EMPTY_AS_JSON.some((type) => value instanceof type)) {
+    throw invalidAt(path, `a JSON value, not a ${value.constructor.name}, of which JSON would keep nothing`);
   }
   ancestors.add(value);
   for (const [name, child] of Object.entries(value)) {

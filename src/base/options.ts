@@ -56,11 +56,14 @@ export function checkOptions(
   options: object,
   checks: Readonly<Record<string, OptionCheck>>,
 ): void {
+  if (typeof options !== "object" || options === null) {
+    throw configError(`${what}'s options must be an object, not ${show(options)}`);
+  }
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) {
       throw configError(
-        `${what} has no option ${JSON.stringify(name)}${didYouMean(name, Object.keys(checks))} ` +
+        `${what} has no option ${JSON.stringify(name)}${didYouMean(name, Object.keys(checks)) || "."} ` +
           `Its options are ${Object.keys(checks).join(", ")}`,
         name,
         value,

@@ -42,6 +42,11 @@ export class Connections {
       : this.read;
   }
 
+  /** Whether there is only one connection for everything. */
+  get single(): boolean {
+    return this.read === this.write && this.#backend.sizing("write").maxConnections === 1;
+  }
+
   /** Whether changes of the schema can be part of a transaction. */
   get transactionalDdl(): boolean {
     return this.#backend.transactionalDdl;
@@ -70,7 +75,7 @@ export class Connections {
       this.giveBack(role, connection, error);
       throw error;
     }
-    pool.release(connection);
+    this.giveBack(role, connection);
     return result;
   }
 
@@ -87,11 +92,15 @@ export class Connections {
   /** Takes a connection back after an error. One that is of no more use is closed. */
   giveBack(role: ConnectionRole, connection: Connection, error?: unknown): void {
     const pool = role === "read" ? this.read : this.write;
-    pool.release(connection, error);
-    // The pool that the error came from does so by itself.
-    if (error !== undefined && this.read !== this.write && this.#backend.invalidatesPool(error)) {
-      (role === "read" ? this.write : this.read).invalidate();
+    const invalidates = error !== undefined && this.#backend.invalidatesPool(error);
+    if (connection.usable) {
+      pool.release(connection, error);
+    } else {
+      pool.evict(connection);
+      if (invalidates) pool.invalidate();
     }
+    // The pool that a connection came from hears of its errors by itself; the other must be told.
+    if (invalidates && this.read !== this.write) (role === "read" ? this.write : this.read).invalidate();
   }
 
   stats(): { read: PoolStats; write: PoolStats | undefined } {
@@ -100,7 +109,9 @@ export class Connections {
 
   async close(deadlineMs: number | undefined): Promise<void> {
     const options = deadlineMs === undefined ? {} : { deadlineMs };
-    await Promise.all([...new Set([this.read, this.write])].map((pool) => pool.close(options)));
+    await this.read.close(options);
+    // The writer last: SQLite's last handle that may write empties the log into the file.
+    if (this.write !== this.read) await this.write.close(options);
   }
 
   #pool(

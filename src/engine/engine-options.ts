@@ -4,6 +4,7 @@ import type { Observer } from "../base/observer.ts";
 import {
   boolean,
   checkOptions,
+  configError,
   either,
   func,
   integer,
@@ -24,7 +25,8 @@ export interface OpenOptions {
   /** Options of the plan cache, or a cache to share. */
   readonly cache?: PlanCacheOptions<Plan> | PlanCache<Plan> | PlanCache<unknown> | undefined;
   readonly pool?: ConnectionPoolOptions | undefined;
-  readonly batch?: BatchOptions | undefined;
+  /** Tokens are looked up in this database, and a journal is asked for by `spill`: those two are not taken here. */
+  readonly batch?: Omit<BatchOptions, "lookUpToken" | "spill"> | undefined;
   /** Options of the metrics, a store to share, or false for none. */
   readonly metrics?: MetricsOptions | Metrics | false | undefined;
   /**
@@ -71,4 +73,9 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
 /** Refuses unknown and unusable options by name. The parts check their own. */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions("open()", options, CHECKS);
+  for (const name of ["lookUpToken", "spill"]) {
+    if (options.batch !== undefined && name in options.batch) {
+      throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
+    }
+  }
 }

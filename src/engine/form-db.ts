@@ -1,5 +1,5 @@
 import type { Backend, Connection } from "../backend/backend.ts";
-import { type CallOptions, throwIfAborted } from "../base/abort.ts";
+import { bounded, type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -54,12 +54,18 @@ export interface DatabaseStats {
 
 /** How a database is closed. */
 export interface CloseOptions {
-  /** Milliseconds that writes still queued have to be delivered. Default: as long as they take. */
+  /**
+   * Milliseconds for all of it. Default: queued writes have as long as they take, and connections still lent after
+   * that, say to a stream that nobody reads on, are taken back after 30 seconds.
+   */
   readonly deadlineMs?: number | undefined;
 }
 
 /** What closing gives: what could not be delivered, as operations that can be queued again. */
 export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
+
+const NO_OPTIONS: CallOptions = Object.freeze({});
+const CALL_OPTIONS = { signal: object, timeoutMs: milliseconds };
 
 const engines = new WeakMap<FormDB, Engine>();
 
@@ -95,7 +101,11 @@ export class FormDB {
   }
 
   /** Runs a query of the query language (docs/query-language.md). */
-  async query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+  async query(
+    text: string,
+    parameters: Parameters = [],
+    options: CallOptions = NO_OPTIONS,
+  ): Promise<QueryResult> {
     this.#check("query()", options);
     const { reader, schema, explainer, reads } = this.#engine;
     const planned = this.#plan(text);
@@ -116,23 +126,41 @@ export class FormDB {
         return reader.run(planned, parameters, options);
       case "insert": {
         const [document] = plan.bind(values, parameters);
-        const id = await this.insert(plan.collections[0]!, document);
+        this.#engine.transactions.refuseInside("A query that writes");
+        const written = this.batch.submit(
+          "insert",
+          plan.collections[0]!,
+          undefined,
+          document,
+          options.signal,
+        );
+        const { id } = await this.#bounded("The insert", written, options);
         return { rows: [{ id }], rowCount: 1 };
       }
       case "explain": {
-        const rows = await explainer.explainAsRows(text, parameters);
+        const explained = explainer.explainAsRows(text, parameters);
+        const rows = await this.#bounded("The explanation", explained, options);
         return { rows, rowCount: rows.length };
       }
       default:
         this.#engine.transactions.refuseInside("A change of the schema");
         plan.bind(values, parameters);
-        return this.#reported("ddl", plan.collections[0] ?? "", plan.shape, () => schema.run(plan));
+        return this.#bounded(
+          "The change of the schema",
+          this.#reported("ddl", plan.collections[0] ?? "", plan.shape, () => schema.run(plan)),
+          options,
+        );
     }
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
-  stream(text: string, parameters: Parameters = [], options: CallOptions = {}): AsyncIterableIterator<Row> {
+  stream(
+    text: string,
+    parameters: Parameters = [],
+    options: CallOptions = NO_OPTIONS,
+  ): AsyncIterableIterator<Row> {
     this.#check("stream()", options);
+    this.#refuseWaitingForItself("stream()");
     return this.#engine.reader.stream(this.#plan(text), parameters, options);
   }
 
@@ -145,7 +173,7 @@ export class FormDB {
   async get(
     collection: string,
     id: string | number,
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<Document | undefined> {
     this.#check("get()", options);
     this.#refuseWaitingForItself("get()");
@@ -240,14 +268,16 @@ export class FormDB {
 
   /** Resolves to whether the collection was made by this call. */
   async createCollection(collection: string): Promise<boolean> {
-    this.#check("createCollection()");
-    return this.#engine.schema.createCollection(collection);
+    return this.#changeSchema("createCollection", collection, () =>
+      this.#engine.schema.createCollection(collection),
+    );
   }
 
   /** Drops a collection with all its documents. Resolves to whether there was one. */
   async dropCollection(collection: string): Promise<boolean> {
-    this.#check("dropCollection()");
-    return this.#engine.schema.dropCollection(collection);
+    return this.#changeSchema("dropCollection", collection, () =>
+      this.#engine.schema.dropCollection(collection),
+    );
   }
 
   async listCollections(): Promise<readonly string[]> {
@@ -261,13 +291,13 @@ export class FormDB {
     paths: string | readonly string[],
     options: IndexOptions = {},
   ): Promise<string> {
-    this.#check("createIndex()");
-    return this.#engine.schema.createIndex(collection, paths, options);
+    return this.#changeSchema("createIndex", collection, () =>
+      this.#engine.schema.createIndex(collection, paths, options),
+    );
   }
 
   async dropIndex(collection: string, name: string): Promise<void> {
-    this.#check("dropIndex()");
-    return this.#engine.schema.dropIndex(collection, name);
+    return this.#changeSchema("dropIndex", collection, () => this.#engine.schema.dropIndex(collection, name));
   }
 
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
@@ -294,9 +324,15 @@ export class FormDB {
   }
 
   /** Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. */
-  close(options: CloseOptions = {}): Promise<CloseResult> {
+  async close(options: CloseOptions = {}): Promise<CloseResult> {
+    checkOptions("close()", options, { deadlineMs: milliseconds });
     this.#closing ??= this.#close(options);
     return this.#closing;
+  }
+
+  /** True once `close()` was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -304,27 +340,28 @@ export class FormDB {
   }
 
   async #close(options: CloseOptions): Promise<CloseResult> {
-    checkOptions("close()", options, { deadlineMs: milliseconds });
     const { batch, connections, backend, release } = this.#engine;
     const start = performance.now();
-    const result = await batch.close(options);
-    const { deadlineMs } = options;
-    const left = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
-    await connections.close(left);
-    await backend.stop();
-    release();
-    return result;
+    try {
+      const result = await batch.close(options);
+      const { deadlineMs } = options;
+      await connections.close(
+        deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start)),
+      );
+      return result;
+    } finally {
+      await backend.stop();
+      release();
+    }
   }
 
   #check(what: string, options?: CallOptions): void {
     if (this.#closing !== undefined) {
       throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
     }
-    if (options === undefined) return;
-    if (options.timeoutMs !== undefined || options.signal !== undefined) {
-      checkOptions(what, options, { signal: object, timeoutMs: milliseconds });
-      throwIfAborted(what, options.signal);
-    }
+    if (options === undefined || options === NO_OPTIONS) return;
+    checkOptions(what, options, CALL_OPTIONS);
+    throwIfAborted(what, options.signal);
   }
 
   #plan(text: string): ReturnType<Reader["plan"]> {
@@ -345,10 +382,20 @@ export class FormDB {
     return work();
   }
 
+  #changeSchema<T>(name: string, collection: string, work: () => Promise<T>): Promise<T> {
+    this.#check(`${name}()`);
+    this.#engine.transactions.refuseInside(`${name}()`);
+    return this.#reported("ddl", checkCollectionName(collection), name, work);
+  }
+
+  #bounded<T>(what: string, work: Promise<T>, options: CallOptions): Promise<T> {
+    return bounded(what, work, this.#engine.reporter.clock, options);
+  }
+
   /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
   #refuseWaitingForItself(what: string): void {
     const { transactions, connections } = this.#engine;
-    if (connections.read === connections.write && transactions.inside && connections.read.stats().max === 1) {
+    if (transactions.inside && connections.single) {
       transactions.refuseInside(what);
     }
   }

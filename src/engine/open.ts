@@ -1,6 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
 import { systemClock } from "../base/clock.ts";
-import { FormDBError } from "../base/errors.ts";
 import type { Journal } from "../base/journal.ts";
 import {
   BATCH_EVENTS,
@@ -97,7 +96,22 @@ function safe(url: string): string {
   return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, "$1:***@");
 }
 
+/** Puts the parts together. What was begun is undone where a part can't be made. */
 async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await assembleParts(backend, options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function assembleParts(
+  backend: Backend,
+  options: OpenOptions,
+  undo: (() => Promise<void> | void)[],
+): Promise<FormDB> {
   const clock = options.clock ?? systemClock;
   const metrics = options.metrics instanceof Metrics ? options.metrics : new Metrics(options.metrics || {});
   const statements = new TopStatements();
@@ -124,6 +138,7 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
     recording === undefined ? {} : poolRecorder(metrics, "writer"),
   );
+  undo.push(() => connections.close(0));
   const reporter = new Reporter(
     guardObservers<QueryObserver>(QUERY_EVENTS, observers),
     clock,
@@ -135,6 +150,7 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
+  undo.push(() => journal?.[Symbol.dispose]());
   const batch = new BatchProcessor(writer.execute, {
     ...(journal === undefined ? {} : { spill: journal }),
     ...batchDefaults(backend, options.batch ?? {}, connections.write.stats().max),
@@ -144,16 +160,8 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     ...(options.onError === undefined ? {} : { onError: options.onError }),
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [...observers, options.batch?.observer]),
   });
-  try {
-    await catalog.refresh();
-    if (journal !== undefined) await batch.replay();
-  } catch (error) {
-    await connections.close(0);
-    journal?.[Symbol.dispose]();
-    throw error instanceof FormDBError
-      ? error
-      : new FormDBError("FORMDB_ENGINE", "The collections could not be listed", { cause: error });
-  }
+  await catalog.refresh();
+  if (journal !== undefined) await batch.replay();
   const pruner = new TokenPruner(
     connections,
     clock,
@@ -180,7 +188,7 @@ async function assemble(backend: Backend, options: OpenOptions): Promise<FormDB>
     reads: new DocumentReads(connections, catalog, reporter, options.gatherReads ?? backend.gathersReads),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
-    transactions: new Transactions(connections, reader, writer, makeId),
+    transactions: new Transactions(connections, reader, writer, makeId, clock),
     reporter,
     release: () => {
       pruner.stop();

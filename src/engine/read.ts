@@ -1,6 +1,7 @@
 import type { Connection } from "../backend/backend.ts";
-import { type CallOptions, throwIfAborted } from "../base/abort.ts";
+import { type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
@@ -75,6 +76,7 @@ export class Reader {
     parameters: Parameters,
     options: CallOptions,
   ): Promise<QueryResult> {
+    throwIfAborted("The query", options.signal);
     const bound = plan.bind(values, parameters);
     const collection = plan.collections[0] ?? "";
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
@@ -88,19 +90,83 @@ export class Reader {
     if (plan.kind !== "select" || statement === undefined) {
       throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${plan.shape}`);
     }
-    const bound = plan.bind(values, parameters);
     const collection = plan.collections[0] ?? "";
-    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    const facts = {
+      operation: "select",
+      collection,
+      shape: plan.shape,
+      cacheHit: this.#plans.lastHit,
+      parameters,
+    } as const;
+    const query = this.#reporter.begin(facts);
+    try {
+      const bound = plan.bind(values, parameters);
+      if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+      for await (const chunk of this.#chunks(statement, bound, options, query)) {
+        for (const columns of chunk) {
+          query.rows++;
+          yield plan.decode(columns);
+        }
+      }
+    } catch (error) {
+      this.#noticeMissing(error, collection);
+      query.fail(error);
+      throw error;
+    } finally {
+      // A caller that leaves early has got what it wanted.
+      query.end();
+    }
+  }
+
+  /** The rows of a statement in chunks; its time runs from here to the end, whatever the caller does between. */
+  async *#chunks(
+    statement: EngineStatement,
+    bound: readonly unknown[],
+    options: CallOptions,
+    times: QueryTimes,
+  ): AsyncGenerator<readonly (readonly unknown[])[]> {
+    const { clock } = this.#reporter;
+    const start = clock.now();
     const connection = await this.#connections.read.acquire(options);
+    if (this.#connections.single) {
+      yield* await this.#allChunks(connection, statement, bound, options);
+      return;
+    }
+    times.waitMs = clock.now() - start;
     let failure: unknown;
     try {
-      for await (const chunk of connection.stream(statement, bound, options)) {
-        for (const columns of chunk) yield plan.decode(columns);
+      for await (const chunk of connection.stream(statement, bound, remaining(options, times.waitMs))) {
+        times.databaseMs = clock.now() - start - times.waitMs;
+        yield chunk;
+        if (options.timeoutMs !== undefined && clock.now() - start > options.timeoutMs) {
+          throw timeoutError("The stream", options.timeoutMs);
+        }
       }
     } catch (error) {
       failure = error;
-      this.#noticeMissing(error, collection);
-      this.#reporter.failed(error);
+      throw error;
+    } finally {
+      this.#connections.giveBack("read", connection, failure);
+    }
+  }
+
+  /**
+   * Where there is only one connection, that of a database in memory, holding it while the caller goes through the
+   * rows would block whatever the caller does with them. The rows, in memory as they are, are taken at once.
+   */
+  async #allChunks(
+    connection: Connection,
+    statement: EngineStatement,
+    bound: readonly unknown[],
+    options: CallOptions,
+  ): Promise<(readonly (readonly unknown[])[])[]> {
+    let failure: unknown;
+    try {
+      const chunks: (readonly (readonly unknown[])[])[] = [];
+      for await (const chunk of connection.stream(statement, bound, options)) chunks.push(chunk);
+      return chunks;
+    } catch (error) {
+      failure = error;
       throw error;
     } finally {
       this.#connections.giveBack("read", connection, failure);

@@ -49,19 +49,22 @@ export class Reporter {
     rowsOf: (result: T) => number,
     work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
-    const { operation, collection } = facts;
-    const times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 };
-    const start = this.clock.now();
-    this.#observer.queryStarted(operation, collection);
+    const query = this.begin(facts);
     try {
-      const result = await work(times);
-      this.#finished(facts, times, start, "", rowsOf(result));
+      const result = await work(query);
+      query.rows = rowsOf(result);
+      query.end();
       return result;
     } catch (error) {
-      this.failed(error);
-      this.#finished(facts, times, start, codeOf(error), 0);
+      query.fail(error);
       throw error;
     }
+  }
+
+  /** Reports that a query has started; the caller says how it ended. */
+  begin(facts: QueryFacts): OngoingQuery {
+    this.#observer.queryStarted(facts.operation, facts.collection);
+    return new OngoingQuery(this, this.#observer, facts);
   }
 
   /** Counts an error that reaches a caller. */
@@ -69,20 +72,58 @@ export class Reporter {
     const sqlstate = error instanceof FormDBError && typeof error.sqlstate === "string" ? error.sqlstate : "";
     this.#observer.errorReported(codeOf(error), sqlstate, true);
   }
+}
 
-  #finished(facts: QueryFacts, times: QueryTimes, start: number, code: string, rows: number): void {
+/** A query that was reported as started: its times, and the report of its end, which is made once. */
+export class OngoingQuery implements QueryTimes {
+  waitMs = 0;
+  databaseMs = 0;
+  decodeMs = 0;
+  rows = 0;
+  readonly #reporter: Reporter;
+  readonly #observer: Required<QueryObserver>;
+  readonly #facts: QueryFacts;
+  readonly #start: number;
+  #ended = false;
+
+  constructor(reporter: Reporter, observer: Required<QueryObserver>, facts: QueryFacts) {
+    this.#reporter = reporter;
+    this.#observer = observer;
+    this.#facts = facts;
+    this.#start = reporter.clock.now();
+  }
+
+  end(): void {
+    this.#finish("");
+  }
+
+  /** What a transaction's own function throws is its decision to roll back, and no error of the database. */
+  fail(error: unknown): void {
+    this.rows = 0;
+    if (this.#facts.operation === "transaction" && !(error instanceof FormDBError)) {
+      this.#finish("FORMDB_ABORTED");
+      return;
+    }
+    this.#reporter.failed(error);
+    this.#finish(codeOf(error));
+  }
+
+  #finish(code: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { operation, collection, shape, cacheHit, parameters } = this.#facts;
     this.#observer.queryFinished(
-      facts.operation,
-      facts.collection,
+      operation,
+      collection,
       code,
-      this.clock.now() - start,
-      times.waitMs,
-      times.databaseMs,
-      times.decodeMs,
-      rows,
-      facts.shape,
-      facts.cacheHit,
-      facts.parameters,
+      this.#reporter.clock.now() - this.#start,
+      this.waitMs,
+      this.databaseMs,
+      this.decodeMs,
+      this.rows,
+      shape,
+      cacheHit,
+      parameters,
     );
   }
 }

@@ -24,7 +24,11 @@ export class WorkerClient {
   constructor(settings: DatabaseSettings) {
     // Run from source the files end in .ts, run from the package in .js.
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: settings });
+    this.#worker = new Worker(new URL(file, import.meta.url), {
+      workerData: settings,
+      // Flags of the process, such as --input-type, may not fit a file.
+      execArgv: [],
+    });
     this.#worker.unref();
     this.#worker.on("message", (response: WorkerResponse) => this.#answered(response));
     this.#worker.on("error", (error: unknown) => this.#lost(error));
