@@ -21,6 +21,8 @@ export type Coalesce = "none" | "additive" | "all";
 
 /** Operations that are sent as one at most. */
 export const MAX_MERGED = 1_000;
+/** And so many bytes of documents and patches: to work more out would hold up the event loop longer than it spares. */
+export const MAX_MERGED_BYTES: number = 256 * 1024;
 
 /** Several operations of one id that are sent as one. Its result says how each of them ended, or they are sent one by one. */
 export class MergedOperation implements BatchOperation {
@@ -54,7 +56,7 @@ export function coalesce(first: Operation, mode: Coalesce, room: number): Merged
     const deleted = untilDelete(first);
     if (deleted !== undefined) return deleted;
   }
-  return first.kind === "delete" ? undefined : withValues(first, mode, room);
+  return first.kind === "delete" ? undefined : withValues(first, mode, Math.min(room, MAX_MERGED_BYTES));
 }
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import type { WriteKind } from "../../src/base/observer.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import type { Coalesce } from "../../src/batch/coalesce.ts";
+import { type Coalesce, MAX_MERGED_BYTES } from "../../src/batch/coalesce.ts";
 import type { BatchGroup, OperationResult } from "../../src/batch/group.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -267,6 +267,11 @@ describe("operations of one id that are sent as one", () => {
     const many = Array.from({ length: 10 }, (_, i) => ({ id: "x", document: { [`f${i}`]: "y".repeat(20) } }));
     expect(await processor.submitAll("update", "c", many)).toMatchObject({ successful: 10 });
     expect(sent).toHaveLength(4);
+  });
+
+  it("are small: a large document is sent by itself", async () => {
+    const large: Step = ["insert", { text: "x".repeat(MAX_MERGED_BYTES) }];
+    expect((await run([large, ["update", { a: 1 }]], "all")).sent).toHaveLength(2);
   });
 
   it("are parted when one of them is aborted between two sendings", async () => {
