@@ -89,7 +89,6 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
   citus: like({
     name: "citus",
     maxBatchRows: 1_000,
-    copy: false,
     // A shard's error loses its code in a COPY, which was a tenth faster than the statement.
     copy: false,
     changesInWith: false,
