@@ -49,17 +49,27 @@ export class Catalog {
     if (this.#collections.has(collection)) return;
     const names = await this.refresh();
     if (this.#collections.has(collection)) return;
-    const known =
-      names.length === 0
-        ? "; there are no collections yet"
-        : didYouMean(collection, names) || `; there are ${list(names)}`;
-    throw new FormDBError(
-      "FORMDB_UNKNOWN_COLLECTION",
-      `There is no collection ${JSON.stringify(collection)}${known}`,
-      {
-        details: { collection },
-      },
-    );
+    throw unknownError(collection, names);
+  }
+
+  /** As `need`, asking on a connection that the caller holds. */
+  async needOn(connection: Connection, collection: string): Promise<void> {
+    if (this.#collections.has(collection)) return;
+    const names = await namesOn(connection, this.#ddl);
+    if (!names.includes(collection)) throw unknownError(collection, names);
+  }
+
+  /** Makes the collection as a part of the caller's transaction; `created` tells of it once that is committed. */
+  async createOn(connection: Connection, collection: string): Promise<void> {
+    await this.#createWhereMissing(connection, checkCollectionName(collection));
+  }
+
+  /** Notes collections that a transaction has made. */
+  created(collections: Iterable<string>): void {
+    for (const collection of collections) {
+      this.#collections.add(collection);
+      this.#changed(collection);
+    }
   }
 
   /** Makes the collection unless it is there. Resolves to whether this call has made it. */
@@ -80,19 +90,21 @@ export class Catalog {
 
   #create(collection: string): Promise<boolean> {
     return this.#connections.use("write", {}, async (connection) => {
-      const made = await this.#change(connection, async () => {
-        const names = await namesOn(connection, this.#ddl);
-        if (names.includes(collection)) return false;
-        const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
-        if (twin !== undefined) throw twinError(collection, twin);
-        await runAll(connection, this.#ddl.createCollection(collection));
-        if (!(await namesOn(connection, this.#ddl)).includes(collection)) throw foreignError(collection);
-        return true;
-      });
-      this.#collections.add(collection);
-      if (made) this.#changed(collection);
+      const made = await this.#change(connection, () => this.#createWhereMissing(connection, collection));
+      if (made) this.created([collection]);
+      else this.#collections.add(collection);
       return made;
     });
+  }
+
+  async #createWhereMissing(connection: Connection, collection: string): Promise<boolean> {
+    const names = await namesOn(connection, this.#ddl);
+    if (names.includes(collection)) return false;
+    const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
+    if (twin !== undefined) throw twinError(collection, twin);
+    await runAll(connection, this.#ddl.createCollection(collection));
+    if (!(await namesOn(connection, this.#ddl)).includes(collection)) throw foreignError(collection);
+    return true;
   }
 
   /** Drops the collection with its documents and indexes. Resolves to whether it was there. */
@@ -181,6 +193,18 @@ export class Catalog {
 async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[]> {
   const { rows } = await connection.execute(once(ddl.listCollections, true), []);
   return rows.map(([name]) => name as string);
+}
+
+function unknownError(collection: string, names: readonly string[]): FormDBError {
+  const known =
+    names.length === 0
+      ? "; there are no collections yet"
+      : didYouMean(collection, names) || `; there are ${list(names)}`;
+  return new FormDBError(
+    "FORMDB_UNKNOWN_COLLECTION",
+    `There is no collection ${JSON.stringify(collection)}${known}`,
+    { details: { collection } },
+  );
 }
 
 function twinError(collection: string, twin: string): FormDBError {

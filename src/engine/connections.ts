@@ -68,6 +68,20 @@ export class Connections {
       pool.release(connection);
       return this.use("write", options, work);
     }
+    return this.#lend(role, connection, work);
+  }
+
+  /** The same for a reader, if one is idle; undefined if the call would have to wait. */
+  tryRead<T>(work: (connection: Connection) => Promise<T>): Promise<T> | undefined {
+    const connection = this.read.tryAcquire();
+    return connection === undefined ? undefined : this.#lend("read", connection, work);
+  }
+
+  async #lend<T>(
+    role: ConnectionRole,
+    connection: Connection,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
     let result: T;
     try {
       result = await work(connection);

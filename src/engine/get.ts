@@ -5,7 +5,6 @@ import type { Document } from "../base/document.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import { remaining } from "./read.ts";
 import type { QueryTimes, Reporter } from "./reporter.ts";
 
 /** Ids that one read asks for at most. */
@@ -20,7 +19,8 @@ interface Waiting {
 
 /**
  * Reads of documents by id. Where the engine is behind a network, the reads of one tick are gathered into one
- * (as in GraphQL's DataLoader): a hundred callers cost one round trip. Else each is answered at once.
+ * (as in GraphQL's DataLoader): a hundred callers cost one round trip. Else each is answered at once by an idle
+ * connection, and only those that would have to wait for one are gathered.
  */
 export class DocumentReads {
   readonly #connections: Connections;
@@ -58,30 +58,19 @@ export class DocumentReads {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const { clock } = this.#reporter;
     const start = clock.now();
-    const found = this.#gather
-      ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
-      : await this.#alone(collection, id, options, times);
+    const alone = this.#gather
+      ? undefined
+      : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
+    const found =
+      alone === undefined
+        ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
+        : (await alone)[0];
     const received = clock.now();
     times.databaseMs = received - start - times.waitMs;
     if (found === undefined) return undefined;
     const document = parseDocument(found.id, found.json);
     times.decodeMs = clock.now() - received;
     return document;
-  }
-
-  async #alone(
-    collection: string,
-    id: string,
-    options: CallOptions,
-    times: QueryTimes,
-  ): Promise<StoredDocument | undefined> {
-    const { clock } = this.#reporter;
-    const asked = clock.now();
-    const found = await this.#connections.use("read", options, (connection: Connection) => {
-      times.waitMs = clock.now() - asked;
-      return connection.getMany(collection, [id], remaining(options, times.waitMs));
-    });
-    return found[0];
   }
 
   #gathered(collection: string, id: string, times: QueryTimes): Promise<StoredDocument | undefined> {

@@ -78,8 +78,6 @@ export class Reader {
   ): Promise<QueryResult> {
     throwIfAborted("The query", options.signal);
     const bound = plan.bind(values, parameters);
-    const collection = plan.collections[0] ?? "";
-    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     return this.#onConnection(connection, plan, bound, { waitMs: 0, databaseMs: 0, decodeMs: 0 }, options);
   }
 
@@ -198,7 +196,7 @@ export class Reader {
 }
 
 /** What is left of a call's time after it has waited for a connection. */
-export function remaining(options: CallOptions, waitedMs: number): CallOptions {
+function remaining(options: CallOptions, waitedMs: number): CallOptions {
   if (options.timeoutMs === undefined) return options;
   return { signal: options.signal, timeoutMs: Math.max(1, options.timeoutMs - waitedMs) };
 }

@@ -116,8 +116,8 @@ export class Transactions {
       const scope: Scope = { open: true };
       this.#open++;
       try {
-        return await inTransaction(connection, isolation, async () => {
-          const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
+        const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
+        const result = await inTransaction(connection, isolation, async () => {
           try {
             return await this.#context.run(scope, () => fn(transaction));
           } finally {
@@ -125,6 +125,8 @@ export class Transactions {
             throwIfAborted("The transaction", signal);
           }
         });
+        this.#writer.created(transaction.made);
+        return result;
       } finally {
         scope.open = false;
         this.#open--;
@@ -148,6 +150,8 @@ class OpenTransaction implements Transaction {
   readonly #writer: Writer;
   readonly #makeId: () => string;
   readonly #underWay = new Set<Promise<unknown>>();
+  /** The collections that the transaction has made. */
+  readonly made = new Set<string>();
   #ended = false;
 
   constructor(connection: Connection, reader: Reader, writer: Writer, makeId: () => string) {
@@ -171,6 +175,7 @@ class OpenTransaction implements Transaction {
         case "select":
         case "update":
         case "delete":
+          await this.#need(plan.collections[0]!);
           return this.#reader.runOn(this.#connection, planned, parameters, options);
         case "insert": {
           const [document] = plan.bind(values, parameters);
@@ -189,7 +194,7 @@ class OpenTransaction implements Transaction {
   get(collection: string, id: string | number): Promise<Document | undefined> {
     return this.#call(async () => {
       const key = encodeId(id);
-      await this.#writer.needCollection(checkCollectionName(collection));
+      await this.#need(checkCollectionName(collection));
       const [found] = await this.#connection.getMany(collection, [key]);
       return found === undefined ? undefined : toDocument(found);
     });
@@ -225,10 +230,17 @@ class OpenTransaction implements Transaction {
   }
 
   async #write(kind: WriteKind, collection: string, id: string, json: string): ReturnType<typeof writeOne> {
-    await this.#writer.needCollection(checkCollectionName(collection));
+    if (!this.made.has(checkCollectionName(collection))) {
+      const made = await this.#writer.ensureCollectionOn(this.#connection, kind, collection);
+      if (made) this.made.add(collection);
+    }
     const result = await writeOne(this.#connection, kind, collection, id, json);
     if (result.error !== undefined) throw result.error;
     return result;
+  }
+
+  async #need(collection: string): Promise<void> {
+    if (!this.made.has(collection)) await this.#writer.needCollectionOn(this.#connection, collection);
   }
 
   /** Runs one call as a part of the transaction, which does not end before it. */

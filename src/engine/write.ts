@@ -67,9 +67,29 @@ export class Writer {
     else await this.#catalog.need(collection);
   }
 
-  /** The collection must be there: inside a transaction none can be made. */
-  async needCollection(collection: string): Promise<void> {
-    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+  /**
+   * The same inside a transaction, on its connection. Resolves to whether the transaction has made the collection,
+   * which it can only where the engine takes changes of the schema in one.
+   */
+  async ensureCollectionOn(connection: Connection, kind: WriteKind, collection: string): Promise<boolean> {
+    if (this.#catalog.has(collection)) return false;
+    const may = this.#autoCreate && (kind === "insert" || kind === "upsert");
+    if (!may || !this.#connections.transactionalDdl) {
+      await this.#catalog.needOn(connection, collection);
+      return false;
+    }
+    await this.#catalog.createOn(connection, collection);
+    return true;
+  }
+
+  /** The collection must be there for a read inside a transaction. */
+  needCollectionOn(connection: Connection, collection: string): Promise<void> {
+    return this.#catalog.needOn(connection, collection);
+  }
+
+  /** Notes collections that a committed transaction has made. */
+  created(collections: Iterable<string>): void {
+    this.#catalog.created(collections);
   }
 
   /** A table that is gone was dropped by another process. Says whether that is what the error tells. */
