@@ -181,8 +181,8 @@ export class WriteQueue {
 
   /** Merges what waits behind an operation. What comes out may be of another kind: then it goes to that kind's lane. */
   #isFor(lane: Lane, operation: Operation, room: number): boolean {
-    operation.merged =
-      operation.next === undefined ? undefined : coalesce(operation, this.#coalesce(lane.collection), room);
+    if (operation.next !== undefined)
+      operation.merged = coalesce(operation, this.#coalesce(lane.collection), room);
     const kind = operation.merged?.kind ?? operation.kind;
     if (kind === lane.kind) return true;
     operation.merged = undefined;
@@ -193,7 +193,11 @@ export class WriteQueue {
 
   #send(operation: Operation): void {
     this.#ready--;
-    for (const part of operation.merged?.parts ?? [operation]) {
+    this.#leave(operation);
+    operation.state = "sent";
+    if (operation.merged === undefined) return;
+    for (const part of operation.merged.parts) {
+      if (part === operation) continue;
       this.#leave(part);
       part.state = "sent";
     }
