@@ -1,4 +1,4 @@
-import type { Durability } from "../backend/sqlite/database.ts";
+import type { Durability } from "../backend/sqlite/database-settings.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../base/observer.ts";
 import {

@@ -1,17 +1,6 @@
 import Database from "better-sqlite3";
 import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
-
-/** How an acknowledged write survives: `full` outlives a power cut, `normal` outlives the process's end. */
-export type Durability = "full" | "normal";
-
-/** All that is needed to open one handle on a database; it can be sent to a worker thread. */
-export interface DatabaseSettings {
-  readonly file: string;
-  readonly readOnly: boolean;
-  readonly durability: Durability;
-  /** Milliseconds to wait for another process's lock before giving up with `FORMDB_BUSY`. */
-  readonly busyTimeoutMs: number;
-}
+import type { DatabaseSettings } from "./database-settings.ts";
 
 /** Opens a handle with FormDB's settings and functions. Throws better-sqlite3's own errors. */
 export function openDatabase(settings: DatabaseSettings): Database.Database {

@@ -2,7 +2,8 @@ import type Database from "better-sqlite3";
 import { StatementLru } from "../../cache/statement-lru.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
 import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
-import { type DatabaseSettings, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
+import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, type SqliteFailure } from "./errors.ts";
 
 /** Statements that one handle keeps prepared. */

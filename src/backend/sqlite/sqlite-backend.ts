@@ -2,7 +2,7 @@ import { FormDBError } from "../../base/errors.ts";
 import { checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
 import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
-import type { DatabaseSettings, Durability } from "./database.ts";
+import type { DatabaseSettings, Durability } from "./database-settings.ts";
 import { failureOf, sqliteError } from "./errors.ts";
 import { MemoryConnection } from "./memory-connection.ts";
 import { SqliteSession } from "./session.ts";

@@ -10,7 +10,7 @@ import type {
   StoredDocument,
   WriteResult,
 } from "../backend.ts";
-import type { DatabaseSettings } from "./database.ts";
+import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, sqliteError } from "./errors.ts";
 import type { SessionWriteResult, SqliteSession } from "./session.ts";
 import type { ThreadChoice } from "./thread-choice.ts";

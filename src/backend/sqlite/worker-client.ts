@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { FormDBError } from "../../base/errors.ts";
-import type { DatabaseSettings } from "./database.ts";
+import type { DatabaseSettings } from "./database-settings.ts";
 import { sqliteError } from "./errors.ts";
 import type { WorkerRequest, WorkerResponse, WorkerResults } from "./worker-protocol.ts";
 

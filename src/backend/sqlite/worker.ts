@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { DatabaseSettings } from "./database.ts";
+import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf } from "./errors.ts";
 import { SqliteSession } from "./session.ts";
 import { STREAM_CHUNK_ROWS, type WorkerRequest, type WorkerResponse } from "./worker-protocol.ts";

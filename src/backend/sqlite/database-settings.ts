@@ -1,0 +1,11 @@
+/** How an acknowledged write survives: `full` outlives a power cut, `normal` outlives the process's end. */
+export type Durability = "full" | "normal";
+
+/** All that is needed to open one handle on a database; it can be sent to a worker thread. */
+export interface DatabaseSettings {
+  readonly file: string;
+  readonly readOnly: boolean;
+  readonly durability: Durability;
+  /** Milliseconds to wait for another process's lock before giving up with `FORMDB_BUSY`. */
+  readonly busyTimeoutMs: number;
+}
