@@ -3,6 +3,7 @@ import { bounded, type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
+import type { WriteKind } from "../base/observer.ts";
 import { checkOptions, milliseconds, object, show } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import type { BatchResult } from "../batch/group.ts";
@@ -212,7 +213,7 @@ export class FormDB {
   }
 
   batchInsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
-    return this.#submit("batchInsert()", () => this.batch.submitAll("insert", collection, documents));
+    return this.#submitAll("batchInsert()", "insert", collection, documents);
   }
 
   /** Merges patches by JSON Merge Patch (RFC 7396): `[{ id, document }]`. */
@@ -220,15 +221,15 @@ export class FormDB {
     collection: string,
     updates: Iterable<{ readonly id: string | number; readonly document: unknown }>,
   ): Promise<BatchResult> {
-    return this.#submit("batchUpdate()", () => this.batch.submitAll("update", collection, updates));
+    return this.#submitAll("batchUpdate()", "update", collection, updates);
   }
 
   batchUpsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
-    return this.#submit("batchUpsert()", () => this.batch.submitAll("upsert", collection, documents));
+    return this.#submitAll("batchUpsert()", "upsert", collection, documents);
   }
 
   batchDelete(collection: string, ids: Iterable<string | number>): Promise<BatchResult> {
-    return this.#submit("batchDelete()", () => this.batch.submitAll("delete", collection, ids));
+    return this.#submitAll("batchDelete()", "delete", collection, ids);
   }
 
   /** Sends what is queued; the result is that of all that was added since the last flush. */
@@ -379,7 +380,25 @@ export class FormDB {
   async #submit<T>(what: string, work: () => Promise<T>): Promise<T> {
     this.#check(what);
     this.#engine.transactions.refuseInside(what);
-    return work();
+    try {
+      return await work();
+    } catch (error) {
+      this.#engine.reporter.failed(error);
+      throw error;
+    }
+  }
+
+  #submitAll(
+    what: string,
+    kind: WriteKind,
+    collection: string,
+    items: Iterable<unknown>,
+  ): Promise<BatchResult> {
+    return this.#submit(what, async () => {
+      const result = await this.batch.submitAll(kind, collection, items);
+      for (const { code } of result.errors) this.#engine.reporter.failedWith(code);
+      return result;
+    });
   }
 
   #changeSchema<T>(name: string, collection: string, work: () => Promise<T>): Promise<T> {

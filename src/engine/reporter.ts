@@ -67,6 +67,11 @@ export class Reporter {
     return new OngoingQuery(this, this.#observer, facts);
   }
 
+  /** Counts a failure that reaches a caller as a part of a result. */
+  failedWith(code: string): void {
+    this.#observer.errorReported(code, "", true);
+  }
+
   /** Counts an error that reaches a caller. */
   failed(error: unknown): void {
     const sqlstate = error instanceof FormDBError && typeof error.sqlstate === "string" ? error.sqlstate : "";

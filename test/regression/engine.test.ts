@@ -159,6 +159,15 @@ describe.each([["a file"], ["memory"]])("with a database in %s", (place) => {
     });
   });
 
+  it("failed writes are counted as errors, one by one and in batches", async () => {
+    await using db = await open(url());
+    await db.insert("a", { id: "1" });
+    await codeOf(db.insert("a", { id: "1" }));
+    await db.batchInsert("a", [{ id: "1" }, { id: "2" }, "no"]);
+    const text = db.metrics.exportPrometheus();
+    expect(text).toMatch(/^formdb_errors_total 3$/m);
+  });
+
   it("tens of thousands of reads in one tick are all answered", async () => {
     await using db = await open(url());
     await db.batchInsert(
