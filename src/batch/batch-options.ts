@@ -54,6 +54,8 @@ export interface BatchOptions {
    * `spill` always `none`.
    */
   readonly coalesce?: Coalesce | ((collection: string) => Coalesce) | undefined;
+  /** A number for the part of a distributed database that keeps an id: a group holds ids of one part alone. */
+  readonly partition?: ((id: string) => number) | undefined;
   /** How a token is looked up. Without it a group whose outcome is unknown stays so, and is never sent again. */
   readonly lookUpToken?: LookUpToken | undefined;
   /** What a failure means. Default: by the error's code, SQLSTATE or system name. */
@@ -88,6 +90,7 @@ export interface BatchSettings {
   readonly maxErrors: number;
   readonly token: boolean;
   readonly coalesce: (collection: string) => Coalesce;
+  readonly partition: ((id: string) => number) | undefined;
   readonly lookUpToken: LookUpToken | undefined;
   readonly classify: Classify;
   readonly adaptive: { readonly targetMs: number; readonly minBatchSize: number } | undefined;
@@ -114,6 +117,7 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
   maxErrors: integer(0, Infinity),
   token: boolean,
   coalesce: either(oneOf("none", "additive", "all"), func),
+  partition: func,
   lookUpToken: func,
   classify: func,
   adaptive: object,
@@ -167,6 +171,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     maxErrors: options.maxErrors ?? 1_000,
     token: options.token ?? true,
     coalesce: coalesceSetting(options),
+    partition: options.partition,
     lookUpToken: options.lookUpToken,
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),

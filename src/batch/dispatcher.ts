@@ -58,7 +58,7 @@ export class Dispatcher implements Deliveries {
   constructor(execute: ExecuteGroup, settings: BatchSettings, events: DispatchEvents) {
     this.#settings = settings;
     this.#events = events;
-    this.queue = new WriteQueue(settings.coalesce);
+    this.queue = new WriteQueue(settings.coalesce, settings.partition);
     this.#delivery = new Delivery(execute, settings, this, this.#abort.signal);
     const { adaptive, maxBatchSize } = settings;
     this.#adaptive = adaptive && new AdaptiveLimit(adaptive.minBatchSize, maxBatchSize, adaptive.targetMs);

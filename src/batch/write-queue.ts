@@ -32,6 +32,8 @@ type Lanes = Readonly<Record<WriteKind, Lane>>;
  */
 export class WriteQueue {
   readonly #coalesce: (collection: string) => Coalesce;
+  readonly #partition: ((id: string) => number) | undefined;
+  /** By collection, and by the partition of the ids where there are such. */
   readonly #lanes: Map<string, Lanes> = new Map();
   /** Lanes with ready operations, in the order of their turns. */
   readonly #active: Set<Lane> = new Set();
@@ -45,8 +47,9 @@ export class WriteQueue {
   /** How many queued operations that is. */
   due = 0;
 
-  constructor(mode: (collection: string) => Coalesce) {
+  constructor(mode: (collection: string) => Coalesce, partition?: (id: string) => number) {
     this.#coalesce = mode;
+    this.#partition = partition;
   }
 
   /** How many could be taken now. */
@@ -55,7 +58,7 @@ export class WriteQueue {
   }
 
   add(operation: Operation): void {
-    const lane = this.#lane(operation.kind, operation.collection);
+    const lane = this.#lane(operation.kind, operation.collection, operation.id);
     operation.lane = lane;
     operation.order = ++this.#order;
     this.count++;
@@ -187,7 +190,7 @@ export class WriteQueue {
     if (kind === lane.kind) return true;
     operation.merged = undefined;
     this.#ready--;
-    this.#makeReady(operation, this.#lane(kind, lane.collection));
+    this.#makeReady(operation, this.#lane(kind, lane.collection, operation.id));
     return false;
   }
 
@@ -209,8 +212,9 @@ export class WriteQueue {
     if (operation.order <= this.#dueOrder) this.due--;
   }
 
-  #lane(kind: WriteKind, collection: string): Lane {
-    let lanes = this.#lanes.get(collection);
+  #lane(kind: WriteKind, collection: string, id: string): Lane {
+    const key = this.#partition === undefined ? collection : `${collection}.${this.#partition(id)}`;
+    let lanes = this.#lanes.get(key);
     if (lanes === undefined) {
       const tails = new Map<string, Operation>();
       lanes = {
@@ -219,7 +223,7 @@ export class WriteQueue {
         upsert: new Lane("upsert", collection, tails),
         delete: new Lane("delete", collection, tails),
       };
-      this.#lanes.set(collection, lanes);
+      this.#lanes.set(key, lanes);
     }
     return lanes[kind];
   }

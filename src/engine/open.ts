@@ -63,6 +63,9 @@ export async function open(
 /** What a plan that is none of ours counts for in the cache. */
 const FOREIGN_PLAN_BYTES = 1_000;
 
+/** Groups under way at once where documents are spread over shards, unless the user says otherwise. */
+const SHARD_CONCURRENCY = 4;
+
 /** How long the first contact with an engine may take. */
 const START_TIMEOUT_MS = 30_000;
 
