@@ -1,13 +1,10 @@
 import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { sqliteExpressions } from "./expressions.ts";
+import { quote } from "./quote.ts";
 
 /** The name of an index in SQLite's schema, where indexes of all tables share one space of names. */
 function indexName(collection: string, name: string): string {
   return `formdb_index_${collection}.${name}`;
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** A string as SQL text. Only for names that were validated and JSON that was made here, never for values. */

@@ -1,13 +1,14 @@
 import type { Dialect } from "../dialect.ts";
 import { sqliteDdl } from "./ddl.ts";
 import { sqliteExpressions } from "./expressions.ts";
+import { quote } from "./quote.ts";
 
 /** How SQLite spells things. */
 export const sqliteDialect: Dialect = Object.freeze({
   name: "sqlite",
   // Without numbers: better-sqlite3 takes `?1` for a name.
   placeholder: (): string => "?",
-  identifier: (name: string): string => `"${name.replaceAll('"', '""')}"`,
+  identifier: quote,
   explainPrefix: "EXPLAIN QUERY PLAN ",
   expressions: sqliteExpressions,
   ddl: sqliteDdl,
