@@ -11,7 +11,7 @@ import type {
 import { failureOf, sqliteError } from "./errors.ts";
 import type { SqliteSession } from "./session.ts";
 import { toWriteResult } from "./sqlite-connection.ts";
-import { STREAM_CHUNK_ROWS } from "./worker-protocol.ts";
+import { nextChunk } from "./stream-chunk.ts";
 
 /**
  * The one connection to a database in memory. Such a database belongs to its handle, so all work is done
@@ -41,22 +41,16 @@ export class MemoryConnection implements Connection {
     options?: CallOptions,
   ): AsyncGenerator<readonly (readonly unknown[])[]> {
     const iteration = this.#run("The stream", () => this.#session.iterate(text, values));
-    let chunk: unknown[][] = [];
-    for (;;) {
-      throwIfAborted("The stream", options?.signal);
-      const { done, value } = this.#run("The stream", () => iteration.next());
-      if (!done) chunk.push(value);
-      if (chunk.length === STREAM_CHUNK_ROWS || (done && chunk.length > 0)) {
-        let finished = false;
-        try {
-          yield chunk;
-          finished = true;
-        } finally {
-          if (!finished) iteration.return?.();
-        }
-        chunk = [];
+    // However the stream ends, its iteration must: an open one keeps the only handle from all other work.
+    try {
+      for (;;) {
+        throwIfAborted("The stream", options?.signal);
+        const { rows, done } = this.#run("The stream", () => nextChunk(iteration));
+        if (rows.length > 0) yield rows;
+        if (done) return;
       }
-      if (done) return;
+    } finally {
+      iteration.return?.();
     }
   }
 

@@ -15,7 +15,7 @@ import { failureOf, sqliteError } from "./errors.ts";
 import type { SessionWriteResult, SqliteSession } from "./session.ts";
 import type { ThreadChoice } from "./thread-choice.ts";
 import { WorkerClient } from "./worker-client.ts";
-import { STREAM_CHUNK_ROWS, type WorkerRequest, type WorkerResults } from "./worker-protocol.ts";
+import type { WorkerRequest, WorkerResults } from "./worker-protocol.ts";
 
 const NONE: CallOptions = {};
 
@@ -80,10 +80,9 @@ export class SqliteConnection implements Connection {
     await this.#ask("The stream", { do: "iterate", text, values }, options);
     try {
       for (;;) {
-        const chunk = await this.#ask("The stream", { do: "next" }, options);
-        if (chunk === undefined) return;
-        yield chunk;
-        if (chunk.length < STREAM_CHUNK_ROWS) return;
+        const { rows, done } = await this.#ask("The stream", { do: "next" }, options);
+        if (rows.length > 0) yield rows;
+        if (done) return;
       }
     } finally {
       if (this.usable) await this.#ask("The stream", { do: "endIteration" }, NONE);

@@ -31,6 +31,11 @@ export class WorkerClient {
     });
     this.#worker.unref();
     this.#worker.on("message", (response: WorkerResponse) => this.#answered(response));
+    // An answer that can't be read would put all later ones in the wrong hands.
+    this.#worker.on("messageerror", (error: Error) => {
+      this.#lost(error);
+      void this.#worker.terminate();
+    });
     this.#worker.on("error", (error: unknown) => this.#lost(error));
     this.#worker.on("exit", () => this.#lost(undefined));
   }
@@ -46,9 +51,10 @@ export class WorkerClient {
   ): Promise<WorkerResults[K]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise<unknown>((resolve, reject) => {
+      // First, since it throws for a value that can't be sent, which then owes no answer.
+      this.#worker.postMessage(request);
       if (this.#pending.length === 0) this.#worker.ref();
       this.#pending.push({ what, resolve, reject });
-      this.#worker.postMessage(request);
     }) as Promise<WorkerResults[K]>;
   }
 

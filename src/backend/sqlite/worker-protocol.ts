@@ -1,6 +1,7 @@
 import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
 import type { SqliteFailure } from "./errors.ts";
 import type { SessionWriteResult } from "./session.ts";
+import type { StreamChunk } from "./stream-chunk.ts";
 
 /** What a connection asks of its worker thread. One request at a time, answered in order. */
 export type WorkerRequest =
@@ -29,8 +30,7 @@ export type WorkerRequest =
 export interface WorkerResults {
   execute: EngineResult & { readonly ms: number };
   iterate: null;
-  /** `undefined` when there are no more rows. */
-  next: unknown[][] | undefined;
+  next: StreamChunk;
   endIteration: null;
   write: SessionWriteResult;
   getMany: StoredDocument[];
@@ -46,6 +46,3 @@ export interface WorkerResults {
 export type WorkerResponse =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly failure: SqliteFailure };
-
-/** Rows that a chunk of a stream holds at most. */
-export const STREAM_CHUNK_ROWS = 500;

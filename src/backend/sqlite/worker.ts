@@ -2,7 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf } from "./errors.ts";
 import { SqliteSession } from "./session.ts";
-import { STREAM_CHUNK_ROWS, type WorkerRequest, type WorkerResponse } from "./worker-protocol.ts";
+import { nextChunk } from "./stream-chunk.ts";
+import type { WorkerRequest, WorkerResponse } from "./worker-protocol.ts";
 
 /** The worker thread's side of a SQLite connection: a session that answers one request after the other. */
 const port = parentPort!;
@@ -32,7 +33,7 @@ function answer(open: SqliteSession, request: WorkerRequest): unknown {
       iteration = open.iterate(request.text, request.values);
       return null;
     case "next":
-      return nextChunk();
+      return iteration === undefined ? { rows: [], done: true } : nextChunk(iteration);
     case "endIteration":
       iteration?.return?.();
       iteration = undefined;
@@ -63,14 +64,4 @@ function answer(open: SqliteSession, request: WorkerRequest): unknown {
     default:
       return request satisfies never;
   }
-}
-
-function nextChunk(): unknown[][] | undefined {
-  const chunk: unknown[][] = [];
-  while (iteration !== undefined && chunk.length < STREAM_CHUNK_ROWS) {
-    const { done, value } = iteration.next();
-    if (done) iteration = undefined;
-    else chunk.push(value);
-  }
-  return chunk.length === 0 ? undefined : chunk;
 }

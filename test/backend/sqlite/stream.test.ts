@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
+import { nextChunk, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/stream-chunk.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "formdb-stream-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const NUMBERS = {
+  text: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n",
+  name: "numbers",
+  prepare: true,
+  cost: "scan",
+  returnsRows: true,
+} as const;
+
+const never = new AbortController().signal;
+
+describe.each([
+  ["memory", "sqlite::memory:"],
+  ["a file", `sqlite:${join(folder, "stream.db")}`],
+])("a stream from SQLite in %s", (_place, url) => {
+  it("leaves the connection free when its signal ends it", async () => {
+    const backend = sqliteBackend(url);
+    await backend.start(never);
+    const connection = await backend.connect("write", never);
+    const abort = new AbortController();
+    const streamed = (async () => {
+      for await (const _ of connection.stream(NUMBERS, [], { signal: abort.signal })) abort.abort();
+    })();
+    await expect(streamed).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
+    // In a file the call that was given up may still go on in the worker, so the connection is replaced.
+    const next = connection.usable ? connection : await backend.connect("write", never);
+    await next.begin(undefined, false);
+    await next.commit();
+    await next.close();
+    await connection.close();
+    await backend.stop();
+  });
+
+  it("comes in chunks that are bounded in bytes", async () => {
+    const backend = sqliteBackend(url);
+    await backend.start(never);
+    const connection = await backend.connect("read", never);
+    const chunks: number[] = [];
+    let rows = 0;
+    const text =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40) SELECT printf('%.*c', 500000, 'x') FROM n";
+    const statement = { text, name: "large", prepare: true, cost: "scan", returnsRows: true } as const;
+    for await (const chunk of connection.stream(statement, [])) {
+      chunks.push(chunk.reduce((bytes, [value]) => bytes + (value as string).length, 0));
+      rows += chunk.length;
+    }
+    expect(rows).toBe(40);
+    expect(Math.max(...chunks)).toBeLessThan(STREAM_CHUNK_BYTES + 500_000);
+    await connection.close();
+    await backend.stop();
+  });
+});
+
+describe("a chunk", () => {
+  it("counts texts and bytes, and says whether the rows have ended", () => {
+    const bytes = (rows: unknown[][]): number => {
+      const iteration = rows[Symbol.iterator]();
+      let chunks = 1;
+      while (!nextChunk(iteration).done) chunks++;
+      return chunks;
+    };
+    expect(bytes([])).toBe(1);
+    expect(
+      bytes([
+        [1, null],
+        ["a", 2],
+      ]),
+    ).toBe(1);
+    expect(bytes([[new Uint8Array(STREAM_CHUNK_BYTES)], ["x"]])).toBe(2);
+  });
+});
