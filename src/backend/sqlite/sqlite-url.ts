@@ -16,17 +16,39 @@ export interface SqliteLocation {
  * that can't be a database file: a directory, or a file in a folder that is not there.
  */
 export function parseSqliteUrl(url: string): SqliteLocation {
-  const withoutScheme = url.replace(/^(?:sqlite|file):(?:\/\/(?=\/))?/, "");
+  const host = /^(?:sqlite|file):\/\/([^/].*)$/i.exec(url)?.[1];
+  if (host !== undefined) {
+    throw configError(
+      `A SQLite URL must not name a host, which is what stands between // and the next /, unlike ` +
+        `${JSON.stringify(url)}: write ${JSON.stringify(`sqlite:${host}`)} or sqlite:///path/to/file`,
+      "url",
+      url,
+    );
+  }
+  const withoutScheme = url.replace(/^(?:sqlite|file):(?:\/\/(?=\/))?/i, "");
   const question = withoutScheme.indexOf("?");
   const path = question === -1 ? withoutScheme : withoutScheme.slice(0, question);
   const readOnly = question !== -1 && readMode(url, new URLSearchParams(withoutScheme.slice(question + 1)));
   if (path === ":memory:") return { file: path, memory: true, readOnly: false };
   if (path === "")
     throw configError(`A SQLite URL must name a file or :memory:, unlike ${JSON.stringify(url)}`);
-  if (path.includes("\0")) throw configError("A SQLite file's path must not contain U+0000");
-  const file = resolve(url.startsWith("file:") || url.startsWith("sqlite://") ? decodeURI(path) : path);
+  const decoded = /^(?:file:|sqlite:\/\/)/i.test(url) ? decode(url, path) : path;
+  if (decoded.includes("\0")) throw configError("A SQLite file's path must not contain U+0000");
+  const file = resolve(decoded);
   checkPlace(file);
   return { file, memory: false, readOnly };
+}
+
+function decode(url: string, path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw configError(
+      `A SQLite URL must have two hexadecimal digits of UTF-8 after each %, unlike ${JSON.stringify(url)}`,
+      "url",
+      url,
+    );
+  }
 }
 
 function readMode(url: string, parameters: URLSearchParams): boolean {
