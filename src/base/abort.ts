@@ -4,7 +4,7 @@ import { FormDBError } from "./errors.ts";
 /** How a caller bounds a call: by an abort signal, by a time, or by both. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the call to its end, waiting included. */
+  /** Milliseconds from the call to its end, waiting included. `Infinity` is no bound. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -26,13 +26,13 @@ export function bounded<T>(
   what: string,
   work: Promise<T>,
   clock: Clock,
-  { signal, timeoutMs }: CallOptions,
+  { signal, timeoutMs = Infinity }: CallOptions,
 ): Promise<T> {
-  if (signal === undefined && timeoutMs === undefined) return work;
+  if (signal === undefined && timeoutMs === Infinity) return work;
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => settle(() => reject(abortedError(what, signal!)));
     const timer =
-      timeoutMs === undefined
+      timeoutMs === Infinity
         ? undefined
         : clock.schedule(() => settle(() => reject(timeoutError(what, timeoutMs))), timeoutMs);
     function settle(finish: () => void): void {

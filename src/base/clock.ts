@@ -19,12 +19,30 @@ export interface Clock {
   schedule(callback: () => void, delayMs: number, options?: { readonly keepAlive?: boolean }): Timer;
 }
 
+/** The longest delay that `setTimeout` takes; it turns a longer one into 1 ms. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** A timer of the machine. A delay that is too long for one goes in several; one of `Infinity` never ends. */
 class SystemTimer implements Timer {
-  readonly #handle: ReturnType<typeof setTimeout>;
+  readonly #callback: () => void;
+  readonly #keepAlive: boolean;
+  #handle: ReturnType<typeof setTimeout>;
 
   constructor(callback: () => void, delayMs: number, keepAlive: boolean) {
-    this.#handle = setTimeout(callback, delayMs);
-    if (!keepAlive) this.#handle.unref();
+    this.#callback = callback;
+    this.#keepAlive = keepAlive;
+    this.#handle = this.#start(delayMs);
+  }
+
+  #start(delayMs: number): ReturnType<typeof setTimeout> {
+    const handle =
+      delayMs > MAX_DELAY_MS
+        ? setTimeout(() => {
+            this.#handle = this.#start(delayMs - MAX_DELAY_MS);
+          }, MAX_DELAY_MS)
+        : setTimeout(this.#callback, delayMs);
+    if (!this.#keepAlive) handle.unref();
+    return handle;
   }
 
   cancel(): void {
