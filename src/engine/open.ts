@@ -63,9 +63,6 @@ export async function open(
 /** What a plan that is none of ours counts for in the cache. */
 const FOREIGN_PLAN_BYTES = 1_000;
 
-/** Groups under way at once where documents are spread over shards, unless the user says otherwise. */
-const SHARD_CONCURRENCY = 4;
-
 /** How long the first contact with an engine may take. */
 const START_TIMEOUT_MS = 30_000;
 
@@ -210,10 +207,16 @@ async function openJournal(path: string): Promise<Journal & Disposable> {
 const GROUPS_AT_ONCE = 2;
 
 /** The user's options within what the engine takes in one group. */
-function batchDefaults({ batchLimits }: Backend, options: BatchOptions, connections: number): BatchOptions {
+function batchDefaults(
+  { batchLimits, shardOf }: Backend,
+  options: BatchOptions,
+  connections: number,
+): BatchOptions {
   if (batchLimits === undefined) return options;
   const { maxRows, maxBytes } = batchLimits;
   return {
+    // Where documents are spread over shards, a group of one shard is the business of one node.
+    ...(shardOf === undefined ? {} : { partition: shardOf }),
     ...options,
     concurrency: options.concurrency ?? Math.min(GROUPS_AT_ONCE, connections),
     maxBatchSize: Math.min(options.maxBatchSize ?? DEFAULT_BATCH_SIZE, maxRows),
