@@ -140,7 +140,10 @@ function mayRunAgain(error: unknown): boolean {
   return (
     error instanceof FormDBError &&
     error.outcome !== "unknown" &&
-    (error.code === "FORMDB_SERIALIZATION" || error.code === "FORMDB_BUSY")
+    error.retryable &&
+    (error.code === "FORMDB_SERIALIZATION" ||
+      error.code === "FORMDB_BUSY" ||
+      error.code === "FORMDB_STALE_PLAN")
   );
 }
 
