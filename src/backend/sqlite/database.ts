@@ -1,6 +1,7 @@
 import Database from "better-sqlite3";
 import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
+import { NO_WAL, refusal } from "./errors.ts";
 
 /** Opens a handle with FormDB's settings and functions. Throws better-sqlite3's own errors. */
 export function openDatabase(settings: DatabaseSettings): Database.Database {
@@ -8,7 +9,14 @@ export function openDatabase(settings: DatabaseSettings): Database.Database {
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs });
   try {
     if (!readOnly) {
-      database.pragma("journal_mode = WAL");
+      const mode = database.pragma("journal_mode = WAL", { simple: true });
+      // Nothing is thrown where the file's place can't have it, such as some network drives.
+      if (mode !== "wal" && file !== ":memory:") {
+        throw refusal(
+          NO_WAL,
+          `the database must be in WAL mode, but its file's place leaves it in mode ${String(mode)}`,
+        );
+      }
       database.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
     }
     database.pragma("temp_store = MEMORY");

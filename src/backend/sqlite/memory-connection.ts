@@ -20,6 +20,7 @@ import { nextChunk } from "./stream-chunk.ts";
 export class MemoryConnection implements Connection {
   readonly #session: SqliteSession;
   readonly usable: boolean = true;
+  #inTransaction = false;
   onLost: ((error: Error) => void) | undefined;
 
   constructor(session: SqliteSession) {
@@ -32,7 +33,9 @@ export class MemoryConnection implements Connection {
     options?: CallOptions,
   ): Promise<EngineResult> {
     throwIfAborted("The query", options?.signal);
-    return this.#run("The query", () => this.#session.execute(text, values, returnsRows, prepare));
+    return this.#run("The query", () =>
+      this.#session.execute(text, values, returnsRows, prepare, this.#inTransaction),
+    );
   }
 
   async *stream(
@@ -57,7 +60,9 @@ export class MemoryConnection implements Connection {
   async write(group: GroupWrite): Promise<WriteResult> {
     return toWriteResult(
       group,
-      this.#run(`The ${group.kind} in ${group.collection}`, () => this.#session.write(group)),
+      this.#run(`The ${group.kind} in ${group.collection}`, () =>
+        this.#session.write(group, this.#inTransaction),
+      ),
     );
   }
 
@@ -81,13 +86,16 @@ export class MemoryConnection implements Connection {
 
   async begin(_isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void> {
     this.#run("Beginning a transaction", () => this.#session.begin(!readOnly));
+    this.#inTransaction = true;
   }
 
   async commit(): Promise<void> {
     this.#run("Committing a transaction", () => this.#session.commit());
+    this.#inTransaction = false;
   }
 
   async rollback(): Promise<void> {
+    this.#inTransaction = false;
     this.#run("Rolling back a transaction", () => this.#session.rollback());
   }
 

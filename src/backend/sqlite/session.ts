@@ -4,7 +4,7 @@ import * as rows from "../../dialect/sqlite/rows.ts";
 import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { failureOf, type SqliteFailure } from "./errors.ts";
+import { failureOf, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
 
 /** Statements that one handle keeps prepared. */
 export const MAX_PREPARED_STATEMENTS = 256;
@@ -21,19 +21,46 @@ export interface SessionWriteResult {
  */
 export class SqliteSession {
   readonly #database: Database.Database;
+  readonly #readOnly: boolean;
+  /** By their text. Those that give rows give them as arrays. */
   readonly #statements = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
+  /** Reads of one document, by collection: the shortest way of all, so not even a text is made. */
+  readonly #gets = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
 
   constructor(settings: DatabaseSettings) {
     this.#database = openDatabase(settings);
+    this.#readOnly = settings.readOnly;
   }
 
-  /** Runs any statement; `values` go to its `?` in their order. */
-  execute(text: string, values: readonly unknown[], returnsRows: boolean, keep: boolean): EngineResult {
+  /** Runs statements that make FormDB's own tables. */
+  bootstrap(texts: readonly string[]): void {
+    for (const text of texts) this.#database.exec(text);
+  }
+
+  /**
+   * Runs any statement; `values` go to its `?` in their order. `inTransaction` says whether the caller believes
+   * that a transaction is open here.
+   */
+  execute(
+    text: string,
+    values: readonly unknown[],
+    returnsRows: boolean,
+    keep: boolean,
+    inTransaction: boolean,
+  ): EngineResult {
+    this.#mustBe(inTransaction);
     // An EXPLAIN is prepared against the schema as this handle last saw it; running anything makes it look.
     if (!keep) this.#prepare("SELECT 1 FROM sqlite_master LIMIT 1", true).get();
-    const statement = this.#prepare(text, keep);
+    let statement: Database.Statement;
+    try {
+      statement = this.#prepare(text, keep);
+    } catch (error) {
+      // A file that FormDB never wrote to has not the table of its indexes, and so no indexes.
+      if (this.#readOnly && isOwnTableMissing(error)) return { rows: [], rowCount: 0 };
+      throw error;
+    }
     if (returnsRows && statement.reader) {
-      const found = statement.raw(true).all(values as unknown[]) as unknown[][];
+      const found = statement.all(values as unknown[]) as unknown[][];
       return { rows: found, rowCount: found.length };
     }
     const { changes } = statement.run(values as unknown[]);
@@ -49,9 +76,10 @@ export class SqliteSession {
       .iterate(values as unknown[]) as IterableIterator<unknown[]>;
   }
 
-  /** Applies a group in one transaction, or as a part of the one that is open. */
-  write(group: GroupWrite): SessionWriteResult {
-    if (this.#database.inTransaction) return this.#writeRows(group);
+  /** Applies a group in a transaction of its own or, `inTransaction`, as a part of the one that is open. */
+  write(group: GroupWrite, inTransaction: boolean): SessionWriteResult {
+    this.#mustBe(inTransaction);
+    if (inTransaction) return this.#writeRows(group);
     this.begin(true);
     try {
       const result = this.#writeRows(group);
@@ -68,14 +96,17 @@ export class SqliteSession {
   }
 
   get(collection: string, id: string): StoredDocument | undefined {
-    const row = this.#prepare(rows.getRow(collection), true).raw(true).get(id) as
-      | [string, number]
-      | undefined;
+    let statement = this.#gets.get(collection);
+    if (statement === undefined) {
+      statement = this.#database.prepare(rows.getRow(collection)).raw(true);
+      this.#gets.set(collection, statement);
+    }
+    const row = statement.get(id) as [string, number] | undefined;
     return row === undefined ? undefined : { id, json: row[0], updatedAt: row[1] };
   }
 
   getMany(collection: string, ids: readonly string[]): StoredDocument[] {
-    const found = this.#prepare(rows.getManyRows(collection), true).raw(true).all(JSON.stringify(ids)) as [
+    const found = this.#prepare(rows.getManyRows(collection), true).all(JSON.stringify(ids)) as [
       string,
       string,
       number,
@@ -84,7 +115,7 @@ export class SqliteSession {
   }
 
   lookUpToken(token: string): SessionWriteResult | undefined {
-    const row = this.#prepare(rows.LOOK_UP_TOKEN, true).raw(true).get(token) as [string] | undefined;
+    const row = this.#prepare(rows.LOOK_UP_TOKEN, true).get(token) as [string] | undefined;
     return row === undefined ? undefined : (JSON.parse(row[0]) as SessionWriteResult);
   }
 
@@ -93,10 +124,12 @@ export class SqliteSession {
   }
 
   begin(forWriting: boolean): void {
+    this.#mustBe(false);
     this.#prepare(forWriting ? "BEGIN IMMEDIATE" : "BEGIN", true).run();
   }
 
   commit(): void {
+    this.#mustBe(true);
     this.#prepare("COMMIT", true).run();
   }
 
@@ -107,13 +140,29 @@ export class SqliteSession {
 
   close(): void {
     this.#statements.clear();
+    this.#gets.clear();
     this.#database.close();
+  }
+
+  /**
+   * A write that joined a transaction of somebody else would be undone with it, and one that commits by itself
+   * within what its caller takes for a transaction would outlive its rollback.
+   */
+  #mustBe(inTransaction: boolean): void {
+    if (this.#database.inTransaction === inTransaction) return;
+    throw refusal(
+      WRONG_TRANSACTION_STATE,
+      inTransaction
+        ? "its transaction must be open, but SQLite has ended it"
+        : "no transaction must be open, but an earlier one still is",
+    );
   }
 
   #prepare(text: string, keep: boolean): Database.Statement {
     const kept = this.#statements.get(text);
     if (kept !== undefined) return kept;
     const statement = this.#database.prepare(text);
+    if (statement.reader) statement.raw(true);
     if (keep) this.#statements.set(text, statement);
     return statement;
   }
@@ -176,6 +225,10 @@ export class SqliteSession {
         return kind satisfies never;
     }
   }
+}
+
+function isOwnTableMissing(error: unknown): boolean {
+  return /^no such table: (?:main\.)?formdb_indexes$/.test(failureOf(error).message);
 }
 
 function isConstraint(error: unknown): boolean {

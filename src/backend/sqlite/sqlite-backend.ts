@@ -1,3 +1,5 @@
+import { bounded } from "../../base/abort.ts";
+import { systemClock } from "../../base/clock.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
@@ -9,6 +11,7 @@ import { SqliteSession } from "./session.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { parseSqliteUrl } from "./sqlite-url.ts";
 import { ThreadChoice } from "./thread-choice.ts";
+import { WorkerClient } from "./worker-client.ts";
 
 /** How a SQLite database is opened. */
 export interface SqliteOptions {
@@ -51,24 +54,10 @@ abstract class SqliteBackend implements Backend {
     return `sqlite:${this.settings.file}`;
   }
 
-  async start(): Promise<void> {
-    const session = this.openSession(this.settings);
-    try {
-      if (!this.settings.readOnly) {
-        for (const text of sqliteDialect.ddl.bootstrap) session.execute(text, [], false, false);
-      }
-    } catch (error) {
-      throw this.#startError(error);
-    } finally {
-      this.started(session);
-    }
-  }
-
+  abstract start(signal: AbortSignal): Promise<void>;
   abstract connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;
   abstract sizing(role: ConnectionRole): PoolSizing;
   abstract stop(): Promise<void>;
-  /** Takes over the session that the start has used. */
-  protected abstract started(session: SqliteSession): void;
 
   isFatal(error: unknown): boolean {
     return (
@@ -87,23 +76,45 @@ abstract class SqliteBackend implements Backend {
     try {
       return new SqliteSession(settings);
     } catch (error) {
-      throw this.#startError(error);
+      throw sqliteError(this.opening, failureOf(error), error);
     }
   }
 
-  #startError(error: unknown): FormDBError {
-    return sqliteError(`Opening ${this.settings.file}`, failureOf(error), error);
+  /** What opening is called in messages. */
+  protected get opening(): string {
+    return `Opening ${this.settings.file}`;
   }
 }
 
 class FileBackend extends SqliteBackend {
   readonly separateWriter: boolean = true;
   readonly #choice = new ThreadChoice();
+  /** The worker that the start has used; the first connection for writing takes it over. */
+  #first: WorkerClient | undefined;
+
+  /** In a worker, since another process may hold the lock for as long as `busyTimeoutMs`. */
+  async start(signal: AbortSignal): Promise<void> {
+    const worker = new WorkerClient(this.settings);
+    try {
+      const texts = this.settings.readOnly ? [] : sqliteDialect.ddl.bootstrap;
+      await bounded(this.opening, worker.request(this.opening, { do: "bootstrap", texts }), systemClock, {
+        signal,
+      });
+      this.#first = worker;
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
 
   async connect(role: ConnectionRole): Promise<Connection> {
-    if (role === "write") return new SqliteConnection(this.settings, this.#choice, undefined);
+    if (role === "write") {
+      const worker = this.#first;
+      this.#first = undefined;
+      return new SqliteConnection(this.settings, this.#choice, undefined, worker);
+    }
     const settings = { ...this.settings, readOnly: true };
-    return new SqliteConnection(settings, this.#choice, this.openSession(settings));
+    return new SqliteConnection(settings, this.#choice, this.openSession(settings), undefined);
   }
 
   sizing(role: ConnectionRole): PoolSizing {
@@ -112,16 +123,22 @@ class FileBackend extends SqliteBackend {
       : { minConnections: 1, maxConnections: 4, maxLifetimeMs: Infinity };
   }
 
-  async stop(): Promise<void> {}
-
-  protected started(session: SqliteSession): void {
-    session.close();
+  async stop(): Promise<void> {
+    const worker = this.#first;
+    this.#first = undefined;
+    await worker?.request("Closing", { do: "close" }).catch(() => {});
+    await worker?.terminate();
   }
 }
 
 class MemoryBackend extends SqliteBackend {
   readonly separateWriter: boolean = false;
   #session: SqliteSession | undefined;
+
+  async start(): Promise<void> {
+    this.#session = this.openSession(this.settings);
+    this.#session.bootstrap(sqliteDialect.ddl.bootstrap);
+  }
 
   async connect(): Promise<Connection> {
     if (this.#session === undefined) {
@@ -137,9 +154,5 @@ class MemoryBackend extends SqliteBackend {
   async stop(): Promise<void> {
     this.#session?.close();
     this.#session = undefined;
-  }
-
-  protected started(session: SqliteSession): void {
-    this.#session = session;
   }
 }

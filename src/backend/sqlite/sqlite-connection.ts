@@ -19,6 +19,9 @@ import type { WorkerRequest, WorkerResults } from "./worker-protocol.ts";
 
 const NONE: CallOptions = {};
 
+/** Ids whose documents are read on the caller's thread at once: about a quarter of a millisecond. */
+export const MAX_GET_HERE = 50;
+
 /**
  * A connection to a SQLite file: a handle on the caller's thread for reads that are short, and a worker
  * thread with a handle of its own, started when first needed, for long reads and for every write, so that
@@ -36,10 +39,17 @@ export class SqliteConnection implements Connection {
   #closed = false;
   onLost: ((error: Error) => void) | undefined;
 
-  constructor(settings: DatabaseSettings, choice: ThreadChoice, here: SqliteSession | undefined) {
+  /** Takes over `here` and `worker`, where there are such. */
+  constructor(
+    settings: DatabaseSettings,
+    choice: ThreadChoice,
+    here: SqliteSession | undefined,
+    worker: WorkerClient | undefined,
+  ) {
     this.#settings = settings;
     this.#choice = choice;
     this.#here = here;
+    if (worker !== undefined) this.#adopt(worker);
   }
 
   get usable(): boolean {
@@ -54,17 +64,18 @@ export class SqliteConnection implements Connection {
     throwIfAborted("The query", options.signal);
     const { text, returnsRows, prepare, cost, name } = statement;
     if (this.#here !== undefined && !this.#inTransaction) {
-      if (cost === "point") return this.#run(() => this.#here!.execute(text, values, returnsRows, prepare));
+      if (cost === "point")
+        return this.#run(() => this.#here!.execute(text, values, returnsRows, prepare, false));
       if (this.#choice.runsHere(name)) {
         const start = performance.now();
-        const result = this.#run(() => this.#here!.execute(text, values, returnsRows, prepare));
+        const result = this.#run(() => this.#here!.execute(text, values, returnsRows, prepare, false));
         this.#choice.ran(name, performance.now() - start);
         return result;
       }
     }
     const result = await this.#ask(
       "The query",
-      { do: "execute", text, values, returnsRows, keep: prepare },
+      { do: "execute", text, values, returnsRows, keep: prepare, inTransaction: this.#inTransaction },
       options,
     );
     this.#choice.ran(name, result.ms);
@@ -90,7 +101,11 @@ export class SqliteConnection implements Connection {
   }
 
   async write(group: GroupWrite): Promise<WriteResult> {
-    return toWriteResult(group, await this.#ask(describe(group), { do: "write", group }, NONE));
+    const inTransaction = this.#inTransaction;
+    return toWriteResult(
+      group,
+      await this.#ask(describe(group), { do: "write", group, inTransaction }, NONE),
+    );
   }
 
   async getMany(
@@ -100,7 +115,8 @@ export class SqliteConnection implements Connection {
   ): Promise<readonly StoredDocument[]> {
     throwIfAborted("The read", options.signal);
     const here = this.#inTransaction ? undefined : this.#here;
-    if (here === undefined) return this.#ask("The read", { do: "getMany", collection, ids }, options);
+    if (here === undefined || ids.length > MAX_GET_HERE)
+      return this.#ask("The read", { do: "getMany", collection, ids }, options);
     if (ids.length > 1) return this.#run(() => here.getMany(collection, ids));
     const found = this.#run(() => here.get(collection, ids[0]!));
     return found === undefined ? [] : [found];
@@ -176,11 +192,13 @@ export class SqliteConnection implements Connection {
 
   #startedWorker(): WorkerClient {
     if (this.#closed) throw new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite connection is closed");
-    if (this.#worker === undefined) {
-      this.#worker = new WorkerClient(this.#settings);
-      this.#worker.onLost = (error) => this.onLost?.(error);
-    }
-    return this.#worker;
+    return this.#worker ?? this.#adopt(new WorkerClient(this.#settings));
+  }
+
+  #adopt(worker: WorkerClient): WorkerClient {
+    worker.onLost = (error) => this.onLost?.(error);
+    this.#worker = worker;
+    return worker;
   }
 }
 

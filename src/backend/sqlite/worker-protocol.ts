@@ -5,18 +5,22 @@ import type { StreamChunk } from "./stream-chunk.ts";
 
 /** What a connection asks of its worker thread. One request at a time, answered in order. */
 export type WorkerRequest =
+  /** Opens the database and makes what FormDB needs in it. */
+  | { readonly do: "bootstrap"; readonly texts: readonly string[] }
   | {
       readonly do: "execute";
       readonly text: string;
       readonly values: readonly unknown[];
       readonly returnsRows: boolean;
       readonly keep: boolean;
+      /** Whether the connection has begun a transaction; the session refuses where it has not. */
+      readonly inTransaction: boolean;
     }
   | { readonly do: "iterate"; readonly text: string; readonly values: readonly unknown[] }
   /** The next chunk of the iteration that is open. */
   | { readonly do: "next" }
   | { readonly do: "endIteration" }
-  | { readonly do: "write"; readonly group: GroupWrite }
+  | { readonly do: "write"; readonly group: GroupWrite; readonly inTransaction: boolean }
   | { readonly do: "getMany"; readonly collection: string; readonly ids: readonly string[] }
   | { readonly do: "lookUpToken"; readonly token: string }
   | { readonly do: "pruneTokens"; readonly before: number }
@@ -28,6 +32,7 @@ export type WorkerRequest =
 
 /** What each request gives. */
 export interface WorkerResults {
+  bootstrap: null;
   execute: EngineResult & { readonly ms: number };
   iterate: null;
   next: StreamChunk;

@@ -24,9 +24,18 @@ port.on("message", (request: WorkerRequest) => {
 
 function answer(open: SqliteSession, request: WorkerRequest): unknown {
   switch (request.do) {
+    case "bootstrap":
+      open.bootstrap(request.texts);
+      return null;
     case "execute": {
       const start = performance.now();
-      const result = open.execute(request.text, request.values, request.returnsRows, request.keep);
+      const result = open.execute(
+        request.text,
+        request.values,
+        request.returnsRows,
+        request.keep,
+        request.inTransaction,
+      );
       return { ...result, ms: performance.now() - start };
     }
     case "iterate":
@@ -39,7 +48,7 @@ function answer(open: SqliteSession, request: WorkerRequest): unknown {
       iteration = undefined;
       return null;
     case "write":
-      return open.write(request.group);
+      return open.write(request.group, request.inTransaction);
     case "getMany":
       return open.getMany(request.collection, request.ids);
     case "lookUpToken":
