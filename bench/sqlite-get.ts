@@ -5,7 +5,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import knex from "knex";
 import { Kysely, SqliteDialect } from "kysely";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { compare, report } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { temporaryFile } from "./harness/temporary.ts";

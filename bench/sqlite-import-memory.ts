@@ -2,7 +2,7 @@
  * Memory while many documents are imported into a SQLite file: node --expose-gc bench/sqlite-import-memory.ts [count].
  * Prints the heap after a collection and the process's size at each tenth.
  */
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const count = Number(process.argv[2] ?? 5_000_000);

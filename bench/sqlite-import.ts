@@ -1,6 +1,6 @@
 /** Import into SQLite: `db.import` against a hand-written transaction with one prepared insert. */
 import Database from "better-sqlite3";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { compare, report } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { temporaryFile } from "./harness/temporary.ts";

@@ -1,6 +1,6 @@
 /** A hundred concurrent callers, each awaiting a single insert, against one transaction for each insert. */
 import Database from "better-sqlite3";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { compare, report } from "./harness/compare.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
