@@ -5,7 +5,7 @@ import type { Document } from "../base/document.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import type { QueryTimes, Reporter } from "./reporter.ts";
+import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** Ids that one read asks for at most. */
 export const MAX_GATHERED_IDS = 1_000;
@@ -27,6 +27,7 @@ export class DocumentReads {
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
   readonly #gather: boolean;
+  readonly #facts = new Map<string, QueryFacts>();
   readonly #waiting = new Map<string, Waiting[]>();
 
   constructor(connections: Connections, catalog: Catalog, reporter: Reporter, gather: boolean) {
@@ -38,10 +39,22 @@ export class DocumentReads {
 
   get(collection: string, id: string, options: CallOptions): Promise<Document | undefined> {
     return this.#reporter.report(
-      { operation: "get", collection, shape: `get ${collection}`, cacheHit: true },
+      this.#facts.get(collection) ?? this.#describe(collection),
       countOf,
       (times) => this.#get(collection, id, options, times),
     );
+  }
+
+  /** What is reported of a read, kept for the collections that there are: made each time, it would cost a hash of its text. */
+  #describe(collection: string): QueryFacts {
+    const facts: QueryFacts = Object.freeze({
+      operation: "get",
+      collection,
+      shape: `get ${collection}`,
+      cacheHit: true,
+    });
+    if (this.#catalog.has(collection)) this.#facts.set(collection, facts);
+    return facts;
   }
 
   /** As they are stored, for callers that compare. In no order; ids that are not there are missing. */

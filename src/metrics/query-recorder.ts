@@ -19,6 +19,10 @@ export class QueryRecorder {
   readonly #maxKept: number;
   readonly #byOperation: Map<string, Map<string, Map<string, QueryHandles>>> = new Map();
   #kept = 0;
+  #operation = "";
+  #collection = "";
+  #outcome = "";
+  #current: QueryHandles | undefined;
 
   constructor(counts: CounterFamily, durations: HistogramFamily, maxKept: number) {
     this.#counts = counts;
@@ -33,9 +37,16 @@ export class QueryRecorder {
     seconds: number,
     exemplar: ExemplarLabels | undefined,
   ): void {
-    const handles =
-      this.#byOperation.get(operation)?.get(collection)?.get(outcome) ??
-      this.#handles(operation, collection, outcome);
+    // Queries come in runs of one kind: comparing three names costs less than looking them up.
+    if (operation !== this.#operation || collection !== this.#collection || outcome !== this.#outcome) {
+      this.#current =
+        this.#byOperation.get(operation)?.get(collection)?.get(outcome) ??
+        this.#handles(operation, collection, outcome);
+      this.#operation = operation;
+      this.#collection = collection;
+      this.#outcome = outcome;
+    }
+    const handles = this.#current!;
     handles.count.inc(1);
     handles.duration.observe(seconds, exemplar);
   }
