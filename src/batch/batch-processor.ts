@@ -67,7 +67,11 @@ export class BatchProcessor {
     });
     this.#entrance = new Entrance(settings, ledger, this.#dispatcher);
     const { gate } = this.#entrance;
-    if (gate !== undefined) ledger.onSettled = (sequence) => gate.settle(sequence);
+    if (gate !== undefined) {
+      ledger.onSettled = (sequence) => gate.settle(sequence);
+      ledger.forget = (sequence) => gate.forget(sequence);
+      ledger.onFreed = () => this.#entrance.stepped();
+    }
   }
 
   /** Adds one document or many. Resolves when they are in the queue; see `Accepted` for who is refused. */
@@ -187,7 +191,7 @@ export class BatchProcessor {
   /**
    * Takes no more, delivers what it has, and ends. What is not delivered by the deadline comes back: as `undelivered`
    * where it is certainly not applied, as failures with the outcome `unknown` where it was under way. With a `spill`
-   * both stay in the journal for the next start and must not be queued again by hand.
+   * the former is out of the journal, and the latter stays there for the next start and must not be queued again by hand.
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });

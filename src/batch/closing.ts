@@ -51,11 +51,14 @@ async function giveUp(
     "FORMDB_CLOSED",
     `The write was not delivered within the ${deadlineMs} ms for closing`,
   );
+  const abandoned = gate?.abandon() ?? [];
+  // What the journal is just being given comes into the queue, or is refused.
+  await gate?.durable();
   ledger.undelivered = undelivered;
   const { unsent, unknown } = await dispatcher.giveUp(error);
-  for (const operation of [...unsent, ...(gate?.abandon() ?? [])]) {
-    undelivered.push(asUndelivered(operation));
-    ledger.giveBack(operation, error, "rejected");
+  for (const operation of [...unsent, ...abandoned]) {
+    operation.state = "settled";
+    ledger.settled(operation, undefined, error, "rejected");
   }
   const doubt = new FormDBError(
     "FORMDB_CLOSED",
@@ -65,4 +68,6 @@ async function giveUp(
   for (const operation of unknown) ledger.giveBack(operation, doubt, "unknown");
   ledger.undelivered = undefined;
   ledger.holding.refuseAll(error, (operation) => undelivered.push(asUndelivered(operation)));
+  // Whoever gets them back may queue them elsewhere.
+  await ledger.forgotten();
 }

@@ -19,6 +19,9 @@ export class JournalGate {
   readonly #journal: Journal;
   readonly #target: GateTarget;
   #sequence: number;
+  /** The highest sequence that the journal has taken. */
+  #appended: number;
+  #appending: Promise<void> | undefined;
   #arrived: Operation[] = [];
   #writing: Promise<void> | undefined;
   #settled: number[] = [];
@@ -28,6 +31,7 @@ export class JournalGate {
     this.#journal = journal;
     this.#target = target;
     this.#sequence = journal.lastSequence;
+    this.#appended = this.#sequence;
   }
 
   enter(operation: Operation): void {
@@ -41,26 +45,35 @@ export class JournalGate {
     await this.#writing;
   }
 
-  /** What has not been passed on. It is given up. */
+  /** What the journal has not been given yet. It is given up. */
   abandon(): Operation[] {
-    const left = this.#arrived;
+    const left = this.#arrived.filter(isNew);
     this.#arrived = [];
+    for (const operation of left) operation.sequence = 0;
     return left;
+  }
+
+  /** Forgets an operation that was not applied. No crash brings it back once this resolves. */
+  async forget(sequence: number): Promise<void> {
+    // It was taken back on its way into the journal.
+    if (sequence > this.#appended) await this.#appending?.catch(() => {});
+    if (sequence <= this.#appended) await this.#journal.forget([sequence]);
   }
 
   /** Forgets an operation, together with others of this tick. */
   settle(sequence: number): void {
     this.#settled.push(sequence);
-    if (!this.#settling) void this.#forget();
+    if (!this.#settling) void this.#settleAll();
   }
 
   async #write(): Promise<void> {
     await undefined;
     while (this.#arrived.length > 0) {
-      const operations = this.#arrived;
+      const operations = this.#arrived.filter(isNew);
       this.#arrived = [];
+      if (operations.length === 0) continue;
       try {
-        await this.#journal.append(
+        this.#appending = this.#journal.append(
           operations.map(({ sequence, kind, collection, id, json }) => ({
             sequence,
             kind,
@@ -69,7 +82,9 @@ export class JournalGate {
             json,
           })),
         );
-        for (const operation of operations) if (operation.state === "new") this.#target.pass(operation);
+        await this.#appending;
+        this.#appended = operations.at(-1)!.sequence;
+        for (const operation of operations.filter(isNew)) this.#target.pass(operation);
       } catch (cause) {
         const error = new FormDBError(
           "FORMDB_ENGINE",
@@ -78,14 +93,18 @@ export class JournalGate {
             cause,
           },
         );
-        for (const operation of operations)
-          if (operation.state === "new") this.#target.reject(operation, error);
+        for (const operation of operations.filter(isNew)) {
+          operation.sequence = 0;
+          this.#target.reject(operation, error);
+        }
+      } finally {
+        this.#appending = undefined;
       }
     }
     this.#writing = undefined;
   }
 
-  async #forget(): Promise<void> {
+  async #settleAll(): Promise<void> {
     this.#settling = true;
     await undefined;
     while (this.#settled.length > 0) {
@@ -100,4 +119,9 @@ export class JournalGate {
     }
     this.#settling = false;
   }
+}
+
+/** Whether nobody has taken it back. */
+function isNew({ state }: Operation): boolean {
+  return state === "new";
 }

@@ -1,4 +1,4 @@
-import type { FailureOutcome, FormDBError } from "../base/errors.ts";
+import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import type { Feeder } from "./feeder.ts";
 import type { OperationResult, UndeliveredOperation } from "./group.ts";
@@ -21,6 +21,11 @@ export class Ledger {
   failed = 0;
   /** While closing gives up: takes what comes back for no reason of its own. */
   undelivered: UndeliveredOperation[] | undefined;
+  /** Makes the journal forget an operation that was not applied, by its number there. */
+  forget: ((sequence: number) => Promise<void>) | undefined;
+  readonly #forgetting: Set<Promise<void>> = new Set();
+  /** Called when an operation's place came free later than its outcome was known. */
+  onFreed: (() => void) | undefined;
   /** Called with the journal's number of each operation that is settled. */
   onSettled: ((sequence: number) => void) | undefined;
   /** Called when nothing is held any more. */
@@ -50,19 +55,62 @@ export class Ledger {
     outcome: FailureOutcome | undefined,
   ): void {
     const { call, flush, kind } = operation;
-    this.holding.free(operation.bytes);
-    if (error === undefined) {
-      this.successful++;
-      this.#settings.observer.settled(kind, "applied");
-      call?.applied(operation, result?.found);
-      flush!.applied(operation);
-    } else {
-      if (this.undelivered !== undefined && outcome === "rejected" && notDelivered(error)) {
-        this.undelivered.push(asUndelivered(operation));
-      }
-      this.fail(operation, error, outcome!);
+    if (error !== undefined) {
+      this.#failed(operation, error, outcome!);
+      return;
     }
+    this.holding.free(operation.bytes);
+    this.successful++;
+    this.#settings.observer.settled(kind, "applied");
+    call?.applied(operation, result?.found);
+    flush!.applied(operation);
     this.onSettled?.(operation.sequence);
+  }
+
+  /** Resolves when the journal has forgotten all that was rejected, and their callers were told. */
+  async forgotten(): Promise<void> {
+    while (this.#forgetting.size > 0) await Promise.all(this.#forgetting);
+  }
+
+  #failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
+    let handedBack: UndeliveredOperation | undefined;
+    if (this.undelivered !== undefined && outcome === "rejected" && notDelivered(error)) {
+      handedBack = asUndelivered(operation);
+      this.undelivered.push(handedBack);
+    }
+    if (outcome === "rejected" && this.forget !== undefined && operation.sequence > 0) {
+      const told = this.#tellOnceForgotten(operation, error, handedBack);
+      this.#forgetting.add(told);
+      void told.then(() => this.#forgetting.delete(told));
+      return;
+    }
+    this.holding.free(operation.bytes);
+    this.fail(operation, error, outcome);
+    this.onSettled?.(operation.sequence);
+  }
+
+  /** Whoever is told that a write was rejected may rely on it: no crash from then on brings it back. */
+  async #tellOnceForgotten(
+    operation: Operation,
+    error: FormDBError,
+    handedBack: UndeliveredOperation | undefined,
+  ): Promise<void> {
+    const { undelivered } = this;
+    operation.state = "settled";
+    let failure: unknown;
+    try {
+      await this.forget!(operation.sequence);
+    } catch (cause) {
+      failure = cause ?? new Error("for no reason given");
+    }
+    this.holding.free(operation.bytes);
+    if (failure === undefined) this.fail(operation, error, "rejected");
+    else {
+      if (handedBack !== undefined) undelivered!.splice(undelivered!.indexOf(handedBack), 1);
+      this.fail(operation, notForgotten(error, failure), "unknown");
+      this.onSettled?.(operation.sequence);
+    }
+    this.onFreed?.();
   }
 
   /** Settles for the callers; in the journal, if there is one, the operation stays. */
@@ -92,6 +140,14 @@ export class Ledger {
     if (call === undefined) this.unclaimed.note(flush, error);
     flush.failed(feeder.nextFlushIndex(), id, error, "rejected", 0);
   }
+}
+
+function notForgotten(error: FormDBError, cause: unknown): FormDBError {
+  return new FormDBError(
+    error.code,
+    `${error.message}. The journal could not forget the write, so it may still be made after a crash: ${messageOf(cause)}`,
+    { cause: error, retryable: false, details: { outcome: "unknown" } },
+  );
 }
 
 /** Whether a rejection is due to the closing and not to the operation. */

@@ -30,6 +30,10 @@ class MemoryJournal implements Journal {
     for (const sequence of sequences) this.entries.delete(sequence);
   }
 
+  async forget(sequences: readonly number[]): Promise<void> {
+    await this.settle(sequences);
+  }
+
   async replay(): Promise<readonly JournalGroup[]> {
     const groups = new Map<string, { token: string | undefined; operations: JournalOperation[] }>();
     for (const [sequence, { operation, token }] of [...this.entries].sort(([a], [b]) => a - b)) {
