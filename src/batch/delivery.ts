@@ -1,4 +1,5 @@
 import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
+import { JOURNALLED_TOKEN_PREFIX } from "../base/journal.ts";
 import { uuidV4 } from "../base/uuid.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
@@ -38,7 +39,8 @@ export class Delivery {
   }
 
   parcel(operations: readonly Operation[]): Parcel {
-    const token = this.#settings.token ? uuidV4() : undefined;
+    const { token: wanted, spill } = this.#settings;
+    const token = wanted ? (spill === undefined ? "" : JOURNALLED_TOKEN_PREFIX) + uuidV4() : undefined;
     return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined };
   }
 

@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3";
+import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
 import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
@@ -119,8 +120,10 @@ export class SqliteSession {
     return row === undefined ? undefined : (JSON.parse(row[0]) as SessionWriteResult);
   }
 
+  /** Forgets tokens from before a time, in milliseconds since 1970; those of journals live for longer. */
   pruneTokens(before: number): void {
-    this.#prepare(rows.PRUNE_TOKENS, true).run(before);
+    const journalled = Math.min(before, Date.now() - JOURNALLED_TOKEN_LIFE_MS);
+    this.#prepare(rows.PRUNE_TOKENS, true).run(before, journalled);
   }
 
   begin(forWriting: boolean): void {

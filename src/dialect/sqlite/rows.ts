@@ -1,3 +1,4 @@
+import { JOURNALLED_TOKEN_PREFIX } from "../../base/journal.ts";
 import { quote } from "./quote.ts";
 
 /**
@@ -67,4 +68,7 @@ export function getRow(collection: string): string {
 
 export const STORE_TOKEN = `INSERT INTO formdb_batches (token, applied, created_at) VALUES (?, ?, ?)`;
 export const LOOK_UP_TOKEN = `SELECT applied FROM formdb_batches WHERE token = ?`;
-export const PRUNE_TOKENS = `DELETE FROM formdb_batches WHERE created_at < ?`;
+/** Values: milliseconds since 1970 before which tokens are old; the same for those of groups from a journal. */
+export const PRUNE_TOKENS =
+  `DELETE FROM formdb_batches WHERE created_at < ? ` +
+  `AND (created_at < ? OR token NOT GLOB '${JOURNALLED_TOKEN_PREFIX}*')`;
