@@ -1,3 +1,4 @@
+import { JOURNALLED_TOKEN_LIFE_MS, JOURNALLED_TOKEN_PREFIX } from "../../base/journal.ts";
 import type { MergeSpelling } from "./merge-patch.ts";
 import { quote } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
@@ -15,6 +16,11 @@ import type { EngineProfile } from "./profiles.ts";
  */
 export interface BatchStatements {
   insert(collection: string, withToken: boolean): string;
+  /**
+   * `$1` as above, `$2` the token: inserts all or, where one is refused or its id is taken, fails. Gives no rows.
+   * Only for engines that change two tables in one statement.
+   */
+  insertAll(collection: string): string;
   upsert(collection: string, withToken: boolean): string;
   /** `merge` was spelled for the target and the patch below. */
   update(collection: string, merge: MergeSpelling, withToken: boolean): string;
@@ -86,6 +92,11 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
     insert: (collection: string, withToken: boolean): string =>
       outcome([insertRows(collection, "DO NOTHING")], withToken),
 
+    insertAll: (collection: string): string =>
+      `WITH stored AS (INSERT INTO formdb_batches (token, applied, created_at) VALUES ($2::text, NULL, ${NOW_MS})) ` +
+      `INSERT INTO ${quote(collection)} (id, doc, version, updated_at) ` +
+      `SELECT e->>0, (e->1)${asStored}, 1, ${NOW_MS} FROM jsonb_array_elements($1::jsonb) AS e`,
+
     upsert: (collection: string, withToken: boolean): string =>
       outcome(
         [
@@ -142,6 +153,9 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
       `INSERT INTO formdb_batches AS b (token, applied, created_at) VALUES ($1, '${NOT_COMMITTED}', ${NOW_MS}) ` +
       "ON CONFLICT (token) DO UPDATE SET created_at = b.created_at RETURNING b.applied",
     replaceToken: `UPDATE formdb_batches SET applied = $2 WHERE token = $1 AND applied = '${NOT_COMMITTED}'`,
-    pruneTokens: `DELETE FROM formdb_batches WHERE created_at < ${NOW_MS} - $1::bigint`,
+    // Those of groups from a journal live for longer.
+    pruneTokens:
+      `DELETE FROM formdb_batches WHERE created_at < ${NOW_MS} - $1::bigint AND ` +
+      `(created_at < ${NOW_MS} - ${JOURNALLED_TOKEN_LIFE_MS}::bigint OR token NOT LIKE '${JOURNALLED_TOKEN_PREFIX}%')`,
   });
 }

@@ -249,6 +249,19 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
       await other.pruneTokens(60_000);
       expect(await other.lookUpToken(insert)).toBeUndefined();
     });
+
+    test("forgets the tokens of a journal's groups only after a month", async () => {
+      const insert = group("insert", { a: { n: 1 } }, "spill:token-1");
+      await other.write(insert);
+      const age = async (ms: number): Promise<void> => {
+        await other.execute(change(`UPDATE formdb_batches SET created_at = created_at - ${ms}`), []);
+        await other.pruneTokens(60_000);
+      };
+      await age(29 * 24 * 60 * 60 * 1_000);
+      expect(await other.lookUpToken(insert)).toBeDefined();
+      await age(2 * 24 * 60 * 60 * 1_000);
+      expect(await other.lookUpToken(insert)).toBeUndefined();
+    });
   });
 
   test("waits for a try that is still on its way, and then reports what that one did", async () => {
