@@ -71,10 +71,13 @@ export class Connections {
     return this.#lend(role, connection, work);
   }
 
-  /** The same for a reader, if one is idle; undefined if the call would have to wait. */
+  /** The same for a reader, if one is idle; undefined if the call would have to wait, or to ask a replica how fresh it is. */
   tryRead<T>(work: (connection: Connection) => Promise<T>): Promise<T> | undefined {
     const connection = this.read.tryAcquire();
-    return connection === undefined ? undefined : this.#lend("read", connection, work);
+    if (connection === undefined) return undefined;
+    if (connection.isFresh === undefined) return this.#lend("read", connection, work);
+    this.read.release(connection);
+    return undefined;
   }
 
   async #lend<T>(

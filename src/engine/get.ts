@@ -27,6 +27,8 @@ export class DocumentReads {
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
   readonly #gather: boolean;
+  #lastWasAlone = false;
+  #underWay = 0;
   readonly #facts = new Map<string, QueryFacts>();
   readonly #waiting = new Map<string, Waiting[]>();
 
@@ -71,19 +73,34 @@ export class DocumentReads {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const { clock } = this.#reporter;
     const start = clock.now();
-    const alone = this.#gather
-      ? undefined
-      : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
+    const alone =
+      this.#gather && !this.#callerIsAlone
+        ? undefined
+        : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
     const found =
       alone === undefined
         ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
-        : (await alone)[0];
+        : (await this.#counted(alone))[0];
     const received = clock.now();
     times.databaseMs = received - start - times.waitMs;
     if (found === undefined) return undefined;
     const document = parseDocument(found.id, found.json);
     times.decodeMs = clock.now() - received;
     return document;
+  }
+
+  /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
+  get #callerIsAlone(): boolean {
+    return this.#lastWasAlone && this.#underWay === 0;
+  }
+
+  async #counted<T>(read: Promise<T>): Promise<T> {
+    this.#underWay++;
+    try {
+      return await read;
+    } finally {
+      this.#underWay--;
+    }
   }
 
   #gathered(collection: string, id: string, times: QueryTimes): Promise<StoredDocument | undefined> {
@@ -102,20 +119,20 @@ export class DocumentReads {
 
   #send(collection: string, waiting: readonly Waiting[]): void {
     if (this.#waiting.get(collection) === waiting) this.#waiting.delete(collection);
+    this.#lastWasAlone = waiting.length === 1;
     const { clock } = this.#reporter;
     const asked = clock.now();
-    this.#connections
-      .use("read", {}, (connection: Connection) => {
-        const waitMs = clock.now() - asked;
-        for (const { times } of waiting) times.waitMs = waitMs;
-        return connection.getMany(collection, idsOf(waiting));
-      })
-      .then(
-        (found) => settle(waiting, found),
-        (error: unknown) => {
-          for (const { reject } of waiting) reject(error);
-        },
-      );
+    const read = this.#connections.use("read", {}, (connection: Connection) => {
+      const waitMs = clock.now() - asked;
+      for (const { times } of waiting) times.waitMs = waitMs;
+      return connection.getMany(collection, idsOf(waiting));
+    });
+    this.#counted(read).then(
+      (found) => settle(waiting, found),
+      (error: unknown) => {
+        for (const { reject } of waiting) reject(error);
+      },
+    );
   }
 }
 

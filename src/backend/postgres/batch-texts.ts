@@ -36,6 +36,10 @@ export class BatchTexts {
     return this.#get(`get one ${collection}`, () => this.#batch.getOne(collection));
   }
 
+  insertAll(collection: string): EngineStatement {
+    return this.#get(`insert all ${collection}`, () => this.#batch.insertAll(collection), false);
+  }
+
   /** The text before the rows of a `COPY`. */
   copy(collection: string): string {
     return this.#batch.copy(collection);
@@ -59,10 +63,10 @@ export class BatchTexts {
     );
   }
 
-  #get(key: string, make: () => string): EngineStatement {
+  #get(key: string, make: () => string, returnsRows = true): EngineStatement {
     let statement = this.#made.get(key);
     if (statement === undefined) {
-      statement = statementOf(make());
+      statement = statementOf(make(), { returnsRows });
       this.#made.set(key, statement);
       if (this.#made.size > MAX_TEXTS) this.#made.delete(this.#made.keys().next().value!);
     }

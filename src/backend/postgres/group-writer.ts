@@ -20,8 +20,8 @@ export interface WriteRunner {
 
 /** Fewer documents are inserted faster by a statement than by the four round trips of a `COPY`. */
 const MIN_COPY_ROWS = 500;
-/** After a document was refused, which ends a whole `COPY`, so many groups go without. */
-const GROUPS_WITHOUT_COPY = 16;
+/** After a document was refused, which ends a whole group, so many groups go by the statement that knows one from the other. */
+const GROUPS_ONE_BY_ONE = 16;
 
 const ALL_APPLIED: WriteResult = Object.freeze({ missing: Object.freeze([]), rejected: Object.freeze([]) });
 
@@ -33,7 +33,7 @@ const ALL_APPLIED: WriteResult = Object.freeze({ missing: Object.freeze([]), rej
 export class GroupWriter {
   readonly #runner: WriteRunner;
   readonly #texts: BatchTexts;
-  #groupsWithoutCopy = 0;
+  #groupsOneByOne = 0;
 
   constructor(runner: WriteRunner, texts: BatchTexts) {
     this.#runner = runner;
@@ -44,7 +44,7 @@ export class GroupWriter {
     const { token } = group;
     if (this.#runner.inTransaction || token === undefined) return await this.#writeRows(group, token);
     try {
-      if (this.#canCopy(group) && (await this.#copy(group, token))) return ALL_APPLIED;
+      if (this.#mayGoWhole(group) && (await this.#insertWhole(group, token))) return ALL_APPLIED;
       return this.#texts.profile.changesInWith
         ? await this.#writeRows(group, token)
         : await this.#writeBoth(group, token, this.#texts.storeToken);
@@ -96,27 +96,34 @@ export class GroupWriter {
     });
   }
 
-  #canCopy({ kind, ids }: GroupWrite): boolean {
-    if (kind !== "insert" || ids.length < MIN_COPY_ROWS || !this.#texts.profile.copy) return false;
-    if (this.#groupsWithoutCopy === 0) return true;
-    this.#groupsWithoutCopy--;
+  /** Inserts whose ids are all new, as nearly all are, need not be told apart: that is worth trying first. */
+  #mayGoWhole({ kind, ids }: GroupWrite): boolean {
+    const { copy, changesInWith } = this.#texts.profile;
+    if (kind !== "insert" || !(changesInWith || (copy && ids.length >= MIN_COPY_ROWS))) return false;
+    if (this.#groupsOneByOne === 0) return true;
+    this.#groupsOneByOne--;
     return false;
   }
 
   /** False where the engine refused a document, and so all of them. */
-  async #copy({ collection, ids, json }: GroupWrite, token: string): Promise<boolean> {
+  async #insertWhole(group: GroupWrite, token: string): Promise<boolean> {
     try {
-      await this.#transaction(async () => {
-        // The token is first: it gives the transaction's time, which COPY can't ask for.
-        const { rows } = await this.#runner.runWrite(this.#texts.storeToken, [token, null]);
-        await this.#runner.runCopy(this.#texts.copy(collection), encodeRows(ids, json, rows[0]![0]));
-      });
+      if (this.#texts.profile.copy && group.ids.length >= MIN_COPY_ROWS) await this.#copy(group, token);
+      else await this.#runner.runWrite(this.#texts.insertAll(group.collection), [encodeGroup(group), token]);
       return true;
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#groupsWithoutCopy = GROUPS_WITHOUT_COPY;
+      this.#groupsOneByOne = GROUPS_ONE_BY_ONE;
       return false;
     }
+  }
+
+  #copy({ collection, ids, json }: GroupWrite, token: string): Promise<void> {
+    return this.#transaction(async () => {
+      // The token is first: it gives the transaction's time, which COPY can't ask for.
+      const { rows } = await this.#runner.runWrite(this.#texts.storeToken, [token, null]);
+      await this.#runner.runCopy(this.#texts.copy(collection), encodeRows(ids, json, rows[0]![0]));
+    });
   }
 
   async #transaction<T>(work: () => Promise<T>): Promise<T> {
