@@ -13,7 +13,7 @@ export const LONG_RUN_MS = 2;
 /** Short runs in a row before a statement comes to the caller's thread for the first time. */
 export const TRIAL_RUNS = 8;
 /** The longest trial: one whose time depends on its values stays on the worker nearly always. */
-export const MAX_TRIAL_RUNS = 65_536;
+const MAX_TRIAL_RUNS = 65_536;
 /** Statements that are remembered; beyond that the oldest is forgotten. */
 const MAX_STATEMENTS = 1_000;
 

@@ -69,6 +69,6 @@ export function getRow(collection: string): string {
 export const STORE_TOKEN = `INSERT INTO formdb_batches (token, applied, created_at) VALUES (?, ?, ?)`;
 export const LOOK_UP_TOKEN = `SELECT applied FROM formdb_batches WHERE token = ?`;
 /** Values: milliseconds since 1970 before which tokens are old; the same for those of groups from a journal. */
-export const PRUNE_TOKENS =
+export const PRUNE_TOKENS: string =
   `DELETE FROM formdb_batches WHERE created_at < ? ` +
   `AND (created_at < ? OR token NOT GLOB '${JOURNALLED_TOKEN_PREFIX}*')`;

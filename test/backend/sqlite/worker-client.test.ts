@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it, vi } from "vitest";
 import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
 
 const settings = { file: ":memory:", readOnly: false, durability: "normal", busyTimeoutMs: 0 } as const;
@@ -18,6 +19,24 @@ describe("a worker with a SQLite session", () => {
     await expect(execute([() => 1])).rejects.toThrow("could not be cloned");
     expect((await execute([1])).rows).toEqual([[1]]);
     expect((await execute([2])).rows).toEqual([[2]]);
+    await client.terminate();
+  });
+
+  it("is lost when an answer can't be read, since the next one would go to the wrong request", async () => {
+    const made = vi.spyOn(Worker.prototype, "unref");
+    const client = new WorkerClient(settings);
+    const worker = made.mock.contexts[0] as Worker;
+    made.mockRestore();
+    const lost = vi.fn();
+    client.onLost = lost;
+    const first = client.request("The ping", { do: "ping" });
+    const second = client.request("The ping", { do: "ping" });
+    worker.emit("messageerror", new Error("unreadable"));
+    const expected = { code: "FORMDB_CONNECTION_LOST", outcome: "unknown" };
+    await expect(first).rejects.toMatchObject(expected);
+    await expect(second).rejects.toMatchObject(expected);
+    expect(client.usable).toBe(false);
+    expect(lost).toHaveBeenCalledTimes(1);
     await client.terminate();
   });
 });
