@@ -123,6 +123,13 @@ export class Catalog {
     this.#changed(collection);
   }
 
+  /** A table that is gone was dropped by another process. Says whether that is what the error tells. */
+  noticeMissing(error: unknown, collection: string): boolean {
+    const missing = error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION";
+    if (missing) this.forget(collection);
+    return missing;
+  }
+
   async indexes(collection?: string): Promise<readonly IndexDefinition[]> {
     const rows = await this.#list(this.#ddl.listIndexes);
     const all = rows.map(([owner, name, paths, unique]) => ({

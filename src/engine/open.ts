@@ -34,7 +34,7 @@ import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
 import { Reporter } from "./reporter.ts";
 import { Schema } from "./schema.ts";
-import { TOKEN_LIFE_MS, TOKEN_LIFE_WITH_SPILL_MS, TokenPruner } from "./token-pruner.ts";
+import { TokenPruner } from "./token-pruner.ts";
 import { Transactions } from "./transaction.ts";
 import { Writer } from "./write.ts";
 
@@ -162,12 +162,7 @@ async function assembleParts(
   });
   await catalog.refresh();
   if (journal !== undefined) await batch.replay();
-  const pruner = new TokenPruner(
-    connections,
-    clock,
-    journal === undefined ? TOKEN_LIFE_MS : TOKEN_LIFE_WITH_SPILL_MS,
-    (error) => reporter.failed(error),
-  );
+  const pruner = new TokenPruner(connections, clock, (error) => reporter.failed(error));
   const detachers = [
     metrics.observePool("main", () => connections.read.stats()),
     metrics.observeCache(() => cache.stats()),

@@ -62,7 +62,7 @@ export class Reader {
             plan.statement?.name,
           );
         } catch (error) {
-          this.#noticeMissing(error, collection);
+          this.#catalog.noticeMissing(error, collection);
           throw error;
         }
       },
@@ -107,7 +107,7 @@ export class Reader {
         }
       }
     } catch (error) {
-      this.#noticeMissing(error, collection);
+      this.#catalog.noticeMissing(error, collection);
       query.fail(error);
       throw error;
     } finally {
@@ -187,11 +187,6 @@ export class Reader {
     for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
     times.decodeMs = clock.now() - received;
     return { rows: decoded, rowCount };
-  }
-
-  #noticeMissing(error: unknown, collection: string): void {
-    if (error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION")
-      this.#catalog.forget(collection);
   }
 }
 

@@ -1,10 +1,8 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Connections } from "./connections.ts";
 
-/** Tokens live at least so long; an unknown commit is looked up within seconds. */
-export const TOKEN_LIFE_MS: number = 60 * 60 * 1_000;
-/** With a spill: a token must outlive whatever the journal may still hold when a crashed service comes back. */
-export const TOKEN_LIFE_WITH_SPILL_MS: number = 30 * 24 * 60 * 60 * 1_000;
+/** Tokens live at least so long; an unknown commit is looked up within seconds. Those of a journal are spared for longer. */
+const TOKEN_LIFE_MS = 60 * 60 * 1_000;
 /** How often old tokens are deleted. */
 const PRUNE_EVERY_MS = 10 * 60 * 1_000;
 
@@ -12,15 +10,13 @@ const PRUNE_EVERY_MS = 10 * 60 * 1_000;
 export class TokenPruner {
   readonly #connections: Connections;
   readonly #clock: Clock;
-  readonly #lifeMs: number;
   readonly #failed: (error: unknown) => void;
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(connections: Connections, clock: Clock, lifeMs: number, failed: (error: unknown) => void) {
+  constructor(connections: Connections, clock: Clock, failed: (error: unknown) => void) {
     this.#connections = connections;
     this.#clock = clock;
-    this.#lifeMs = lifeMs;
     this.#failed = failed;
     this.#schedule();
   }
@@ -37,7 +33,7 @@ export class TokenPruner {
 
   async #prune(): Promise<void> {
     try {
-      await this.#connections.use("write", {}, (connection) => connection.pruneTokens(this.#lifeMs));
+      await this.#connections.use("write", {}, (connection) => connection.pruneTokens(TOKEN_LIFE_MS));
     } catch (error) {
       // Old tokens do no harm; the next turn tries again.
       this.#failed(error);

@@ -37,7 +37,7 @@ export class Writer {
     try {
       return await this.#send(group);
     } catch (error) {
-      if (!this.noticeMissing(error, collection)) throw error;
+      if (!this.#catalog.noticeMissing(error, collection)) throw error;
     }
     // Another process has dropped it. Nothing was written; what may make a collection makes it again.
     await this.ensureCollection(kind, collection);
@@ -90,13 +90,6 @@ export class Writer {
   /** Notes collections that a committed transaction has made. */
   created(collections: Iterable<string>): void {
     this.#catalog.created(collections);
-  }
-
-  /** A table that is gone was dropped by another process. Says whether that is what the error tells. */
-  noticeMissing(error: unknown, collection: string): boolean {
-    const missing = error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION";
-    if (missing) this.#catalog.forget(collection);
-    return missing;
   }
 }
 

@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { open } from "../../src/engine/open.ts";
+import { killedAfter } from "../support/killed-process.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 
 /** How often the writer is killed; a soak sets more. */
@@ -16,33 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL("./acknowledged-writer.ts", import.meta.url));
 
-/** Runs the writer until it has acknowledged so many writes, then kills it. Gives what it had acknowledged. */
-function killedAfter(url: string, firstId: number, acknowledged: number): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, url, String(firstId)], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (data: Buffer) => {
-      output += data.toString();
-      if (output.split("\n").length > acknowledged) child.kill("SIGKILL");
-    });
-    child.stderr.on("data", (data: Buffer) => {
-      errors += data.toString();
-    });
-    child.on("close", (_code, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the writer ended by itself: ${errors}`));
-      // The last line may be cut in the middle by the kill.
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
 async function checkKills(url: string): Promise<void> {
   const acknowledged: string[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
-    acknowledged.push(...(await killedAfter(url, kill * 1_000_000, 50 + kill * 37)));
+    acknowledged.push(...(await killedAfter(program, [url, String(kill * 1_000_000)], 50 + kill * 37)));
   }
   const db = await open(url);
   const { rows } = await db.query("SELECT id FROM acknowledged");

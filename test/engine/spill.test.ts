@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { open } from "../../src/engine/open.ts";
+import { killedAfter } from "../support/killed-process.ts";
 
 /** How often the writer is killed; a soak sets more. */
 const KILLS = Number(process.env.FORMDB_KILLS ?? 5);
@@ -15,32 +15,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL("./spilling-writer.ts", import.meta.url));
 
-function killedAfter(args: readonly string[], accepted: number): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (data: Buffer) => {
-      output += data.toString();
-      if (output.split("\n").length > accepted) child.kill("SIGKILL");
-    });
-    child.stderr.on("data", (data: Buffer) => {
-      errors += data.toString();
-    });
-    child.on("close", (_code, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the writer ended by itself: ${errors}`));
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
 describe("a database with a journal", () => {
   it("writes what was accepted before a crash, each operation once", async () => {
     const url = `sqlite:${join(folder, "app.db")}`;
     const journal = join(folder, "app.journal");
     const accepted: string[] = [];
     for (let kill = 0; kill < KILLS; kill++) {
-      accepted.push(...(await killedAfter([url, journal, String(kill * 1_000_000)], 100 + kill * 61)));
+      accepted.push(
+        ...(await killedAfter(program, [url, journal, String(kill * 1_000_000)], 100 + kill * 61)),
+      );
     }
     const db = await open(url, { spill: journal });
     const { failed, errors } = await db.flush();
