@@ -116,6 +116,9 @@ type AnyMethod = (...values: any[]) => void;
 
 const ignore: AnyMethod = () => {};
 
+/** For which events an observer made here was made. */
+const guardedFor = new WeakMap<object, readonly string[]>();
+
 /**
  * One observer from none, one or several: it has every method of `names`, doing nothing where nobody
  * listens, and what a listener throws goes no further than here.
@@ -124,6 +127,10 @@ export function guardObservers<T extends object>(
   names: readonly (keyof T & string)[],
   observers: readonly (T | undefined)[],
 ): Required<T> {
+  // A part guards what it is given; what was guarded for these events already needs no second one.
+  const [only] = observers;
+  if (observers.length === 1 && only !== undefined && guardedFor.get(only) === names)
+    return only as Required<T>;
   const guarded: Record<string, AnyMethod> = {};
   for (const name of names) {
     const listeners: AnyMethod[] = [];
@@ -133,6 +140,7 @@ export function guardObservers<T extends object>(
     }
     guarded[name] = listeners.length === 0 ? ignore : guard(listeners);
   }
+  guardedFor.set(guarded, names);
   return guarded as Required<T>;
 }
 
