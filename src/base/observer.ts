@@ -119,6 +119,18 @@ const ignore: AnyMethod = () => {};
 /** For which events an observer made here was made. */
 const guardedFor = new WeakMap<object, readonly string[]>();
 
+/** Observers that need no guard. */
+const vouchedFor = new WeakSet<object>();
+
+/**
+ * Says of an observer that its methods never throw, whatever values of their types they are given, and do without `this`: they are then
+ * called as they are. A guard is one function for all events, which an engine can't compile into its callers.
+ */
+export function vouchFor<T extends object>(observer: T): T {
+  vouchedFor.add(observer);
+  return observer;
+}
+
 /**
  * One observer from none, one or several: it has every method of `names`, doing nothing where nobody
  * listens, and what a listener throws goes no further than here.
@@ -136,28 +148,29 @@ export function guardObservers<T extends object>(
     const listeners: AnyMethod[] = [];
     for (const observer of observers) {
       const method = observer?.[name];
-      if (typeof method === "function") listeners.push(method.bind(observer) as AnyMethod);
+      if (typeof method !== "function") continue;
+      listeners.push(vouchedFor.has(observer!) ? (method as AnyMethod) : guard(method.bind(observer)));
     }
-    guarded[name] = listeners.length === 0 ? ignore : guard(listeners);
+    guarded[name] = together(listeners);
   }
   guardedFor.set(guarded, names);
   return guarded as Required<T>;
 }
 
-function guard(listeners: readonly AnyMethod[]): AnyMethod {
-  if (listeners.length === 1) {
-    const only = listeners[0]!;
-    return (...values) => {
-      try {
-        only(...values);
-      } catch {
-        // A listener's failure is its own.
-      }
-    };
-  }
-  const guards = listeners.map((listener) => guard([listener]));
+function guard(listener: AnyMethod): AnyMethod {
   return (...values) => {
-    for (const call of guards) call(...values);
+    try {
+      listener(...values);
+    } catch {
+      // A listener's failure is its own.
+    }
+  };
+}
+
+function together(listeners: readonly AnyMethod[]): AnyMethod {
+  if (listeners.length <= 1) return listeners[0] ?? ignore;
+  return (...values) => {
+    for (const call of listeners) call(...values);
   };
 }
 

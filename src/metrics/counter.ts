@@ -34,6 +34,7 @@ export class Counter implements Series {
   }
 
   get value(): number {
+    this.#context.backlog.settle();
     return this.#values[this.#slot]!;
   }
 

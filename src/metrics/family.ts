@@ -29,10 +29,9 @@ export abstract class Family<S extends Series> {
   readonly type: MetricType;
   readonly definition: MetricDefinition;
   readonly labelNames: readonly string[];
-  /** In the order in which they came. */
-  readonly series: S[] = [];
   protected readonly context: StoreContext;
   readonly #options: FamilyOptions;
+  readonly #series: S[] = [];
   readonly #known: readonly (ReadonlySet<string> | undefined)[];
   readonly #root: Map<unknown, unknown> = new Map();
   #unlabelled: S | undefined;
@@ -72,6 +71,12 @@ export abstract class Family<S extends Series> {
       if (node === undefined) return this.#resolve(values);
     }
     return node as S;
+  }
+
+  /** In the order in which they came. */
+  get series(): readonly S[] {
+    this.context.backlog.settle();
+    return this.#series;
   }
 
   /** The only series of a metric without labels. */
@@ -149,7 +154,7 @@ export abstract class Family<S extends Series> {
       [...Object.values(constLabels), ...set],
     );
     const series = this.make(set, text);
-    this.series.push(series);
+    this.#series.push(series);
     let node = this.#root;
     for (const [i, value] of set.entries()) {
       if (i === set.length - 1) {

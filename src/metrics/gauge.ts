@@ -5,6 +5,7 @@ export class Gauge implements Series {
   readonly labelValues: readonly string[];
   readonly text: string;
   readonly createdMs: number;
+  readonly #context: StoreContext;
   readonly #values: Float64Array;
   readonly #slot: number;
   #read: (() => number) | undefined = undefined;
@@ -14,6 +15,7 @@ export class Gauge implements Series {
     this.labelValues = labelValues;
     this.text = text;
     this.createdMs = context.wallTime();
+    this.#context = context;
     const { values, slot } = context.cells.take(1);
     this.#values = values;
     this.#slot = slot;
@@ -45,6 +47,7 @@ export class Gauge implements Series {
   }
 
   get value(): number {
+    this.#context.backlog.settle();
     return this.#values[this.#slot]!;
   }
 

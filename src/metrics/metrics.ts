@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { CacheMissReason } from "../base/observer.ts";
 import { boolean, checkOptions, configError, integer, object, show } from "../base/options.ts";
+import type { Backlog } from "./backlog.ts";
 import { checkBounds } from "./bucket-index.ts";
 import { CATALOGUE, DURATION_BUCKETS, type MetricDefinition, type QueryOutcome } from "./catalogue.ts";
 import type { Counter } from "./counter.ts";
@@ -140,7 +141,9 @@ export class Metrics implements CatalogueHost {
     this.#total.inc(1);
     if (latencyMs >= 0 && latencyMs < Infinity) this.#latency.set(latencyMs);
     const exemplar = this.#exemplarSource === undefined ? undefined : this.#exemplar();
-    this.#queries.record(operation, collection, outcome, latencyMs / 1_000, exemplar);
+    const { count, duration } = this.#queries.seriesOf(operation, collection, outcome);
+    count.inc(1);
+    duration.observe(latencyMs / 1_000, exemplar);
   }
 
   recordCacheHit(): void {
@@ -209,6 +212,16 @@ export class Metrics implements CatalogueHost {
   /** A histogram of the catalogue. */
   histogramOf(name: string): HistogramFamily {
     return this.#catalogued(name, "histogram") as HistogramFamily;
+  }
+
+  /** What was recorded and is not counted yet: settled before anything is read. */
+  get backlog(): Backlog {
+    return this.#registry.backlog;
+  }
+
+  /** Whether queries have exemplars. */
+  get hasExemplars(): boolean {
+    return this.#exemplarSource !== undefined;
   }
 
   /** Has `collector` called before every export, to set gauges. Returns what ends that. */

@@ -15,8 +15,13 @@ export class Peak {
     this.#since = now;
   }
 
-  move(by: number): void {
-    this.level = Math.max(0, this.level + by);
+  up(): void {
+    this.level++;
+  }
+
+  /** Never below zero: what is counted may have begun before the counting. */
+  down(): void {
+    if (this.level > 0) this.level--;
   }
 
   /** Takes the present level into account. */

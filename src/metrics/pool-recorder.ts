@@ -1,4 +1,4 @@
-import type { PoolObserver } from "../base/observer.ts";
+import { type PoolObserver, vouchFor } from "../base/observer.ts";
 import type { Counter } from "./counter.ts";
 import type { CounterFamily } from "./instruments.ts";
 import type { Metrics } from "./metrics.ts";
@@ -26,12 +26,12 @@ export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObser
   const failed = byReason(metrics.counterOf("pool_acquire_failures_total"), pool);
 
   const waited = (waitMs: number): void => {
-    // Most callers get their connection at once: only one that had to wait tells how many did.
+    // Most callers get their connection at once and never wait: how many wait is told by one who did, before it ends.
     if (waitMs > 0) waiting.mark();
-    waiting.move(-1);
+    waiting.down();
     wait.observe(waitMs / 1_000);
   };
-  return {
+  return vouchFor({
     poolCreated: () => paused.set(0),
     resumed: () => paused.set(0),
     paused: () => paused.set(1),
@@ -43,14 +43,10 @@ export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObser
       connect.observe(ms / 1_000);
     },
     connectionClosed: (_id, reason) => closed(reason).inc(1),
-    acquireStarted: () => {
-      // Whoever has not been served by now is waiting.
-      waiting.mark();
-      waiting.move(1);
-    },
+    acquireStarted: () => waiting.up(),
     acquired: (_id, waitMs) => {
       waited(waitMs);
-      inUse.move(1);
+      inUse.up();
       inUse.mark();
     },
     acquireFailed: (reason, waitMs) => {
@@ -58,10 +54,10 @@ export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObser
       failed(reason).inc(1);
     },
     released: (_id, heldMs) => {
-      inUse.move(-1);
+      inUse.down();
       hold.observe(heldMs / 1_000);
     },
-  };
+  });
 }
 
 function byReason(family: CounterFamily, pool: string): (reason: string) => Counter {

@@ -1,28 +1,28 @@
 import type { QueryOutcome } from "./catalogue.ts";
 import type { Counter } from "./counter.ts";
-import type { ExemplarLabels } from "./exemplar.ts";
 import type { Histogram } from "./histogram.ts";
 import type { CounterFamily, HistogramFamily } from "./instruments.ts";
 
-interface QueryHandles {
+/** What queries of one operation, collection and outcome are counted in. */
+export interface QuerySeries {
   readonly count: Counter;
   readonly duration: Histogram;
 }
 
 /**
- * Bound handles by operation, collection and outcome, so that recording a query is three look-ups in small
- * maps and a few adds. Keeps as many as the histogram keeps label sets.
+ * Bound handles by operation, collection and outcome, so that finding those of a query is three look-ups in small
+ * maps. Keeps as many as the histogram keeps label sets.
  */
 export class QueryRecorder {
   readonly #counts: CounterFamily;
   readonly #durations: HistogramFamily;
   readonly #maxKept: number;
-  readonly #byOperation: Map<string, Map<string, Map<string, QueryHandles>>> = new Map();
+  readonly #byOperation: Map<string, Map<string, Map<string, QuerySeries>>> = new Map();
   #kept = 0;
   #operation = "";
   #collection = "";
   #outcome = "";
-  #current: QueryHandles | undefined;
+  #current: QuerySeries | undefined;
 
   constructor(counts: CounterFamily, durations: HistogramFamily, maxKept: number) {
     this.#counts = counts;
@@ -30,29 +30,21 @@ export class QueryRecorder {
     this.#maxKept = maxKept;
   }
 
-  record(
-    operation: string,
-    collection: string,
-    outcome: QueryOutcome,
-    seconds: number,
-    exemplar: ExemplarLabels | undefined,
-  ): void {
+  seriesOf(operation: string, collection: string, outcome: QueryOutcome): QuerySeries {
     // Queries come in runs of one kind: comparing three names costs less than looking them up.
     if (operation !== this.#operation || collection !== this.#collection || outcome !== this.#outcome) {
       this.#current =
         this.#byOperation.get(operation)?.get(collection)?.get(outcome) ??
-        this.#handles(operation, collection, outcome);
+        this.#make(operation, collection, outcome);
       this.#operation = operation;
       this.#collection = collection;
       this.#outcome = outcome;
     }
-    const handles = this.#current!;
-    handles.count.inc(1);
-    handles.duration.observe(seconds, exemplar);
+    return this.#current!;
   }
 
-  #handles(operation: string, collection: string, outcome: string): QueryHandles {
-    const handles = {
+  #make(operation: string, collection: string, outcome: string): QuerySeries {
+    const series = {
       count: this.#counts.labels({ operation, outcome }),
       duration: this.#durations.labels({ operation, collection, outcome }),
     };
@@ -60,9 +52,9 @@ export class QueryRecorder {
     if (this.#kept < this.#maxKept) {
       this.#kept++;
       const byCollection = childOf(this.#byOperation, operation);
-      childOf(byCollection, collection).set(outcome, handles);
+      childOf(byCollection, collection).set(outcome, series);
     }
-    return handles;
+    return series;
   }
 }
 

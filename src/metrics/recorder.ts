@@ -1,9 +1,16 @@
-import type { BatchObserver, CacheObserver, Observer, QueryObserver } from "../base/observer.ts";
-import type { QueryOutcome } from "./catalogue.ts";
+import {
+  type BatchObserver,
+  type CacheObserver,
+  type Observer,
+  type QueryObserver,
+  vouchFor,
+} from "../base/observer.ts";
 import type { Counter } from "./counter.ts";
+import { EndedQueries } from "./ended-queries.ts";
 import type { CounterFamily } from "./instruments.ts";
 import type { Metrics } from "./metrics.ts";
 import { poolRecorder } from "./pool-recorder.ts";
+
 import type { SlowLog } from "./slow-log.ts";
 import type { TopStatements } from "./top-statements.ts";
 
@@ -21,7 +28,7 @@ export interface RecorderOptions {
  * records it allocates nothing. Of several pools each needs a recorder's pool methods of its own: `poolRecorder`.
  */
 export function recorder(metrics: Metrics, options: RecorderOptions = {}): Required<Observer> {
-  return Object.freeze({
+  return vouchFor({
     ...cacheRecorder(metrics),
     ...poolRecorder(metrics, options.pool ?? "main"),
     ...batchRecorder(metrics),
@@ -82,16 +89,11 @@ export function queryRecorder(
   metrics: Metrics,
   { statements, slowLog }: RecorderOptions = {},
 ): Required<QueryObserver> {
-  const phases = metrics.histogramOf("query_phase_duration_seconds");
-  const poolWait = phases.labels({ phase: "pool_wait" });
-  const database = phases.labels({ phase: "database" });
-  const decode = phases.labels({ phase: "decode" });
-  const rest = phases.labels({ phase: "other" });
-  const rowCounts = metrics.histogramOf("query_rows");
-  const rowsBy = memo((operation) => rowCounts.labels({ operation }));
+  const ended = new EndedQueries(metrics, statements);
   const inFlight = metrics.gaugeOf("queries_in_flight").labels();
   const slow = metrics.counterOf("slow_queries_total").labels();
   const suppressed = metrics.counterOf("slow_queries_suppressed_total").labels();
+  const slowMs = slowLog?.thresholdMs ?? Infinity;
   return {
     queryStarted: () => inFlight.inc(1),
     queryFinished: (
@@ -108,13 +110,9 @@ export function queryRecorder(
       parameters,
     ) => {
       inFlight.dec(1);
-      metrics.recordQueryAs(operation, collectionLabel(collection, code), outcomeOf(code), totalMs);
-      poolWait.observe(waitMs / 1_000);
-      database.observe(databaseMs / 1_000);
-      decode.observe(decodeMs / 1_000);
-      rest.observe(Math.max(0, totalMs - waitMs - databaseMs - decodeMs) / 1_000);
-      if (code === "") rowsBy(operation).observe(rows);
-      statements?.record(shape, operation, collection, code !== "", totalMs, rows, cacheHit);
+      ended.put(operation, collection, code, totalMs, waitMs, databaseMs, decodeMs, rows, shape, cacheHit);
+      if (code === "" && totalMs < slowMs && !metrics.hasExemplars) return;
+      ended.count();
       if (slowLog !== undefined && totalMs >= slowLog.thresholdMs) {
         slow.inc(1);
         const logged = slowLog.report(
@@ -126,33 +124,6 @@ export function queryRecorder(
     },
     errorReported: (code, sqlstate, handled) => metrics.recordError(code, sqlstate, handled),
   };
-}
-
-/** What the `outcome` label says of an error code; an empty code is success. */
-export function outcomeOf(code: string): QueryOutcome {
-  switch (code) {
-    case "":
-      return "ok";
-    case "FORMDB_TIMEOUT":
-    case "FORMDB_POOL_TIMEOUT":
-      return "timeout";
-    case "FORMDB_ABORTED":
-      return "aborted";
-    default:
-      return "error";
-  }
-}
-
-/** A name that no collection has is the caller's invention: as a label, such names would never end. */
-function collectionLabel(collection: string, code: string): string {
-  switch (code) {
-    case "FORMDB_UNKNOWN_COLLECTION":
-    case "FORMDB_SYNTAX":
-    case "FORMDB_CONFIG":
-      return "";
-    default:
-      return collection;
-  }
 }
 
 /** Bound counters by the value of one label, the others being fixed. */
@@ -169,12 +140,18 @@ const MAX_HANDLES = 100;
 
 function memo<H>(find: (value: string) => H): (value: string) => H {
   const known = new Map<string, H>();
+  let lastValue: string | undefined;
+  let last: H | undefined;
   return (value) => {
+    // Events come in runs of one kind: comparing a name costs less than looking it up.
+    if (value === lastValue) return last!;
     let handle = known.get(value);
     if (handle === undefined) {
       handle = find(value);
       if (known.size < MAX_HANDLES) known.set(value, handle);
     }
+    lastValue = value;
+    last = handle;
     return handle;
   };
 }

@@ -1,4 +1,5 @@
 import { configError, show } from "../base/options.ts";
+import { Backlog } from "./backlog.ts";
 import { checkBounds } from "./bucket-index.ts";
 import type { MetricDefinition } from "./catalogue.ts";
 import { Cells } from "./cells.ts";
@@ -25,6 +26,8 @@ export interface RegistryOptions {
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #context: StoreContext;
+  /** What was recorded and is not counted yet. */
+  readonly backlog: Backlog = new Backlog();
   readonly #families: Map<string, AnyFamily> = new Map();
   readonly #taken: Map<string, string> = new Map();
   readonly #collectors: Set<() => void> = new Set();
@@ -32,7 +35,7 @@ export class Registry {
   /** The hooks count what metrics leave out; see `StoreContext`. */
   constructor(options: RegistryOptions, hooks: Pick<StoreContext, "ignored" | "overflowed">) {
     this.#options = options;
-    this.#context = { cells: new Cells(), wallTime: options.wallTime, ...hooks };
+    this.#context = { cells: new Cells(), backlog: this.backlog, wallTime: options.wallTime, ...hooks };
   }
 
   get families(): Iterable<AnyFamily> {

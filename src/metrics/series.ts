@@ -1,8 +1,11 @@
+import type { Backlog } from "./backlog.ts";
 import type { Cells } from "./cells.ts";
 
 /** What series need of the store that they belong to. */
 export interface StoreContext {
   readonly cells: Cells;
+  /** Settled before a value is read. */
+  readonly backlog: Backlog;
   /** Milliseconds since 1970. */
   wallTime(): number;
   /** Counts a value that was left out. */

@@ -23,6 +23,16 @@ describe("the system's clock", () => {
     for (const [, delayMs] of delays.mock.calls) expect(delayMs).toBeLessThan(2 ** 31);
   });
 
+  it("tells the time that its timers run by, where a test replaces them and after that", () => {
+    const before = systemClock.now();
+    vi.advanceTimersByTime(60 * DAY_MS);
+    expect(systemClock.now() - before).toBe(60 * DAY_MS);
+    vi.useRealTimers();
+    const real = performance.now();
+    expect(systemClock.now() - real).toBeLessThan(60_000);
+    expect(systemClock.now()).toBeGreaterThanOrEqual(real);
+  });
+
   it("never fires after Infinity, and cancels what it has begun anew", () => {
     let fired = 0;
     const endless = systemClock.schedule(() => fired++, Infinity);

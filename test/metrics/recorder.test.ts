@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   BATCH_EVENTS,
@@ -8,10 +9,11 @@ import {
   QUERY_EVENTS,
 } from "../../src/base/observer.ts";
 import { CATALOGUE } from "../../src/metrics/catalogue.ts";
+import { outcomeOf } from "../../src/metrics/ended-queries.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { PEAK_WINDOW_MS } from "../../src/metrics/peak.ts";
 import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
-import { outcomeOf, recorder } from "../../src/metrics/recorder.ts";
+import { recorder } from "../../src/metrics/recorder.ts";
 import { SlowLog } from "../../src/metrics/slow-log.ts";
 import { TopStatements } from "../../src/metrics/top-statements.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -280,6 +282,156 @@ describe("The recorder", () => {
       "metrics_collect_errors_total",
     ]);
     expect(families.size).toBe(CATALOGUE.filter(({ onDemand }) => onDemand !== true).length);
+  });
+
+  describe("lets nobody see queries that are not counted yet", () => {
+    const metrics = new Metrics();
+    const statements = new TopStatements();
+    const observer = recorder(metrics, { statements });
+    // Handles that are there before: a reader need not go by the metric's name.
+    const total = metrics.counterOf("query_total").labels();
+    const latency = metrics.gaugeOf("query_latency_ms").labels();
+    const rows = metrics.histogramOf("query_rows").labels({ operation: "get" });
+    const durations = metrics.histogramOf("query_duration_seconds");
+    const readings: Record<string, () => unknown> = {
+      "a counter": () => total.value,
+      "a gauge": () => latency.value,
+      "a histogram's counts": () => rows.counts.reduce((a, b) => a + b),
+      "a histogram's count": () => rows.count,
+      "a histogram's sum": () => rows.sum / 3,
+      "a histogram's maximum": () => rows.max,
+      "a metric's series": () =>
+        durations.series.find(({ labelValues }) => labelValues[1] === "users")?.count,
+      "an export": () => Number(/^formdb_query_total (.*)$/m.exec(metrics.exportPrometheus())?.[1]),
+      "the summary": () => metrics.summary().queries.total,
+      "a snapshot": () =>
+        metrics.snapshot().families.find(({ name }) => name === "formdb_query_total")!.series[0]!.value,
+      "the top statements": () => statements.list()[0]?.calls,
+    };
+    test.each(Object.entries(readings))("who asks %s", (_, read) => {
+      metrics.reset();
+      statements.reset();
+      for (let ms = 1; ms <= 3; ms++)
+        observer.queryFinished("get", "users", "", ms, 0, ms, 0, 3, "shape", true, undefined);
+      expect(read()).toBe(3);
+    });
+
+    test("not even once they are forgotten", () => {
+      observer.queryFinished("get", "users", "", 1, 0, 1, 0, 3, "shape", true, undefined);
+      metrics.reset();
+      statements.reset();
+      expect(total.value).toBe(0);
+      expect(statements.list()).toEqual([]);
+    });
+  });
+
+  test("counts the same, in whatever order queries come and however often it is asked", () => {
+    const query = fc.record({
+      operation: fc.constantFrom("get", "select", "delete" as const),
+      collection: fc.constantFrom("users", "cities"),
+      code: fc.constantFrom("", "", "", "FORMDB_TIMEOUT", "FORMDB_SYNTAX"),
+      shape: fc.constantFrom("a", "b", ""),
+      ms: fc.constantFrom(0, 0.25, 1, 64, NaN, -1),
+      read: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(query, { maxLength: 300 }), fc.boolean(), (queries, exemplars) => {
+        const metrics = new Metrics();
+        const statements = new TopStatements();
+        const slowLog = new SlowLog({ thresholdMs: 64, write: () => {} });
+        const observer = recorder(metrics, { statements, slowLog });
+        if (exemplars) metrics.exemplarsFrom(() => ({ trace_id: "x" }));
+        for (const { operation, collection, code, shape, ms, read } of queries) {
+          const rows = code === "" ? 2 : 0;
+          observer.queryFinished(
+            operation as "get",
+            collection,
+            code,
+            ms,
+            0,
+            ms,
+            0,
+            rows,
+            shape,
+            true,
+            undefined,
+          );
+          if (read) metrics.counterOf("query_total").value;
+        }
+        const valid = queries.filter(({ ms }) => ms >= 0);
+        const ok = queries.filter(({ code }) => code === "");
+        const sumOf = (name: string): number =>
+          metrics
+            .histogramOf(name)
+            .series.reduce((total, { counts }) => total + counts.reduce((a, b) => a + b), 0);
+        expect(metrics.counterOf("query_total").value).toBe(queries.length);
+        expect(metrics.gaugeOf("query_latency_ms").value).toBe(valid.at(-1)?.ms ?? 0);
+        expect(sumOf("query_duration_seconds")).toBe(valid.length);
+        expect(sumOf("query_rows")).toBe(ok.length);
+        expect(metrics.counterOf("slow_queries_total").value).toBe(
+          queries.filter(({ ms }) => ms >= 64).length,
+        );
+        for (const { shape, calls, errors, totalMs } of statements.list()) {
+          const own = queries.filter((one) => one.shape === shape);
+          expect(calls).toBe(own.length);
+          expect(errors).toBe(own.filter(({ code }) => code !== "").length);
+          expect(totalMs).toBe(
+            own.reduce((total, { ms }) => total + (Number.isNaN(ms) ? 0 : Math.max(0, ms)), 0),
+          );
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("never throws, whatever the parts say: it is called without a guard", () => {
+    const metrics = new Metrics({ maxLabelSets: 3 });
+    metrics.exemplarsFrom(() => {
+      throw new Error("no trace");
+    });
+    const observer = recorder(metrics, {
+      statements: new TopStatements({ slots: 2 }),
+      slowLog: new SlowLog({
+        thresholdMs: 0,
+        write: () => {
+          throw new Error("disk full");
+        },
+      }),
+    }) as unknown as Record<string, (...values: unknown[]) => void>;
+    const text = fc.string({ unit: "binary" });
+    const amount = fc.double();
+    const types: Partial<Record<keyof Observer, readonly fc.Arbitrary<unknown>[]>> = {
+      miss: [text],
+      removed: [text],
+      compiled: [amount],
+      saved: [amount],
+      connectionCreated: [amount],
+      connectionReady: [amount, amount],
+      connectionClosed: [amount, text],
+      acquired: [amount, amount],
+      acquireFailed: [text, amount],
+      released: [amount, amount],
+      queued: [text, amount],
+      flushStarted: [text, amount, amount, amount],
+      flushFinished: [amount, amount],
+      settled: [text, text],
+      retried: [amount, amount],
+      bisected: [amount],
+      queryStarted: [text, text],
+      queryFinished: [
+        ...[text, text, text, amount, amount, amount, amount, amount, text, fc.boolean()],
+        fc.anything(),
+      ],
+      errorReported: [text, text, fc.boolean()],
+    };
+    const call = fc
+      .constantFrom(...ALL)
+      .chain((event) => fc.tuple(fc.constant(event), fc.tuple(...(types[event] ?? []))));
+    fc.assert(
+      fc.property(call, ([event, values]) => observer[event]!(...values)),
+      { numRuns: 2_000 },
+    );
+    metrics.exportPrometheus();
   });
 
   test("makes no objects while it records", () => {

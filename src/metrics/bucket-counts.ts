@@ -1,0 +1,66 @@
+import type { BucketIndex } from "./bucket-index.ts";
+import type { CellRun } from "./cells.ts";
+
+/** Counts of values by bucket, their sum, and the largest, in a run of cells. */
+export class BucketCounts {
+  readonly #index: BucketIndex;
+  /** The buckets, `+Inf` included, then the sum and the largest value. */
+  readonly #cells: Float64Array;
+  readonly #first: number;
+  readonly #sum: number;
+
+  /** How many cells it needs. */
+  static cellsFor(index: BucketIndex): number {
+    return index.bounds.length + 3;
+  }
+
+  constructor(index: BucketIndex, { values, slot }: CellRun) {
+    this.#index = index;
+    this.#cells = values;
+    this.#first = slot;
+    this.#sum = slot + index.bounds.length + 1;
+    values[this.#sum + 1] = -Infinity;
+  }
+
+  /** The value must be a number that the index can find: finite, and not negative where no bound is. */
+  put(value: number): void {
+    const cells = this.#cells;
+    const sum = this.#sum;
+    cells[this.#first + this.#index.find(value)]! += 1;
+    cells[sum]! += value;
+    if (value > cells[sum + 1]!) cells[sum + 1] = value;
+  }
+
+  /** How many values lie in each bucket alone, `+Inf` last. */
+  get counts(): Float64Array {
+    return this.#cells.subarray(this.#first, this.#sum);
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const bucket of this.counts) count += bucket;
+    return count;
+  }
+
+  get sum(): number {
+    return this.#cells[this.#sum]!;
+  }
+
+  /** The largest value; `-Infinity` before the first. */
+  get max(): number {
+    return this.#cells[this.#sum + 1]!;
+  }
+
+  /** Adds what another one of the same bounds has counted. */
+  add(counts: ArrayLike<number>, sum: number, max: number): void {
+    const cells = this.#cells;
+    for (let i = 0; i <= this.#index.bounds.length; i++) cells[this.#first + i]! += counts[i] ?? 0;
+    cells[this.#sum]! += sum;
+    if (max > this.max) cells[this.#sum + 1] = max;
+  }
+
+  reset(): void {
+    this.#cells.fill(0, this.#first, this.#sum + 1);
+    this.#cells[this.#sum + 1] = -Infinity;
+  }
+}

@@ -1,0 +1,84 @@
+import { BucketCounts } from "./bucket-counts.ts";
+import { BucketIndex } from "./bucket-index.ts";
+import { percentile } from "./percentile.ts";
+
+/** What is known of one shape. */
+export interface StatementStats {
+  readonly shape: string;
+  readonly operation: string;
+  readonly collection: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly rows: number;
+  readonly cacheHits: number;
+  readonly totalMs: number;
+  readonly meanMs: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** At most so much time was spent on this shape before it had a slot; 0 where nothing can be missing. */
+  readonly missedMs: number;
+}
+
+/** Milliseconds: half-octaves from a microsecond to three minutes. */
+const BOUNDS = Array.from({ length: 56 }, (_, i) => 0.001 * 2 ** (i / 2));
+const INDEX = new BucketIndex(BOUNDS);
+
+/** A place for one shape at a time among the top statements. */
+export class StatementSlot {
+  shape = "";
+  #operation = "";
+  #collection = "";
+  #errors = 0;
+  #rows = 0;
+  #cacheHits = 0;
+  /** What the slot's former owners had, which may have been this shape's. */
+  #missedMs = 0;
+  /** Of each call, in milliseconds. */
+  readonly #times: BucketCounts = new BucketCounts(INDEX, {
+    values: new Float64Array(BucketCounts.cellsFor(INDEX)),
+    slot: 0,
+  });
+
+  /** Makes it the place of a shape, which inherits the time of those before it as what it may have missed. */
+  give(shape: string, operation: string, collection: string): void {
+    this.#missedMs = this.weightMs;
+    this.shape = shape;
+    this.#operation = operation;
+    this.#collection = collection;
+    this.#errors = 0;
+    this.#rows = 0;
+    this.#cacheHits = 0;
+    this.#times.reset();
+  }
+
+  record(failed: boolean, ms: number, rows: number, cacheHit: boolean): void {
+    if (failed) this.#errors += 1;
+    if (cacheHit) this.#cacheHits += 1;
+    this.#rows += rows;
+    // What can't be added up is no reason to lose the call.
+    this.#times.put(ms >= 0 && ms < Infinity ? ms : 0);
+  }
+
+  /** All the time of this slot, its former owners' included. It only grows. */
+  get weightMs(): number {
+    return this.#missedMs + this.#times.sum;
+  }
+
+  stats(): StatementStats {
+    const { counts, count, sum, max } = this.#times;
+    return {
+      shape: this.shape,
+      operation: this.#operation,
+      collection: this.#collection,
+      calls: count,
+      errors: this.#errors,
+      rows: this.#rows,
+      cacheHits: this.#cacheHits,
+      totalMs: sum,
+      meanMs: sum / count,
+      p99Ms: percentile(0.99, BOUNDS, counts, max),
+      maxMs: max,
+      missedMs: this.#missedMs,
+    };
+  }
+}
