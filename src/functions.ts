@@ -1,5 +1,6 @@
 import type { Connection } from "./backend/backend.ts";
 import { FormDBError } from "./base/errors.ts";
+import { BATCH_EVENTS, type BatchObserver, guardObservers } from "./base/observer.ts";
 import type { BatchOptions } from "./batch/batch-options.ts";
 import { BatchProcessor, type BatchStats } from "./batch/batch-processor.ts";
 import type { BatchResult } from "./batch/group.ts";
@@ -13,6 +14,7 @@ import {
 } from "./defaults.ts";
 import type { QueryLabels } from "./metrics/metrics.ts";
 import { Metrics, type MetricsOptions } from "./metrics/metrics.ts";
+import { batchRecorder } from "./metrics/recorder.ts";
 import { type AcquireOptions, Pool, type PoolOptions, type PoolStats } from "./pool/pool.ts";
 import { shapeOf } from "./query/shape.ts";
 
@@ -87,7 +89,7 @@ export function release<T>(pool: AcquirablePool<T>, connection: T, error?: unkno
   pool.release(connection, error);
 }
 
-/** The processor that the batch functions add to. It writes to the default database. */
+/** The processor that the batch functions add to. It writes to the default database, and reports to its metrics. */
 export const globalProcessor: BatchProcessor = makeProcessor();
 
 /** Adds documents to be inserted. `flush(globalProcessor)` tells how they fared. */
@@ -172,13 +174,37 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
 /** After these a connection is of no more use. */
 const LOST: ReadonlySet<string> = new Set(["FORMDB_CONNECTION_LOST", "FORMDB_ABORTED", "FORMDB_TIMEOUT"]);
 
-/** A processor that writes to the default database. */
+/** A processor that writes to the default database, and reports to its metrics. */
 export function makeProcessor(options: BatchOptions = {}): BatchProcessor {
   return new BatchProcessor(async (group) => (await defaultEngine()).writer.execute(group), {
     lookUpToken: async (token, group) => (await defaultEngine()).writer.lookUpToken(token, group),
     ...options,
+    observer: guardObservers<BatchObserver>(BATCH_EVENTS, [toSharedMetrics(), options.observer]),
   });
 }
+
+/** Which metrics the default database has may change: who records is looked up with each event. */
+function toSharedMetrics(): BatchObserver {
+  const forward = (event: keyof BatchObserver): [string, (...values: never[]) => void] => [
+    event,
+    (...values) => (batchRecorderFor(sharedMetrics())[event] as (...values: unknown[]) => void)(...values),
+  ];
+  return Object.fromEntries(BATCH_EVENTS.map(forward));
+}
+
+const batchRecorders = new WeakMap<Metrics, Required<BatchObserver>>();
+
+function batchRecorderFor(metrics: Metrics): Required<BatchObserver> {
+  let recorder = batchRecorders.get(metrics);
+  if (recorder === undefined) {
+    recorder = batchRecorder(metrics);
+    batchRecorders.set(metrics, recorder);
+    metrics.observeBatch(() => (sharedMetrics() === metrics ? globalProcessor.stats() : NOTHING_QUEUED));
+  }
+  return recorder;
+}
+
+const NOTHING_QUEUED = Object.freeze({ queued: 0, queuedBytes: 0, oldestMs: 0 });
 
 export function makeMetrics(options?: MetricsOptions): Metrics {
   return new Metrics(options);

@@ -68,6 +68,10 @@ export interface BatchObserver {
   flushStarted?(reason: FlushReason, operations: number, bytes: number, waitMs: number): void;
   flushFinished?(operations: number, ms: number): void;
   settled?(kind: WriteKind, outcome: WriteOutcome): void;
+  /** An operation failed that was added without a result of its own. `sqlstate` may be empty. */
+  failed?(code: string, sqlstate: string): void;
+  /** So many failures were handed to nobody: nobody awaited their calls, and no flush came for them. */
+  unawaited?(failures: number): void;
   retried?(operations: number, attempt: number): void;
   bisected?(operations: number): void;
 }
@@ -104,8 +108,8 @@ export interface QueryObserver {
     cacheHit: boolean,
     parameters: unknown,
   ): void;
-  /** An error reached a caller, or nobody (then `handled` is false). `sqlstate` may be empty. */
-  errorReported?(code: string, sqlstate: string, handled: boolean): void;
+  /** An error reached a caller. `sqlstate` may be empty. */
+  errorReported?(code: string, sqlstate: string): void;
 }
 
 /** An observer of all the parts. */
@@ -196,6 +200,8 @@ export const BATCH_EVENTS: readonly (keyof BatchObserver)[] = [
   "flushStarted",
   "flushFinished",
   "settled",
+  "failed",
+  "unawaited",
   "retried",
   "bisected",
 ];

@@ -1,7 +1,7 @@
 import { checkCollectionName } from "../base/collection-name.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { checkOptions, configError, integer, milliseconds, object, show } from "../base/options.ts";
+import { checkOptions, configError, func, integer, milliseconds, object, show } from "../base/options.ts";
 import { type BatchOptions, type BatchSettings, batchSettings } from "./batch-options.ts";
 import type { BatchStats } from "./batch-stats.ts";
 import { deliverRest } from "./closing.ts";
@@ -10,6 +10,7 @@ import { Entrance } from "./entrance.ts";
 import type { BatchResult, CloseResult, ExecuteGroup, UndeliveredOperation } from "./group.ts";
 import { DOCUMENT, ID, ITEM, iterable, manyOf, type ToItem, UPDATE } from "./items.ts";
 import { Ledger } from "./ledger.ts";
+import { NotingPromise } from "./noting-promise.ts";
 import { aborted, closedError } from "./refusals.ts";
 import { type ReplayResult, replayJournal } from "./replay.ts";
 import { SingleCall, type Submitted } from "./single-call.ts";
@@ -25,6 +26,11 @@ export interface SubmitOptions {
   readonly maxErrors?: number | undefined;
   /** The most operations of a group of this call, where it is more than the processor's. */
   readonly maxBatchSize?: number | undefined;
+  /**
+   * Whether anybody waits for the result, for callers that hand it on. Default: whether the promise itself is awaited. Where
+   * nobody does, and no flush comes, failures go to `onError`.
+   */
+  readonly awaited?: (() => boolean) | undefined;
 }
 
 /** An update, as calls of many take it. */
@@ -74,7 +80,7 @@ export class BatchProcessor {
     }
   }
 
-  /** Adds one document or many. Resolves when they are in the queue; see `Accepted` for who is refused. */
+  /** Adds one document or many. Resolves when they are in the queue; see `NotingPromise` for who is refused. */
   insert(collection: string, documents: unknown): Promise<void> {
     return this.#add("insert", collection, manyOf(documents), DOCUMENT);
   }
@@ -126,20 +132,34 @@ export class BatchProcessor {
    * taken from the iterable as there is room. Never rejects for an operation's failure; rejects where the
    * items could not all be taken, with the `result` of those that were as a field of the error.
    */
-  async submitAll(
+  submitAll(
     kind: WriteKind,
     collection: string,
     items: Iterable<unknown>,
     options: SubmitOptions = {},
   ): Promise<BatchResult> {
+    let promise: NotingPromise<BatchResult> | undefined;
+    const awaited = options?.awaited ?? (() => promise?.awaited === true);
+    promise = NotingPromise.of(this.#submitAll(kind, collection, items, options, awaited));
+    return promise;
+  }
+
+  async #submitAll(
+    kind: WriteKind,
+    collection: string,
+    items: Iterable<unknown>,
+    options: SubmitOptions,
+    awaited: () => boolean,
+  ): Promise<BatchResult> {
     checkOptions("submitAll()", options, {
       signal: object,
       maxErrors: integer(0, Infinity),
       maxBatchSize: integer(1),
+      awaited: func,
     });
     const { signal, maxErrors = this.#settings.maxErrors, maxBatchSize = 0 } = options;
     this.#check(collection, signal);
-    const call = new Tally(maxErrors, signal);
+    const call = new Tally(maxErrors, signal, awaited);
     const toItem = kind === "update" ? UPDATE : kind === "delete" ? ID : DOCUMENT;
     const feeder = this.#entrance.feeder(kind, collection, iterable(items), toItem, call, maxBatchSize);
     let failure: FormDBError | undefined;
@@ -230,8 +250,8 @@ export class BatchProcessor {
 
   async #close(deadlineMs: number): Promise<CloseResult> {
     this.#state = "closing";
-    const { unclaimed, flush } = this.#ledger;
-    unclaimed.report(flush);
+    const { unclaimed } = this.#ledger;
+    unclaimed.reportAll();
     const undelivered = await deliverRest(
       {
         dispatcher: this.#dispatcher,
@@ -242,7 +262,7 @@ export class BatchProcessor {
       deadlineMs,
     );
     this.#state = "closed";
-    unclaimed.report(flush);
+    unclaimed.reportAll();
     const result = await this.#claim();
     return { undelivered, result };
   }

@@ -1,12 +1,12 @@
 import type { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { Accepted } from "./accepted.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Feeder, type Intake } from "./feeder.ts";
 import { ITEM, type ToItem } from "./items.ts";
 import { JournalGate } from "./journal-gate.ts";
 import type { Ledger } from "./ledger.ts";
+import { afterDecision, NotingPromise } from "./noting-promise.ts";
 import { encodeOperation, type Item, type Operation } from "./operation.ts";
 import { aborted, queueFull } from "./refusals.ts";
 import type { SingleCall } from "./single-call.ts";
@@ -82,7 +82,7 @@ export class Entrance {
     };
     this.start(feeder);
     if (feeder.ended && failure === undefined) return this.gate?.durable() ?? DONE;
-    const accepted = new Accepted((resolve, reject) => {
+    const accepted = new NotingPromise<void>((resolve, reject) => {
       settle = () => (failure === undefined ? resolve(this.gate?.durable()) : reject(failure));
       if (feeder.ended) settle();
     }).quiet();
@@ -96,7 +96,7 @@ export class Entrance {
 
   /** The answer to such a call that was wrong as a whole: rejects, and is reported if nobody waits. */
   refuseAll(error: Error): Promise<void> {
-    const refused = new Accepted((_, reject) => reject(error)).quiet();
+    const refused = new NotingPromise<void>((_, reject) => reject(error)).quiet();
     void afterDecision(() => {
       if (!refused.awaited) this.#ledger.unclaimed.tell(error);
     });
@@ -186,10 +186,4 @@ function listen(call: SingleCall, onAbort: (error: FormDBError) => void): void {
   const listener = (): void => onAbort(aborted(signal));
   signal.addEventListener("abort", listener, { once: true });
   call.onSettled = () => signal.removeEventListener("abort", listener);
-}
-
-/** Runs once an `await` in the same tick has had its chance. */
-async function afterDecision(decide: () => void): Promise<void> {
-  for (let i = 0; i < 3; i++) await undefined;
-  decide();
 }

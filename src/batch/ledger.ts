@@ -3,7 +3,7 @@ import type { BatchSettings } from "./batch-options.ts";
 import type { Feeder } from "./feeder.ts";
 import type { OperationResult, UndeliveredOperation } from "./group.ts";
 import { Holding } from "./holding.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation, Sink } from "./operation.ts";
 import { Tally } from "./tally.ts";
 import { Unclaimed } from "./unclaimed.ts";
 
@@ -32,10 +32,10 @@ export class Ledger {
   onIdle: (() => void) | undefined;
 
   constructor(settings: BatchSettings) {
-    const { maxQueued, maxQueuedBytes, maxWaiting, maxErrors, clock, onError } = settings;
+    const { maxQueued, maxQueuedBytes, maxWaiting, maxErrors, clock, onError, observer } = settings;
     this.#settings = settings;
     this.flush = new Tally(maxErrors);
-    this.unclaimed = new Unclaimed(clock, onError);
+    this.unclaimed = new Unclaimed(clock, { onError, unawaited: observer.unawaited });
     this.holding = new Holding(maxQueued, maxQueuedBytes, maxWaiting);
   }
 
@@ -125,8 +125,8 @@ export class Ledger {
     const { kind, id, call, callIndex, flush, flushIndex, attempts } = operation;
     this.failed++;
     this.#settings.observer.settled(kind, outcome);
-    if (call === undefined) this.unclaimed.note(flush!, error);
-    else if (call.signal !== undefined && call instanceof Tally) call.pending?.delete(operation);
+    this.#note(call, flush!, error);
+    if (call?.signal !== undefined && call instanceof Tally) call.pending?.delete(operation);
     call?.failed(callIndex, id, error, outcome, attempts);
     flush!.failed(flushIndex, id, error, outcome, attempts);
   }
@@ -137,8 +137,19 @@ export class Ledger {
     this.failed++;
     this.#settings.observer.settled(kind, "rejected");
     call?.failed(call.add?.() ?? 0, id, error, "rejected", 0);
-    if (call === undefined) this.unclaimed.note(flush, error);
+    this.#note(call, flush, error);
     flush.failed(feeder.nextFlushIndex(), id, error, "rejected", 0);
+  }
+
+  /** A failure that a call of one tells of rejects its promise, and is seen to by the process. */
+  #note(call: Sink | undefined, flush: Tally, error: FormDBError): void {
+    if (call instanceof Tally) {
+      if (call.awaited !== undefined) this.unclaimed.note(call, flush, error);
+    } else if (call === undefined) {
+      const { sqlstate } = error;
+      this.#settings.observer.failed(error.code, typeof sqlstate === "string" ? sqlstate : "");
+      this.unclaimed.note(flush, flush, error);
+    }
   }
 }
 

@@ -17,14 +17,17 @@ export class Tally implements Sink {
   #failed = 0;
   #adders = 0;
   #onComplete: (() => void) | undefined;
-  /** Failures that no call is told of, until somebody takes this tally's result. */
+  /** Failures that nobody is told of unless somebody takes this tally's result. */
   unclaimed: FormDBError[] = [];
   unclaimedCount = 0;
+  /** Whether anybody waits for the call's result. */
+  readonly awaited: (() => boolean) | undefined;
   /** Somebody waits for the result, so that its operations are sent without waiting for more. */
   claimed = false;
 
-  constructor(maxErrors: number, signal?: AbortSignal) {
+  constructor(maxErrors: number, signal?: AbortSignal, awaited?: () => boolean) {
     this.#maxErrors = maxErrors;
+    this.awaited = awaited;
     this.signal = signal;
     this.pending = signal === undefined ? undefined : new Set();
   }

@@ -1,39 +1,67 @@
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
+import { afterDecision } from "./noting-promise.ts";
 import type { Tally } from "./tally.ts";
 
-/** A failure that no flush has asked for in this time is reported. */
+/** A failure that nobody has come for in this time is reported. */
 export const UNCLAIMED_AFTER_MS = 1_000;
 /** Errors that a report lists. */
 const MAX_LISTED = 10;
 
-/** Reports failures of operations that nobody awaits and that no `flush()` has come for. */
+/** What reports go to. */
+export interface Reports {
+  onError(error: Error): void;
+  /** So many failures were reported. */
+  unawaited(failures: number): void;
+}
+
+/**
+ * Reports failures that nobody is told of: their call has no result, or one that nobody awaits, and no `flush()` has come
+ * for them.
+ */
 export class Unclaimed {
   readonly #clock: Clock;
-  readonly #onError: (error: Error) => void;
-  readonly #waiting: Set<Tally> = new Set();
+  readonly #reports: Reports;
+  /** Those whose result tells of failures, each with the flush that tells of them too. */
+  readonly #waiting: Map<Tally, Tally> = new Map();
 
-  constructor(clock: Clock, onError: (error: Error) => void) {
+  constructor(clock: Clock, reports: Reports) {
     this.#clock = clock;
-    this.#onError = onError;
+    this.#reports = reports;
   }
 
-  note(tally: Tally, error: FormDBError): void {
-    if (tally.claimed) return;
-    tally.unclaimedCount++;
-    if (tally.unclaimed.length < MAX_LISTED) tally.unclaimed.push(error);
-    if (this.#waiting.has(tally)) return;
-    this.#waiting.add(tally);
-    this.#clock.schedule(() => this.report(tally), UNCLAIMED_AFTER_MS);
+  /** Notes a failure that the result of `teller` tells of, and that of `flush`, which may be the same. */
+  note(teller: Tally, flush: Tally, error: FormDBError): void {
+    if (isTold(teller, flush)) return;
+    teller.unclaimedCount++;
+    if (teller.unclaimed.length < MAX_LISTED) teller.unclaimed.push(error);
+    if (this.#waiting.has(teller)) return;
+    this.#waiting.set(teller, flush);
+    void afterDecision(() => {
+      if (isTold(teller, flush)) this.#forget(teller);
+      else this.#clock.schedule(() => this.#report(teller, flush), UNCLAIMED_AFTER_MS);
+    });
   }
 
-  /** Reports at once what is unclaimed. */
-  report(tally: Tally): void {
-    this.#waiting.delete(tally);
-    const { unclaimed, unclaimedCount } = tally;
-    if (tally.claimed || unclaimedCount === 0) return;
-    tally.unclaimed = [];
-    tally.unclaimedCount = 0;
+  /** Reports at once what nobody has come for. */
+  reportAll(): void {
+    for (const [teller, flush] of this.#waiting) this.#report(teller, flush);
+  }
+
+  /** A callback that throws has nobody to throw to. */
+  tell(error: Error): void {
+    try {
+      this.#reports.onError(error);
+    } catch {
+      // The report was given; what its taker does with it is its own affair.
+    }
+  }
+
+  #report(teller: Tally, flush: Tally): void {
+    const { unclaimed, unclaimedCount } = teller;
+    this.#forget(teller);
+    if (unclaimedCount === 0 || isTold(teller, flush)) return;
+    this.#reports.unawaited(unclaimedCount);
     const first = unclaimed[0]!;
     const others = unclaimedCount === 1 ? "" : `, and ${unclaimedCount - 1} more`;
     this.tell(
@@ -48,12 +76,13 @@ export class Unclaimed {
     );
   }
 
-  /** A callback that throws has nobody to throw to. */
-  tell(error: Error): void {
-    try {
-      this.#onError(error);
-    } catch {
-      // The report was given; what its taker does with it is its own affair.
-    }
+  #forget(teller: Tally): void {
+    this.#waiting.delete(teller);
+    teller.unclaimed = [];
+    teller.unclaimedCount = 0;
   }
+}
+
+function isTold(teller: Tally, flush: Tally): boolean {
+  return flush.claimed || teller.awaited?.() === true;
 }

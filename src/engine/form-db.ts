@@ -7,6 +7,7 @@ import type { WriteKind } from "../base/observer.ts";
 import { checkOptions, milliseconds, object, show } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import type { BatchResult } from "../batch/group.ts";
+import { NotingPromise } from "../batch/noting-promise.ts";
 import type { PlanCache, PlanCacheStats } from "../cache/plan-cache.ts";
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -243,7 +244,7 @@ export class FormDB {
     documents: Iterable<unknown> | AsyncIterable<unknown>,
     options: ImportOptions = {},
   ): Promise<ImportResult> {
-    const { batch, reads, connections, backend } = this.#engine;
+    const { batch, reads, connections, backend, reporter } = this.#engine;
     const engineTime = async (): Promise<number> => {
       const text = `SELECT ${backend.dialect.expressions.now}`;
       const { rows } = await connections.use("read", {}, (connection) =>
@@ -253,7 +254,13 @@ export class FormDB {
     };
     return this.#submit("import()", () =>
       importDocuments(
-        { batch, reads, engineTime, maxRows: backend.batchLimits?.maxRows ?? Infinity },
+        {
+          batch,
+          reads,
+          engineTime,
+          maxRows: backend.batchLimits?.maxRows ?? Infinity,
+          rejected: (code) => reporter.failedWith(code),
+        },
         collection,
         documents,
         options,
@@ -394,11 +401,16 @@ export class FormDB {
     collection: string,
     items: Iterable<unknown>,
   ): Promise<BatchResult> {
-    return this.#submit(what, async () => {
-      const result = await this.batch.submitAll(kind, collection, items);
-      for (const { code } of result.errors) this.#engine.reporter.failedWith(code);
-      return result;
-    });
+    let promise: NotingPromise<BatchResult> | undefined;
+    const awaited = (): boolean => promise?.awaited === true;
+    promise = NotingPromise.of(
+      this.#submit(what, async () => {
+        const result = await this.batch.submitAll(kind, collection, items, { awaited });
+        for (const { code } of result.errors) this.#engine.reporter.failedWith(code);
+        return result;
+      }),
+    );
+    return promise;
   }
 
   #changeSchema<T>(name: string, collection: string, work: () => Promise<T>): Promise<T> {

@@ -70,11 +70,13 @@ export interface ImportTools {
   readonly engineTime: () => Promise<number>;
   /** Rows that the engine takes in one group at most. */
   readonly maxRows: number;
+  /** Told of each document that is reported as not imported. */
+  readonly rejected: (code: string) => void;
 }
 
 /** Writes all documents of a source through the batch queue, in bounded memory. */
 export async function importDocuments(
-  { batch, reads, engineTime, maxRows }: ImportTools,
+  tools: ImportTools,
   collection: string,
   documents: Iterable<unknown> | AsyncIterable<unknown>,
   options: ImportOptions = {},
@@ -87,10 +89,8 @@ export async function importDocuments(
     ifExists: oneOf("reject", "skip-identical"),
   });
   checkSource(documents);
-  const startedAt = options.ifExists === "skip-identical" ? await engineTime() : 0;
-  return new Import(batch, reads, collection, options, startedAt, Math.min(CHUNK_SIZE, maxRows)).run(
-    documents,
-  );
+  const startedAt = options.ifExists === "skip-identical" ? await tools.engineTime() : 0;
+  return new Import(tools, collection, options, startedAt).run(documents);
 }
 
 function checkSource(documents: unknown): void {
@@ -107,8 +107,7 @@ function checkSource(documents: unknown): void {
 }
 
 class Import {
-  readonly #batch: BatchProcessor;
-  readonly #reads: DocumentReads;
+  readonly #tools: ImportTools;
   readonly #collection: string;
   readonly #options: ImportOptions;
   readonly #startedAt: number;
@@ -123,21 +122,13 @@ class Import {
   #unchanged = 0;
   #failed = 0;
 
-  constructor(
-    batch: BatchProcessor,
-    reads: DocumentReads,
-    collection: string,
-    options: ImportOptions,
-    startedAt: number,
-    chunkSize: number,
-  ) {
-    this.#startedAt = startedAt;
-    this.#maxChunkSize = chunkSize;
-    this.#chunkSize = Math.min(chunkSize, FIRST_CHUNK_SIZE);
-    this.#batch = batch;
-    this.#reads = reads;
+  constructor(tools: ImportTools, collection: string, options: ImportOptions, startedAt: number) {
+    this.#tools = tools;
     this.#collection = collection;
     this.#options = options;
+    this.#startedAt = startedAt;
+    this.#maxChunkSize = Math.min(CHUNK_SIZE, tools.maxRows);
+    this.#chunkSize = Math.min(this.#maxChunkSize, FIRST_CHUNK_SIZE);
   }
 
   async run(documents: Iterable<unknown> | AsyncIterable<unknown>): Promise<ImportResult> {
@@ -229,7 +220,7 @@ class Import {
   }
 
   async #write(chunk: readonly unknown[], firstIndex: number): Promise<void> {
-    const result = await this.#batch.submitAll("insert", this.#collection, chunk, {
+    const result = await this.#tools.batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
       maxBatchSize: this.#maxChunkSize,
     });
@@ -255,7 +246,7 @@ class Import {
     chunk: readonly unknown[],
     duplicates: readonly BatchError[],
   ): Promise<ReadonlySet<number>> {
-    const stored = await this.#reads.stored(
+    const stored = await this.#tools.reads.stored(
       this.#collection,
       duplicates.map(({ id }) => id!),
     );
@@ -276,6 +267,7 @@ class Import {
     this.#failed++;
     if (this.#errors.length < MAX_ERRORS) this.#errors.push(error);
     const { index, id, code, error: message } = error;
+    this.#tools.rejected(code);
     this.#options.onRejected?.({
       index,
       ...(id === undefined ? {} : { id }),

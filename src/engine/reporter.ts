@@ -69,13 +69,13 @@ export class Reporter {
 
   /** Counts a failure that reaches a caller as a part of a result. */
   failedWith(code: string): void {
-    this.#observer.errorReported(code, "", true);
+    this.#observer.errorReported(code, "");
   }
 
   /** Counts an error that reaches a caller. */
   failed(error: unknown): void {
     const sqlstate = error instanceof FormDBError && typeof error.sqlstate === "string" ? error.sqlstate : "";
-    this.#observer.errorReported(codeOf(error), sqlstate, true);
+    this.#observer.errorReported(codeOf(error), sqlstate);
   }
 }
 

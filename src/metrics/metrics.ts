@@ -156,7 +156,7 @@ export class Metrics implements CatalogueHost {
   }
 
   /** Counts an error, by its code and by the class of its SQLSTATE where given. */
-  recordError(code = "other", sqlstate = "", handled = true): void {
+  recordError(code = "other", sqlstate = ""): void {
     this.#errors.inc(1);
     this.counterOf("errors_by_code_total").labels({ code }).inc(1);
     if (/^[0-9A-Z]{5}$/.test(sqlstate)) {
@@ -164,7 +164,6 @@ export class Metrics implements CatalogueHost {
         .labels({ sqlstate_class: sqlstate.slice(0, 2) })
         .inc(1);
     }
-    if (!handled) this.counterOf("errors_unhandled_total").inc(1);
   }
 
   /** Makes a counter, or gives the one that is there. The name gets the prefix unless it has it. */

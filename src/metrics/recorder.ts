@@ -61,6 +61,7 @@ export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
   const wait = metrics.histogramOf("batch_wait_seconds").labels();
   const inFlight = metrics.gaugeOf("batch_flushes_in_flight").labels();
   const retries = metrics.counterOf("batch_retries_total").labels();
+  const unawaited = metrics.counterOf("errors_unhandled_total").labels();
   const bisections = metrics.counterOf("batch_bisections_total").labels();
   return {
     // How many are queued is read from the queue itself when metrics are exported: see observeBatch.
@@ -80,6 +81,8 @@ export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
       const byKind = outcome === "applied" ? applied : outcome === "rejected" ? rejected : unknown;
       byKind(kind).inc(1);
     },
+    failed: (code, sqlstate) => metrics.recordError(code, sqlstate),
+    unawaited: (failures) => unawaited.inc(failures),
     retried: () => retries.inc(1),
     bisected: () => bisections.inc(1),
   };
@@ -122,7 +125,7 @@ export function queryRecorder(
         if (!logged) suppressed.inc(1);
       }
     },
-    errorReported: (code, sqlstate, handled) => metrics.recordError(code, sqlstate, handled),
+    errorReported: (code, sqlstate) => metrics.recordError(code, sqlstate),
   };
 }
 

@@ -32,7 +32,7 @@ describe.skipIf(!present)("promtool", () => {
         false,
         [],
       );
-      observer.errorReported("FORMDB_TIMEOUT", "57014", true);
+      observer.errorReported("FORMDB_TIMEOUT", "57014");
       observer.acquired(1, 3);
       observer.released(1, 4);
       observer.flushStarted("size", 100, 12_345, 3);

@@ -112,7 +112,9 @@ describe("The recorder", () => {
     observer.retried(3, 1);
     observer.bisected(2);
     observer.flushFinished(100, 20);
-    observer.errorReported("FORMDB_BUSY", "55P03", false);
+    observer.errorReported("FORMDB_BUSY", "55P03");
+    observer.failed("FORMDB_CONSTRAINT", "23514");
+    observer.unawaited(1);
     expect(lines(metrics)).toEqual(
       expect.arrayContaining([
         "formdb_cache_hits_total 1",
@@ -259,7 +261,9 @@ describe("The recorder", () => {
     observer.connectionClosed(1, "idle");
     observer.cleared();
     observer.paused();
-    observer.errorReported("FORMDB_BUSY", "55P03", false);
+    observer.errorReported("FORMDB_BUSY", "55P03");
+    observer.failed("FORMDB_CONSTRAINT", "23514");
+    observer.unawaited(1);
     metrics.observePool("main", () => ({
       idle: 1,
       inUse: 1,
@@ -422,7 +426,9 @@ describe("The recorder", () => {
         ...[text, text, text, amount, amount, amount, amount, amount, text, fc.boolean()],
         fc.anything(),
       ],
-      errorReported: [text, text, fc.boolean()],
+      errorReported: [text, text],
+      failed: [text, text],
+      unawaited: [amount],
     };
     const call = fc
       .constantFrom(...ALL)

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { setDefaultDatabase } from "../../src/defaults.ts";
+import { open } from "../../src/engine/open.ts";
+import { batchInsert, exportPrometheus, flush, globalProcessor } from "../../src/functions.ts";
+
+const TWICE = [{ id: "1" }, { id: "1" }];
+
+describe("a failed batch that nobody awaits", () => {
+  it("reaches onError and the metrics", async () => {
+    const told: Error[] = [];
+    const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
+    const { metrics } = db;
+    void db.batchInsert("c", TWICE);
+    await db.close();
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatchObject({ code: "FORMDB_DUPLICATE_ID", failed: 1 });
+    expect(metrics.counterOf("errors_unhandled_total").value).toBe(1);
+    expect(metrics.counterOf("errors_total").value).toBe(1);
+  });
+
+  it("is the caller's own business where it is awaited", async () => {
+    const told: Error[] = [];
+    const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
+    const { metrics } = db;
+    expect((await db.batchInsert("c", TWICE)).failed).toBe(1);
+    await db.close();
+    expect(told).toEqual([]);
+    expect(metrics.counterOf("errors_unhandled_total").value).toBe(0);
+    expect(metrics.counterOf("errors_total").value).toBe(1);
+  });
+});
+
+describe("errors of writes are counted once", () => {
+  it("whichever way they were made", async () => {
+    const db = await open("sqlite::memory:");
+    const count = (): number => db.metrics.counterOf("errors_total").value;
+    await db.insert("c", { id: "1" });
+    await db.insert("c", { id: "1" }).catch(() => {});
+    expect(count()).toBe(1);
+    await db.batchInsert("c", TWICE);
+    expect(count()).toBe(3);
+    await db.import("c", [...TWICE, { id: "2" }]);
+    expect(count()).toBe(5);
+    await db.batch.insert("c", TWICE);
+    await db.flush();
+    expect(count()).toBe(7);
+    expect(db.metrics.counterOf("errors_by_code_total").labels({ code: "FORMDB_DUPLICATE_ID" }).value).toBe(
+      7,
+    );
+    await db.close();
+  });
+});
+
+describe("the seed's batch functions", () => {
+  it("report to the metrics of the default database", async () => {
+    const db = await open("sqlite::memory:");
+    setDefaultDatabase(db);
+    try {
+      void batchInsert("c", TWICE);
+      expect(exportPrometheus()).toMatch(/^formdb_batch_size [12]$/m);
+      expect(await flush(globalProcessor)).toMatchObject({ successful: 1, failed: 1 });
+      const text = exportPrometheus();
+      expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="applied"} 1');
+      expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="rejected"} 1');
+      expect(text).toContain("\nformdb_errors_total 1\n");
+      expect(text).toContain("\nformdb_batch_size 0\n");
+    } finally {
+      setDefaultDatabase(undefined);
+      await db.close();
+    }
+  });
+});
