@@ -19,7 +19,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   const output = new Output(process.stdout);
   const interruption = listenForInterruption();
   try {
-    await using db = await open(flags.db);
+    await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
     if (flags.explain === true) {
       await output.write(`${JSON.stringify(await db.explain(text, params), null, 2)}\n`);
       await output.flush();
@@ -34,6 +34,9 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
     interruption.release();
   }
 }
+
+/** Queries that mean something for a database that is not there yet. For any other, its name was mistyped. */
+const MAKERS: ReadonlySet<string> = new Set(["INSERT", "CREATE"]);
 
 /** The rows of a reading query as they come; of a writing one a single row that says how many it wrote. */
 async function rowsOf(

@@ -40,6 +40,8 @@ export interface OpenOptions {
   readonly durability?: Durability | undefined;
   /** SQLite: milliseconds to wait for another process's lock. Default 5 000. */
   readonly busyTimeoutMs?: number | undefined;
+  /** SQLite: whether the file must be there already. By default it is made. */
+  readonly mustExist?: boolean | undefined;
   /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
   readonly postgres?: Readonly<Record<string, unknown>> | undefined;
   /** Whether reads by id of one tick become one; default where the engine is behind a network. */
@@ -62,6 +64,7 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
   autoCreate: boolean,
   durability: oneOf("full", "normal"),
   busyTimeoutMs: integer(0, 2 ** 31 - 1),
+  mustExist: boolean,
   postgres: object,
   gatherReads: boolean,
   slowQueryMs: milliseconds,

@@ -76,7 +76,8 @@ async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> 
     case "sqlite":
     case "file": {
       const { sqliteBackend } = await import("../backend/sqlite/sqlite-backend.ts");
-      return sqliteBackend(url, { durability: options.durability, busyTimeoutMs: options.busyTimeoutMs });
+      const { durability, busyTimeoutMs, mustExist } = options;
+      return sqliteBackend(url, { durability, busyTimeoutMs, mustExist });
     }
     case "postgres":
     case "postgresql": {

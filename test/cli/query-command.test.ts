@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { finished, type Run, runCli, Scratch, startCli } from "./run-cli.ts";
 
@@ -41,6 +42,18 @@ describe("formdb query", () => {
       { id: "bob", name: "Bob\nBuilder", age: null },
     ]);
     expect((await query("SELECT * FROM people WHERE id = 'x'")).stdout).toBe("[]\n");
+  });
+
+  it("makes no database where it finds none to read, and one where it is to write", async () => {
+    const mistyped = scratch.file("ap.db");
+    for (const text of ["SELECT * FROM people", "DELETE FROM people", "EXPLAIN SELECT * FROM people"]) {
+      const run = await query(text, "--db", mistyped);
+      expect(run).toMatchObject({ code: 1, stdout: "" });
+      expect(run.stderr).toContain(`must be there already, but there is no file ${mistyped}`);
+      expect(existsSync(mistyped)).toBe(false);
+    }
+    const run = await query('INSERT INTO people {"id": "1"}', "--db", mistyped);
+    expect(run).toMatchObject({ code: 0 });
   });
 
   it("prints NDJSON, CSV and a table", async () => {

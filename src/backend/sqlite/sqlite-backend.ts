@@ -1,7 +1,7 @@
 import { bounded } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FormDBError } from "../../base/errors.ts";
-import { checkOptions, integer, oneOf } from "../../base/options.ts";
+import { boolean, checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
 import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
 import type { DatabaseSettings, Durability } from "./database-settings.ts";
@@ -19,6 +19,8 @@ export interface SqliteOptions {
   readonly durability?: Durability | undefined;
   /** Milliseconds to wait for another process's lock. Default 5 000. */
   readonly busyTimeoutMs?: number | undefined;
+  /** Whether the file must be there; by default it is made. */
+  readonly mustExist?: boolean | undefined;
 }
 
 /** SQLite behind FormDB: one writer and several readers on a file in WAL mode, or one handle in memory. */
@@ -26,8 +28,9 @@ export function sqliteBackend(url: string, options: SqliteOptions = {}): Backend
   checkOptions("The SQLite backend", options, {
     durability: oneOf("full", "normal"),
     busyTimeoutMs: integer(0, 2 ** 31 - 1),
+    mustExist: boolean,
   });
-  const location = parseSqliteUrl(url);
+  const location = parseSqliteUrl(url, options.mustExist);
   const settings: DatabaseSettings = {
     file: location.file,
     readOnly: location.readOnly,

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parseSqliteUrl } from "../../../src/backend/sqlite/sqlite-url.ts";
 
@@ -21,6 +22,23 @@ describe("a SQLite URL", () => {
     [`sqlite:${join(tmpdir(), "100%.db")}`, join(tmpdir(), "100%.db")],
   ])("%s is the file %s", (url, file) => {
     expect(parseSqliteUrl(url)).toEqual({ file, memory: false, readOnly: false });
+  });
+
+  it("has SQLite's own modes: only rwc, the default, makes a file", () => {
+    const here = fileURLToPath(import.meta.url);
+    const missing = join(tmpdir(), "formdb-is-not-here.db");
+    expect(parseSqliteUrl(`sqlite:${here}?mode=ro`)).toEqual({ file: here, memory: false, readOnly: true });
+    expect(parseSqliteUrl(`sqlite:${here}?mode=rw`)).toEqual({ file: here, memory: false, readOnly: false });
+    expect(parseSqliteUrl(`sqlite:${missing}?mode=rwc`)).toMatchObject({ file: missing });
+    for (const mode of ["ro", "rw"]) {
+      expect(failure(`sqlite:${missing}?mode=${mode}`)).toMatchObject({
+        code: "FORMDB_CONNECT_FAILED",
+        retryable: false,
+        message: expect.stringContaining(missing),
+      });
+    }
+    expect(failure(`sqlite:${here}?mode=rx`)).toMatchObject({ code: "FORMDB_CONFIG" });
+    expect(parseSqliteUrl("sqlite::memory:", true)).toMatchObject({ memory: true });
   });
 
   it.each(["sqlite://app.db", "sqlite://:memory:", "file://app.db", "sqlite://./app.db"])(
