@@ -76,6 +76,30 @@ export function checkOptions(
   }
 }
 
+/** The same for options that are checked often: gives the error, and costs little where there is none. */
+export function wrongOption(
+  what: string,
+  options: object,
+  checks: Readonly<Record<string, OptionCheck>>,
+): FormDBError | undefined {
+  if (typeof options === "object" && options !== null) {
+    let right = true;
+    for (const name in options) {
+      const value = (options as Record<string, unknown>)[name];
+      if (!Object.hasOwn(checks, name) || (value !== undefined && checks[name]!(value) !== undefined)) {
+        right = false;
+      }
+    }
+    if (right) return undefined;
+  }
+  try {
+    checkOptions(what, options, checks);
+  } catch (error) {
+    return error as FormDBError;
+  }
+  return undefined;
+}
+
 /** The error for an option that can't be used. */
 export function configError(message: string, option?: string, value?: unknown): FormDBError {
   return new FormDBError("FORMDB_CONFIG", message, { details: { option, value } });

@@ -1,6 +1,6 @@
 import { abortedError } from "../base/abort.ts";
 import type { FormDBError } from "../base/errors.ts";
-import { configError, integer } from "../base/options.ts";
+import { integer, milliseconds, type OptionCheck, object, string } from "../base/options.ts";
 import type { CoDel } from "./codel.ts";
 import type { PoolCore } from "./core.ts";
 import type { Entry } from "./entry.ts";
@@ -22,7 +22,14 @@ export interface AcquireOptions {
 }
 
 const MAX_PRIORITY = 1_000;
-const checkPriority = integer(-MAX_PRIORITY, MAX_PRIORITY);
+
+/** What `AcquireOptions` may hold. */
+export const ACQUIRE_OPTIONS: Readonly<Record<keyof AcquireOptions, OptionCheck>> = Object.freeze({
+  signal: object,
+  timeoutMs: milliseconds,
+  priority: integer(-MAX_PRIORITY, MAX_PRIORITY),
+  prefer: string,
+});
 
 /**
  * How entries get to callers: at once where a fresh one is idle, else by standing in line and direct
@@ -77,7 +84,7 @@ export class Lending<T> {
   wait(options: AcquireOptions, now: number, origin: Error | undefined): Promise<T> {
     const core = this.#core;
     const { signal, timeoutMs = core.settings.acquireTimeoutMs, priority = 0, prefer } = options;
-    const refusal = this.#refusal(signal, timeoutMs, priority, now);
+    const refusal = this.#refusal(signal, timeoutMs, now);
     if (refusal !== undefined) {
       this.#refusals.count(reasonOf(refusal), 0);
       return Promise.reject(refusal);
@@ -130,21 +137,11 @@ export class Lending<T> {
   }
 
   /** Why a caller can't even wait. */
-  #refusal(
-    signal: AbortSignal | undefined,
-    timeoutMs: number,
-    priority: number,
-    now: number,
-  ): FormDBError | undefined {
+  #refusal(signal: AbortSignal | undefined, timeoutMs: number, now: number): FormDBError | undefined {
     const core = this.#core;
     const { maxWaiting } = core.settings;
     if (core.state !== "ready") return refused(core.state);
     if (signal?.aborted) return abortedError("Acquiring a connection", signal);
-    if (!(timeoutMs >= 0))
-      return configError(`acquire's option timeoutMs must be zero or more, not ${timeoutMs}`);
-    const wanted = priority === 0 ? undefined : checkPriority(priority);
-    if (wanted !== undefined)
-      return configError(`acquire's option priority must be ${wanted}, not ${priority}`);
     if (core.queue.length >= maxWaiting && core.roster.idle === 0) {
       return queueFull(core.circumstances(), false, maxWaiting);
     }

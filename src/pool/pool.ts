@@ -1,4 +1,5 @@
 import { FormDBError } from "../base/errors.ts";
+import { wrongOption } from "../base/options.ts";
 import { CoDel } from "./codel.ts";
 import { PoolCore } from "./core.ts";
 import { Departures } from "./departures.ts";
@@ -7,7 +8,7 @@ import { notLent } from "./failures.ts";
 import { captureOrigin, warnOfLeak } from "./holders.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import { Lease } from "./lease.ts";
-import { type AcquireOptions, Lending } from "./lending.ts";
+import { ACQUIRE_OPTIONS, type AcquireOptions, Lending } from "./lending.ts";
 import { type CloseReport, Lifecycle } from "./lifecycle.ts";
 import { Nesting, NestingContext } from "./nesting.ts";
 import type { PoolOptions } from "./options.ts";
@@ -87,6 +88,8 @@ export class Pool<T> implements AsyncDisposable {
    */
   acquire(options: AcquireOptions = NO_OPTIONS): Promise<T> {
     const { observer, settings } = this.#core;
+    const wrong = options === NO_OPTIONS ? undefined : wrongOption("acquire()", options, ACQUIRE_OPTIONS);
+    if (wrong !== undefined) return Promise.reject(wrong);
     observer.acquireStarted();
     const now = settings.clock.now();
     const origin = this.#keepOrigins ? captureOrigin(this.acquire) : undefined;

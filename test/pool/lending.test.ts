@@ -253,5 +253,15 @@ describe("options", () => {
     const { pool } = world();
     await expect(pool.acquire({ timeoutMs: -1 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
     await expect(pool.acquire({ priority: 0.5 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+    await expect(pool.acquire({ signal: "now" as never })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+    await expect(pool.acquire(null as never)).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+    for (const call of [pool.acquire.bind(pool), pool.lease.bind(pool), pool.use.bind(pool, () => 1)]) {
+      await expect(call({ timeout: 5 } as never)).rejects.toMatchObject({
+        code: "FORMDB_CONFIG",
+        option: "timeout",
+        message: expect.stringContaining('did you mean "timeoutMs"'),
+      });
+    }
+    expect(pool.stats()).toMatchObject({ inUse: 0, waiting: 0 });
   });
 });
