@@ -1,5 +1,6 @@
 import { PlanCache } from "./cache/plan-cache.ts";
-import type { Engine, FormDB } from "./engine/form-db.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { FormDB } from "./engine/form-db.ts";
 import { Metrics } from "./metrics/metrics.ts";
 
 /**

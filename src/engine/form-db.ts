@@ -1,47 +1,26 @@
-import type { Backend, Connection } from "../backend/backend.ts";
-import { bounded, type CallOptions, throwIfAborted } from "../base/abort.ts";
+import type { Connection } from "../backend/backend.ts";
+import { type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { checkOptions, milliseconds, object, show } from "../base/options.ts";
+import { checkOptions, milliseconds, object } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import type { BatchResult } from "../batch/group.ts";
 import { NotingPromise } from "../batch/noting-promise.ts";
 import type { PlanCache, PlanCacheStats } from "../cache/plan-cache.ts";
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { StatementStats, TopStatements } from "../metrics/top-statements.ts";
+import type { StatementStats } from "../metrics/top-statements.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Pool, PoolStats } from "../pool/pool.ts";
-import type { Connections } from "./connections.ts";
-import type { Explainer, Explanation } from "./explain.ts";
-import type { DocumentReads } from "./get.ts";
+import type { Engine } from "./engine.ts";
+import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
-import type { QueryResult, Reader } from "./read.ts";
-import type { Reporter } from "./reporter.ts";
-import type { IndexOptions, Schema } from "./schema.ts";
-import type { Transaction, TransactionOptions, Transactions } from "./transaction.ts";
-import type { Writer } from "./write.ts";
-
-/** The parts that `open()` has put together. */
-export interface Engine {
-  readonly backend: Backend;
-  readonly cache: PlanCache<Plan>;
-  readonly connections: Connections;
-  readonly batch: BatchProcessor;
-  readonly metrics: Metrics;
-  readonly statements: TopStatements;
-  readonly reader: Reader;
-  readonly writer: Writer;
-  readonly reads: DocumentReads;
-  readonly schema: Schema;
-  readonly explainer: Explainer;
-  readonly transactions: Transactions;
-  readonly reporter: Reporter;
-  /** Ends what works in the background, lets the journal go, and detaches this database from its metrics. */
-  readonly release: () => void;
-}
+import { Queries } from "./query.ts";
+import type { QueryResult } from "./read.ts";
+import type { IndexOptions } from "./schema.ts";
+import type { Transaction, TransactionOptions } from "./transaction.ts";
 
 /** What there is to know of a database at one moment. */
 export interface DatabaseStats {
@@ -79,10 +58,12 @@ export function engineOf(db: FormDB): Engine {
 /** A database of documents: the one API over every engine. Made by `open()`. */
 export class FormDB {
   readonly #engine: Engine;
+  readonly #queries: Queries;
   #closing: Promise<CloseResult> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#queries = new Queries(engine);
     engines.set(this, engine);
   }
 
@@ -109,50 +90,7 @@ export class FormDB {
     options: CallOptions = NO_OPTIONS,
   ): Promise<QueryResult> {
     this.#check("query()", options);
-    const { reader, schema, explainer, reads } = this.#engine;
-    const planned = this.#plan(text);
-    const { plan, values } = planned;
-    switch (plan.kind) {
-      case "select": {
-        const id = this.#engine.backend.gathersReads ? plan.pointId?.(values, parameters) : undefined;
-        if (id !== undefined) {
-          const found = await reads.get(plan.collections[0]!, id, options);
-          return found === undefined ? { rows: [], rowCount: 0 } : { rows: [found as Row], rowCount: 1 };
-        }
-        this.#refuseWaitingForItself("A query");
-        return reader.run(planned, parameters, options);
-      }
-      case "update":
-      case "delete":
-        this.#engine.transactions.refuseInside("A query that writes");
-        return reader.run(planned, parameters, options);
-      case "insert": {
-        const [document] = plan.bind(values, parameters);
-        this.#engine.transactions.refuseInside("A query that writes");
-        const written = this.batch.submit(
-          "insert",
-          plan.collections[0]!,
-          undefined,
-          document,
-          options.signal,
-        );
-        const { id } = await this.#bounded("The insert", written, options);
-        return { rows: [{ id }], rowCount: 1 };
-      }
-      case "explain": {
-        const explained = explainer.explainAsRows(text, parameters);
-        const rows = await this.#bounded("The explanation", explained, options);
-        return { rows, rowCount: rows.length };
-      }
-      default:
-        this.#engine.transactions.refuseInside("A change of the schema");
-        plan.bind(values, parameters);
-        return this.#bounded(
-          "The change of the schema",
-          this.#reported("ddl", plan.collections[0] ?? "", plan.shape, () => schema.run(plan)),
-          options,
-        );
-    }
+    return this.#queries.run(text, parameters, options);
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
@@ -162,8 +100,7 @@ export class FormDB {
     options: CallOptions = NO_OPTIONS,
   ): AsyncIterableIterator<Row> {
     this.#check("stream()", options);
-    this.#refuseWaitingForItself("stream()");
-    return this.#engine.reader.stream(this.#plan(text), parameters, options);
+    return this.#queries.stream(text, parameters, options);
   }
 
   /** What a query would do: its shape, how the plan cache answers, the engine's statement and plan. */
@@ -178,7 +115,7 @@ export class FormDB {
     options: CallOptions = NO_OPTIONS,
   ): Promise<Document | undefined> {
     this.#check("get()", options);
-    this.#refuseWaitingForItself("get()");
+    this.#queries.refuseWaitingForItself("get()");
     return this.#engine.reads.get(checkCollectionName(collection), encodeId(id), options);
   }
 
@@ -372,18 +309,6 @@ export class FormDB {
     throwIfAborted(what, options.signal);
   }
 
-  #plan(text: string): ReturnType<Reader["plan"]> {
-    if (typeof text !== "string") {
-      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
-    }
-    try {
-      return this.#engine.reader.plan(text);
-    } catch (error) {
-      this.#engine.reporter.failed(error);
-      throw error;
-    }
-  }
-
   async #submit<T>(what: string, work: () => Promise<T>): Promise<T> {
     this.#check(what);
     this.#engine.transactions.refuseInside(what);
@@ -417,18 +342,6 @@ export class FormDB {
     this.#check(`${name}()`);
     this.#engine.transactions.refuseInside(`${name}()`);
     return this.#reported("ddl", checkCollectionName(collection), name, work);
-  }
-
-  #bounded<T>(what: string, work: Promise<T>, options: CallOptions): Promise<T> {
-    return bounded(what, work, this.#engine.reporter.clock, options);
-  }
-
-  /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
-  #refuseWaitingForItself(what: string): void {
-    const { transactions, connections } = this.#engine;
-    if (transactions.inside && connections.single) {
-      transactions.refuseInside(what);
-    }
   }
 
   #reported<T>(

@@ -36,6 +36,11 @@ export class Reader {
     return this.#plans.planFor(text);
   }
 
+  /** Whether the last plan was in the cache. */
+  get lastHit(): boolean {
+    return this.#plans.lastHit;
+  }
+
   /** Runs a plan that has a statement. */
   async run(planned: PlannedText, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
     const { plan, values } = planned;

@@ -75,6 +75,14 @@ interface Case {
 }
 
 describe("The alerts' cases", () => {
+  test("take the rules' groups in their order in the file", () => {
+    const { groups } = parse(readFileSync(`${folder}formdb.rules.yml`, "utf8")) as {
+      groups: { name: string }[];
+    };
+    const cases = parse(readFileSync(`${folder}formdb.test.yml`, "utf8")) as { group_eval_order: string[] };
+    expect(cases.group_eval_order).toEqual(groups.map(({ name }) => name));
+  });
+
   test("have, for every alert, a moment at which it fires and one at which it does not", () => {
     const rules = parse(readFileSync(`${folder}formdb.rules.yml`, "utf8")) as {
       groups: { rules: { alert?: string }[] }[];

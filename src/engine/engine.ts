@@ -1,0 +1,33 @@
+import type { Backend } from "../backend/backend.ts";
+import type { BatchProcessor } from "../batch/batch-processor.ts";
+import type { PlanCache } from "../cache/plan-cache.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { TopStatements } from "../metrics/top-statements.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Connections } from "./connections.ts";
+import type { Explainer } from "./explain.ts";
+import type { DocumentReads } from "./get.ts";
+import type { Reader } from "./read.ts";
+import type { Reporter } from "./reporter.ts";
+import type { Schema } from "./schema.ts";
+import type { Transactions } from "./transaction.ts";
+import type { Writer } from "./write.ts";
+
+/** The parts that `open()` has put together. */
+export interface Engine {
+  readonly backend: Backend;
+  readonly cache: PlanCache<Plan>;
+  readonly connections: Connections;
+  readonly batch: BatchProcessor;
+  readonly metrics: Metrics;
+  readonly statements: TopStatements;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly reads: DocumentReads;
+  readonly schema: Schema;
+  readonly explainer: Explainer;
+  readonly transactions: Transactions;
+  readonly reporter: Reporter;
+  /** Ends what works in the background, lets the journal go, and detaches this database from its metrics. */
+  readonly release: () => void;
+}
