@@ -1,8 +1,7 @@
-import { type Clock, systemClock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { CacheMissReason } from "../base/observer.ts";
-import { boolean, checkOptions, configError, integer, object, show } from "../base/options.ts";
+import { configError, show } from "../base/options.ts";
 import type { Backlog } from "./backlog.ts";
-import { checkBounds } from "./bucket-index.ts";
 import { CATALOGUE, DURATION_BUCKETS, type MetricDefinition, type QueryOutcome } from "./catalogue.ts";
 import type { Counter } from "./counter.ts";
 import type { ExemplarLabels } from "./exemplar.ts";
@@ -10,7 +9,7 @@ import { type ExportFormat, exposition } from "./exposition.ts";
 import type { Gauge } from "./gauge.ts";
 import type { AnyFamily, CounterFamily, GaugeFamily, HistogramFamily } from "./instruments.ts";
 import type { ListenOptions, ScrapeEndpoint } from "./listen.ts";
-import { checkLabelNames, checkPrefix } from "./names.ts";
+import { type MetricsOptions, metricsSettings } from "./metrics-options.ts";
 import { contentTypeOf, formatFor } from "./negotiate.ts";
 import { QueryRecorder } from "./query-recorder.ts";
 import { Registry } from "./registry.ts";
@@ -24,19 +23,7 @@ import {
 } from "./sources.ts";
 import { type MetricsSummary, summarize } from "./summary.ts";
 
-export interface MetricsOptions {
-  /** What metric names begin with; default `formdb`. */
-  readonly prefix?: string | undefined;
-  /** Most label sets of a metric over the process' life; default 1000. Later ones share an overflow series. */
-  readonly maxLabelSets?: number | undefined;
-  /** Upper bounds in seconds of FormDB's own duration histograms. */
-  readonly buckets?: readonly number[] | undefined;
-  /** Labels that every series has. */
-  readonly constLabels?: Readonly<Record<string, string>> | undefined;
-  /** Whether OpenMetrics exports say since when counters count; default false. */
-  readonly created?: boolean | undefined;
-  readonly clock?: Clock | undefined;
-}
+export type { MetricsOptions } from "./metrics-options.ts";
 
 /** What a query did, for `recordQuery`. */
 export interface QueryLabels {
@@ -45,9 +32,6 @@ export interface QueryLabels {
   /** Default `ok`. */
   readonly outcome?: QueryOutcome | undefined;
 }
-
-/** Kept label sets when an application does not say. */
-export const DEFAULT_MAX_LABEL_SETS = 1_000;
 
 /**
  * A store of metrics: FormDB's own (docs/metrics.md lists them, the seed's eight among them) and those that an
@@ -75,28 +59,20 @@ export class Metrics implements CatalogueHost {
   #exemplarSource: (() => ExemplarLabels | undefined) | undefined = undefined;
 
   constructor(options: MetricsOptions = {}) {
-    checkOptions("Metrics", options, {
-      prefix: (value) => (typeof value === "string" ? undefined : "a string"),
-      maxLabelSets: integer(1),
-      buckets: (value) => (Array.isArray(value) ? undefined : "an array of numbers"),
-      constLabels: object,
-      created: boolean,
-      clock: object,
-    });
-    this.prefix = checkPrefix(options.prefix ?? "formdb");
-    this.constLabels = checkConstLabels(options.constLabels ?? {});
-    this.#clock = options.clock ?? systemClock;
-    this.#created = options.created ?? false;
-    this.#buckets = checkBounds("query_duration_seconds", options.buckets ?? DURATION_BUCKETS);
-    const maxLabelSets = options.maxLabelSets ?? DEFAULT_MAX_LABEL_SETS;
+    const { prefix, maxLabelSets, buckets, constLabels, created, clock } = metricsSettings(options);
+    this.prefix = prefix;
+    this.constLabels = constLabels;
+    this.#clock = clock;
+    this.#created = created;
+    this.#buckets = buckets;
     let ignored: Counter | undefined;
     let overflows: CounterFamily | undefined;
     this.#registry = new Registry(
       {
-        prefix: this.prefix,
+        prefix,
         maxLabelSets,
-        constLabels: this.constLabels,
-        wallTime: () => this.#clock.wallTime(),
+        constLabels,
+        wallTime: () => clock.wallTime(),
       },
       { ignored: () => ignored?.inc(), overflowed: (metric) => overflows?.labels({ metric }).inc() },
     );
@@ -358,16 +334,4 @@ export class Metrics implements CatalogueHost {
     // The series that count overflows are as many as there are metrics, which have a limit of their own.
     return this.#registry.define(own, definition.name === "metrics_label_overflows_total");
   }
-}
-
-function checkConstLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  checkLabelNames("every metric (constLabels)", "histogram", Object.keys(labels));
-  const checked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(labels)) {
-    if (typeof value !== "string") {
-      throw configError(`The constant label ${name} must have a string, not ${show(value)}`);
-    }
-    checked[name] = value.toWellFormed();
-  }
-  return Object.freeze(checked);
 }
