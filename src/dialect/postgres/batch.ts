@@ -1,6 +1,6 @@
 import { JOURNALLED_TOKEN_LIFE_MS, JOURNALLED_TOKEN_PREFIX } from "../../base/journal.ts";
+import { quote } from "../quote.ts";
 import type { MergeSpelling } from "./merge-patch.ts";
-import { quote } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
 
 /**

@@ -1,7 +1,8 @@
 import { FormDBError } from "../../base/errors.ts";
 import type { DdlDialect, DocumentPath, IndexDefinition } from "../ddl-dialect.ts";
+import { quote } from "../quote.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
-import { literal, physicalIndexName, quote } from "./names.ts";
+import { literal, physicalIndexName } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
 
 /** The part of the expressions that an index needs. */

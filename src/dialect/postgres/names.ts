@@ -1,11 +1,6 @@
 /** PostgreSQL cuts longer identifiers without a word. */
 const MAX_IDENTIFIER_BYTES = 63;
 
-/** A quoted identifier. */
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 /**
  * A string as SQL text. Only for names that were validated and JSON that was made here, never for values.
  * The `E''` form means the same whatever `standard_conforming_strings` says.

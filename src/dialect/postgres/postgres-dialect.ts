@@ -1,7 +1,7 @@
 import type { Dialect } from "../dialect.ts";
+import { quote } from "../quote.ts";
 import { postgresDdl } from "./ddl.ts";
 import { postgresExpressions } from "./expressions.ts";
-import { quote } from "./names.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
 
 /** Milliseconds since 1970 at the beginning of the transaction. */

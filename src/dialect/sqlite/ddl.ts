@@ -1,6 +1,6 @@
 import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
+import { quote } from "../quote.ts";
 import { sqliteExpressions } from "./expressions.ts";
-import { quote } from "./quote.ts";
 
 /** The name of an index in SQLite's schema, where indexes of all tables share one space of names. */
 function indexName(collection: string, name: string): string {

@@ -1,5 +1,5 @@
 import { JOURNALLED_TOKEN_PREFIX } from "../../base/journal.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 /**
  * The statements that write documents. A group is one transaction of them: statements of `ROWS_AT_ONCE` rows where

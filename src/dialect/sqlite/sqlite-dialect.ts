@@ -1,7 +1,7 @@
 import type { Dialect } from "../dialect.ts";
+import { quote } from "../quote.ts";
 import { sqliteDdl } from "./ddl.ts";
 import { sqliteExpressions } from "./expressions.ts";
-import { quote } from "./quote.ts";
 
 /** How SQLite spells things. */
 export const sqliteDialect: Dialect = Object.freeze({

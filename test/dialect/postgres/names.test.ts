@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { literal, physicalIndexName, quote } from "../../../src/dialect/postgres/names.ts";
+import { literal, physicalIndexName } from "../../../src/dialect/postgres/names.ts";
 import { detectProfile, PROFILES } from "../../../src/dialect/postgres/profiles.ts";
+import { quote } from "../../../src/dialect/quote.ts";
 
 describe("an index's name in the schema", () => {
   test("fits in 63 bytes, whatever the names are", () => {
