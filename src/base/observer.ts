@@ -127,8 +127,9 @@ const guardedFor = new WeakMap<object, readonly string[]>();
 const vouchedFor = new WeakSet<object>();
 
 /**
- * Says of an observer that its methods never throw, whatever values of their types they are given, and do without `this`: they are then
- * called as they are. A guard is one function for all events, which an engine can't compile into its callers.
+ * Says of an observer that its methods never throw, whatever values of their types they are given, and do without
+ * `this`: they are then called as they are. A guard is one function for all events, which an engine can't compile into
+ * its callers.
  */
 export function vouchFor<T extends object>(observer: T): T {
   vouchedFor.add(observer);

@@ -60,6 +60,8 @@ const CHUNK_BYTES = 8 * 1024 * 1024;
 const FIRST_CHUNK_SIZE = 100;
 /** Chunks that are under way at once: one is being written while the next is read and encoded. */
 const CHUNKS_IN_FLIGHT = 2;
+/** Documents that are compared with what is stored before others have their turn: about 10 ms. */
+const COMPARED_AT_ONCE = 250;
 /** Failures that a result lists. */
 const MAX_ERRORS = 1_000;
 
@@ -254,7 +256,9 @@ class Import {
       stored.filter(({ updatedAt }) => updatedAt < this.#startedAt).map(({ id, json }) => [id, json]),
     );
     const same = new Set<number>();
-    for (const { id, index } of duplicates) {
+    for (const [i, { id, index }] of duplicates.entries()) {
+      // Comparing a whole chunk takes some tenths of a second: others have their turn in between.
+      if (i > 0 && i % COMPARED_AT_ONCE === 0) await nextTurn();
       const json = before.get(id!);
       if (json === undefined) continue;
       const given = JSON.parse(encodeDocument(chunk[index])) as Document;
@@ -276,6 +280,10 @@ class Import {
       document,
     });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const NONE: ReadonlySet<number> = new Set();
