@@ -31,6 +31,39 @@ export class BucketCounts {
     if (value > cells[sum + 1]!) cells[sum + 1] = value;
   }
 
+  /**
+   * Puts in every `step`th of `values` from `start` to `end`, divided by `divisor`, and gives how many are left out: what is
+   * less than `least`, infinite or not a number.
+   */
+  putEach(
+    values: Float64Array,
+    start: number,
+    end: number,
+    step: number,
+    divisor: number,
+    least: number,
+  ): number {
+    const cells = this.#cells;
+    const index = this.#index;
+    const first = this.#first;
+    let sum = this.sum;
+    let max = this.max;
+    let leftOut = 0;
+    for (let i = start; i < end; i += step) {
+      const value = values[i]! / divisor;
+      if (!(value >= least && value < Infinity)) {
+        leftOut++;
+        continue;
+      }
+      cells[first + index.find(value)]! += 1;
+      sum += value;
+      if (value > max) max = value;
+    }
+    cells[this.#sum] = sum;
+    cells[this.#sum + 1] = max;
+    return leftOut;
+  }
+
   /** How many values lie in each bucket alone, `+Inf` last. */
   get counts(): Float64Array {
     return this.#cells.subarray(this.#first, this.#sum);

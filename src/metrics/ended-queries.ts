@@ -5,8 +5,16 @@ import type { TopStatements } from "./top-statements.ts";
 
 /** Queries that are put down before they are counted. */
 const LENGTH = 64;
-/** Numbers of one query: its four times, its rows, and whether its plan was in the cache. */
-const NUMBERS = 6;
+/** The numbers of one query: its whole time first, and where its other numbers stand. They fill a cache line. */
+const NUMBERS = 8;
+const WAIT = 1;
+const DATABASE = 2;
+const DECODE = 3;
+/** What is left of its time. */
+const REST = 4;
+const ROWS = 5;
+/** 1 where its plan was in the cache. */
+const HIT = 6;
 
 /** Queries of one kind that ended one after the other. */
 interface Run {
@@ -79,11 +87,12 @@ export class EndedQueries {
     const numbers = this.#numbers;
     const next = this.#next;
     numbers[next] = totalMs;
-    numbers[next + 1] = waitMs;
-    numbers[next + 2] = databaseMs;
-    numbers[next + 3] = decodeMs;
-    numbers[next + 4] = rows;
-    numbers[next + 5] = cacheHit ? 1 : 0;
+    numbers[next + WAIT] = waitMs;
+    numbers[next + DATABASE] = databaseMs;
+    numbers[next + DECODE] = decodeMs;
+    numbers[next + REST] = Math.max(0, totalMs - waitMs - databaseMs - decodeMs);
+    numbers[next + ROWS] = rows;
+    numbers[next + HIT] = cacheHit ? 1 : 0;
     this.#next = next + NUMBERS;
     if (this.#next === numbers.length) this.count();
   }
@@ -121,26 +130,35 @@ export class EndedQueries {
   };
 
   #countRun({ operation, collection, code, shape, start }: Run, end: number): void {
-    const metrics = this.#metrics;
-    const slot = this.#statements?.slotOf(shape, operation, collection);
     const numbers = this.#numbers;
     const failed = code !== "";
-    const outcome = outcomeOf(code);
-    const label = collectionLabel(collection, code);
-    const rows = failed ? undefined : this.#rows(operation);
+    const observe = (histogram: Histogram, column: number, divisor: number): void =>
+      histogram.observeEach(numbers, start + column, end, NUMBERS, divisor);
+    this.#metrics.recordQueriesAs(
+      operation,
+      collectionLabel(collection, code),
+      outcomeOf(code),
+      numbers,
+      start,
+      end,
+      NUMBERS,
+    );
+    // A histogram at a time: its parts are looked up once for all queries of the run.
+    observe(this.#poolWait, WAIT, 1_000);
+    observe(this.#database, DATABASE, 1_000);
+    observe(this.#decode, DECODE, 1_000);
+    observe(this.#rest, REST, 1_000);
+    if (!failed) observe(this.#rows(operation), ROWS, 1);
+    if (this.#statements === undefined) return;
+    let rows = 0;
+    let hits = 0;
     for (let i = start; i < end; i += NUMBERS) {
-      const totalMs = numbers[i]!;
-      const waitMs = numbers[i + 1]!;
-      const databaseMs = numbers[i + 2]!;
-      const decodeMs = numbers[i + 3]!;
-      metrics.recordQueryAs(operation, label, outcome, totalMs);
-      this.#poolWait.observe(waitMs / 1_000);
-      this.#database.observe(databaseMs / 1_000);
-      this.#decode.observe(decodeMs / 1_000);
-      this.#rest.observe(Math.max(0, totalMs - waitMs - databaseMs - decodeMs) / 1_000);
-      rows?.observe(numbers[i + 4]!);
-      slot?.record(failed, totalMs, numbers[i + 4]!, numbers[i + 5] === 1);
+      rows += numbers[i + ROWS]!;
+      hits += numbers[i + HIT]!;
     }
+    this.#statements
+      .slotOf(shape, operation, collection)
+      .recordEach(failed, (end - start) / NUMBERS, rows, hits, numbers, start, end, NUMBERS);
   }
 }
 

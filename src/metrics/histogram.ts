@@ -38,6 +38,12 @@ export class Histogram implements Series {
     if (exemplar !== undefined) this.#keep(value, exemplar);
   }
 
+  /** Observes every `step`th of `values` from `start` to `end`, divided by `divisor`. Never throws. */
+  observeEach(values: Float64Array, start: number, end: number, step: number, divisor: number): void {
+    const leftOut = this.#values.putEach(values, start, end, step, divisor, this.#least);
+    for (let i = 0; i < leftOut; i++) this.#context.ignored();
+  }
+
   #keep(value: number, labels: ExemplarLabels): void {
     const exemplar = makeExemplar(labels, value, this.#context.wallTime());
     if (exemplar === undefined) return;

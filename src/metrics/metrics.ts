@@ -122,6 +122,29 @@ export class Metrics implements CatalogueHost {
     duration.observe(latencyMs / 1_000, exemplar);
   }
 
+  /** `recordQueryAs` for several: their latencies are every `step`th of `values` from `start` to `end`. */
+  recordQueriesAs(
+    operation: string,
+    collection: string,
+    outcome: QueryOutcome,
+    values: Float64Array,
+    start: number,
+    end: number,
+    step: number,
+  ): void {
+    const queries = (end - start) / step;
+    this.#total.inc(queries);
+    for (let i = end - step; i >= start; i -= step) {
+      if (!(values[i]! >= 0 && values[i]! < Infinity)) continue;
+      this.#latency.set(values[i]!);
+      break;
+    }
+    const { count, duration } = this.#queries.seriesOf(operation, collection, outcome);
+    count.inc(queries);
+    if (this.#exemplarSource === undefined) duration.observeEach(values, start, end, step, 1_000);
+    else for (let i = start; i < end; i += step) duration.observe(values[i]! / 1_000, this.#exemplar());
+  }
+
   recordCacheHit(): void {
     this.#hits.inc(1);
   }

@@ -59,6 +59,24 @@ export class StatementSlot {
     this.#times.put(ms >= 0 && ms < Infinity ? ms : 0);
   }
 
+  /** Records `calls` whose times are every `step`th of `values` from `start` to `end`. */
+  recordEach(
+    failed: boolean,
+    calls: number,
+    rows: number,
+    cacheHits: number,
+    values: Float64Array,
+    start: number,
+    end: number,
+    step: number,
+  ): void {
+    if (failed) this.#errors += calls;
+    this.#cacheHits += cacheHits;
+    this.#rows += rows;
+    const leftOut = this.#times.putEach(values, start, end, step, 1, 0);
+    for (let i = 0; i < leftOut; i++) this.#times.put(0);
+  }
+
   /** All the time of this slot, its former owners' included. It only grows. */
   get weightMs(): number {
     return this.#missedMs + this.#times.sum;
