@@ -137,7 +137,7 @@ async function assembleParts(
     options.pool ?? {},
     clock,
     guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
-    recording === undefined ? {} : poolRecorder(metrics, "writer"),
+    recording === undefined || !backend.separateWriter ? {} : poolRecorder(metrics, "writer"),
   );
   undo.push(() => connections.close(0));
   const reporter = new Reporter(

@@ -6,9 +6,12 @@ import { definitionOf, type FamilySnapshot, type MetricsSnapshot, type SeriesSna
 /**
  * The metrics of several processes or threads as one: counters and histograms add; gauges add too, or give
  * their largest or mean value, as the catalogue says of each. A metric that two snapshots define
- * differently is refused by name (`FORMDB_CONFIG`).
+ * differently is refused by name (`FORMDB_CONFIG`); with `onConflict`, the first definition stands and the others are left out.
  */
-export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+export function mergeSnapshots(
+  snapshots: readonly MetricsSnapshot[],
+  onConflict?: (name: string, error: Error) => void,
+): MetricsSnapshot {
   const families = new Map<string, Merging>();
   for (const { families: own } of snapshots) {
     for (const family of own) {
@@ -17,7 +20,12 @@ export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSn
         merging = { family, series: new Map() };
         families.set(family.name, merging);
       }
-      checkAlike(merging.family, family);
+      const conflict = conflictOf(merging.family, family);
+      if (conflict !== undefined) {
+        if (onConflict === undefined) throw conflict;
+        onConflict(family.name, conflict);
+        continue;
+      }
       for (const series of family.series) add(merging, series);
     }
   }
@@ -100,15 +108,14 @@ function finish({ family, series }: Merging): FamilySnapshot {
   return { ...family, series: all };
 }
 
-function checkAlike(one: FamilySnapshot, other: FamilySnapshot): void {
+function conflictOf(one: FamilySnapshot, other: FamilySnapshot): Error | undefined {
   const shape = ({ type, labels, buckets }: FamilySnapshot): string =>
     JSON.stringify([type, labels, buckets]);
-  if (shape(one) !== shape(other)) {
-    throw configError(
-      `The metric ${one.name} can't be merged: it must have the same type, labels and buckets everywhere, ` +
-        `but is ${shape(one)} and ${shape(other)}`,
-    );
-  }
+  if (shape(one) === shape(other)) return undefined;
+  return configError(
+    `The metric ${one.name} can't be merged: it must have the same type, labels and buckets everywhere, ` +
+      `but is ${shape(one)} and ${shape(other)}`,
+  );
 }
 
 function numberOf(value: number | null | undefined): number {

@@ -1,5 +1,5 @@
 import { type Clock, systemClock, type Timer } from "../base/clock.ts";
-import { checkOptions, configError, integer, milliseconds, object } from "../base/options.ts";
+import { checkOptions, configError, func, integer, milliseconds, object } from "../base/options.ts";
 import { exportSnapshot, mergeSnapshots, totalsOf } from "./aggregate.ts";
 import type { ExportFormat } from "./exposition.ts";
 import type { MetricsSnapshot } from "./snapshot.ts";
@@ -22,7 +22,11 @@ interface Snapshotter {
 export function answerSnapshots(metrics: Snapshotter, channel: SnapshotChannel): () => void {
   return channel.receive((message) => {
     if (!isMessage(message, REQUEST)) return;
-    channel.send({ type: SNAPSHOT, id: message.id, snapshot: metrics.snapshot() });
+    try {
+      channel.send({ type: SNAPSHOT, id: message.id, snapshot: metrics.snapshot() });
+    } catch {
+      // Who has asked has gone.
+    }
   });
 }
 
@@ -33,6 +37,8 @@ export interface CollectorOptions {
   readonly timeoutMs?: number | undefined;
   /** Default 1000. */
   readonly maxMembers?: number | undefined;
+  /** Told, once a metric, of metrics that two members define differently. Default: a process warning. */
+  readonly onError?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -45,13 +51,16 @@ interface Member {
 
 /**
  * Collects the metrics of many workers and exports them as one. What a worker had counted when it was last asked
- * stays counted after it has gone, so that counters don't fall. Can be served by `scrapeHandler` or `listen`.
+ * stays counted after it has gone, so that counters don't fall. A metric that a member defines otherwise than those before
+ * it did is left out of that member's. Can be served by `scrapeHandler` or `listen`.
  */
 export class SnapshotCollector {
   readonly #own: Snapshotter | undefined;
   readonly #timeoutMs: number;
   readonly #maxMembers: number;
   readonly #clock: Clock;
+  readonly #onError: (error: Error) => void;
+  readonly #conflicts: Set<string> = new Set();
   readonly #members: Map<string, Member> = new Map();
   #gone: MetricsSnapshot = { families: [] };
   #running: Promise<MetricsSnapshot> | undefined = undefined;
@@ -62,12 +71,14 @@ export class SnapshotCollector {
       own: object,
       timeoutMs: milliseconds,
       maxMembers: integer(1),
+      onError: func,
       clock: object,
     });
     this.#own = options.own;
     this.#timeoutMs = options.timeoutMs ?? 1_000;
     this.#maxMembers = options.maxMembers ?? 1_000;
     this.#clock = options.clock ?? systemClock;
+    this.#onError = options.onError ?? ((error) => process.emitWarning(error));
   }
 
   /** Adds a worker; a member of the same id is taken out first. */
@@ -94,7 +105,7 @@ export class SnapshotCollector {
     this.#members.delete(id);
     member.stop();
     member.awaited?.settle();
-    if (member.last !== undefined) this.#gone = mergeSnapshots([this.#gone, totalsOf(member.last)]);
+    if (member.last !== undefined) this.#gone = this.#merge([this.#gone, totalsOf(member.last)]);
   }
 
   /** The sum over all workers. Calls at the same time share one question. */
@@ -113,7 +124,19 @@ export class SnapshotCollector {
     await Promise.all(Array.from(this.#members.values(), (member) => this.#ask(member)));
     const present = Array.from(this.#members.values(), ({ last }) => last ?? { families: [] });
     const own = this.#own === undefined ? [] : [this.#own.snapshot()];
-    return mergeSnapshots([...own, ...present, this.#gone]);
+    return this.#merge([...own, ...present, this.#gone]);
+  }
+
+  #merge(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+    return mergeSnapshots(snapshots, (name, error) => {
+      if (this.#conflicts.has(name)) return;
+      this.#conflicts.add(name);
+      try {
+        this.#onError(error);
+      } catch {
+        // What its taker does with it is its own affair.
+      }
+    });
   }
 
   #ask(member: Member): Promise<void> {
@@ -162,7 +185,10 @@ export function portChannel(port: PortLike): SnapshotChannel {
 }
 
 interface ProcessLike {
-  send?(message: unknown): unknown;
+  /** Of a process; a cluster's worker has the method. */
+  readonly connected?: boolean;
+  isConnected?(): boolean;
+  send?(message: unknown, callback: (error: Error | null) => void): unknown;
   on(event: "message", listener: (message: unknown) => void): unknown;
   off(event: "message", listener: (message: unknown) => void): unknown;
 }
@@ -174,9 +200,10 @@ interface ProcessLike {
 export function clusterChannel(end: ProcessLike): SnapshotChannel {
   return {
     send: (message) => {
-      if (end.send === undefined)
-        throw configError("A cluster channel must be to a process with an IPC channel");
-      end.send(message);
+      if (end.send === undefined || (end.isConnected?.() ?? end.connected) === false)
+        throw configError("A cluster channel must be to a process with an IPC channel that is open");
+      // That the channel was closed meanwhile is told to the callback; without one, it would end the process.
+      end.send(message, () => {});
     },
     receive: (listener) => {
       end.on("message", listener);

@@ -26,8 +26,11 @@ export class Counter implements Series {
 
   /** Adds 1, or the amount. Never throws. */
   inc(amount = 1, exemplar?: ExemplarLabels): void {
-    if (amount >= 0 && amount < Infinity) this.#values[this.#slot]! += amount;
-    else this.#context.ignored();
+    if (!(amount >= 0 && amount < Infinity)) {
+      this.#context.ignored();
+      return;
+    }
+    this.#values[this.#slot]! += amount;
     if (exemplar !== undefined) {
       this.exemplar = makeExemplar(exemplar, amount, this.#context.wallTime()) ?? this.exemplar;
     }

@@ -23,6 +23,8 @@ export function makeExemplar(
   value: number,
   wallTimeMs: number,
 ): Exemplar | undefined {
+  // Callers without types give null for none.
+  if (typeof labels !== "object" || labels === null) return undefined;
   const names: string[] = [];
   const values: string[] = [];
   let length = 0;

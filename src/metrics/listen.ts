@@ -122,9 +122,17 @@ export async function listen(
     }
     void scrape(request, response);
   });
-  await bind(server, host, options.port ?? 9_464);
-  if (options.keepAlive === false) server.unref();
   const stopWatching = await metrics.watchEventLoop?.();
+  try {
+    await bind(server, host, options.port ?? 9_464);
+  } catch (error) {
+    stopWatching?.();
+    throw error;
+  }
+  if (options.keepAlive === false) {
+    server.unref();
+    server.on("connection", (socket) => socket.unref());
+  }
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {

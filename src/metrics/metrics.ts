@@ -101,6 +101,8 @@ export class Metrics implements CatalogueHost {
 
   /** Counts a query and its latency in milliseconds. A latency that is no such number is left out. */
   recordQuery(latencyMs: number, labels?: QueryLabels): void {
+    // The last query is the one whose latency is shown: those before it come first.
+    this.backlog.settle();
     if (labels === undefined) this.recordQueryAs("other", "", "ok", latencyMs);
     else {
       this.recordQueryAs(
@@ -244,6 +246,7 @@ export class Metrics implements CatalogueHost {
 
   /** Where the exemplars of query durations come from, such as `() => ({ trace_id })`; called for each query. */
   exemplarsFrom(source: (() => ExemplarLabels | undefined) | undefined): void {
+    this.backlog.settle();
     this.#exemplarSource = source;
   }
 
@@ -306,7 +309,8 @@ export class Metrics implements CatalogueHost {
    */
   async watchEventLoop(): Promise<() => void> {
     const { watchEventLoop } = await import("./event-loop.ts");
-    if (this.#loopWatchers++ === 0) this.#stopLoopWatch = watchEventLoop(this, this.#clock);
+    if (this.#loopWatchers === 0) this.#stopLoopWatch = watchEventLoop(this, this.#clock);
+    this.#loopWatchers++;
     let ended = false;
     return () => {
       if (ended) return;

@@ -31,12 +31,20 @@ export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObser
     waiting.down();
     wait.observe(waitMs / 1_000);
   };
+  let isPaused = false;
+  const pause = (now: boolean): void => {
+    if (now === isPaused) return;
+    isPaused = now;
+    // Of several pools of one name, each counts.
+    if (now) paused.inc(1);
+    else paused.dec(1);
+  };
   return vouchFor({
-    poolCreated: () => paused.set(0),
-    resumed: () => paused.set(0),
-    paused: () => paused.set(1),
+    poolCreated: () => {},
+    resumed: () => pause(false),
+    paused: () => pause(true),
     cleared: () => invalidations.inc(1),
-    poolClosed: () => paused.set(0),
+    poolClosed: () => pause(false),
     connectionCreated: () => {},
     connectionReady: (_id, ms) => {
       opened.inc(1);

@@ -79,7 +79,7 @@ export class SlowLog {
     this.#maxPerSecond = options.maxPerSecond ?? 10;
     this.#keep = options.keep ?? 100;
     this.#parameters = options.parameters ?? "redacted";
-    this.#write = options.write ?? ((entry) => console.warn(JSON.stringify(entry)));
+    this.#write = options.write ?? ((entry) => console.warn(lineOf(entry)));
     this.#clock = options.clock ?? systemClock;
     this.#tokens = this.#burst;
     this.#filledAt = this.#clock.now();
@@ -138,6 +138,15 @@ export class SlowLog {
   #describe(parameters: unknown): { parameters?: unknown } {
     if (parameters === undefined || this.#parameters === "none") return {};
     return { parameters: this.#parameters === "full" ? parameters : redact(parameters) };
+  }
+}
+
+/** An entry as a line of JSON; parameters that JSON can't hold are described. */
+function lineOf(entry: SlowQueryEntry): string {
+  try {
+    return JSON.stringify(entry, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value));
+  } catch {
+    return JSON.stringify({ ...entry, parameters: redact(entry.parameters) });
   }
 }
 

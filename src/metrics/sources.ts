@@ -48,6 +48,8 @@ export class Sources {
   readonly #pools: Map<string, Set<() => PoolSource>> = new Map();
   readonly #caches: Set<() => CacheSource> = new Set();
   readonly #batches: Set<() => BatchSource> = new Set();
+  /** Without a source ever, the seed's gauge belongs to whoever sets it. */
+  #hadBatches = false;
 
   constructor(host: CatalogueHost) {
     this.#host = host;
@@ -71,6 +73,7 @@ export class Sources {
   }
 
   addBatch(read: () => BatchSource): () => void {
+    this.#hadBatches = true;
     return join(this.#batches, read);
   }
 
@@ -78,10 +81,11 @@ export class Sources {
     // Without a source the two old gauges belong to whoever sets them.
     if (this.#pools.size === 0) return;
     const host = this.#host;
+    const reading = new Reading();
     let size = 0;
     let active = 0;
     for (const [pool, sources] of this.#pools) {
-      const all = [...sources].map((read) => read());
+      const all = reading.of(sources);
       const idle = sum(all, (one) => one.idle);
       const inUse = sum(all, (one) => one.inUse);
       const states = host.gaugeOf("pool_connections");
@@ -113,11 +117,13 @@ export class Sources {
     }
     host.gaugeOf("connection_pool_size").set(size);
     host.gaugeOf("active_connections").set(active);
+    reading.end();
   }
 
   #readCaches(): void {
     const host = this.#host;
-    const all = [...this.#caches].map((read) => read());
+    const reading = new Reading();
+    const all = reading.of(this.#caches);
     host.gaugeOf("cache_entries").set(sum(all, (one) => one.size));
     host.gaugeOf("cache_max_entries").set(sum(all, (one) => one.maxSize));
     host.gaugeOf("cache_bytes").set(sum(all, (one) => one.bytes));
@@ -126,12 +132,14 @@ export class Sources {
     host
       .gaugeOf("cache_doubled_hit_ratio")
       .set(ratios.length === 0 ? 0 : sum(ratios, (r) => r) / ratios.length);
+    reading.end();
   }
 
   #readBatches(): void {
-    if (this.#batches.size === 0) return;
+    if (!this.#hadBatches) return;
     const host = this.#host;
-    const all = [...this.#batches].map((read) => read());
+    const reading = new Reading();
+    const all = reading.of(this.#batches);
     const queued = sum(all, (one) => one.queued);
     host.gaugeOf("batch_size").set(queued);
     host.gaugeOf("batch_queue_length").set(queued);
@@ -139,6 +147,28 @@ export class Sources {
     host
       .gaugeOf("batch_queue_oldest_age_seconds")
       .set(Math.max(0, ...all.map((one) => one.oldestMs ?? 0)) / 1_000);
+    reading.end();
+  }
+}
+
+/** Reads sources: one that throws is left out, and its error is thrown once the others were read. */
+class Reading {
+  #failure: { readonly error: unknown } | undefined;
+
+  of<T>(sources: Iterable<() => T>): T[] {
+    const all: T[] = [];
+    for (const read of sources) {
+      try {
+        all.push(read());
+      } catch (error) {
+        this.#failure ??= { error };
+      }
+    }
+    return all;
+  }
+
+  end(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
 

@@ -15,10 +15,16 @@ if (cluster.isPrimary) {
   await new Promise((resolve) => workers[2]!.once("exit", resolve));
   collector.detach(String(workers[2]!.id));
   console.log(await total());
-  for (const worker of workers.slice(0, 2)) worker.kill();
+  // A worker that ends gracefully lives on without its channel: a scrape then must not end the primary.
+  const disconnected = new Promise((resolve) => workers[1]!.once("disconnect", resolve));
+  workers[1]!.disconnect();
+  await disconnected;
+  console.log(await total());
+  for (const worker of workers.slice(0, 2)) worker.process.kill("SIGKILL");
 } else {
   const metrics = new Metrics();
   for (let i = 0; i < Number(process.env.QUERIES); i++) metrics.recordQuery(1);
   answerSnapshots(metrics, clusterChannel(process));
+  setTimeout(() => {}, 60_000);
   process.send!("ready");
 }

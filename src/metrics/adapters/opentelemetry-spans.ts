@@ -119,7 +119,10 @@ class Spans {
     this.#open.delete(trace);
     const { error, result } = trace as { error?: unknown; result?: unknown };
     if (Object.hasOwn(trace, "error")) {
-      const code = error instanceof FormDBError ? error.code : "FORMDB_ENGINE";
+      // What a transaction's own function throws is its decision to roll back, and no error of the engine.
+      const foreign =
+        (trace as Partial<QueryTrace>).operation === "transaction" ? "FORMDB_ABORTED" : "FORMDB_ENGINE";
+      const code = error instanceof FormDBError ? error.code : foreign;
       span.setAttribute("error.type", code);
       const sqlstate = error instanceof FormDBError ? error.sqlstate : undefined;
       if (typeof sqlstate === "string") span.setAttribute("db.response.status_code", sqlstate);

@@ -55,12 +55,22 @@ const END = "# EOF\n";
 async function read(registry: PromClientRegistry, failed: () => void): Promise<readonly PromClientMetric[]> {
   try {
     const all = (await registry.getMetricsAsJSON()) as readonly PromClientMetric[];
-    return all.filter(({ name }) => !isIncluded(registry.getSingleMetric(name)));
+    return all
+      .map((metric) => underItsName(metric, registry))
+      .filter(({ name }) => !isIncluded(registry.getSingleMetric(name)));
   } catch {
     // One of its collect functions threw: what it would have said is lost, ours is not.
     failed();
     return [];
   }
+}
+
+/** Once a registry has written OpenMetrics, its counters call themselves by their family, without `_total`. */
+function underItsName(metric: PromClientMetric, registry: PromClientRegistry): PromClientMetric {
+  const name = `${metric.name}_total`;
+  const renamed =
+    registry.getSingleMetric(metric.name) === undefined && registry.getSingleMetric(name) !== undefined;
+  return renamed ? { ...metric, name } : metric;
 }
 
 /** The names of all families and samples in an export. */
