@@ -19,6 +19,7 @@ import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
 import { Queries } from "./query.ts";
 import type { QueryResult } from "./read.ts";
+import type { QueryTimes } from "./reporter.ts";
 import type { IndexOptions } from "./schema.ts";
 import type { Transaction, TransactionOptions } from "./transaction.ts";
 
@@ -208,7 +209,9 @@ export class FormDB {
   /** Runs `fn` as one transaction, again where the engine asks for it. */
   async transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
     this.#check("transaction()");
-    return this.#reported("transaction", "", "transaction", () => this.#engine.transactions.run(fn, options));
+    return this.#reported("transaction", "", "transaction", (times) =>
+      this.#engine.transactions.run(fn, options, times),
+    );
   }
 
   /** Resolves to whether the collection was made by this call. */
@@ -348,7 +351,7 @@ export class FormDB {
     operation: "ddl" | "transaction",
     collection: string,
     shape: string,
-    work: () => Promise<T>,
+    work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
     return this.#engine.reporter.report({ operation, collection, shape, cacheHit: true }, () => 0, work);
   }

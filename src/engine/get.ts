@@ -77,12 +77,17 @@ export class DocumentReads {
       this.#gather && !this.#callerIsAlone
         ? undefined
         : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
-    const found =
-      alone === undefined
-        ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
-        : (await this.#counted(alone))[0];
-    const received = clock.now();
-    times.databaseMs = received - start - times.waitMs;
+    let received = start;
+    let found: StoredDocument | undefined;
+    try {
+      found =
+        alone === undefined
+          ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
+          : (await this.#counted(alone))[0];
+    } finally {
+      received = clock.now();
+      times.databaseMs = Math.max(0, received - start - times.waitMs);
+    }
     if (found === undefined) return undefined;
     const document = parseDocument(found.id, found.json);
     times.decodeMs = clock.now() - received;
@@ -122,14 +127,20 @@ export class DocumentReads {
     this.#lastWasAlone = waiting.length === 1;
     const { clock } = this.#reporter;
     const asked = clock.now();
-    const read = this.#connections.use("read", {}, (connection: Connection) => {
+    let lent = false;
+    const waited = (): void => {
       const waitMs = clock.now() - asked;
       for (const { times } of waiting) times.waitMs = waitMs;
+    };
+    const read = this.#connections.use("read", {}, (connection: Connection) => {
+      lent = true;
+      waited();
       return connection.getMany(collection, idsOf(waiting));
     });
     this.#counted(read).then(
       (found) => settle(waiting, found),
       (error: unknown) => {
+        if (!lent) waited();
         for (const { reject } of waiting) reject(error);
       },
     );

@@ -107,7 +107,14 @@ export class Queries {
     return reporter.report(
       { operation, collection, shape: plan.shape, cacheHit: reader.lastHit, parameters },
       ({ rowCount }) => rowCount,
-      () => bounded(what, work(), reporter.clock, options),
+      async (times) => {
+        const start = reporter.clock.now();
+        try {
+          return await bounded(what, work(), reporter.clock, options);
+        } finally {
+          times.databaseMs = reporter.clock.now() - start;
+        }
+      },
     );
   }
 

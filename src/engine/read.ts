@@ -1,4 +1,4 @@
-import type { Connection } from "../backend/backend.ts";
+import type { Connection, EngineResult } from "../backend/backend.ts";
 import { type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
@@ -56,17 +56,20 @@ export class Reader {
         if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
         const asked = this.#reporter.clock.now();
         const role = operation === "select" ? "read" : "write";
+        let lent = false;
         try {
           return await this.#connections.use(
             role,
             options,
             (connection) => {
+              lent = true;
               times.waitMs = this.#reporter.clock.now() - asked;
               return this.#onConnection(connection, plan, bound, times, remaining(options, times.waitMs));
             },
             plan.statement?.name,
           );
         } catch (error) {
+          if (!lent) times.waitMs = this.#reporter.clock.now() - asked;
           this.#catalog.noticeMissing(error, collection);
           throw error;
         }
@@ -130,12 +133,22 @@ export class Reader {
   ): AsyncGenerator<readonly (readonly unknown[])[]> {
     const { clock } = this.#reporter;
     const start = clock.now();
-    const connection = await this.#connections.read.acquire(options);
+    let connection: Connection;
+    try {
+      connection = await this.#connections.read.acquire(options);
+    } finally {
+      times.waitMs = clock.now() - start;
+    }
     if (this.#connections.single) {
-      yield* await this.#allChunks(connection, statement, bound, options);
+      let chunks: readonly (readonly (readonly unknown[])[])[];
+      try {
+        chunks = await this.#allChunks(connection, statement, bound, options);
+      } finally {
+        times.databaseMs = clock.now() - start - times.waitMs;
+      }
+      yield* chunks;
       return;
     }
-    times.waitMs = clock.now() - start;
     let failure: unknown;
     try {
       for await (const chunk of connection.stream(statement, bound, remaining(options, times.waitMs))) {
@@ -146,6 +159,7 @@ export class Reader {
         }
       }
     } catch (error) {
+      times.databaseMs = clock.now() - start - times.waitMs;
       failure = error;
       throw error;
     } finally {
@@ -185,9 +199,15 @@ export class Reader {
   ): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const sent = clock.now();
-    const { rows, rowCount } = await connection.execute(plan.statement!, bound, options);
-    const received = clock.now();
-    times.databaseMs = received - sent;
+    let received = sent;
+    let result: EngineResult;
+    try {
+      result = await connection.execute(plan.statement!, bound, options);
+    } finally {
+      received = clock.now();
+      times.databaseMs = received - sent;
+    }
+    const { rows, rowCount } = result;
     const decoded: Row[] = new Array(rows.length);
     for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
     times.decodeMs = clock.now() - received;

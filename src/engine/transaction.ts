@@ -12,6 +12,7 @@ import type { Connections } from "./connections.ts";
 import { toDocument } from "./get.ts";
 import { inTransaction } from "./in-transaction.ts";
 import type { QueryResult, Reader } from "./read.ts";
+import type { QueryTimes } from "./reporter.ts";
 import { type Writer, writeOne } from "./write.ts";
 
 /** How a transaction runs. */
@@ -79,7 +80,11 @@ export class Transactions {
     return this.#open > 0 && this.#context.getStore()?.open === true;
   }
 
-  async run<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async run<T>(
+    fn: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions = {},
+    times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 },
+  ): Promise<T> {
     if (typeof fn !== "function") {
       throw new FormDBError("FORMDB_CONFIG", `A transaction needs a function to run, not ${String(fn)}`);
     }
@@ -98,7 +103,7 @@ export class Transactions {
     const maxRetries = options.maxRetries ?? 3;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#once(fn, options);
+        return await this.#once(fn, options, times);
       } catch (error) {
         if (attempt >= maxRetries || !mayRunAgain(error) || options.signal?.aborted) throw error;
       }
@@ -110,28 +115,51 @@ export class Transactions {
     }
   }
 
-  #once<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+  async #once<T>(
+    fn: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions,
+    times: QueryTimes,
+  ): Promise<T> {
     const { signal, timeoutMs, isolation } = options;
-    return this.#connections.use("write", { signal, timeoutMs }, async (connection) => {
-      const scope: Scope = { open: true };
-      this.#open++;
-      try {
-        const transaction = new OpenTransaction(connection, this.#reader, this.#writer, this.#makeId);
-        const result = await inTransaction(connection, isolation, async () => {
-          try {
-            return await this.#context.run(scope, () => fn(transaction));
-          } finally {
-            await transaction.end();
-            throwIfAborted("The transaction", signal);
-          }
-        });
-        this.#writer.created(transaction.made);
-        return result;
-      } finally {
-        scope.open = false;
-        this.#open--;
-      }
-    });
+    const waiting = new Stopwatch(this.#clock);
+    const inDatabase = new Stopwatch(this.#clock);
+    waiting.start();
+    try {
+      return await this.#connections.use("write", { signal, timeoutMs }, async (connection) => {
+        waiting.stop();
+        inDatabase.start();
+        const scope: Scope = { open: true };
+        this.#open++;
+        try {
+          const transaction = new OpenTransaction(
+            connection,
+            this.#reader,
+            this.#writer,
+            this.#makeId,
+            inDatabase,
+          );
+          const result = await inTransaction(connection, isolation, async () => {
+            inDatabase.stop();
+            try {
+              return await this.#context.run(scope, () => fn(transaction));
+            } finally {
+              await transaction.end();
+              inDatabase.start();
+              throwIfAborted("The transaction", signal);
+            }
+          });
+          this.#writer.created(transaction.made);
+          return result;
+        } finally {
+          inDatabase.stop();
+          scope.open = false;
+          this.#open--;
+        }
+      });
+    } finally {
+      times.waitMs += waiting.stop();
+      times.databaseMs += inDatabase.stop();
+    }
   }
 }
 
@@ -147,7 +175,30 @@ function mayRunAgain(error: unknown): boolean {
   );
 }
 
+/** Measures the time in which it runs, however often it is started and stopped. */
+class Stopwatch {
+  readonly #clock: Clock;
+  #since: number | undefined;
+  #totalMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  start(): void {
+    this.#since ??= this.#clock.now();
+  }
+
+  /** Gives all the time so far. */
+  stop(): number {
+    if (this.#since !== undefined) this.#totalMs += this.#clock.now() - this.#since;
+    this.#since = undefined;
+    return this.#totalMs;
+  }
+}
+
 class OpenTransaction implements Transaction {
+  readonly #inDatabase: Stopwatch;
   readonly #connection: Connection;
   readonly #reader: Reader;
   readonly #writer: Writer;
@@ -157,7 +208,14 @@ class OpenTransaction implements Transaction {
   readonly made = new Set<string>();
   #ended = false;
 
-  constructor(connection: Connection, reader: Reader, writer: Writer, makeId: () => string) {
+  constructor(
+    connection: Connection,
+    reader: Reader,
+    writer: Writer,
+    makeId: () => string,
+    inDatabase: Stopwatch,
+  ) {
+    this.#inDatabase = inDatabase;
     this.#connection = connection;
     this.#reader = reader;
     this.#writer = writer;
@@ -254,12 +312,14 @@ class OpenTransaction implements Transaction {
         "The transaction has ended; its methods can't be called any more",
       );
     }
+    this.#inDatabase.start();
     const call = work();
     this.#underWay.add(call);
     try {
       return await call;
     } finally {
       this.#underWay.delete(call);
+      if (this.#underWay.size === 0 && !this.#ended) this.#inDatabase.stop();
     }
   }
 }

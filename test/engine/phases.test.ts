@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { open } from "../../src/engine/open.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/** Milliseconds by phase of all queries so far. */
+function phases(db: FormDB): Record<string, number> {
+  const family = db.metrics.histogramOf("query_phase_duration_seconds");
+  return Object.fromEntries(
+    family.series.map(({ labelValues, sum }) => [labelValues[0], Math.round(sum * 1_000)]),
+  );
+}
+
+async function opened(): Promise<{ clock: ManualClock; db: FormDB }> {
+  const clock = new ManualClock();
+  const db = await open("sqlite::memory:", { clock, pool: { acquireTimeoutMs: 100 } });
+  await db.createCollection("c");
+  return { clock, db };
+}
+
+/** Lets everything run that does not wait for the clock. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function after(clock: ManualClock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.schedule(resolve, ms);
+  });
+}
+
+describe("a query's time is split by what it was spent on", () => {
+  it("where no connection was to be had: waiting for one", async () => {
+    const { clock, db } = await opened();
+    const connection = await db.pool.acquire();
+    for (const call of [
+      () => db.query("SELECT * FROM c"),
+      () => db.get("c", "1"),
+      () => db.transaction(async () => {}),
+      async () => {
+        for await (const _ of db.stream("SELECT * FROM c"));
+      },
+    ]) {
+      const failed = expect(call()).rejects.toMatchObject({ code: "FORMDB_POOL_TIMEOUT" });
+      await turn();
+      await clock.advance(100);
+      await failed;
+    }
+    db.pool.release(connection);
+    expect(phases(db)).toEqual({ pool_wait: 400, database: 0, decode: 0, other: 0 });
+    await db.close();
+  });
+
+  it("where a statement fails: the database", async () => {
+    const { clock, db } = await opened();
+    const connection = await db.pool.acquire();
+    const [execute, getMany] = [connection.execute, connection.getMany];
+    connection.execute = connection.getMany = async () => {
+      await after(clock, 70);
+      throw new Error("disk I/O error");
+    };
+    db.pool.release(connection);
+    for (const call of [() => db.query("SELECT * FROM c"), () => db.get("c", "1")]) {
+      const failed = expect(call()).rejects.toThrow("disk");
+      await turn();
+      await clock.advance(70);
+      await failed;
+    }
+    Object.assign(connection, { execute, getMany });
+    expect(phases(db)).toEqual({ pool_wait: 0, database: 140, decode: 0, other: 0 });
+    await db.close();
+  });
+
+  it("in a transaction: its statements, however they overlap, and not what is done between them", async () => {
+    const { clock, db } = await opened();
+    const connection = await db.pool.acquire();
+    const { getMany } = connection;
+    connection.getMany = async () => {
+      await after(clock, 30);
+      return [];
+    };
+    db.pool.release(connection);
+    const done = db.transaction(async (tx) => {
+      await tx.get("c", "1");
+      await after(clock, 500);
+      await Promise.all([tx.get("c", "1"), tx.get("c", "2")]);
+    });
+    for (let i = 0; i < 56; i++) {
+      await turn();
+      await clock.advance(10);
+    }
+    await done;
+    connection.getMany = getMany;
+    expect(phases(db)).toEqual({ pool_wait: 0, database: 60, decode: 0, other: 500 });
+    await db.close();
+  });
+
+  it("of streams from memory and of queries without a statement: the database", async () => {
+    const { clock, db } = await opened();
+    const connection = await db.pool.acquire();
+    const { stream, write } = connection;
+    connection.write = async (group) => {
+      await after(clock, 40);
+      return write.call(connection, group);
+    };
+    connection.stream = async function* (...call) {
+      await after(clock, 50);
+      yield* stream.apply(connection, call);
+    };
+    db.pool.release(connection);
+    const inserted = db.query('INSERT INTO c {"id": "1"}');
+    await turn();
+    await clock.advance(40);
+    await inserted;
+    const read = (async () => {
+      for await (const _ of db.stream("SELECT * FROM c")) await after(clock, 200);
+    })();
+    for (let i = 0; i < 25; i++) {
+      await turn();
+      await clock.advance(10);
+    }
+    await read;
+    expect(phases(db)).toEqual({ pool_wait: 0, database: 90, decode: 0, other: 200 });
+    Object.assign(connection, { stream, write });
+    await db.close();
+  });
+});
