@@ -68,7 +68,7 @@ export interface BatchObserver {
   flushStarted?(reason: FlushReason, operations: number, bytes: number, waitMs: number): void;
   flushFinished?(operations: number, ms: number): void;
   settled?(kind: WriteKind, outcome: WriteOutcome): void;
-  /** An operation failed that was added without a result of its own. `sqlstate` may be empty. */
+  /** An operation failed that has no promise of its own, which would tell of it. `sqlstate` may be empty. */
   failed?(code: string, sqlstate: string): void;
   /** So many failures were handed to nobody: nobody awaited their calls, and no flush came for them. */
   unawaited?(failures: number): void;

@@ -1,7 +1,16 @@
 import { checkCollectionName } from "../base/collection-name.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { checkOptions, configError, func, integer, milliseconds, object, show } from "../base/options.ts";
+import {
+  boolean,
+  checkOptions,
+  configError,
+  func,
+  integer,
+  milliseconds,
+  object,
+  show,
+} from "../base/options.ts";
 import { type BatchOptions, type BatchSettings, batchSettings } from "./batch-options.ts";
 import type { BatchStats } from "./batch-stats.ts";
 import { deliverRest } from "./closing.ts";
@@ -31,6 +40,8 @@ export interface SubmitOptions {
    * nobody does, and no flush comes, failures go to `onError`.
    */
   readonly awaited?: (() => boolean) | undefined;
+  /** Whether failures count as errors; default true. False for a caller that counts them itself. */
+  readonly countsFailures?: boolean | undefined;
 }
 
 /** An update, as calls of many take it. */
@@ -156,10 +167,11 @@ export class BatchProcessor {
       maxErrors: integer(0, Infinity),
       maxBatchSize: integer(1),
       awaited: func,
+      countsFailures: boolean,
     });
-    const { signal, maxErrors = this.#settings.maxErrors, maxBatchSize = 0 } = options;
+    const { signal, maxErrors = this.#settings.maxErrors, maxBatchSize = 0, countsFailures } = options;
     this.#check(collection, signal);
-    const call = new Tally(maxErrors, signal, awaited);
+    const call = new Tally(maxErrors, signal, awaited, countsFailures);
     const toItem = kind === "update" ? UPDATE : kind === "delete" ? ID : DOCUMENT;
     const feeder = this.#entrance.feeder(kind, collection, iterable(items), toItem, call, maxBatchSize);
     let failure: FormDBError | undefined;

@@ -143,13 +143,12 @@ export class Ledger {
 
   /** A failure that a call of one tells of rejects its promise, and is seen to by the process. */
   #note(call: Sink | undefined, flush: Tally, error: FormDBError): void {
-    if (call instanceof Tally) {
-      if (call.awaited !== undefined) this.unclaimed.note(call, flush, error);
-    } else if (call === undefined) {
+    if (call !== undefined && !(call instanceof Tally)) return;
+    if (call?.counts !== false) {
       const { sqlstate } = error;
       this.#settings.observer.failed(error.code, typeof sqlstate === "string" ? sqlstate : "");
-      this.unclaimed.note(flush, flush, error);
     }
+    this.unclaimed.note(call ?? flush, flush, error);
   }
 }
 

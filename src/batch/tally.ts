@@ -22,11 +22,14 @@ export class Tally implements Sink {
   unclaimedCount = 0;
   /** Whether anybody waits for the call's result. */
   readonly awaited: (() => boolean) | undefined;
+  /** Whether its failures count as errors. */
+  readonly counts: boolean;
   /** Somebody waits for the result, so that its operations are sent without waiting for more. */
   claimed = false;
 
-  constructor(maxErrors: number, signal?: AbortSignal, awaited?: () => boolean) {
+  constructor(maxErrors: number, signal?: AbortSignal, awaited?: () => boolean, counts = true) {
     this.#maxErrors = maxErrors;
+    this.counts = counts;
     this.awaited = awaited;
     this.signal = signal;
     this.pending = signal === undefined ? undefined : new Set();

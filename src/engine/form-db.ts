@@ -332,11 +332,7 @@ export class FormDB {
     let promise: NotingPromise<BatchResult> | undefined;
     const awaited = (): boolean => promise?.awaited === true;
     promise = NotingPromise.of(
-      this.#submit(what, async () => {
-        const result = await this.batch.submitAll(kind, collection, items, { awaited });
-        for (const { code } of result.errors) this.#engine.reporter.failedWith(code);
-        return result;
-      }),
+      this.#submit(what, () => this.batch.submitAll(kind, collection, items, { awaited })),
     );
     return promise;
   }

@@ -72,7 +72,7 @@ export interface ImportTools {
   readonly engineTime: () => Promise<number>;
   /** Rows that the engine takes in one group at most. */
   readonly maxRows: number;
-  /** Told of each document that is reported as not imported. */
+  /** Told of each document that is reported as not imported, where documents may be skipped. */
   readonly rejected: (code: string) => void;
 }
 
@@ -154,6 +154,11 @@ class Import {
     };
   }
 
+  /** Then a failure may turn out to be none: what is no failure must not count as one. */
+  get #skipsIdentical(): boolean {
+    return this.#options.ifExists === "skip-identical";
+  }
+
   get #stopped(): boolean {
     return this.#failure !== undefined || this.#options.signal?.aborted === true;
   }
@@ -225,9 +230,10 @@ class Import {
     const result = await this.#tools.batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
       maxBatchSize: this.#maxChunkSize,
+      countsFailures: !this.#skipsIdentical,
     });
     let unchanged: ReadonlySet<number> = NONE;
-    if (this.#options.ifExists === "skip-identical" && result.errors.some(isDuplicate)) {
+    if (this.#skipsIdentical && result.errors.some(isDuplicate)) {
       unchanged = await this.#alreadyThere(chunk, result.errors.filter(isDuplicate));
     }
     this.#imported += result.successful;
@@ -271,7 +277,7 @@ class Import {
     this.#failed++;
     if (this.#errors.length < MAX_ERRORS) this.#errors.push(error);
     const { index, id, code, error: message } = error;
-    this.#tools.rejected(code);
+    if (this.#skipsIdentical) this.#tools.rejected(code);
     this.#options.onRejected?.({
       index,
       ...(id === undefined ? {} : { id }),

@@ -118,6 +118,7 @@ describe("an observer of a batch processor is told", () => {
       "settled insert applied",
       "bisected 2",
       "settled insert rejected",
+      "failed FORMDB_CONSTRAINT ",
       "settled insert applied",
     ]);
   });

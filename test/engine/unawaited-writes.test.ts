@@ -44,8 +44,15 @@ describe("errors of writes are counted once", () => {
     await db.batch.insert("c", TWICE);
     await db.flush();
     expect(count()).toBe(7);
+    // Beyond what a result lists, too.
+    const many = Array.from({ length: 1_500 }, () => ({ id: "1" }));
+    expect((await db.batchInsert("c", many)).errors).toHaveLength(1_000);
+    expect(count()).toBe(1_507);
+    const again = await db.import("c", [{ id: "1" }, { id: "2", new: true }], { ifExists: "skip-identical" });
+    expect(again).toMatchObject({ unchanged: 1, failed: 1 });
+    expect(count()).toBe(1_508);
     expect(db.metrics.counterOf("errors_by_code_total").labels({ code: "FORMDB_DUPLICATE_ID" }).value).toBe(
-      7,
+      1_508,
     );
     await db.close();
   });
