@@ -72,7 +72,15 @@ export interface BatchOptions {
   readonly observer?: BatchObserver | undefined;
   /** Numbers from 0 up to 1 for the backoff's jitter. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
+  /**
+   * Called as operations are added, for what runs a function in their caller's asynchronous context, such as
+   * `AsyncLocalStorage.snapshot`. A group is executed in that of its first operation. Default: in no particular one.
+   */
+  readonly captureContext?: (() => ContextRunner | undefined) | undefined;
 }
+
+/** Runs a function in a context that was captured. */
+export type ContextRunner = <T>(fn: () => T) => T;
 
 /** Options with every default filled in. */
 export interface BatchSettings {
@@ -100,6 +108,7 @@ export interface BatchSettings {
   readonly clock: Clock;
   readonly observer: Required<BatchObserver>;
   readonly random: () => number;
+  readonly captureContext: () => ContextRunner | undefined;
 }
 
 const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
@@ -127,6 +136,7 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
   clock: object,
   observer: object,
   random: func,
+  captureContext: func,
 };
 
 const MIB = 1024 * 1024;
@@ -181,7 +191,12 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     clock: options.clock ?? systemClock,
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
     random: options.random ?? Math.random,
+    captureContext: options.captureContext ?? noContext,
   };
+}
+
+function noContext(): undefined {
+  return undefined;
 }
 
 function adaptiveSettings(

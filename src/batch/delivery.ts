@@ -65,7 +65,10 @@ export class Delivery {
     let results: readonly OperationResult[] | undefined;
     try {
       await this.#assign(kept);
-      results = (await this.#execute(group)) ?? undefined;
+      const inContext = first(kept.operations).context;
+      const execution =
+        inContext === undefined ? this.#execute(group) : inContext(() => this.#execute(group));
+      results = (await execution) ?? undefined;
     } catch (error) {
       if (this.#open(kept)) this.#decide(kept, error);
       return;
@@ -241,5 +244,12 @@ function unknownError(parcel: Parcel, cause: unknown): FormDBError {
     parcel.error?.code ?? "FORMDB_CONNECTION_LOST",
     `Whether the write took place is not known${why}. Its token could not be looked up either: ${messageOf(cause)}`,
     { cause, retryable: false, details: { outcome: "unknown" } },
+  );
+}
+
+/** The one that was queued first. */
+function first(operations: readonly Operation[]): Operation {
+  return operations.reduce((earliest, operation) =>
+    operation.order < earliest.order ? operation : earliest,
   );
 }

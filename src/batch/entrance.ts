@@ -40,6 +40,7 @@ export class Entrance {
       });
     this.#intake = {
       generateId: settings.generateId,
+      captureContext: settings.captureContext,
       accept: (operation) => this.#accept(operation),
       turnAway: (operation, error) => ledger.fail(operation, error, "rejected"),
       refuse: (feeder, id, error) => ledger.refuse(feeder, id, error),
@@ -64,6 +65,7 @@ export class Entrance {
       this.#addOneLater(kind, collection, { id: operation.id, value }, call);
       return;
     }
+    operation.context = this.#settings.captureContext();
     operation.call = call;
     operation.flush = flush;
     operation.flushIndex = flush.add();

@@ -1,5 +1,6 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
+import type { ContextRunner } from "./batch-options.ts";
 import { encodeOperation, type Item, type Operation, type Sink } from "./operation.ts";
 import type { Tally } from "./tally.ts";
 
@@ -9,6 +10,7 @@ export type Fed = "done" | "full";
 /** What a feeder needs of the processor. */
 export interface Intake {
   readonly generateId: () => string;
+  readonly captureContext: () => ContextRunner | undefined;
   /** Queues the operation if there is room for it. */
   accept(operation: Operation): boolean;
   /** Fails an operation for which there was no room. */
@@ -31,6 +33,7 @@ export class Feeder {
   readonly #toItem: (item: unknown) => Item;
   readonly #intake: Intake;
   readonly #finite: boolean;
+  readonly #context: ContextRunner | undefined;
   #flushIndex: number;
   /** Encoded, counted, and waiting for room. */
   #held: Operation | undefined;
@@ -56,6 +59,8 @@ export class Feeder {
     this.#items = Array.isArray(items) ? upTo(items, items.length) : items[Symbol.iterator]();
     this.#flushIndex = Array.isArray(items) ? flush.add(items.length) : 0;
     this.#toItem = toItem;
+    // Operations may be added later, when somebody else has made room.
+    this.#context = intake.captureContext();
     this.call = call;
     this.flush = flush;
     this.groupLimit = groupLimit;
@@ -144,6 +149,7 @@ export class Feeder {
       operation.callIndex = this.call?.add?.() ?? 0;
       operation.flushIndex = this.nextFlushIndex();
       operation.groupLimit = this.groupLimit;
+      operation.context = this.#context;
       return operation;
     } catch (error) {
       this.#intake.refuse(this, givenId(id, step.value), asFormDBError(error));

@@ -2,6 +2,7 @@ import { encodeDocument, encodeId } from "../base/document.ts";
 import { type FailureOutcome, FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import { show } from "../base/options.ts";
+import type { ContextRunner } from "./batch-options.ts";
 import type { MergedOperation } from "./coalesce.ts";
 import type { BatchOperation } from "./group.ts";
 import type { Tally } from "./tally.ts";
@@ -53,6 +54,8 @@ export class Operation implements BatchOperation {
   /** The call that waits for it, if any, and its index there. */
   call: Sink | undefined = undefined;
   callIndex = 0;
+  /** Runs what is done for it in its caller's asynchronous context. */
+  context: ContextRunner | undefined = undefined;
   /** The flush that it belongs to, and its index there. */
   flush: Tally | undefined = undefined;
   flushIndex = 0;

@@ -76,7 +76,7 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
 /** Refuses unknown and unusable options by name. The parts check their own. */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions("open()", options, CHECKS);
-  for (const name of ["lookUpToken", "spill"]) {
+  for (const name of ["lookUpToken", "spill", "captureContext"]) {
     if (options.batch !== undefined && name in options.batch) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
     }

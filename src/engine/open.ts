@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Backend } from "../backend/backend.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Journal } from "../base/journal.ts";
@@ -23,6 +24,7 @@ import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { recorder } from "../metrics/recorder.ts";
 import { SlowLog } from "../metrics/slow-log.ts";
 import { TopStatements } from "../metrics/top-statements.ts";
+import { channels } from "../metrics/tracing-channels.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Catalog } from "./catalog.ts";
 import { Connections } from "./connections.ts";
@@ -157,6 +159,8 @@ async function assembleParts(
     ...batchDefaults(backend, options.batch ?? {}, connections.write.stats().max),
     generateId: makeId,
     lookUpToken: writer.lookUpToken,
+    // So that the trace of a flush lies under the call whose write sent it.
+    captureContext: () => (channels.batchFlush.hasSubscribers ? AsyncLocalStorage.snapshot() : undefined),
     clock,
     ...(options.onError === undefined ? {} : { onError: options.onError }),
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [...observers, options.batch?.observer]),
