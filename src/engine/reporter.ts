@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { QueryObserver, QueryOperation } from "../base/observer.ts";
-import { channels } from "../metrics/tracing-channels.ts";
+import { beginTrace, channels, type QueryTrace, type TraceEnd } from "../metrics/tracing-channels.ts";
 
 /** The times of one query, gathered on its way. */
 export interface QueryTimes {
@@ -39,9 +39,7 @@ export class Reporter {
     work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
     if (!channels.query.hasSubscribers) return this.#observed(facts, rowsOf, work);
-    const { operation, collection, shape } = facts;
-    const trace = { operation, collection, shape, system: this.#system };
-    return channels.query.tracePromise(() => this.#observed(facts, rowsOf, work), trace);
+    return channels.query.tracePromise(() => this.#observed(facts, rowsOf, work), this.#trace(facts));
   }
 
   async #observed<T>(
@@ -49,7 +47,7 @@ export class Reporter {
     rowsOf: (result: T) => number,
     work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
-    const query = this.begin(facts);
+    const query = this.#begin(facts, undefined);
     try {
       const result = await work(query);
       query.rows = rowsOf(result);
@@ -63,8 +61,19 @@ export class Reporter {
 
   /** Reports that a query has started; the caller says how it ended. */
   begin(facts: QueryFacts): OngoingQuery {
+    const endTrace = channels.query.hasSubscribers
+      ? beginTrace(channels.query, this.#trace(facts))
+      : undefined;
+    return this.#begin(facts, endTrace);
+  }
+
+  #begin(facts: QueryFacts, endTrace: ((end: TraceEnd) => void) | undefined): OngoingQuery {
     this.#observer.queryStarted(facts.operation, facts.collection);
-    return new OngoingQuery(this, this.#observer, facts);
+    return new OngoingQuery(this, this.#observer, facts, endTrace);
+  }
+
+  #trace({ operation, collection, shape }: QueryFacts): QueryTrace {
+    return { operation, collection, shape, system: this.#system };
   }
 
   /** Counts a failure that reaches a caller as a part of a result. */
@@ -88,10 +97,17 @@ export class OngoingQuery implements QueryTimes {
   readonly #reporter: Reporter;
   readonly #observer: Required<QueryObserver>;
   readonly #facts: QueryFacts;
+  readonly #endTrace: ((end: TraceEnd) => void) | undefined;
   readonly #start: number;
   #ended = false;
 
-  constructor(reporter: Reporter, observer: Required<QueryObserver>, facts: QueryFacts) {
+  constructor(
+    reporter: Reporter,
+    observer: Required<QueryObserver>,
+    facts: QueryFacts,
+    endTrace: ((end: TraceEnd) => void) | undefined,
+  ) {
+    this.#endTrace = endTrace;
     this.#reporter = reporter;
     this.#observer = observer;
     this.#facts = facts;
@@ -99,12 +115,16 @@ export class OngoingQuery implements QueryTimes {
   }
 
   end(): void {
+    if (this.#ended) return;
     this.#finish("");
+    this.#endTrace?.({ result: { rowCount: this.rows } });
   }
 
   /** What a transaction's own function throws is its decision to roll back, and no error of the database. */
   fail(error: unknown): void {
+    if (this.#ended) return;
     this.rows = 0;
+    this.#endTrace?.({ error });
     if (this.#facts.operation === "transaction" && !(error instanceof FormDBError)) {
       this.#finish("FORMDB_ABORTED");
       return;
@@ -114,7 +134,6 @@ export class OngoingQuery implements QueryTimes {
   }
 
   #finish(code: string): void {
-    if (this.#ended) return;
     this.#ended = true;
     const { operation, collection, shape, cacheHit, parameters } = this.#facts;
     this.#observer.queryFinished(

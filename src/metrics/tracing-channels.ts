@@ -44,3 +44,24 @@ export function traced<Trace extends object, T>(
 ): Promise<T> {
   return channel.hasSubscribers ? channel.tracePromise(work, describe()) : work();
 }
+
+/** What a traced operation ended with. */
+export type TraceEnd = { readonly result: unknown } | { readonly error: unknown };
+
+/**
+ * Begins a traced operation that no single promise stands for, such as an iteration: tells subscribers what `tracePromise`
+ * would. Gives what ends it.
+ */
+export function beginTrace<Trace extends object>(
+  channel: TracingChannel<Trace, Trace>,
+  trace: Trace,
+): (end: TraceEnd) => void {
+  channel.start.runStores(trace, () => {});
+  channel.end.publish(trace);
+  return (end) => {
+    Object.assign(trace, end);
+    if ("error" in end) channel.error.publish(trace);
+    channel.asyncStart.publish(trace);
+    channel.asyncEnd.publish(trace);
+  };
+}
