@@ -1,6 +1,6 @@
 import type { Durability } from "../backend/sqlite/database-settings.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Observer } from "../base/observer.ts";
+import type { Observer, PoolObserver } from "../base/observer.ts";
 import {
   boolean,
   checkOptions,
@@ -48,8 +48,10 @@ export interface OpenOptions {
   readonly gatherReads?: boolean | undefined;
   /** Queries that take so long or longer are written to the slow-query log. Default: none are. */
   readonly slowQueryMs?: number | undefined;
-  /** Told of everything, beside the metrics. */
+  /** Told of everything, beside the metrics, but the pool of a single writer. */
   readonly observer?: Observer | undefined;
+  /** SQLite files: told of the pool of the single writer, whose connections are numbered for themselves. */
+  readonly writerObserver?: PoolObserver | undefined;
   /** Takes failures of writes that nobody awaits. Default: a process warning. */
   readonly onError?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
@@ -69,6 +71,7 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
   gatherReads: boolean,
   slowQueryMs: milliseconds,
   observer: object,
+  writerObserver: object,
   onError: func,
   clock: object,
 };

@@ -139,7 +139,10 @@ async function assembleParts(
     options.pool ?? {},
     clock,
     guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
-    recording === undefined || !backend.separateWriter ? {} : poolRecorder(metrics, "writer"),
+    guardObservers<PoolObserver>(POOL_EVENTS, [
+      recording === undefined || !backend.separateWriter ? undefined : poolRecorder(metrics, "writer"),
+      options.writerObserver,
+    ]),
   );
   undo.push(() => connections.close(0));
   const reporter = new Reporter(

@@ -1,4 +1,4 @@
-import type { Observer } from "../../base/observer.ts";
+import type { Observer, PoolObserver } from "../../base/observer.ts";
 import { DURATION_BUCKETS } from "../catalogue.ts";
 import type { PoolSource } from "../sources.ts";
 import type { OtelAttributes, OtelMeter, OtelObservable } from "./opentelemetry-api.ts";
@@ -16,22 +16,18 @@ export interface OtelMetricsOptions {
   readonly buckets?: readonly number[] | undefined;
 }
 
-/**
- * The observer that records what the parts report as OpenTelemetry metrics, by the names of the semantic conventions
- * for databases (`db.client.*`), and under `formdb.*` where they have none. Errors are told by `error.type`.
- */
-export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Observer {
-  const { attributes } = options;
-  const seconds = (name: string, description: string): ReturnType<OtelMeter["createHistogram"]> => {
-    const explicitBucketBoundaries = [...(options.buckets ?? DURATION_BUCKETS)];
+type MakeHistogram = (name: string, description: string) => ReturnType<OtelMeter["createHistogram"]>;
+
+function secondsOf(meter: OtelMeter, { buckets }: OtelMetricsOptions): MakeHistogram {
+  return (name, description) => {
+    const explicitBucketBoundaries = [...(buckets ?? DURATION_BUCKETS)];
     return meter.createHistogram(name, { description, unit: "s", advice: { explicitBucketBoundaries } });
   };
-  const duration = seconds("db.client.operation.duration", "Duration of database client operations.");
-  const returned = meter.createHistogram("db.client.response.returned_rows", {
-    description: "The actual number of records returned by the database operation.",
-    unit: "{row}",
-    advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000] },
-  });
+}
+
+/** The part of it that is about one pool. */
+export function otelPoolObserver(meter: OtelMeter, options: OtelMetricsOptions): PoolObserver {
+  const seconds = secondsOf(meter, options);
   const wait = seconds(
     "db.client.connection.wait_time",
     "The time it took to obtain an open connection from the pool.",
@@ -45,6 +41,30 @@ export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Obs
     description:
       "The number of connection timeouts that have occurred trying to obtain a connection from the pool.",
     unit: "{timeout}",
+  });
+  const ofPool: OtelAttributes = { ...options.attributes, "db.client.connection.pool.name": options.pool };
+  return {
+    acquired: (_id, waitMs) => wait.record(waitMs / 1_000, ofPool),
+    acquireFailed: (reason) => {
+      if (reason === "timeout") timeouts.add(1, ofPool);
+    },
+    released: (_id, heldMs) => use.record(heldMs / 1_000, ofPool),
+    connectionReady: (_id, ms) => create.record(ms / 1_000, ofPool),
+  };
+}
+
+/**
+ * The observer that records what the parts report as OpenTelemetry metrics, by the names of the semantic conventions
+ * for databases (`db.client.*`), and under `formdb.*` where they have none. Errors are told by `error.type`.
+ */
+export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Observer {
+  const { attributes } = options;
+  const seconds = secondsOf(meter, options);
+  const duration = seconds("db.client.operation.duration", "Duration of database client operations.");
+  const returned = meter.createHistogram("db.client.response.returned_rows", {
+    description: "The actual number of records returned by the database operation.",
+    unit: "{row}",
+    advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000] },
   });
   const lookups = meter.createCounter("formdb.cache.lookups", {
     description: "Look-ups in the plan cache.",
@@ -66,7 +86,6 @@ export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Obs
     unit: "{retry}",
   });
 
-  const ofPool: OtelAttributes = { ...attributes, "db.client.connection.pool.name": options.pool };
   const sets = new AttributeSets(attributes);
   const hit = { ...attributes, "formdb.cache.result": "hit" };
   return {
@@ -75,12 +94,7 @@ export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Obs
       duration.record(totalMs / 1_000, set);
       if (code === "" && (operation === "select" || operation === "get")) returned.record(rows, set);
     },
-    acquired: (_id, waitMs) => wait.record(waitMs / 1_000, ofPool),
-    acquireFailed: (reason) => {
-      if (reason === "timeout") timeouts.add(1, ofPool);
-    },
-    released: (_id, heldMs) => use.record(heldMs / 1_000, ofPool),
-    connectionReady: (_id, ms) => create.record(ms / 1_000, ofPool),
+    ...otelPoolObserver(meter, options),
     hit: () => lookups.add(1, hit),
     miss: (reason) => {
       lookups.add(1, { ...attributes, "formdb.cache.result": "miss", "formdb.cache.miss_reason": reason });

@@ -1,5 +1,5 @@
 import { FormDBError } from "../../base/errors.ts";
-import type { Observer } from "../../base/observer.ts";
+import type { Observer, PoolObserver } from "../../base/observer.ts";
 import { boolean, checkOptions, integer, object, string } from "../../base/options.ts";
 import { checkBounds } from "../bucket-index.ts";
 import type { ExemplarLabels } from "../exemplar.ts";
@@ -13,7 +13,7 @@ import {
   type OtelTracerProvider,
   SCOPE,
 } from "./opentelemetry-api.ts";
-import { OtelPools, otelObserver } from "./opentelemetry-metrics.ts";
+import { OtelPools, otelObserver, otelPoolObserver } from "./opentelemetry-metrics.ts";
 import { otelSpans, systemName } from "./opentelemetry-spans.ts";
 
 export interface OpenTelemetryOptions {
@@ -41,6 +41,11 @@ export interface OpenTelemetryOptions {
 export interface OpenTelemetryAdapter {
   /** To be given to `open` as `observer`, or to a part. */
   readonly observer: Observer;
+  /**
+   * The observer of a pool of that name: to be given to `open` as `writerObserver` for SQLite's writer, or to a
+   * pool of one's own.
+   */
+  poolObserver(name: string): PoolObserver;
   /** Has a pool read whenever metrics are collected: `() => db.pool.stats()`. Returns what ends that. */
   observePool(name: string, read: () => PoolSource): () => void;
   /** Ends the spans and the reading of pools. The observer goes with its database. */
@@ -80,6 +85,7 @@ export async function openTelemetry(options: OpenTelemetryOptions = {}): Promise
   }
   return {
     observer: otelObserver(meter, { attributes, pool: options.pool ?? "main", buckets: options.buckets }),
+    poolObserver: (name) => otelPoolObserver(meter, { attributes, pool: name, buckets: options.buckets }),
     observePool(name, read) {
       const end = pools.add(name, read);
       ends.add(end);
