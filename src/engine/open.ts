@@ -22,7 +22,7 @@ import { PlanCache } from "../cache/plan-cache.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { recorder } from "../metrics/recorder.ts";
-import { SlowLog } from "../metrics/slow-log.ts";
+import { SlowLog, slowQueryObserver } from "../metrics/slow-log.ts";
 import { TopStatements } from "../metrics/top-statements.ts";
 import { channels } from "../metrics/tracing-channels.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -120,8 +120,10 @@ async function assembleParts(
   const statements = new TopStatements();
   const slowLog =
     options.slowQueryMs === undefined ? undefined : new SlowLog({ thresholdMs: options.slowQueryMs, clock });
-  const recording: Observer | undefined =
-    options.metrics === false ? undefined : recorder(metrics, { statements, slowLog });
+  const measured = options.metrics !== false;
+  const recording: Observer | undefined = measured
+    ? recorder(metrics, { statements, slowLog })
+    : slowLog && slowQueryObserver(slowLog);
   const observers = [recording, options.observer];
 
   const cache: PlanCache<Plan> =
@@ -140,7 +142,7 @@ async function assembleParts(
     clock,
     guardObservers<PoolObserver>(POOL_EVENTS, [...observers, options.pool?.observer]),
     guardObservers<PoolObserver>(POOL_EVENTS, [
-      recording === undefined || !backend.separateWriter ? undefined : poolRecorder(metrics, "writer"),
+      measured && backend.separateWriter ? poolRecorder(metrics, "writer") : undefined,
       options.writerObserver,
     ]),
   );

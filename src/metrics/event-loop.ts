@@ -43,6 +43,8 @@ export function watchEventLoop(host: CatalogueHost, clock: Clock): () => void {
   return () => {
     detach();
     monitor.disable();
+    // What nobody measures must not look as it last did.
+    for (const gauge of [mean, p50, p99, max, utilization]) gauge.set(0);
   };
 }
 

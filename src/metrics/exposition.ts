@@ -3,7 +3,7 @@ import type { Exemplar } from "./exemplar.ts";
 import type { Gauge } from "./gauge.ts";
 import type { Histogram } from "./histogram.ts";
 import type { AnyFamily, HistogramFamily } from "./instruments.ts";
-import { numberText } from "./label-text.ts";
+import { boundText, numberText } from "./label-text.ts";
 import { familyName } from "./names.ts";
 
 /** Prometheus' text format 0.0.4, or OpenMetrics 1.0. */
@@ -108,10 +108,4 @@ function histogramWriter(
     }
     return openMetrics && created ? text + createdLine(name, series) : text;
   };
-}
-
-/** OpenMetrics writes whole bounds with `.0`. */
-function boundText(bound: number, openMetrics: boolean): string {
-  const text = numberText(bound);
-  return openMetrics && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }

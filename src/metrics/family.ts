@@ -171,12 +171,13 @@ export abstract class Family<S extends Series> {
     return series;
   }
 
-  #refuse(values: LabelValues): Error {
+  #refuse(given: LabelValues): Error {
+    const values = typeof given === "object" && given !== null ? given : {};
     const wanted = this.labelNames.length === 0 ? "no labels" : `the labels ${this.labelNames.join(", ")}`;
     const names = Object.keys(values);
     const stranger = names.find((name) => !this.labelNames.includes(name));
     const hint = stranger === undefined ? "" : didYouMean(stranger, this.labelNames);
-    const found = names.length === 0 ? "none" : show(values);
+    const found = values === given && names.length === 0 ? "none" : show(given);
     return configError(`The metric ${this.name} must be given ${wanted}, not ${found}${hint}`);
   }
 }

@@ -35,3 +35,16 @@ export function numberText(value: number): string {
   if (value === Infinity) return "+Inf";
   return value === -Infinity ? "-Inf" : "NaN";
 }
+
+/**
+ * A bucket's bound, which is a label's value and so has to be spelled in one way: as Go's `%g` has it and OpenMetrics
+ * asks, with an exponent below 0.0001 and from a million on. OpenMetrics writes other whole bounds with `.0`.
+ */
+export function boundText(bound: number, openMetrics: boolean): string {
+  const size = Math.abs(bound);
+  if (size !== 0 && size < Infinity && (size < 1e-4 || size >= 1e6)) {
+    return bound.toExponential().replace(/\d+$/, (exponent) => exponent.padStart(2, "0"));
+  }
+  const text = numberText(bound);
+  return openMetrics && /^-?\d+$/.test(text) ? `${text}.0` : text;
+}

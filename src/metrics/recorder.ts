@@ -11,7 +11,7 @@ import type { CounterFamily } from "./instruments.ts";
 import type { Metrics } from "./metrics.ts";
 import { poolRecorder } from "./pool-recorder.ts";
 
-import type { SlowLog } from "./slow-log.ts";
+import { type SlowLog, slowQueryObserver } from "./slow-log.ts";
 import type { TopStatements } from "./top-statements.ts";
 
 export interface RecorderOptions {
@@ -97,6 +97,12 @@ export function queryRecorder(
   const slow = metrics.counterOf("slow_queries_total").labels();
   const suppressed = metrics.counterOf("slow_queries_suppressed_total").labels();
   const slowMs = slowLog?.thresholdMs ?? Infinity;
+  const slowQueries =
+    slowLog &&
+    slowQueryObserver(slowLog, (logged) => {
+      slow.inc(1);
+      if (!logged) suppressed.inc(1);
+    });
   return {
     queryStarted: () => inFlight.inc(1),
     queryFinished: (
@@ -116,14 +122,19 @@ export function queryRecorder(
       ended.put(operation, collection, code, totalMs, waitMs, databaseMs, decodeMs, rows, shape, cacheHit);
       if (code === "" && totalMs < slowMs && !metrics.hasExemplars) return;
       ended.count();
-      if (slowLog !== undefined && totalMs >= slowLog.thresholdMs) {
-        slow.inc(1);
-        const logged = slowLog.report(
-          { operation, collection, code, totalMs, waitMs, databaseMs, decodeMs, rows, shape, cacheHit },
-          parameters,
-        );
-        if (!logged) suppressed.inc(1);
-      }
+      slowQueries?.queryFinished(
+        operation,
+        collection,
+        code,
+        totalMs,
+        waitMs,
+        databaseMs,
+        decodeMs,
+        rows,
+        shape,
+        cacheHit,
+        parameters,
+      );
     },
     errorReported: (code, sqlstate) => metrics.recordError(code, sqlstate),
   };

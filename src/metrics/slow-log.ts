@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { QueryObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
 
 /** What a slow query's log says of its parameters: their types, themselves, or nothing. */
@@ -42,6 +43,32 @@ export interface SlowQueryEntry extends SlowQuery {
   readonly parameters?: unknown;
   /** How many slow queries were not logged since the entry before. */
   readonly suppressed: number;
+}
+
+/** Has a log told of slow queries, and `noted` whether it took each: its rate may not allow that. */
+export function slowQueryObserver(
+  slowLog: SlowLog,
+  noted: (logged: boolean) => void = () => {},
+): Required<Pick<QueryObserver, "queryFinished">> {
+  return {
+    queryFinished: (
+      operation,
+      collection,
+      code,
+      totalMs,
+      waitMs,
+      databaseMs,
+      decodeMs,
+      rows,
+      shape,
+      cacheHit,
+      parameters,
+    ) => {
+      if (!(totalMs >= slowLog.thresholdMs)) return;
+      const times = { totalMs, waitMs, databaseMs, decodeMs };
+      noted(slowLog.report({ operation, collection, code, ...times, rows, shape, cacheHit }, parameters));
+    },
+  };
 }
 
 /** Longer shapes are cut in the log. */

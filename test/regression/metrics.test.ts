@@ -217,3 +217,61 @@ it("the slow log writes entries whose parameters JSON can't hold", () => {
     lines.mockRestore();
   }
 });
+
+it("slow queries are logged though nothing is measured", async () => {
+  const lines = vi.spyOn(console, "warn").mockImplementation(() => {});
+  try {
+    await using db = await open("sqlite::memory:", { metrics: false, slowQueryMs: 0 });
+    await db.createCollection("c");
+    await db.query("SELECT * FROM c");
+    const shapes = lines.mock.calls.map(([line]) => (JSON.parse(line as string) as { shape: string }).shape);
+    expect(shapes).toEqual(["createCollection", "SELECT * FROM c"]);
+    expect(db.metrics.counterOf("query_total").value).toBe(0);
+  } finally {
+    lines.mockRestore();
+  }
+});
+
+it("bounds of buckets are spelled as OpenMetrics asks", () => {
+  const metrics = new Metrics({ prefix: "" });
+  metrics
+    .histogram("h", "Values.", [1e-10, 1e-9, 1e-5, 0.0001, 0.1, 1, 12.5, 1e5, 1e6, 2_500_000, 1e10])
+    .observe(1);
+  const bounds = (text: string): string[] =>
+    Array.from(text.matchAll(/^h_bucket\{le="(.*)"\}/gm), ([, le]) => le!);
+  expect(bounds(metrics.export("openmetrics"))).toEqual([
+    "1e-10",
+    "1e-09",
+    "1e-05",
+    "0.0001",
+    "0.1",
+    "1.0",
+    "12.5",
+    "100000.0",
+    "1e+06",
+    "2.5e+06",
+    "1e+10",
+    "+Inf",
+  ]);
+  expect(bounds(metrics.exportPrometheus())).toEqual([
+    "1e-10",
+    "1e-09",
+    "1e-05",
+    "0.0001",
+    "0.1",
+    "1",
+    "12.5",
+    "100000",
+    "1e+06",
+    "2.5e+06",
+    "1e+10",
+    "+Inf",
+  ]);
+});
+
+it("labels that are no object are refused by name", () => {
+  const family = new Metrics().counter("jobs_total", "Jobs.", ["kind"]);
+  for (const wrong of [null, 7, "mail"]) {
+    expect(() => family.labels(wrong as never)).toThrow(expect.objectContaining({ code: "FORMDB_CONFIG" }));
+  }
+});

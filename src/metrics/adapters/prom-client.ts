@@ -1,5 +1,5 @@
 import type { Exemplar } from "../exemplar.ts";
-import { numberText } from "../label-text.ts";
+import { boundText } from "../label-text.ts";
 import type { Metrics } from "../metrics.ts";
 import { familyName } from "../names.ts";
 import type { FamilySnapshot, SeriesSnapshot } from "../snapshot.ts";
@@ -203,7 +203,7 @@ function histogramValues(
     count += counts[i]!;
     return {
       metricName: `${name}_bucket`,
-      labels: { ...labels, le: openMetrics ? openMetricsBound(bound) : numberText(bound) },
+      labels: { ...labels, le: boundText(bound, openMetrics) },
       value: count,
       exemplar: promExemplar(exemplars?.[i]),
     };
@@ -211,12 +211,6 @@ function histogramValues(
   values.push({ metricName: `${name}_sum`, labels, value: sum });
   values.push({ metricName: `${name}_count`, labels, value: count });
   return values;
-}
-
-/** OpenMetrics writes whole bounds with `.0`. */
-export function openMetricsBound(bound: number): string {
-  const text = numberText(bound);
-  return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
 const NO_EXEMPLARS = (): undefined => undefined;

@@ -1,10 +1,9 @@
 import type { ExportFormat } from "../exposition.ts";
-import { escapeHelp, labelText, numberText } from "../label-text.ts";
+import { boundText, escapeHelp, labelText, numberText } from "../label-text.ts";
 import type { Exporter, ListenOptions, ScrapeEndpoint } from "../listen.ts";
 import type { Metrics } from "../metrics.ts";
 import {
   isIncluded,
-  openMetricsBound,
   type PromClientExemplar,
   type PromClientMetric,
   type PromClientRegistry,
@@ -133,7 +132,7 @@ class Writer {
   #labelValue(label: string, value: string | number): string {
     if (typeof value !== "number") return String(value);
     const bound = label === "le" || label === "quantile";
-    return bound && this.#openMetrics ? openMetricsBound(value) : numberText(value);
+    return bound ? boundText(value, this.#openMetrics) : numberText(value);
   }
 
   #exemplar(exemplar: PromClientExemplar | null | undefined): string {
