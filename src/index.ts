@@ -18,9 +18,10 @@ export type { Explanation } from "./engine/explain.ts";
 export type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "./engine/form-db.ts";
 export type { ImportOptions, ImportProgress, ImportResult, RejectedDocument } from "./engine/import.ts";
 export { open } from "./engine/open.ts";
+export type { Transaction } from "./engine/open-transaction.ts";
 export type { QueryResult } from "./engine/read.ts";
 export type { IndexOptions } from "./engine/schema.ts";
-export type { Transaction, TransactionOptions } from "./engine/transaction.ts";
+export type { TransactionOptions } from "./engine/transaction.ts";
 export {
   acquire,
   batchDelete,

@@ -17,11 +17,12 @@ import type { Pool, PoolStats } from "../pool/pool.ts";
 import type { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
+import type { Transaction } from "./open-transaction.ts";
 import { Queries } from "./query.ts";
 import type { QueryResult } from "./read.ts";
 import type { QueryTimes } from "./reporter.ts";
 import type { IndexOptions } from "./schema.ts";
-import type { Transaction, TransactionOptions } from "./transaction.ts";
+import type { TransactionOptions } from "./transaction.ts";
 
 /** What there is to know of a database at one moment. */
 export interface DatabaseStats {

@@ -193,7 +193,7 @@ async function assembleParts(
     reads: new DocumentReads(connections, catalog, reporter, options.gatherReads ?? backend.gathersReads),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
-    transactions: new Transactions(connections, reader, writer, makeId, clock),
+    transactions: new Transactions(connections, reader, writer, makeId, reporter),
     reporter,
     release: () => {
       pruner.stop();

@@ -83,10 +83,11 @@ export class Reader {
     { plan, values }: PlannedText,
     parameters: Parameters,
     options: CallOptions,
+    times: QueryTimes,
   ): Promise<QueryResult> {
     throwIfAborted("The query", options.signal);
     const bound = plan.bind(values, parameters);
-    return this.#onConnection(connection, plan, bound, { waitMs: 0, databaseMs: 0, decodeMs: 0 }, options);
+    return this.#onConnection(connection, plan, bound, times, options);
   }
 
   /** The rows of a SELECT one by one, in constant memory. The connection is held until the end. */

@@ -17,6 +17,8 @@ export interface QueryFacts {
   readonly shape: string;
   readonly cacheHit: boolean;
   readonly parameters?: unknown;
+  /** Whether it is a part of a transaction: then it is the transaction's failure, if it fails by it, that counts as an error. */
+  readonly inTransaction?: boolean;
 }
 
 /** Tells the observers of queries: that one started, and how it ended. */
@@ -129,7 +131,7 @@ export class OngoingQuery implements QueryTimes {
       this.#finish("FORMDB_ABORTED");
       return;
     }
-    this.#reporter.failed(error);
+    if (this.#facts.inTransaction !== true) this.#reporter.failed(error);
     this.#finish(codeOf(error));
   }
 

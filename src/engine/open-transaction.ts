@@ -1,0 +1,196 @@
+import type { Connection } from "../backend/backend.ts";
+import type { CallOptions } from "../base/abort.ts";
+import { checkCollectionName } from "../base/collection-name.ts";
+import { type Document, encodeDocument, encodeId } from "../base/document.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { QueryOperation, WriteKind } from "../base/observer.ts";
+import type { Stopwatch } from "../base/stopwatch.ts";
+import type { Parameters } from "../plan/plan.ts";
+import { toDocument } from "./get.ts";
+import type { QueryResult, Reader } from "./read.ts";
+import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
+import { type Writer, writeOne } from "./write.ts";
+
+/** What `fn` works with: every call is a part of the transaction. */
+export interface Transaction {
+  query(text: string, parameters?: Parameters, options?: CallOptions): Promise<QueryResult>;
+  get(collection: string, id: string | number): Promise<Document | undefined>;
+  insert(collection: string, document: unknown): Promise<string>;
+  update(collection: string, id: string | number, patch: unknown): Promise<void>;
+  upsert(collection: string, document: unknown): Promise<string>;
+  delete(collection: string, id: string | number): Promise<boolean>;
+}
+
+/** What a transaction works with. */
+export interface TransactionTools {
+  readonly connection: Connection;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly makeId: () => string;
+  readonly reporter: Reporter;
+}
+
+/** A transaction while its function runs: each call is a part of it, and it does not end before them. */
+export class OpenTransaction implements Transaction {
+  readonly #tools: TransactionTools;
+  readonly #inDatabase: Stopwatch;
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** The collections that the transaction has made. */
+  readonly made = new Set<string>();
+  #ended = false;
+
+  constructor(tools: TransactionTools, inDatabase: Stopwatch) {
+    this.#tools = tools;
+    this.#inDatabase = inDatabase;
+  }
+
+  /** Takes no more calls, and resolves when those under way, awaited or not, have ended. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+    return this.#call(async () => {
+      const { connection, reader } = this.#tools;
+      const planned = reader.plan(text);
+      const { plan, values } = planned;
+      const { kind, shape } = plan;
+      const collection = plan.collections[0] ?? "";
+      const facts = { collection, shape, cacheHit: reader.lastHit, parameters };
+      switch (kind) {
+        case "select":
+        case "update":
+        case "delete":
+          return this.#reported({ ...facts, operation: kind }, rowCountOf, async (times) => {
+            await this.#need(collection);
+            return reader.runOn(connection, planned, parameters, options, times);
+          });
+        case "insert":
+          return this.#reported({ ...facts, operation: kind }, rowCountOf, async () => {
+            const [document] = plan.bind(values, parameters);
+            const id = await this.#put("insert", collection, document);
+            return { rows: [{ id }], rowCount: 1 };
+          });
+        default:
+          throw new FormDBError(
+            "FORMDB_UNSUPPORTED",
+            `A transaction takes SELECT, INSERT, UPDATE and DELETE, not ${shape}`,
+          );
+      }
+    });
+  }
+
+  get(collection: string, id: string | number): Promise<Document | undefined> {
+    const rows = (found: Document | undefined): number => (found === undefined ? 0 : 1);
+    return this.#method("get", collection, rows, async () => {
+      const key = encodeId(id);
+      await this.#need(collection);
+      const [found] = await this.#tools.connection.getMany(collection, [key]);
+      return found === undefined ? undefined : toDocument(found);
+    });
+  }
+
+  insert(collection: string, document: unknown): Promise<string> {
+    return this.#method("insert", collection, one, () => this.#put("insert", collection, document));
+  }
+
+  upsert(collection: string, document: unknown): Promise<string> {
+    return this.#method("upsert", collection, one, () => this.#put("upsert", collection, document));
+  }
+
+  update(collection: string, id: string | number, patch: unknown): Promise<void> {
+    return this.#method("update", collection, one, async () => {
+      await this.#write("update", collection, encodeId(id), encodeDocument(patch));
+    });
+  }
+
+  delete(collection: string, id: string | number): Promise<boolean> {
+    return this.#method("delete", collection, Number, async () => {
+      const { found } = await this.#write("delete", collection, encodeId(id), "");
+      return found ?? true;
+    });
+  }
+
+  /** Runs one call of a method as a part of the transaction. */
+  #method<T>(
+    operation: QueryOperation,
+    collection: string,
+    rowsOf: (result: T) => number,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return this.#call(async () => {
+      checkCollectionName(collection);
+      const facts = { operation, collection, shape: `${operation} ${collection}`, cacheHit: true };
+      return this.#reported(facts, rowsOf, work);
+    });
+  }
+
+  #reported<T>(
+    facts: QueryFacts,
+    rowsOf: (result: T) => number,
+    work: (times: QueryTimes) => Promise<T>,
+  ): Promise<T> {
+    const { reporter } = this.#tools;
+    return reporter.report({ ...facts, inTransaction: true }, rowsOf, async (times) => {
+      const start = reporter.clock.now();
+      try {
+        return await work(times);
+      } finally {
+        times.databaseMs = reporter.clock.now() - start - times.decodeMs;
+      }
+    });
+  }
+
+  async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
+    const json = encodeDocument(document);
+    const given = (document as { id?: unknown }).id;
+    const id = given === undefined ? this.#tools.makeId() : encodeId(given);
+    await this.#write(kind, collection, id, json);
+    return id;
+  }
+
+  async #write(kind: WriteKind, collection: string, id: string, json: string): ReturnType<typeof writeOne> {
+    const { connection, writer } = this.#tools;
+    if (!this.made.has(collection)) {
+      const made = await writer.ensureCollectionOn(connection, kind, collection);
+      if (made) this.made.add(collection);
+    }
+    const result = await writeOne(connection, kind, collection, id, json);
+    if (result.error !== undefined) throw result.error;
+    return result;
+  }
+
+  async #need(collection: string): Promise<void> {
+    const { connection, writer } = this.#tools;
+    if (!this.made.has(collection)) await writer.needCollectionOn(connection, collection);
+  }
+
+  /** Runs one call as a part of the transaction, which does not end before it. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#ended) {
+      throw new FormDBError(
+        "FORMDB_CLOSED",
+        "The transaction has ended; its methods can't be called any more",
+      );
+    }
+    this.#inDatabase.start();
+    const call = work();
+    this.#underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#underWay.delete(call);
+      if (this.#underWay.size === 0 && !this.#ended) this.#inDatabase.stop();
+    }
+  }
+}
+
+function rowCountOf({ rowCount }: QueryResult): number {
+  return rowCount;
+}
+
+/** A write of one document. */
+function one(): number {
+  return 1;
+}
