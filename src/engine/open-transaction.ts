@@ -36,7 +36,7 @@ export class OpenTransaction implements Transaction {
   readonly #inDatabase: Stopwatch;
   readonly #underWay = new Set<Promise<unknown>>();
   /** The collections that the transaction has made. */
-  readonly made = new Set<string>();
+  readonly made: Set<string> = new Set<string>();
   #ended = false;
 
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
