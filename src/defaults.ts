@@ -16,6 +16,8 @@ export const defaultMetrics: Metrics = new Metrics();
 
 let current: FormDB | undefined;
 let opening: Promise<FormDB> | undefined;
+/** The one that was opened here. */
+let ours: FormDB | undefined;
 
 /** Makes `db` what the functions work on. The one before stays open; who opened it closes it. */
 export function setDefaultDatabase(db: FormDB | undefined): void {
@@ -25,7 +27,8 @@ export function setDefaultDatabase(db: FormDB | undefined): void {
 
 /** The default database where one is open or was set. */
 export function currentDatabase(): FormDB | undefined {
-  if (current?.closed) current = opening = undefined;
+  // One that was set stays until another is: writes to it are refused, and none goes to a database nobody meant.
+  if (current?.closed && current === ours) current = opening = ours = undefined;
   return current;
 }
 
@@ -50,7 +53,7 @@ async function openDefault(): Promise<FormDB> {
     const db = await open(undefined, { cache: queryPlanCache, metrics: defaultMetrics });
     // Another one may have been set meanwhile.
     if (current !== undefined) await db.close();
-    current ??= db;
+    else current = ours = db;
     return current;
   } catch (error) {
     opening = undefined;

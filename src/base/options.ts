@@ -31,6 +31,17 @@ export const func: OptionCheck = (value) => (typeof value === "function" ? undef
 export const object: OptionCheck = (value) =>
   typeof value === "object" && value !== null ? undefined : "an object";
 
+/** What tells of an abort: an `AbortSignal`, of whatever realm. The controller that it belongs to is none. */
+export const abortSignal: OptionCheck = (value) => {
+  const signal = value as Partial<AbortSignal> | null;
+  return typeof signal === "object" &&
+    signal !== null &&
+    typeof signal.aborted === "boolean" &&
+    typeof signal.addEventListener === "function"
+    ? undefined
+    : "an AbortSignal";
+};
+
 /** One of a few strings. */
 export function oneOf(...accepted: readonly string[]): OptionCheck {
   return (value) =>

@@ -2,13 +2,14 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import {
+  abortSignal,
   boolean,
   checkOptions,
   configError,
   func,
   integer,
   milliseconds,
-  object,
+  oneOf,
   show,
 } from "../base/options.ts";
 import { type BatchOptions, type BatchSettings, batchSettings } from "./batch-options.ts";
@@ -130,6 +131,10 @@ export class BatchProcessor {
   ): Promise<Submitted> {
     const call = new SingleCall(signal);
     try {
+      checkKind(kind);
+      const wanted = signal === undefined ? undefined : abortSignal(signal);
+      if (wanted !== undefined)
+        throw configError(`submit()'s signal must be ${wanted}, not ${show(signal)}`, "signal");
       this.#check(collection, signal);
       this.#entrance.addOne(kind, collection, id, value, call);
     } catch (error) {
@@ -163,12 +168,13 @@ export class BatchProcessor {
     awaited: () => boolean,
   ): Promise<BatchResult> {
     checkOptions("submitAll()", options, {
-      signal: object,
+      signal: abortSignal,
       maxErrors: integer(0, Infinity),
       maxBatchSize: integer(1),
       awaited: func,
       countsFailures: boolean,
     });
+    checkKind(kind);
     const { signal, maxErrors = this.#settings.maxErrors, maxBatchSize = 0, countsFailures } = options;
     this.#check(collection, signal);
     const call = new Tally(maxErrors, signal, awaited, countsFailures);
@@ -284,4 +290,12 @@ export class BatchProcessor {
     checkCollectionName(collection);
     if (signal?.aborted) throw aborted(signal);
   }
+}
+
+const checkWriteKind = oneOf("insert", "update", "upsert", "delete");
+
+function checkKind(kind: unknown): void {
+  const wanted = checkWriteKind(kind);
+  if (wanted !== undefined)
+    throw configError(`A write's kind must be ${wanted}, not ${show(kind)}`, "kind", kind);
 }

@@ -6,7 +6,15 @@ import {
   type CacheRemovalReason,
   guardObservers,
 } from "../base/observer.ts";
-import { configError, show } from "../base/options.ts";
+import {
+  checkOptions,
+  configError,
+  either,
+  func,
+  milliseconds,
+  type OptionCheck,
+  show,
+} from "../base/options.ts";
 import { CoarseTime } from "./coarse-time.ts";
 import { type Entry, NO_TAGS } from "./entry.ts";
 import type { Flight } from "./flight.ts";
@@ -124,6 +132,7 @@ export class PlanCache<Plan> {
   /** Puts a plan in, whether or not there is one. It is written now: its age counts from here. */
   set(text: string, plan: Plan, options?: SetOptions): void {
     checkText(text);
+    if (options !== undefined) checkOptions("set()", options, SET_OPTIONS);
     this.#keep(text, plan, options?.compileMs ?? 0, options?.tags ?? NO_TAGS, options?.bytes);
     if (this.#flights.size > 0) this.#flights.delete(text);
   }
@@ -227,6 +236,7 @@ export class PlanCache<Plan> {
   }
 
   #takeOff(text: string, options: CompileOptions<Plan> | undefined): Flight<Plan> {
+    if (options !== undefined) checkOptions("getOrCompile()", options, COMPILE_OPTIONS);
     const tags = options?.tags;
     const flight: Flight<Plan> = {
       text,
@@ -319,6 +329,12 @@ export class PlanCache<Plan> {
     this.#observer.removed(reason);
   }
 }
+
+const anything: OptionCheck = () => undefined;
+const tagList: OptionCheck = (value) =>
+  Array.isArray(value) && value.every((tag) => typeof tag === "string") ? undefined : "an array of strings";
+const SET_OPTIONS = { tags: tagList, compileMs: milliseconds, bytes: anything };
+const COMPILE_OPTIONS = { tags: either(func, tagList), bytes: anything };
 
 function checkText(text: unknown): void {
   if (typeof text !== "string")

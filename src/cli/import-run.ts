@@ -1,5 +1,6 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
 import { type IdOptions, withId } from "./document-id.ts";
+import { printable } from "./print/printable.ts";
 import type { Entry } from "./read/entry.ts";
 import type { Reject } from "./rejects-file.ts";
 
@@ -154,5 +155,5 @@ export async function runImport(
 /** One line for a reject, as people read it. */
 export function rejectLine({ line, id, code, error }: Reject): string {
   const where = line === undefined ? "a document" : `line ${line}`;
-  return `${where}${id === undefined ? "" : ` (id ${id})`}: ${messageOf(error)} [${code}]`;
+  return printable(`${where}${id === undefined ? "" : ` (id ${id})`}: ${messageOf(error)} [${code}]`);
 }

@@ -7,6 +7,7 @@ import { outlineOf, parameters, type QueryOutline } from "./parameters.ts";
 import { printCsv } from "./print/csv.ts";
 import { printJson, printNdjson } from "./print/json.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
+import { printable } from "./print/printable.ts";
 import { DEFAULT_TABLE_COLUMNS, MAX_TABLE_ROWS, printTable } from "./print/table.ts";
 import type { QueryFlags } from "./query-command.ts";
 import { listenForInterruption } from "./signals.ts";
@@ -77,7 +78,9 @@ async function print(rows: Rows, format: OutputFormat, output: Output): Promise<
         );
       }
       if (loss.columns.length > 0) {
-        process.stderr.write(`Too wide to be shown: ${loss.columns.join(", ")}; --format json gives all.\n`);
+        process.stderr.write(
+          `Too wide to be shown: ${loss.columns.map(printable).join(", ")}; --format json gives all.\n`,
+        );
       }
       return ExitCode.done;
     }

@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { checkOptions, milliseconds, object } from "../base/options.ts";
+import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import type { BatchResult } from "../batch/group.ts";
 import { NotingPromise } from "../batch/noting-promise.ts";
@@ -48,7 +48,7 @@ export interface CloseOptions {
 export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
-const CALL_OPTIONS = { signal: object, timeoutMs: milliseconds };
+const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 
 const engines = new WeakMap<FormDB, Engine>();
 

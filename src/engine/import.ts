@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
-import { checkOptions, func, object, oneOf, show } from "../base/options.ts";
+import { abortSignal, checkOptions, func, oneOf, show } from "../base/options.ts";
 import type { BatchProcessor } from "../batch/batch-processor.ts";
 import type { BatchError } from "../batch/group.ts";
 import type { DocumentReads } from "./get.ts";
@@ -85,7 +85,7 @@ export async function importDocuments(
 ): Promise<ImportResult> {
   checkCollectionName(collection);
   checkOptions("import()", options, {
-    signal: object,
+    signal: abortSignal,
     onProgress: func,
     onRejected: func,
     ifExists: oneOf("reject", "skip-identical"),

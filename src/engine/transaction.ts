@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { IsolationLevel } from "../backend/backend.ts";
 import { bounded, throwIfAborted } from "../base/abort.ts";
 import { FormDBError } from "../base/errors.ts";
-import { checkOptions, integer, milliseconds, object, oneOf } from "../base/options.ts";
+import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
@@ -83,7 +83,7 @@ export class Transactions {
     checkOptions("transaction()", options, {
       isolation: oneOf("read committed", "repeatable read", "serializable"),
       maxRetries: integer(0, 1_000),
-      signal: object,
+      signal: abortSignal,
       timeoutMs: milliseconds,
     });
     if (this.inside) {

@@ -26,7 +26,7 @@ export class Counter implements Series {
 
   /** Adds 1, or the amount. Never throws. */
   inc(amount = 1, exemplar?: ExemplarLabels): void {
-    if (!(amount >= 0 && amount < Infinity)) {
+    if (!(typeof amount === "number" && amount >= 0 && amount < Infinity)) {
       this.#context.ignored();
       return;
     }

@@ -28,12 +28,12 @@ export class Gauge implements Series {
 
   inc(amount = 1): void {
     this.#moves = true;
-    this.#values[this.#slot]! += amount;
+    this.#values[this.#slot]! += Number(amount);
   }
 
   dec(amount = 1): void {
     this.#moves = true;
-    this.#values[this.#slot]! -= amount;
+    this.#values[this.#slot]! -= Number(amount);
   }
 
   /** Has the value read by `read` whenever metrics are exported. What `read` throws is counted, not passed on. */

@@ -103,7 +103,7 @@ export class Metrics implements CatalogueHost {
   recordQuery(latencyMs: number, labels?: QueryLabels): void {
     // The last query is the one whose latency is shown: those before it come first.
     this.backlog.settle();
-    if (labels === undefined) this.recordQueryAs("other", "", "ok", latencyMs);
+    if (typeof labels !== "object" || labels === null) this.recordQueryAs("other", "", "ok", latencyMs);
     else {
       this.recordQueryAs(
         labels.operation ?? "other",

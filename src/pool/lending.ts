@@ -1,6 +1,6 @@
 import { abortedError } from "../base/abort.ts";
 import type { FormDBError } from "../base/errors.ts";
-import { integer, milliseconds, type OptionCheck, object, string } from "../base/options.ts";
+import { abortSignal, integer, milliseconds, type OptionCheck, string } from "../base/options.ts";
 import type { CoDel } from "./codel.ts";
 import type { PoolCore } from "./core.ts";
 import type { Entry } from "./entry.ts";
@@ -25,7 +25,7 @@ const MAX_PRIORITY = 1_000;
 
 /** What `AcquireOptions` may hold. */
 export const ACQUIRE_OPTIONS: Readonly<Record<keyof AcquireOptions, OptionCheck>> = Object.freeze({
-  signal: object,
+  signal: abortSignal,
   timeoutMs: milliseconds,
   priority: integer(-MAX_PRIORITY, MAX_PRIORITY),
   prefer: string,

@@ -1,5 +1,5 @@
 import { FormDBError } from "../base/errors.ts";
-import { wrongOption } from "../base/options.ts";
+import { milliseconds, wrongOption } from "../base/options.ts";
 import { CoDel } from "./codel.ts";
 import { PoolCore } from "./core.ts";
 import { Departures } from "./departures.ts";
@@ -213,8 +213,9 @@ export class Pool<T> implements AsyncDisposable {
    * Serves those who wait, turns newcomers away, and resolves once everything was given back; the pool
    * is paused then. At the deadline those who still wait are told and this rejects with `FORMDB_TIMEOUT`.
    */
-  drain({ deadlineMs }: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
-    return this.#lifecycle.drain(deadlineMs);
+  drain(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    const wrong = wrongOption("drain()", options, { deadlineMs: milliseconds });
+    return wrong === undefined ? this.#lifecycle.drain(options.deadlineMs) : Promise.reject(wrong);
   }
 
   /**

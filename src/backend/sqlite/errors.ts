@@ -54,6 +54,8 @@ export function sqliteError(what: string, failure: SqliteFailure, cause?: unknow
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
   return new FormDBError(code, `${what} failed in SQLite: ${explain(sqliteCode, message)}`, {
     cause,
+    // Such a file will be none the next time either.
+    ...(sqliteCode === "SQLITE_NOTADB" ? { retryable: false } : {}),
     details,
   });
 }

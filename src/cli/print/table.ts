@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import type { Row } from "../../base/document.ts";
 import { grouped } from "../numbers.ts";
 import type { Output, Rows } from "./output.ts";
+import { printable } from "./printable.ts";
 
 /** More rows than this are for files and programs, not for a table. */
 export const MAX_TABLE_ROWS = 1_000;
@@ -68,17 +69,6 @@ function cell(value: unknown): string {
   if (value === undefined) return "";
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
   return printable(text.length > MAX_CELL_CHARACTERS ? `${text.slice(0, MAX_CELL_CHARACTERS - 1)}…` : text);
-}
-
-/** Text that a terminal shows as it is: line ends and other control characters become escapes. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal
-  return text.replace(/[\0-\x1f\x7f-\x9f]/g, escaped);
-}
-
-function escaped(character: string): string {
-  const json = JSON.stringify(character).slice(1, -1);
-  return json === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : json;
 }
 
 /** How many columns of a terminal a text takes, near enough: East Asian wide characters take two. */

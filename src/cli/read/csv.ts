@@ -144,6 +144,8 @@ function headerOf(first: Parsed): string[] {
   if (first.fault !== undefined) throw headerError(first.fault);
   const names = decodeCells(first.cells);
   if (names === undefined) throw headerError("It is not valid UTF-8");
+  if (names.some((name) => name.includes("\0")))
+    throw headerError("It has the character U+0000, as no text has");
   const header = names.map((name, index) => (name.trim() === "" ? `column_${index + 1}` : name.trim()));
   const twice = header.find((name, index) => header.indexOf(name) !== index);
   if (twice !== undefined) throw headerError(`It names the column ${JSON.stringify(twice)} twice`);

@@ -1,0 +1,108 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import { PlanCache } from "../../src/cache/plan-cache.ts";
+import { rejectLine } from "../../src/cli/import-run.ts";
+import { setDefaultDatabase } from "../../src/defaults.ts";
+import { open } from "../../src/engine/open.ts";
+import { batchInsert, flush, globalProcessor } from "../../src/functions.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { Pool } from "../../src/pool/pool.ts";
+
+/** What a trial by a user has found: mistakes that were taken, or that harmed more than their call. */
+const CONFIG = expect.objectContaining({ code: "FORMDB_CONFIG" });
+
+describe("an AbortController in place of its signal", () => {
+  const signal = new AbortController() as unknown as AbortSignal;
+
+  it("is refused by every call of a database, which can be closed", async () => {
+    const db = await open("sqlite::memory:");
+    await db.createCollection("c");
+    for (const call of [
+      () => db.query("SELECT * FROM c", [], { signal }),
+      () => db.query('INSERT INTO c {"id": "1"}', [], { signal }),
+      () => db.query("CREATE COLLECTION d", [], { signal }),
+      () => db.get("c", "1", { signal }),
+      async () => {
+        for await (const _ of db.stream("SELECT * FROM c", [], { signal }));
+      },
+      () => db.import("c", [], { signal }),
+      () => db.transaction(async () => {}, { signal }),
+      () => db.batch.submit("insert", "c", "1", {}, signal),
+      () => db.batch.submitAll("insert", "c", [], { signal }),
+      () => db.pool.acquire({ signal }),
+    ]) {
+      await expect(call()).rejects.toEqual(CONFIG);
+    }
+    await db.close();
+  });
+});
+
+it("a write of no known kind is refused, and harms no other", async () => {
+  const processor = new BatchProcessor(async () => {});
+  await expect(processor.submit("merge" as never, "c", "1", {})).rejects.toEqual(CONFIG);
+  await expect(processor.submitAll("merge" as never, "c", [{}])).rejects.toEqual(CONFIG);
+  void processor.insert("c", {});
+  expect(await processor.flush()).toMatchObject({ successful: 1, failed: 0 });
+});
+
+it("a plan cache refuses options that it does not have, so that no plan is kept without its tags", () => {
+  const cache = new PlanCache<number>();
+  expect(() => cache.set("q", 1, { tag: ["users"] } as never)).toThrow(CONFIG);
+  expect(() => cache.set("q", 1, { tags: "users" } as never)).toThrow(CONFIG);
+  expect(() => cache.getOrCompileSync("q", () => 1, { tag: ["users"] } as never)).toThrow(CONFIG);
+  expect(cache.get("q")).toBeUndefined();
+});
+
+it("a default database that was closed takes no writes, and no other takes them", async () => {
+  const db = await open("sqlite::memory:");
+  setDefaultDatabase(db);
+  try {
+    await db.close();
+    void batchInsert("c", [{ id: "1" }]);
+    const { successful, errors } = await flush(globalProcessor);
+    expect(successful).toBe(0);
+    expect(errors).toHaveLength(1);
+  } finally {
+    setDefaultDatabase(undefined);
+  }
+});
+
+it("metrics add no strings", () => {
+  const metrics = new Metrics();
+  const counter = metrics.counter("jobs_total", "Jobs.").labels();
+  counter.inc(3);
+  counter.inc("5" as never);
+  expect(counter.value).toBe(3);
+  const gauge = metrics.gauge("level", "Level.").labels();
+  gauge.set(3);
+  gauge.inc("5" as never);
+  expect(gauge.value).toBe(8);
+  metrics.recordQuery(5, null as never);
+  expect(metrics.counterOf("query_total").value).toBe(1);
+});
+
+it("a file that is no database will be none at the next try", async () => {
+  const file = join(tmpdir(), `formdb-no-database-${process.pid}.db`);
+  writeFileSync(file, "no database ".repeat(1_000));
+  try {
+    await expect(open(`sqlite:${file}`)).rejects.toMatchObject({
+      code: "FORMDB_CONNECT_FAILED",
+      retryable: false,
+    });
+  } finally {
+    rmSync(file);
+  }
+});
+
+it("pool.drain refuses options that it does not have", async () => {
+  await using pool = new Pool({ create: async () => ({}), minConnections: 0 });
+  await expect(pool.drain({ deadline: 10 } as never)).rejects.toEqual(CONFIG);
+});
+
+it("what an import says of a document can't steer a terminal", () => {
+  const line = rejectLine({ line: 1, id: "x\u001b[31m", code: "FORMDB_ENGINE", error: "\u001b[2J" } as never);
+  expect(line).not.toContain("\u001b");
+});
