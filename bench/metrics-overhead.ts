@@ -43,19 +43,18 @@ function reads(observer: Required<Observer>): () => void {
       if (document.age < 0) throw new Error("The document must be read");
       const totalMs = performance.now() - start;
       observer.released(1, totalMs);
-      observer.queryFinished(
-        "select",
-        "users",
-        "",
+      observer.queryFinished({
+        operation: "select",
+        collection: "users",
+        code: "",
         totalMs,
-        0,
-        totalMs,
-        0,
-        1,
-        "SELECT * FROM users WHERE id = ?",
-        true,
-        undefined,
-      );
+        waitMs: 0,
+        databaseMs: totalMs,
+        decodeMs: 0,
+        rows: 1,
+        shape: "SELECT * FROM users WHERE id = ?",
+        cacheHit: true,
+      });
     }
   };
 }

@@ -5,6 +5,7 @@ export { type ErrorCode, FormDBError } from "./base/errors.ts";
 export type {
   BatchObserver,
   CacheObserver,
+  EndedQuery,
   Observer,
   PoolObserver,
   QueryObserver,

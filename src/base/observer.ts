@@ -1,6 +1,6 @@
 /**
- * What the parts report of themselves. Every method is optional and takes primitives, so that reporting
- * allocates nothing. Metrics are one observer; diagnostics channels and OpenTelemetry are others.
+ * The events that the parts report. Every method is optional. Metrics are one observer; OpenTelemetry is another.
+ * Reporting allocates nothing: methods take primitives, or an object that exists anyway.
  */
 
 /** Why a look-up in the plan cache found nothing that could be used. */
@@ -89,25 +89,34 @@ export type QueryOperation =
   | "explain"
   | "transaction";
 
+/** A query that has ended. It is valid during the call that reports it; an observer that keeps it must copy it. */
+export interface EndedQuery {
+  readonly operation: QueryOperation;
+  /** Empty if the query names none. */
+  readonly collection: string;
+  /** The error's code; empty if the query succeeded. */
+  readonly code: string;
+  /** From its start to its end. The three times below are parts of it. */
+  readonly totalMs: number;
+  /** Waiting for a connection. */
+  readonly waitMs: number;
+  /** In the database, the way there and back included. */
+  readonly databaseMs: number;
+  /** Turning rows into documents. */
+  readonly decodeMs: number;
+  /** Rows that it returned, or documents that it changed. */
+  readonly rows: number;
+  /** The query's text with its literals taken out. */
+  readonly shape: string;
+  /** Whether its plan was in the plan cache. */
+  readonly cacheHit: boolean;
+  /** The caller's own parameters, not a copy. */
+  readonly parameters?: unknown;
+}
+
 export interface QueryObserver {
   queryStarted?(operation: QueryOperation, collection: string): void;
-  /**
-   * A query ended. `code` is empty where it went well. The three times are parts of `totalMs`: waiting
-   * for a connection, in the database, and decoding rows. `parameters` are the caller's own.
-   */
-  queryFinished?(
-    operation: QueryOperation,
-    collection: string,
-    code: string,
-    totalMs: number,
-    waitMs: number,
-    databaseMs: number,
-    decodeMs: number,
-    rows: number,
-    shape: string,
-    cacheHit: boolean,
-    parameters: unknown,
-  ): void;
+  queryFinished?(query: EndedQuery): void;
   /** An error reached a caller. `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string): void;
 }

@@ -54,10 +54,10 @@ export class OpenTransaction implements Transaction {
     return this.#call(async () => {
       const { connection, reader } = this.#tools;
       const planned = reader.plan(text);
-      const { plan, values } = planned;
+      const { plan, values, cacheHit } = planned;
       const { kind, shape } = plan;
       const collection = plan.collections[0] ?? "";
-      const facts = { collection, shape, cacheHit: reader.lastHit, parameters };
+      const facts = { collection, shape, cacheHit, parameters };
       switch (kind) {
         case "select":
         case "update":

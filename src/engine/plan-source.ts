@@ -14,6 +14,8 @@ const MAX_REMEMBERED_LENGTH = 2_000;
 export interface PlannedText {
   readonly plan: Plan;
   readonly values: readonly unknown[];
+  /** Whether the plan was in the cache. */
+  readonly cacheHit: boolean;
 }
 
 /**
@@ -34,11 +36,6 @@ export class PlanSource {
     return this.#planFor(text, this.#shape(text));
   }
 
-  /** How the last `planFor` was answered by the cache. */
-  get lastHit(): boolean {
-    return this.#cache.lastOutcome === "hit";
-  }
-
   /** The plan and how the cache would answer for it, without counting a look-up. */
   inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
     const shaped = this.#shape(text);
@@ -53,9 +50,11 @@ export class PlanSource {
     const make = (): Plan => compile(statementOf(text, shaped), key, this.#dialect);
     const plan = this.#cache.getOrCompileSync(key, make, PLAN_OPTIONS);
     // Anybody may put anything into the shared cache by `cachePlan`; only plans made for this engine are run.
-    if (isPlanFor(plan, this.#dialect)) return { plan, values };
+    if (isPlanFor(plan, this.#dialect)) {
+      return { plan, values, cacheHit: this.#cache.lastOutcome === "hit" };
+    }
     this.#cache.countBypass();
-    return { plan: make(), values };
+    return { plan: make(), values, cacheHit: false };
   }
 
   #shape(text: string): ShapedText {

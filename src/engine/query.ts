@@ -97,15 +97,15 @@ export class Queries {
   #reported(
     operation: QueryOperation,
     what: string,
-    { plan }: PlannedText,
+    { plan, cacheHit }: PlannedText,
     parameters: Parameters,
     options: CallOptions,
     work: () => Promise<QueryResult>,
   ): Promise<QueryResult> {
-    const { reader, reporter } = this.#engine;
+    const { reporter } = this.#engine;
     const collection = plan.collections[0] ?? "";
     return reporter.report(
-      { operation, collection, shape: plan.shape, cacheHit: reader.lastHit, parameters },
+      { operation, collection, shape: plan.shape, cacheHit, parameters },
       ({ rowCount }) => rowCount,
       async (times) => {
         const start = reporter.clock.now();

@@ -36,15 +36,9 @@ export class Reader {
     return this.#plans.planFor(text);
   }
 
-  /** Whether the last plan was in the cache. */
-  get lastHit(): boolean {
-    return this.#plans.lastHit;
-  }
-
   /** Runs a plan that has a statement. */
   async run(planned: PlannedText, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
-    const { plan, values } = planned;
-    const cacheHit = this.#plans.lastHit;
+    const { plan, values, cacheHit } = planned;
     throwIfAborted("The query", options.signal);
     const operation = plan.kind as "select" | "update" | "delete";
     const collection = plan.collections[0] ?? "";
@@ -92,7 +86,7 @@ export class Reader {
 
   /** The rows of a SELECT one by one, in constant memory. The connection is held until the end. */
   async *stream(planned: PlannedText, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
-    const { plan, values } = planned;
+    const { plan, values, cacheHit } = planned;
     const { statement } = plan;
     if (plan.kind !== "select" || statement === undefined) {
       throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${plan.shape}`);
@@ -102,7 +96,7 @@ export class Reader {
       operation: "select",
       collection,
       shape: plan.shape,
-      cacheHit: this.#plans.lastHit,
+      cacheHit,
       parameters,
     } as const;
     const query = this.#reporter.begin(facts);

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
-import type { QueryObserver, QueryOperation } from "../base/observer.ts";
+import type { EndedQuery, QueryObserver, QueryOperation } from "../base/observer.ts";
 import { beginTrace, channels, type QueryTrace, type TraceEnd } from "../metrics/tracing-channels.ts";
 
 /** The times of one query, gathered on its way. */
@@ -17,7 +17,7 @@ export interface QueryFacts {
   readonly shape: string;
   readonly cacheHit: boolean;
   readonly parameters?: unknown;
-  /** Whether it is a part of a transaction: then it is the transaction's failure, if it fails by it, that counts as an error. */
+  /** Whether it is part of a transaction. Its failure is then counted as an error once, by the transaction. */
   readonly inTransaction?: boolean;
 }
 
@@ -90,15 +90,25 @@ export class Reporter {
   }
 }
 
-/** A query that was reported as started: its times, and the report of its end, which is made once. */
-export class OngoingQuery implements QueryTimes {
+/**
+ * A query that was reported as started. It collects the query's times and reports its end, once; observers then get
+ * this object itself, so that reporting allocates nothing.
+ */
+export class OngoingQuery implements QueryTimes, EndedQuery {
+  readonly operation: QueryOperation;
+  readonly collection: string;
+  readonly shape: string;
+  readonly cacheHit: boolean;
+  readonly parameters: unknown;
+  code = "";
+  totalMs = 0;
   waitMs = 0;
   databaseMs = 0;
   decodeMs = 0;
   rows = 0;
   readonly #reporter: Reporter;
   readonly #observer: Required<QueryObserver>;
-  readonly #facts: QueryFacts;
+  readonly #inTransaction: boolean;
   readonly #endTrace: ((end: TraceEnd) => void) | undefined;
   readonly #start: number;
   #ended = false;
@@ -109,10 +119,15 @@ export class OngoingQuery implements QueryTimes {
     facts: QueryFacts,
     endTrace: ((end: TraceEnd) => void) | undefined,
   ) {
+    this.operation = facts.operation;
+    this.collection = facts.collection;
+    this.shape = facts.shape;
+    this.cacheHit = facts.cacheHit;
+    this.parameters = facts.parameters;
+    this.#inTransaction = facts.inTransaction === true;
     this.#endTrace = endTrace;
     this.#reporter = reporter;
     this.#observer = observer;
-    this.#facts = facts;
     this.#start = reporter.clock.now();
   }
 
@@ -127,30 +142,19 @@ export class OngoingQuery implements QueryTimes {
     if (this.#ended) return;
     this.rows = 0;
     this.#endTrace?.({ error });
-    if (this.#facts.operation === "transaction" && !(error instanceof FormDBError)) {
+    if (this.operation === "transaction" && !(error instanceof FormDBError)) {
       this.#finish("FORMDB_ABORTED");
       return;
     }
-    if (this.#facts.inTransaction !== true) this.#reporter.failed(error);
+    if (!this.#inTransaction) this.#reporter.failed(error);
     this.#finish(codeOf(error));
   }
 
   #finish(code: string): void {
     this.#ended = true;
-    const { operation, collection, shape, cacheHit, parameters } = this.#facts;
-    this.#observer.queryFinished(
-      operation,
-      collection,
-      code,
-      this.#reporter.clock.now() - this.#start,
-      this.waitMs,
-      this.databaseMs,
-      this.decodeMs,
-      this.rows,
-      shape,
-      cacheHit,
-      parameters,
-    );
+    this.code = code;
+    this.totalMs = this.#reporter.clock.now() - this.#start;
+    this.#observer.queryFinished(this);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { EndedQuery } from "../base/observer.ts";
 import type { QueryOutcome } from "./catalogue.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
@@ -62,18 +63,8 @@ export class EndedQueries {
     this.#rows = (operation) => rows.labels({ operation });
   }
 
-  put(
-    operation: string,
-    collection: string,
-    code: string,
-    totalMs: number,
-    waitMs: number,
-    databaseMs: number,
-    decodeMs: number,
-    rows: number,
-    shape: string,
-    cacheHit: boolean,
-  ): void {
+  put(query: EndedQuery): void {
+    const { operation, collection, code, shape, totalMs, waitMs, databaseMs, decodeMs } = query;
     const last = this.#last;
     if (
       this.#runCount === 0 ||
@@ -82,7 +73,7 @@ export class EndedQueries {
       operation !== last.operation ||
       code !== last.code
     ) {
-      this.#begin(operation, collection, code, shape);
+      this.#begin(query);
     }
     const numbers = this.#numbers;
     const next = this.#next;
@@ -91,8 +82,8 @@ export class EndedQueries {
     numbers[next + DATABASE] = databaseMs;
     numbers[next + DECODE] = decodeMs;
     numbers[next + REST] = Math.max(0, totalMs - waitMs - databaseMs - decodeMs);
-    numbers[next + ROWS] = rows;
-    numbers[next + HIT] = cacheHit ? 1 : 0;
+    numbers[next + ROWS] = query.rows;
+    numbers[next + HIT] = query.cacheHit ? 1 : 0;
     this.#next = next + NUMBERS;
     if (this.#next === numbers.length) this.count();
   }
@@ -110,7 +101,7 @@ export class EndedQueries {
     }
   }
 
-  #begin(operation: string, collection: string, code: string, shape: string): void {
+  #begin({ operation, collection, code, shape }: EndedQuery): void {
     const run = this.#runs[this.#runCount++]!;
     run.operation = operation;
     run.collection = collection;

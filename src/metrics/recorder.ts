@@ -10,7 +10,6 @@ import { EndedQueries } from "./ended-queries.ts";
 import type { CounterFamily } from "./instruments.ts";
 import type { Metrics } from "./metrics.ts";
 import { poolRecorder } from "./pool-recorder.ts";
-
 import { type SlowLog, slowQueryObserver } from "./slow-log.ts";
 import type { TopStatements } from "./top-statements.ts";
 
@@ -105,36 +104,12 @@ export function queryRecorder(
     });
   return {
     queryStarted: () => inFlight.inc(1),
-    queryFinished: (
-      operation,
-      collection,
-      code,
-      totalMs,
-      waitMs,
-      databaseMs,
-      decodeMs,
-      rows,
-      shape,
-      cacheHit,
-      parameters,
-    ) => {
+    queryFinished: (query) => {
       inFlight.dec(1);
-      ended.put(operation, collection, code, totalMs, waitMs, databaseMs, decodeMs, rows, shape, cacheHit);
-      if (code === "" && totalMs < slowMs && !metrics.hasExemplars) return;
+      ended.put(query);
+      if (query.code === "" && query.totalMs < slowMs && !metrics.hasExemplars) return;
       ended.count();
-      slowQueries?.queryFinished(
-        operation,
-        collection,
-        code,
-        totalMs,
-        waitMs,
-        databaseMs,
-        decodeMs,
-        rows,
-        shape,
-        cacheHit,
-        parameters,
-      );
+      slowQueries?.queryFinished(query);
     },
     errorReported: (code, sqlstate) => metrics.recordError(code, sqlstate),
   };

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { QueryObserver } from "../base/observer.ts";
+import type { EndedQuery, QueryObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
 
 /** What a slow query's log says of its parameters: their types, themselves, or nothing. */
@@ -19,54 +19,23 @@ export interface SlowLogOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** A query as it is reported to the log. */
-export interface SlowQuery {
-  readonly operation: string;
-  readonly collection: string;
-  /** Empty where it went well. */
-  readonly code: string;
-  readonly totalMs: number;
-  readonly waitMs: number;
-  readonly databaseMs: number;
-  readonly decodeMs: number;
-  readonly rows: number;
-  /** The query's text with its literals taken out. */
-  readonly shape: string;
-  readonly cacheHit: boolean;
-}
-
-/** A line of the log. */
-export interface SlowQueryEntry extends SlowQuery {
+/** An entry of the log. */
+export interface SlowQueryEntry extends EndedQuery {
   readonly event: "formdb.slow_query";
   /** ISO 8601. */
   readonly time: string;
-  readonly parameters?: unknown;
-  /** How many slow queries were not logged since the entry before. */
+  /** How many slow queries were not logged since the previous entry. */
   readonly suppressed: number;
 }
 
-/** Has a log told of slow queries, and `noted` whether it took each: its rate may not allow that. */
+/** Reports slow queries to a log, and to `noted` whether the log took each: its rate is limited. */
 export function slowQueryObserver(
   slowLog: SlowLog,
   noted: (logged: boolean) => void = () => {},
 ): Required<Pick<QueryObserver, "queryFinished">> {
   return {
-    queryFinished: (
-      operation,
-      collection,
-      code,
-      totalMs,
-      waitMs,
-      databaseMs,
-      decodeMs,
-      rows,
-      shape,
-      cacheHit,
-      parameters,
-    ) => {
-      if (!(totalMs >= slowLog.thresholdMs)) return;
-      const times = { totalMs, waitMs, databaseMs, decodeMs };
-      noted(slowLog.report({ operation, collection, code, ...times, rows, shape, cacheHit }, parameters));
+    queryFinished: (query) => {
+      if (query.totalMs >= slowLog.thresholdMs) noted(slowLog.report(query));
     },
   };
 }
@@ -113,7 +82,7 @@ export class SlowLog {
   }
 
   /** Logs a query if it is slow. False where it was slow and the rate did not allow it. Never throws. */
-  report(query: SlowQuery, parameters?: unknown): boolean {
+  report(query: EndedQuery): boolean {
     if (!(query.totalMs >= this.thresholdMs)) return true;
     if (!this.#take()) {
       this.#suppressed++;
@@ -122,9 +91,17 @@ export class SlowLog {
     const entry: SlowQueryEntry = Object.freeze({
       event: "formdb.slow_query",
       time: new Date(this.#clock.wallTime()).toISOString(),
-      ...query,
+      operation: query.operation,
+      collection: query.collection,
+      code: query.code,
+      totalMs: query.totalMs,
+      waitMs: query.waitMs,
+      databaseMs: query.databaseMs,
+      decodeMs: query.decodeMs,
+      rows: query.rows,
       shape: cut(query.shape),
-      ...this.#describe(parameters),
+      cacheHit: query.cacheHit,
+      ...this.#describe(query.parameters),
       suppressed: this.#suppressed,
     });
     this.#suppressed = 0;

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
+import { endedQuery } from "../support/ended-query.ts";
 import { hasTool, promtool } from "./prometheus-tools.ts";
 
 const present = hasTool(
@@ -18,19 +19,28 @@ describe.skipIf(!present)("promtool", () => {
     const endpoint = await metrics.listen({ port: 0 });
     try {
       const observer = recorder(metrics);
-      observer.queryFinished("get", 'odd "name"\\\n', "", 2, 0.1, 1, 0.2, 1, "SELECT", true, [1]);
       observer.queryFinished(
-        "select",
-        "users",
-        "FORMDB_TIMEOUT",
-        2_000,
-        1_500,
-        400,
-        0,
-        0,
-        "SELECT",
-        false,
-        [],
+        endedQuery({
+          collection: 'odd "name"\\\n',
+          totalMs: 2,
+          waitMs: 0.1,
+          databaseMs: 1,
+          decodeMs: 0.2,
+          shape: "SELECT",
+          parameters: [1],
+        }),
+      );
+      observer.queryFinished(
+        endedQuery({
+          operation: "select",
+          code: "FORMDB_TIMEOUT",
+          totalMs: 2_000,
+          waitMs: 1_500,
+          databaseMs: 400,
+          rows: 0,
+          shape: "SELECT",
+          cacheHit: false,
+        }),
       );
       observer.errorReported("FORMDB_TIMEOUT", "57014");
       observer.acquired(1, 3);

@@ -16,6 +16,7 @@ import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
 import { SlowLog } from "../../src/metrics/slow-log.ts";
 import { TopStatements } from "../../src/metrics/top-statements.ts";
+import { endedQuery } from "../support/ended-query.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { parseExposition } from "./exposition-parser.ts";
 
@@ -39,8 +40,27 @@ describe("The recorder", () => {
     observer.queryStarted("select", "users");
     observer.queryStarted("select", "users");
     expect(lines(metrics)).toContain("formdb_queries_in_flight 2");
-    observer.queryFinished("select", "users", "", 10, 2, 5, 1, 30, "shape", true, undefined);
-    observer.queryFinished("select", "users", "FORMDB_TIMEOUT", 900, 900, 0, 0, 0, "shape", true, undefined);
+    observer.queryFinished(
+      endedQuery({
+        operation: "select",
+        totalMs: 10,
+        waitMs: 2,
+        databaseMs: 5,
+        decodeMs: 1,
+        rows: 30,
+        shape: "shape",
+      }),
+    );
+    observer.queryFinished(
+      endedQuery({
+        operation: "select",
+        code: "FORMDB_TIMEOUT",
+        totalMs: 900,
+        waitMs: 900,
+        rows: 0,
+        shape: "shape",
+      }),
+    );
     expect(lines(metrics)).toEqual(
       expect.arrayContaining([
         "formdb_queries_in_flight 0",
@@ -64,17 +84,15 @@ describe("The recorder", () => {
     const observer = recorder(metrics);
     for (let i = 0; i < 100; i++) {
       observer.queryFinished(
-        "select",
-        `guess_${i}`,
-        "FORMDB_UNKNOWN_COLLECTION",
-        1,
-        0,
-        0,
-        0,
-        0,
-        "s",
-        false,
-        undefined,
+        endedQuery({
+          operation: "select",
+          collection: `guess_${i}`,
+          code: "FORMDB_UNKNOWN_COLLECTION",
+          totalMs: 1,
+          rows: 0,
+          shape: "s",
+          cacheHit: false,
+        }),
       );
     }
     const text = metrics.exportPrometheus();
@@ -220,9 +238,18 @@ describe("The recorder", () => {
       write: ({ shape }) => written.push(shape),
     });
     const observer = recorder(metrics, { statements, slowLog });
-    observer.queryFinished("select", "users", "", 99, 0, 0, 0, 5, "quick", true, undefined);
-    observer.queryFinished("select", "users", "", 100, 0, 0, 0, 5, "slow", true, undefined);
-    observer.queryFinished("select", "users", "FORMDB_ENGINE", 200, 0, 0, 0, 0, "slow", false, undefined);
+    observer.queryFinished(endedQuery({ operation: "select", totalMs: 99, rows: 5, shape: "quick" }));
+    observer.queryFinished(endedQuery({ operation: "select", totalMs: 100, rows: 5, shape: "slow" }));
+    observer.queryFinished(
+      endedQuery({
+        operation: "select",
+        code: "FORMDB_ENGINE",
+        totalMs: 200,
+        rows: 0,
+        shape: "slow",
+        cacheHit: false,
+      }),
+    );
     expect(statements.list().map(({ shape, calls, errors }) => [shape, calls, errors])).toEqual([
       ["slow", 2, 1],
       ["quick", 1, 0],
@@ -239,7 +266,10 @@ describe("The recorder", () => {
       slowLog: new SlowLog({ thresholdMs: 0, maxPerSecond: 1, write: () => {}, clock: new ManualClock() }),
     });
     for (let i = 0; i < 3; i++) observer.queryStarted("get", "a");
-    for (let i = 0; i < 2; i++) observer.queryFinished("get", "a", "", 3, 1, 1, 0.5, 1, "s", true, undefined);
+    for (let i = 0; i < 2; i++)
+      observer.queryFinished(
+        endedQuery({ collection: "a", totalMs: 3, waitMs: 1, databaseMs: 1, decodeMs: 0.5, shape: "s" }),
+      );
     observer.hit();
     observer.miss("cold");
     observer.removed("evicted");
@@ -316,12 +346,12 @@ describe("The recorder", () => {
       metrics.reset();
       statements.reset();
       for (let ms = 1; ms <= 3; ms++)
-        observer.queryFinished("get", "users", "", ms, 0, ms, 0, 3, "shape", true, undefined);
+        observer.queryFinished(endedQuery({ totalMs: ms, databaseMs: ms, rows: 3, shape: "shape" }));
       expect(read()).toBe(3);
     });
 
     test("not even once they are forgotten", () => {
-      observer.queryFinished("get", "users", "", 1, 0, 1, 0, 3, "shape", true, undefined);
+      observer.queryFinished(endedQuery({ totalMs: 1, databaseMs: 1, rows: 3, shape: "shape" }));
       metrics.reset();
       statements.reset();
       expect(total.value).toBe(0);
@@ -348,17 +378,15 @@ describe("The recorder", () => {
         for (const { operation, collection, code, shape, ms, read } of queries) {
           const rows = code === "" ? 2 : 0;
           observer.queryFinished(
-            operation as "get",
-            collection,
-            code,
-            ms,
-            0,
-            ms,
-            0,
-            rows,
-            shape,
-            true,
-            undefined,
+            endedQuery({
+              operation: operation as "get",
+              collection,
+              code,
+              totalMs: ms,
+              databaseMs: ms,
+              rows,
+              shape,
+            }),
           );
           if (read) metrics.counterOf("query_total").value;
         }
@@ -423,8 +451,11 @@ describe("The recorder", () => {
       bisected: [amount],
       queryStarted: [text, text],
       queryFinished: [
-        ...[text, text, text, amount, amount, amount, amount, amount, text, fc.boolean()],
-        fc.anything(),
+        fc.record({
+          ...{ operation: text, collection: text, code: text, shape: text },
+          ...{ totalMs: amount, waitMs: amount, databaseMs: amount, decodeMs: amount, rows: amount },
+          ...{ cacheHit: fc.boolean(), parameters: fc.anything() },
+        }),
       ],
       errorReported: [text, text],
       failed: [text, text],
@@ -443,6 +474,8 @@ describe("The recorder", () => {
   test("makes no objects while it records", () => {
     const metrics = new Metrics();
     const observer = recorder(metrics, { statements: new TopStatements() });
+    // The query's own object, which the engine has made by then.
+    const query = endedQuery({ totalMs: 1.5, waitMs: 0.25, databaseMs: 1, decodeMs: 0.125 });
     const record = (times: number): void => {
       for (let i = 0; i < times; i++) {
         observer.queryStarted("get", "users");
@@ -451,7 +484,7 @@ describe("The recorder", () => {
         observer.released(1, 0.5);
         observer.hit();
         observer.settled("insert", "applied");
-        observer.queryFinished("get", "users", "", 1.5, 0.25, 1, 0.125, 1, "shape", true, undefined);
+        observer.queryFinished(query);
       }
     };
     record(100_000);

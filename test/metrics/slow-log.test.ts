@@ -1,24 +1,17 @@
 import { describe, expect, test, vi } from "vitest";
-import {
-  SlowLog,
-  type SlowLogOptions,
-  type SlowQuery,
-  type SlowQueryEntry,
-} from "../../src/metrics/slow-log.ts";
+import { SlowLog, type SlowLogOptions, type SlowQueryEntry } from "../../src/metrics/slow-log.ts";
+import { endedQuery } from "../support/ended-query.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-const query: SlowQuery = {
+const query = endedQuery({
   operation: "select",
-  collection: "users",
-  code: "",
   totalMs: 250,
   waitMs: 10,
   databaseMs: 200,
   decodeMs: 30,
   rows: 3,
   shape: "SELECT * FROM users WHERE name = ?",
-  cacheHit: true,
-};
+});
 
 function makeLog(options: Partial<SlowLogOptions> = {}): {
   log: SlowLog;
@@ -34,7 +27,10 @@ function makeLog(options: Partial<SlowLogOptions> = {}): {
 describe("SlowLog", () => {
   test("writes what a slow query did, with its parameters described and not shown", () => {
     const { log, written } = makeLog();
-    log.report(query, ["secret", 42, null, [1, 2], { password: "hidden" }, true, undefined]);
+    log.report({
+      ...query,
+      parameters: ["secret", 42, null, [1, 2], { password: "hidden" }, true, undefined],
+    });
     expect(written).toEqual([
       {
         event: "formdb.slow_query",
@@ -44,17 +40,17 @@ describe("SlowLog", () => {
         suppressed: 0,
       },
     ]);
-    log.report(query, { name: "secret" });
+    log.report({ ...query, parameters: { name: "secret" } });
     expect(written[1]!.parameters).toEqual({ name: "string(6)" });
     expect(JSON.stringify(written)).not.toMatch(/secret|hidden|42/);
   });
 
   test("shows parameters, or leaves them out, when told to", () => {
     const full = makeLog({ parameters: "full" });
-    full.log.report(query, ["secret"]);
+    full.log.report({ ...query, parameters: ["secret"] });
     expect(full.written[0]!.parameters).toEqual(["secret"]);
     const none = makeLog({ parameters: "none" });
-    none.log.report(query, ["secret"]);
+    none.log.report({ ...query, parameters: ["secret"] });
     expect(none.written[0]).not.toHaveProperty("parameters");
   });
 
@@ -97,7 +93,7 @@ describe("SlowLog", () => {
 
   test("writes a line of JSON to standard error unless told otherwise", () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    new SlowLog({ thresholdMs: 0 }).report(query, ["secret"]);
+    new SlowLog({ thresholdMs: 0 }).report({ ...query, parameters: ["secret"] });
     expect(JSON.parse(warn.mock.calls[0]![0])).toMatchObject({
       shape: query.shape,
       parameters: ["string(6)"],

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Registry, Counter as TheirCounter } from "prom-client";
 import { describe, expect, it, vi } from "vitest";
+import type { EndedQuery } from "../../src/base/observer.ts";
 import { open } from "../../src/engine/open.ts";
 import { withPromClient } from "../../src/metrics/adapters/with-prom-client.ts";
 import { SnapshotCollector } from "../../src/metrics/collector.ts";
@@ -10,6 +11,7 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
 import { SlowLog } from "../../src/metrics/slow-log.ts";
+import { endedQuery } from "../support/ended-query.ts";
 
 /** Faults that a review has found, each held by a test. */
 const sample = (text: string, series: string): string | undefined =>
@@ -98,7 +100,7 @@ describe("exemplars", () => {
   it("are those of their own queries, not of the scrape that counts them", () => {
     const metrics = new Metrics();
     const { queryFinished } = recorder(metrics);
-    queryFinished("get", "c", "", 1, 0, 1, 0, 1, "get c", true, undefined);
+    queryFinished(endedQuery({ totalMs: 1, databaseMs: 1 }));
     metrics.exemplarsFrom(() => ({ trace_id: "later" }));
     expect(metrics.export("openmetrics")).not.toContain("later");
   });
@@ -107,7 +109,7 @@ describe("exemplars", () => {
 it("the last query's latency is that of the last query, whoever has recorded it", () => {
   const metrics = new Metrics();
   const { queryFinished } = recorder(metrics);
-  queryFinished("get", "c", "", 1, 0, 1, 0, 1, "get c", true, undefined);
+  queryFinished(endedQuery({ totalMs: 1, databaseMs: 1 }));
   metrics.recordQuery(12_345);
   expect(sample(metrics.exportPrometheus(), "formdb_query_latency_ms")).toBe("12345");
 });
@@ -201,14 +203,10 @@ it("the slow log writes entries whose parameters JSON can't hold", () => {
   const lines = vi.spyOn(console, "warn").mockImplementation(() => {});
   try {
     const log = new SlowLog({ thresholdMs: 0, parameters: "full" });
-    const query = {
-      ...{ operation: "select", collection: "c", code: "", shape: "s", cacheHit: true },
-      ...{ totalMs: 1, waitMs: 0, databaseMs: 1, decodeMs: 0, rows: 1 },
-    };
     const endless: unknown[] = [1];
     endless.push(endless);
-    log.report(query, [10n]);
-    log.report(query, endless);
+    log.report(endedQuery({ parameters: [10n] }));
+    log.report(endedQuery({ parameters: endless }));
     const written = lines.mock.calls.map(
       ([line]) => (JSON.parse(line as string) as { parameters: unknown }).parameters,
     );
@@ -274,4 +272,27 @@ it("labels that are no object are refused by name", () => {
   for (const wrong of [null, 7, "mail"]) {
     expect(() => family.labels(wrong as never)).toThrow(expect.objectContaining({ code: "FORMDB_CONFIG" }));
   }
+});
+
+it("a stream reports its own cache outcome, whatever is asked between stream() and its first row", async () => {
+  const ended: EndedQuery[] = [];
+  // Copied: a query is valid during the call only.
+  const queryFinished = ({ shape, cacheHit }: EndedQuery): unknown =>
+    ended.push(endedQuery({ shape, cacheHit }));
+  await using db = await open("sqlite::memory:", { observer: { queryFinished } });
+  await db.batchInsert("c", [{ id: "1" }]);
+  await db.query("SELECT * FROM c");
+  ended.length = 0;
+  const cached = db.stream("SELECT * FROM c");
+  await db.query("SELECT a FROM c");
+  for await (const _ of cached);
+  const compiled = db.stream("SELECT b FROM c");
+  await db.query("SELECT * FROM c");
+  for await (const _ of compiled);
+  expect(ended.map(({ shape, cacheHit }) => [shape, cacheHit])).toEqual([
+    ["SELECT a FROM c", false],
+    ["SELECT * FROM c", true],
+    ["SELECT * FROM c", true],
+    ["SELECT b FROM c", false],
+  ]);
 });

@@ -89,7 +89,7 @@ export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Obs
   const sets = new AttributeSets(attributes);
   const hit = { ...attributes, "formdb.cache.result": "hit" };
   return {
-    queryFinished: (operation, collection, code, totalMs, _wait, _database, _decode, rows) => {
+    queryFinished: ({ operation, collection, code, totalMs, rows }) => {
       const set = sets.ofQuery(operation, collection, code);
       duration.record(totalMs / 1_000, set);
       if (code === "" && (operation === "select" || operation === "get")) returned.record(rows, set);

@@ -19,6 +19,7 @@ import { open } from "../../../src/engine/open.ts";
 import { exemplarsFromActiveSpan, openTelemetry } from "../../../src/metrics/adapters/opentelemetry.ts";
 import { Metrics } from "../../../src/metrics/metrics.ts";
 import { channels, traced } from "../../../src/metrics/tracing-channels.ts";
+import { endedQuery } from "../../support/ended-query.ts";
 import { parseExposition } from "../exposition-parser.ts";
 
 const stops: (() => unknown)[] = [];
@@ -69,8 +70,27 @@ describe("OpenTelemetry metrics", () => {
       serverPort: 5432,
     });
     const { observer } = otel;
-    observer.queryFinished?.("select", "users", "", 30, 1, 20, 2, 7, "SELECT", true, []);
-    observer.queryFinished?.("select", "users", "FORMDB_TIMEOUT", 900, 1, 0, 0, 0, "SELECT", true, []);
+    observer.queryFinished?.(
+      endedQuery({
+        operation: "select",
+        totalMs: 30,
+        waitMs: 1,
+        databaseMs: 20,
+        decodeMs: 2,
+        rows: 7,
+        shape: "SELECT",
+      }),
+    );
+    observer.queryFinished?.(
+      endedQuery({
+        operation: "select",
+        code: "FORMDB_TIMEOUT",
+        totalMs: 900,
+        waitMs: 1,
+        rows: 0,
+        shape: "SELECT",
+      }),
+    );
     observer.acquired?.(1, 2);
     observer.acquireFailed?.("timeout", 5_000);
     observer.acquireFailed?.("aborted", 5);
@@ -128,14 +148,14 @@ describe("OpenTelemetry metrics", () => {
   test("tell sub-millisecond durations apart, or by buckets of one's own", async () => {
     const sdk = meterSdk();
     const fine = await openTelemetry({ meterProvider: sdk.provider, spans: false });
-    fine.observer.queryFinished?.("get", "users", "", 0.03, 0, 0, 0, 1, "", true, []);
+    fine.observer.queryFinished?.(endedQuery({ totalMs: 0.03, shape: "" }));
     const [point] = (await sdk.read()).get("db.client.operation.duration")!.points;
     const { boundaries, counts } = (point as HistogramMetricData["dataPoints"][number]).value.buckets;
     expect(boundaries[counts.indexOf(1)]).toBe(0.00005);
 
     const own = meterSdk();
     const coarse = await openTelemetry({ meterProvider: own.provider, spans: false, buckets: [1, 2] });
-    coarse.observer.queryFinished?.("get", "users", "", 0.03, 0, 0, 0, 1, "", true, []);
+    coarse.observer.queryFinished?.(endedQuery({ totalMs: 0.03, shape: "" }));
     const [other] = (await own.read()).get("db.client.operation.duration")!.points;
     expect((other as HistogramMetricData["dataPoints"][number]).value.buckets.boundaries).toEqual([1, 2]);
   });
@@ -143,7 +163,17 @@ describe("OpenTelemetry metrics", () => {
   test("don't take names of collections from callers that ask for what is not there", async () => {
     const sdk = meterSdk();
     const { observer } = await openTelemetry({ meterProvider: sdk.provider, spans: false });
-    observer.queryFinished?.("select", "invented", "FORMDB_UNKNOWN_COLLECTION", 1, 0, 0, 0, 0, "", false, []);
+    observer.queryFinished?.(
+      endedQuery({
+        operation: "select",
+        collection: "invented",
+        code: "FORMDB_UNKNOWN_COLLECTION",
+        totalMs: 1,
+        rows: 0,
+        shape: "",
+        cacheHit: false,
+      }),
+    );
     const [point] = (await sdk.read()).get("db.client.operation.duration")!.points;
     expect(point!.attributes).not.toHaveProperty("db.collection.name");
   });
