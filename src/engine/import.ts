@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
-import { FormDBError } from "../base/errors.ts";
+import { type ErrorCode, FormDBError } from "../base/errors.ts";
 import { abortSignal, checkOptions, func, oneOf, show } from "../base/options.ts";
 import type { BatchProcessor } from "../batch/batch-processor.ts";
 import type { BatchError } from "../batch/group.ts";
@@ -65,6 +65,30 @@ const COMPARED_AT_ONCE = 250;
 /** Failures that a result lists. */
 const MAX_ERRORS = 1_000;
 
+/** An import gives the event loop a turn when it has kept it for this long: timers, signals and sockets wait no longer. */
+const TURN_EVERY_MS = 5;
+/** The clock is read once in this many documents: reading it for each costs a few percent of an import. */
+const DOCUMENTS_A_CLOCK_READ = 16;
+
+/**
+ * What a write fails with, after its retries, because the database can't be reached, has no room, or is being closed. That is
+ * no property of a document: every other document would fail with the same. True if running the import again may succeed.
+ */
+const OUTAGES: ReadonlyMap<ErrorCode, boolean> = new Map<ErrorCode, boolean>([
+  ["FORMDB_BUSY", true],
+  ["FORMDB_CONNECT_FAILED", true],
+  ["FORMDB_CONNECTION_LOST", true],
+  ["FORMDB_POOL_PAUSED", true],
+  ["FORMDB_POOL_QUEUE_FULL", true],
+  ["FORMDB_POOL_TIMEOUT", true],
+  ["FORMDB_QUEUE_FULL", true],
+  ["FORMDB_SERIALIZATION", true],
+  ["FORMDB_TIMEOUT", true],
+  ["FORMDB_ABORTED", false],
+  ["FORMDB_CLOSED", false],
+  ["FORMDB_POOL_CLOSED", false],
+]);
+
 /** What an import works with. `engineTime` is the engine's own time, in milliseconds since 1970. */
 export interface ImportTools {
   readonly batch: BatchProcessor;
@@ -76,7 +100,11 @@ export interface ImportTools {
   readonly rejected: (code: string) => void;
 }
 
-/** Writes all documents of a source through the batch queue, in bounded memory. */
+/**
+ * Writes all documents of a source through the batch queue, in bounded memory. Rejects where the import could not go on: with
+ * the source's own error, or with a `FormDBError` of an outage's code (`retryable`) or of `FORMDB_CLOSED`, whose fields `read`,
+ * `imported`, `unchanged` and `failed` say how far it came.
+ */
 export async function importDocuments(
   tools: ImportTools,
   collection: string,
@@ -117,6 +145,7 @@ class Import {
   readonly #inFlight = new Set<Promise<void>>();
   #chunk: unknown[] = [];
   #chunkSize: number;
+  #lastTurnMs = performance.now();
   #failure: { readonly error: unknown } | undefined;
   readonly #errors: BatchError[] = [];
   #read = 0;
@@ -139,10 +168,10 @@ class Import {
       if (Symbol.asyncIterator in documents) await this.#readAsync(documents[Symbol.asyncIterator]());
       else await this.#readSync(documents);
     } finally {
-      this.#send();
+      if (this.#failure === undefined) this.#send();
       await Promise.all(this.#inFlight);
     }
-    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#failure !== undefined) throw this.#stoppedBy(this.#failure.error);
     return {
       read: this.#read,
       successful: this.#imported,
@@ -166,8 +195,8 @@ class Import {
   async #readSync(documents: Iterable<unknown>): Promise<void> {
     if (this.#stopped) return;
     for (const document of documents) {
-      const room = this.#take(document);
-      if (room !== undefined) await room;
+      const pause = this.#take(document);
+      if (pause !== undefined) await pause;
       if (this.#stopped) return;
     }
   }
@@ -189,8 +218,8 @@ class Import {
           ended = true;
           return;
         }
-        const room = this.#take(next.value);
-        if (room !== undefined) await room;
+        const pause = this.#take(next.value);
+        if (pause !== undefined) await pause;
       }
     } catch (error) {
       ended = true;
@@ -201,13 +230,26 @@ class Import {
     }
   }
 
-  /** Takes a document; a promise where the next must wait for room. */
+  /** Takes a document; a promise if the next one must wait, for room or for the event loop's turn. */
   #take(document: unknown): Promise<void> | undefined {
     this.#chunk.push(document);
     this.#read++;
-    if (this.#chunk.length < this.#chunkSize) return undefined;
-    this.#send();
-    return this.#inFlight.size < CHUNKS_IN_FLIGHT ? undefined : Promise.race(this.#inFlight);
+    const isFull = this.#chunk.length >= this.#chunkSize;
+    if (isFull) this.#send();
+    if (this.#inFlight.size >= CHUNKS_IN_FLIGHT) return this.#room();
+    if (!isFull && this.#read % DOCUMENTS_A_CLOCK_READ !== 0) return undefined;
+    return performance.now() - this.#lastTurnMs < TURN_EVERY_MS ? undefined : this.#turn();
+  }
+
+  /** A database in memory writes a chunk without leaving the thread: then no turn has passed meanwhile. */
+  async #room(): Promise<void> {
+    await Promise.race(this.#inFlight);
+    if (performance.now() - this.#lastTurnMs >= TURN_EVERY_MS) await this.#turn();
+  }
+
+  async #turn(): Promise<void> {
+    await nextTurn();
+    this.#lastTurnMs = performance.now();
   }
 
   #send(): void {
@@ -237,9 +279,15 @@ class Import {
       unchanged = await this.#alreadyThere(chunk, result.errors.filter(isDuplicate));
     }
     this.#imported += result.successful;
+    let outage: BatchError | undefined;
     for (const error of result.errors) {
       if (unchanged.has(error.index)) this.#unchanged++;
+      else if (OUTAGES.has(error.code)) outage ??= error;
       else this.#reject({ ...error, index: firstIndex + error.index }, chunk[error.index]);
+    }
+    if (outage !== undefined) {
+      const { code, error, outcome } = outage;
+      throw new FormDBError(code, error, { retryable: OUTAGES.get(code)!, details: { outcome } });
     }
     this.#options.onProgress?.({
       read: this.#read,
@@ -271,6 +319,25 @@ class Import {
       if (isDeepStrictEqual(given, JSON.parse(json))) same.add(index);
     }
     return same;
+  }
+
+  /** What the import rejects with. The source's own errors stay as they are. */
+  #stoppedBy(error: unknown): unknown {
+    if (!(error instanceof FormDBError)) return error;
+    const { code, message, retryable, outcome } = error;
+    const counts = {
+      read: this.#read,
+      imported: this.#imported,
+      unchanged: this.#unchanged,
+      failed: this.#failed,
+    };
+    const sofar = `${counts.imported} of the ${counts.read} documents read are imported, ${counts.failed} were rejected`;
+    const again = retryable ? '. Running it again with ifExists: "skip-identical" goes on from there' : "";
+    return new FormDBError(code, `The import stopped: ${message}. ${sofar}${again}`, {
+      cause: error,
+      retryable,
+      details: outcome === undefined ? counts : { ...counts, outcome },
+    });
   }
 
   #reject(error: BatchError, document: unknown): void {

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { FormDBError } from "../../src/base/errors.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import type { BatchGroup } from "../../src/batch/group.ts";
+import { type ImportTools, importDocuments } from "../../src/engine/import.ts";
+import { open } from "../../src/engine/open.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+
+const docs = (count: number): { id: string }[] => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));
+
+/** The tools of an import into a database that is `execute` alone. */
+function into(execute: (group: BatchGroup) => Promise<void>): ImportTools {
+  return {
+    batch: new BatchProcessor(execute, { backoff: { baseMs: 0, maxMs: 0 } }),
+    reads: { stored: async () => [] } as never,
+    engineTime: async () => 0,
+    maxRows: Infinity,
+    rejected: () => {},
+  };
+}
+
+describe("an outage during an import", () => {
+  for (const [code, retryable] of [
+    ["FORMDB_CONNECT_FAILED", true],
+    ["FORMDB_BUSY", true],
+    ["FORMDB_CONNECTION_LOST", true],
+    ["FORMDB_POOL_TIMEOUT", true],
+  ] as const) {
+    it(`that ends in ${code} stops it: no document is counted as rejected for it`, async () => {
+      let written = 0;
+      let read = 0;
+      const tools = into(async ({ operations }) => {
+        if (written >= 2_000) throw new FormDBError(code, "the database is gone", { retryable: true });
+        written += operations.length;
+      });
+      function* source(): Generator<unknown> {
+        yield "no document";
+        for (const document of docs(100_000)) {
+          read++;
+          yield document;
+        }
+      }
+      const told: unknown[] = [];
+      const error: FormDBError = await importDocuments(tools, "c", source(), {
+        onRejected: (rejected) => told.push(rejected),
+      }).then(
+        () => expect.unreachable(),
+        (failure) => failure,
+      );
+      expect(error).toBeInstanceOf(FormDBError);
+      expect(error).toMatchObject({ code, retryable, imported: written, failed: 1, read: read + 1 });
+      expect(error.message).toContain("the database is gone");
+      expect(error.message).toContain("skip-identical");
+      expect(told).toMatchObject([{ index: 0, code: "FORMDB_INVALID_DOCUMENT" }]);
+      expect(read).toBeLessThan(30_000);
+    });
+  }
+
+  it("leaves the errors of the source as they are", async () => {
+    const own = new Error("no more paper");
+    function* source(): Generator<unknown> {
+      yield* docs(3);
+      throw own;
+    }
+    const tools = into(async () => {});
+    await expect(importDocuments(tools, "c", source())).rejects.toBe(own);
+    expect(tools.batch.stats().successful).toBe(3);
+  });
+
+  it("of a server that goes away says how far the import came, and running it again goes on", async () => {
+    await using server = await startPostgres();
+    const batch = { backoff: { baseMs: 10, maxMs: 20 } };
+    const db = await open(server.url, { batch });
+    let stopped: Promise<void> | undefined;
+    const error: FormDBError = await db
+      .import("c", docs(60_000), {
+        onProgress: ({ imported }) => {
+          if (imported > 10_000) stopped ??= server.stop();
+        },
+      })
+      .then(
+        () => expect.unreachable(),
+        (failure) => failure,
+      );
+    await stopped;
+    await db.close({ deadlineMs: 0 });
+    expect(error.retryable).toBe(true);
+    expect(error.failed).toBe(0);
+    expect(error.imported).toBeGreaterThan(10_000);
+    await server.start();
+    await using again = await open(server.url, { batch });
+    const result = await again.import("c", docs(60_000), { ifExists: "skip-identical" });
+    expect(result.successful + result.unchanged).toBe(60_000);
+    expect(result.unchanged).toBeGreaterThanOrEqual(error.imported as number);
+  });
+});
+
+describe("an import", () => {
+  it("that close() cuts says how much was written", async () => {
+    const db = await open("sqlite::memory:");
+    let written = 0;
+    async function* source(): AsyncGenerator<unknown> {
+      for (const document of docs(50_000)) yield document;
+    }
+    const importing = db.import("c", source(), {
+      onProgress: ({ imported }) => {
+        written = imported;
+        if (imported > 5_000) void db.close();
+      },
+    });
+    const error: FormDBError = await importing.then(
+      () => expect.unreachable(),
+      (failure) => failure,
+    );
+    expect(error).toMatchObject({ code: "FORMDB_CLOSED", failed: 0, imported: written });
+    expect(error.message).toContain(`${written} of the`);
+  });
+
+  it("into memory gives the event loop its turns, so that a time-out of its signal stops it", async () => {
+    await using db = await open("sqlite::memory:");
+    function* endless(): Generator<unknown> {
+      for (let i = 0; ; i++) yield { id: String(i), text: "some text" };
+    }
+    for (const source of [
+      endless(),
+      (async function* () {
+        yield* endless();
+      })(),
+    ]) {
+      const collection = `c${Math.random().toString(36).slice(2)}`;
+      const result = await db.import(collection, source, { signal: AbortSignal.timeout(50) });
+      expect(result.aborted).toBe(true);
+      expect(result.successful).toBe(result.read);
+    }
+  });
+});
