@@ -70,7 +70,7 @@ export interface Connection {
   lookUpToken(group: GroupWrite): Promise<WriteResult | undefined>;
   /** Forgets tokens older than this. */
   pruneTokens(maxAgeMs: number): Promise<void>;
-  begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void>;
+  begin(isolation: IsolationLevel | undefined): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   /** Cheap proof that the other side still answers. */

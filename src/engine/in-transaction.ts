@@ -9,7 +9,7 @@ export async function inTransaction<T>(
   isolation: IsolationLevel | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  await connection.begin(isolation, false);
+  await connection.begin(isolation);
   try {
     const result = await work();
     await connection.commit();

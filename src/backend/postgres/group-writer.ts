@@ -13,7 +13,7 @@ export interface WriteRunner {
   readonly usable: boolean;
   runWrite(statement: EngineStatement, values: readonly unknown[]): Promise<EngineResult>;
   runCopy(text: string, rows: Buffer): Promise<void>;
-  begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void>;
+  begin(isolation: IsolationLevel | undefined): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 }
@@ -127,7 +127,7 @@ export class GroupWriter {
   }
 
   async #transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.#runner.begin(undefined, false);
+    await this.#runner.begin(undefined);
     try {
       const result = await work();
       await this.#runner.commit();

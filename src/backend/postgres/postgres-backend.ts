@@ -168,7 +168,7 @@ export class PostgresBackend implements Backend {
     );
     if (looked.rows[0]?.[0] === true) return;
     const { transactionalDdl } = this.#engine;
-    if (transactionalDdl) await connection.begin(undefined, false);
+    if (transactionalDdl) await connection.begin(undefined);
     for (const text of this.#dialect.ddl.bootstrap) {
       await connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: false }, []);
     }

@@ -129,7 +129,7 @@ export class PostgresConnection implements Connection {
     );
   }
 
-  async begin(isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void> {
+  async begin(isolation: IsolationLevel | undefined): Promise<void> {
     const { name, isolationLevels } = this.#shared.batchTexts.profile;
     if (isolation !== undefined && !isolationLevels.includes(isolation)) {
       throw new FormDBError(
@@ -138,14 +138,11 @@ export class PostgresConnection implements Connection {
       );
     }
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
-    await this.#session.run(simple(`BEGIN${level}${readOnly ? " READ ONLY" : ""}`), EMPTY_VALUES, {}, "read");
-    this.#session.readOnlyTransaction = readOnly;
+    await this.#session.run(simple(`BEGIN${level}`), EMPTY_VALUES, {}, "read");
   }
 
   async commit(): Promise<void> {
     const { command } = await this.#session.run(simple("COMMIT"), EMPTY_VALUES, {}, "commit");
-    const readOnly = this.#session.readOnlyTransaction;
-    this.#session.readOnlyTransaction = false;
     if (command === "ROLLBACK") {
       throw new FormDBError(
         "FORMDB_ENGINE",
@@ -153,11 +150,10 @@ export class PostgresConnection implements Connection {
         { details: { outcome: "rejected" } },
       );
     }
-    if (!readOnly) await this.#noteWrite();
+    await this.#noteWrite();
   }
 
   async rollback(): Promise<void> {
-    this.#session.readOnlyTransaction = false;
     if (!this.usable) return; // The server rolled back by itself.
     await this.#session.run(simple("ROLLBACK"), EMPTY_VALUES, {}, "read");
   }

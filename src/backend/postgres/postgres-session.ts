@@ -34,8 +34,6 @@ export class PostgresSession {
   readonly #prepared: PreparedStatements;
   #state: "idle" | "busy" | "closed" | "lost" = "idle";
   #lostBy: Error | undefined;
-  /** Whether its open transaction takes no writes. */
-  readOnlyTransaction = false;
   /** Called once when it is lost while nobody uses it. */
   onLost: ((error: Error) => void) | undefined;
 
@@ -212,12 +210,6 @@ export class PostgresSession {
     if (error instanceof FormDBError) return error;
     const translated = translateError(error, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
     if (translated.code === "FORMDB_STALE_PLAN") return translated;
-    if (translated.sqlstate === "25006" && this.readOnlyTransaction) {
-      return new FormDBError("FORMDB_UNSUPPORTED", "A transaction that is read-only takes no writes", {
-        cause: error,
-        details: { sqlstate: "25006", outcome: "rejected" },
-      });
-    }
     if (translated.fatal === true) this.#lose(translated);
     return translated;
   }

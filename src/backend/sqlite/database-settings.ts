@@ -1,3 +1,5 @@
+import type { FileIdentity } from "./file-identity.ts";
+
 /** How an acknowledged write survives: `full` outlives a power cut, `normal` outlives the process's end. */
 export type Durability = "full" | "normal";
 
@@ -8,4 +10,6 @@ export interface DatabaseSettings {
   readonly durability: Durability;
   /** Milliseconds to wait for another process's lock before giving up with `FORMDB_BUSY`. */
   readonly busyTimeoutMs: number;
+  /** The file that must be at the path, once one was opened there. */
+  readonly identity?: FileIdentity | undefined;
 }

@@ -1,16 +1,26 @@
+import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { NO_WAL, refusal } from "./errors.ts";
+import { NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
 
-/** Opens a handle with FormDB's settings and functions. Throws better-sqlite3's own errors. */
+/** The oldest Node that the driver runs in. Older ones end in a segmentation fault when it opens a database. */
+const OLDEST_NODE = 22;
+
+/**
+ * Opens a handle with FormDB's settings and functions. A new file can be read and written by its owner alone, and so
+ * can the files beside it, whose modes SQLite takes from it. Throws the errors of better-sqlite3 and of the system.
+ */
 export function openDatabase(settings: DatabaseSettings): Database.Database {
   const { file, readOnly, durability, busyTimeoutMs } = settings;
+  refuseOldNode();
+  if (!readOnly && file !== ":memory:") makeFile(file);
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs });
   try {
     if (!readOnly) {
       const mode = database.pragma("journal_mode = WAL", { simple: true });
-      // Nothing is thrown where the file's place can't have it, such as some network drives.
+      // Nothing is thrown in places that can't have it, such as some network drives.
       if (mode !== "wal" && file !== ":memory:") {
         throw refusal(
           NO_WAL,
@@ -27,7 +37,46 @@ export function openDatabase(settings: DatabaseSettings): Database.Database {
     }
   } catch (error) {
     database.close();
-    throw error;
+    throw readOnly ? explained(error, file) : error;
   }
   return database;
+}
+
+function refuseOldNode(): void {
+  const version = process.versions.node;
+  if (Number.parseInt(version, 10) >= OLDEST_NODE) return;
+  throw refusal(WRONG_NODE, `better-sqlite3 needs Node ${OLDEST_NODE} or later, and this is Node ${version}`);
+}
+
+/**
+ * Makes the file if there is none. Only a file that was made here is closed again: closing another would drop the locks
+ * that this process holds on it (https://sqlite.org/howtocorrupt.html, section 2.2).
+ */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** SQLite says only that it can't open a database in WAL mode if it can't make the files beside it. */
+function explained(error: unknown, file: string): unknown {
+  if ((error as { code?: unknown }).code !== "SQLITE_CANTOPEN") return error;
+  if (!may(file, constants.R_OK) || may(dirname(file), constants.W_OK)) return error;
+  return refusal(
+    WRONG_PLACE,
+    `the database is in WAL mode, which needs two files beside it (-wal and -shm), and the folder ${dirname(file)} ` +
+      `can't be written. Allow this user to write there, or take the database out of WAL mode beforehand ` +
+      `(PRAGMA journal_mode = DELETE)`,
+  );
+}
+
+function may(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,9 +1,15 @@
-import { type ErrorCode, FormDBError, messageOf } from "../../base/errors.ts";
+import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
 
 /** The code of what a session throws when it is not, or still is, in a transaction against its caller's belief. */
 export const WRONG_TRANSACTION_STATE = "FORMDB_WRONG_TRANSACTION_STATE";
 /** The code for a file that can't be brought into WAL mode. */
 export const NO_WAL = "FORMDB_NO_WAL";
+/** The code for a file that was deleted or replaced while it was open. */
+export const FILE_REPLACED = "FORMDB_FILE_REPLACED";
+/** The code for a database that can't be opened where it is, whoever tries. */
+export const WRONG_PLACE = "FORMDB_WRONG_PLACE";
+/** The code for a version of Node in which the driver can't run. */
+export const WRONG_NODE = "FORMDB_WRONG_NODE";
 
 /** How SQLite's result codes are told to users. The longest name that a code starts with wins. */
 const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
@@ -17,16 +23,58 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["SQLITE_NOTADB", "FORMDB_CONNECT_FAILED"],
   ["SQLITE_CANTOPEN", "FORMDB_CONNECT_FAILED"],
   ["SQLITE_READONLY", "FORMDB_UNSUPPORTED"],
+  // Disk or memory are not to be had now.
+  ["SQLITE_FULL", "FORMDB_BUSY"],
+  ["SQLITE_NOMEM", "FORMDB_BUSY"],
+  ["ENOSPC", "FORMDB_BUSY"],
+  ["EDQUOT", "FORMDB_BUSY"],
+  // The system's codes, when a new file is made.
+  ["ENAMETOOLONG", "FORMDB_CONFIG"],
+  ["ELOOP", "FORMDB_CONFIG"],
+  ["ENOTDIR", "FORMDB_CONFIG"],
+  ["EACCES", "FORMDB_CONNECT_FAILED"],
+  ["EPERM", "FORMDB_CONNECT_FAILED"],
+  ["EROFS", "FORMDB_CONNECT_FAILED"],
+  ["EMFILE", "FORMDB_CONNECT_FAILED"],
+  ["ENFILE", "FORMDB_CONNECT_FAILED"],
+  ["ENOENT", "FORMDB_CONNECT_FAILED"],
   // Fatal, so that the connection is thrown away.
   [WRONG_TRANSACTION_STATE, "FORMDB_CONNECTION_LOST"],
+  [FILE_REPLACED, "FORMDB_CONNECTION_LOST"],
   [NO_WAL, "FORMDB_UNSUPPORTED"],
+  [WRONG_NODE, "FORMDB_UNSUPPORTED"],
+  [WRONG_PLACE, "FORMDB_CONNECT_FAILED"],
 ];
 
-/** What better-sqlite3 throws, reduced to what crosses from a worker thread. */
+/** Failures that the same call meets again, though their code is one that may pass. */
+const LASTING: ReadonlySet<string> = new Set(["SQLITE_NOTADB", FILE_REPLACED, WRONG_PLACE]);
+
+/** An error of better-sqlite3, reduced to what crosses between threads. */
 export interface SqliteFailure {
-  /** SQLite's own code, or ours where the session itself refused. */
+  /** SQLite's own code, the system's, or ours if the session itself refused. */
   readonly sqliteCode: string | undefined;
   readonly message: string;
+  /** The unique index that refused a document. */
+  readonly index?: RefusingIndex | undefined;
+  /** Whether a commit may have taken place, if it is not the rule for the code. */
+  readonly outcome?: "unknown" | undefined;
+}
+
+/** A unique index by the name that its user gave it. */
+export interface RefusingIndex {
+  readonly collection: string;
+  readonly name: string;
+  /** Its paths, each as it is written in a query; empty if the index does not exist yet. */
+  readonly paths: readonly string[];
+}
+
+/** What is known of the request that failed. */
+export interface FailedRequest {
+  readonly cause?: unknown;
+  /** Whether it may have written, so that its error needs an outcome. */
+  readonly writes?: boolean;
+  /** The document that it was about. */
+  readonly id?: string;
 }
 
 /** What a session itself refuses, as an error that crosses threads like SQLite's own. */
@@ -36,15 +84,33 @@ export function refusal(code: string, message: string): Error {
 
 /** Reduces an error to what can be sent between threads. */
 export function failureOf(error: unknown): SqliteFailure {
-  const code = (error as { code?: unknown } | null)?.code;
-  return { sqliteCode: typeof code === "string" ? code : undefined, message: messageOf(error) };
+  const { code, outcome } = (error ?? {}) as { readonly code?: unknown; readonly outcome?: unknown };
+  return {
+    sqliteCode: typeof code === "string" ? code : undefined,
+    message: messageOf(error),
+    ...(outcome === "unknown" ? { outcome } : {}),
+  };
 }
 
 /** The `FormDBError` for a failure in SQLite while doing `what`. */
-export function sqliteError(what: string, failure: SqliteFailure, cause?: unknown): FormDBError {
-  const { sqliteCode, message } = failure;
-  // Refused before anything was done.
-  const details = sqliteCode === WRONG_TRANSACTION_STATE ? { outcome: "rejected" } : { sqliteCode };
+export function sqliteError(what: string, failure: SqliteFailure, request: FailedRequest = {}): FormDBError {
+  const { sqliteCode, message, index } = failure;
+  const { cause, id } = request;
+  const details = {
+    ...(isOurs(sqliteCode) ? {} : { sqliteCode }),
+    ...outcomeOf(failure, request.writes === true),
+    ...(id === undefined ? {} : { id }),
+  };
+  if (index !== undefined) {
+    const { name, collection, paths } = index;
+    const over = paths.length === 0 ? "" : `, whose path is ${paths.join(", ")}`;
+    return new FormDBError(
+      "FORMDB_CONSTRAINT",
+      `${what} failed: values in the unique index ${name} of ${collection}${over}, must differ between documents`,
+      // SQLite's own error adds nothing but the index's inner name.
+      { details: { ...details, collection, constraint: name, paths } },
+    );
+  }
   const missing = /^no such table: (.+)$/.exec(message)?.[1];
   if (missing !== undefined) {
     return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {
@@ -55,10 +121,22 @@ export function sqliteError(what: string, failure: SqliteFailure, cause?: unknow
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
   return new FormDBError(code, `${what} failed in SQLite: ${explain(sqliteCode, message)}`, {
     cause,
-    // Such a file will be none the next time either.
-    ...(sqliteCode === "SQLITE_NOTADB" ? { retryable: false } : {}),
+    ...(LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),
     details,
   });
+}
+
+/** SQLite rolls back what fails, except that a failed write to the disk leaves open how much of a commit is there. */
+function outcomeOf({ sqliteCode, outcome }: SqliteFailure, writes: boolean): { outcome?: FailureOutcome } {
+  if (outcome !== undefined) return { outcome };
+  // Refused before anything was done.
+  if (sqliteCode === WRONG_TRANSACTION_STATE) return { outcome: "rejected" };
+  if (!writes) return {};
+  return { outcome: sqliteCode?.startsWith("SQLITE_IOERR") ? "unknown" : "rejected" };
+}
+
+function isOurs(code: string | undefined): boolean {
+  return code?.startsWith("FORMDB_") === true;
 }
 
 function explain(sqliteCode: string | undefined, message: string): string {
@@ -70,6 +148,7 @@ function explain(sqliteCode: string | undefined, message: string): string {
     case "SQLITE_READONLY":
       return "the database was opened for reading only, or its file can't be written";
     case "SQLITE_FULL":
+    case "ENOSPC":
       return "the disk is full";
     default:
       return message;

@@ -1,20 +1,26 @@
 import type Database from "better-sqlite3";
 import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
+import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
-import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
+import type { GroupWrite, StoredDocument } from "../backend.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { failureOf, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
+import {
+  failureOf,
+  type RefusingIndex,
+  refusal,
+  type SqliteFailure,
+  WRONG_TRANSACTION_STATE,
+} from "./errors.ts";
+import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
+import { RowStream } from "./row-stream.ts";
+import type { ExecuteRequest, ExecuteResult, SessionWriteResult, StreamChunk } from "./session-protocol.ts";
 
 /** Statements that one handle keeps prepared. */
 export const MAX_PREPARED_STATEMENTS = 256;
-
-/** What crosses from a session to its connection, possibly between threads. */
-export interface SessionWriteResult {
-  readonly missing: string[];
-  readonly rejected: { readonly id: string; readonly failure: SqliteFailure }[];
-}
+/** Rows that one answer holds; the rest of a longer result is a stream, so that no message stalls the event loop. */
+export const MAX_ROWS_AN_ANSWER = 2_000;
 
 /**
  * One handle on a SQLite database and the statements it keeps prepared. Everything is synchronous: it runs
@@ -23,6 +29,11 @@ export interface SessionWriteResult {
 export class SqliteSession {
   readonly #database: Database.Database;
   readonly #readOnly: boolean;
+  readonly #file: string;
+  /** The file that is open; undefined in memory. */
+  readonly #identity: FileIdentity | undefined;
+  readonly #streams = new Map<number, RowStream>();
+  #lastStream = 0;
   /** By their text. Those that give rows give them as arrays. */
   readonly #statements = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
   /** Reads of one document, by collection: the shortest way of all, so not even a text is made. */
@@ -31,24 +42,25 @@ export class SqliteSession {
   constructor(settings: DatabaseSettings) {
     this.#database = openDatabase(settings);
     this.#readOnly = settings.readOnly;
+    this.#file = settings.file;
+    if (this.#database.memory) return;
+    try {
+      this.#identity = identityOf(settings.file);
+      if (settings.identity !== undefined) mustBeInPlace(settings.file, settings.identity);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
-  /** Runs statements that make FormDB's own tables. */
-  bootstrap(texts: readonly string[]): void {
+  /** Runs statements that make FormDB's own tables. The result says which file is open. */
+  bootstrap(texts: readonly string[]): FileIdentity | undefined {
     for (const text of texts) this.#database.exec(text);
+    return this.#identity;
   }
 
-  /**
-   * Runs any statement; `values` go to its `?` in their order. `inTransaction` says whether the caller believes
-   * that a transaction is open here.
-   */
-  execute(
-    text: string,
-    values: readonly unknown[],
-    returnsRows: boolean,
-    keep: boolean,
-    inTransaction: boolean,
-  ): EngineResult {
+  execute({ text, values, returnsRows, keep, inTransaction }: ExecuteRequest): ExecuteResult {
+    const start = performance.now();
     this.#mustBe(inTransaction);
     // An EXPLAIN is prepared against the schema as this handle last saw it; running anything makes it look.
     if (!keep) this.#prepare("SELECT 1 FROM sqlite_master LIMIT 1", true).get();
@@ -56,32 +68,47 @@ export class SqliteSession {
     try {
       statement = this.#prepare(text, keep);
     } catch (error) {
-      // A file that FormDB never wrote to has not the table of its indexes, and so no indexes.
-      if (this.#readOnly && isOwnTableMissing(error)) return { rows: [], rowCount: 0 };
+      // A file that FormDB never wrote to has no table of indexes, and so no indexes.
+      if (this.#readOnly && isOwnTableMissing(error))
+        return { rows: [], rowCount: 0, ms: 0, rest: undefined };
       throw error;
     }
-    if (returnsRows && statement.reader) {
-      const found = statement.all(values as unknown[]) as unknown[][];
-      return { rows: found, rowCount: found.length };
+    if (!statement.readonly) this.#beforeChange();
+    if (!returnsRows || !statement.reader) {
+      const { changes } = statement.run(values as unknown[]);
+      if (!inTransaction && !statement.readonly) this.#mustHaveCommitted();
+      return { rows: [], rowCount: changes, ms: performance.now() - start, rest: undefined };
     }
-    const { changes } = statement.run(values as unknown[]);
-    return { rows: [], rowCount: changes };
+    const rows = statement.all(values as unknown[]) as unknown[][];
+    const rowCount = rows.length;
+    const rest =
+      rowCount <= MAX_ROWS_AN_ANSWER ? undefined : this.#addStream(rows.splice(MAX_ROWS_AN_ANSWER).values());
+    return { rows, rowCount, ms: performance.now() - start, rest };
   }
 
-  /** The rows of a statement, one at a time. Until it ends, the handle does nothing else. */
-  iterate(text: string, values: readonly unknown[]): IterableIterator<unknown[]> {
+  /** Opens a stream of a statement's rows and returns its number. It sees the database as it is now. */
+  openStream(text: string, values: readonly unknown[]): number {
     // A statement of its own: one in use by an iteration must not be closed or run by anybody else.
-    return this.#database
-      .prepare(text)
-      .raw(true)
-      .iterate(values as unknown[]) as IterableIterator<unknown[]>;
+    const statement = this.#database.prepare(text).raw(true);
+    return this.#addStream(statement.iterate(values as unknown[]) as IterableIterator<unknown[]>);
+  }
+
+  readStream(stream: number): StreamChunk {
+    const chunk = this.#streams.get(stream)?.next() ?? { rows: [], done: true };
+    if (chunk.done) this.#streams.delete(stream);
+    return chunk;
+  }
+
+  closeStream(stream: number): undefined {
+    this.#streams.get(stream)?.close();
+    this.#streams.delete(stream);
   }
 
   /** Applies a group in a transaction of its own or, `inTransaction`, as a part of the one that is open. */
   write(group: GroupWrite, inTransaction: boolean): SessionWriteResult {
     this.#mustBe(inTransaction);
     if (inTransaction) return this.#writeRows(group);
-    this.begin(true);
+    this.begin();
     try {
       const result = this.#writeRows(group);
       if (group.token !== undefined) {
@@ -107,6 +134,10 @@ export class SqliteSession {
   }
 
   getMany(collection: string, ids: readonly string[]): StoredDocument[] {
+    if (ids.length === 1) {
+      const found = this.get(collection, ids[0]!);
+      return found === undefined ? [] : [found];
+    }
     const found = this.#prepare(rows.getManyRows(collection), true).all(JSON.stringify(ids)) as [
       string,
       string,
@@ -121,30 +152,76 @@ export class SqliteSession {
   }
 
   /** Forgets tokens from before a time, in milliseconds since 1970; those of journals live for longer. */
-  pruneTokens(before: number): void {
+  pruneTokens(before: number): undefined {
+    this.#beforeChange();
     const journalled = Math.min(before, Date.now() - JOURNALLED_TOKEN_LIFE_MS);
     this.#prepare(rows.PRUNE_TOKENS, true).run(before, journalled);
   }
 
-  begin(forWriting: boolean): void {
+  /** Begins a transaction that may write: it has the write lock from here on. */
+  begin(): undefined {
     this.#mustBe(false);
-    this.#prepare(forWriting ? "BEGIN IMMEDIATE" : "BEGIN", true).run();
+    this.#beforeChange();
+    this.#prepare("BEGIN IMMEDIATE", true).run();
   }
 
-  commit(): void {
+  commit(): undefined {
     this.#mustBe(true);
+    this.#mustBeInPlace();
     this.#prepare("COMMIT", true).run();
+    this.#mustHaveCommitted();
   }
 
-  /** Does nothing where SQLite has already rolled back by itself. */
-  rollback(): void {
+  /** Does nothing if SQLite has already rolled back by itself. */
+  rollback(): undefined {
     if (this.#database.inTransaction) this.#prepare("ROLLBACK", true).run();
   }
 
-  close(): void {
+  close(): undefined {
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
     this.#statements.clear();
     this.#gets.clear();
     this.#database.close();
+  }
+
+  /** What is sent to the caller of a request that failed. A unique index is named as its user named it. */
+  failureOf(error: unknown): SqliteFailure {
+    const failure = failureOf(error);
+    const index = sqliteDdl.parseIndexName(
+      /^UNIQUE constraint failed: index '(.*)'$/.exec(failure.message)?.[1] ?? "",
+    );
+    return index === undefined ? failure : { ...failure, index: { ...index, paths: this.#pathsOf(index) } };
+  }
+
+  #pathsOf({ collection, name }: Omit<RefusingIndex, "paths">): string[] {
+    const row = this.#prepare(sqliteDdl.pathsOfIndex, true).get(collection, name) as [string] | undefined;
+    const paths = row === undefined ? [] : (JSON.parse(row[0]) as string[][]);
+    return paths.map((path) => path.join("."));
+  }
+
+  #addStream(rows: Iterator<unknown[]>): number {
+    this.#lastStream++;
+    this.#streams.set(this.#lastStream, new RowStream(rows));
+    return this.#lastStream;
+  }
+
+  /** better-sqlite3 changes nothing while a statement is being iterated, and a stream must not see later changes. */
+  #beforeChange(): void {
+    for (const stream of this.#streams.values()) stream.detach();
+  }
+
+  #mustBeInPlace(): void {
+    if (this.#identity !== undefined) mustBeInPlace(this.#file, this.#identity);
+  }
+
+  /** A commit is acknowledged only if it went to the file that is at its path. */
+  #mustHaveCommitted(): void {
+    try {
+      this.#mustBeInPlace();
+    } catch (error) {
+      throw Object.assign(error as Error, { outcome: "unknown" });
+    }
   }
 
   /**
@@ -197,7 +274,7 @@ export class SqliteSession {
       } catch (error) {
         // Only a constraint is one row's own fault; SQLite has undone that row and goes on.
         if (!isConstraint(error)) throw error;
-        result.rejected.push({ id, failure: failureOf(error) });
+        result.rejected.push({ id, failure: this.failureOf(error) });
       }
     }
   }

@@ -1,12 +1,11 @@
-import { bounded } from "../../base/abort.ts";
-import { systemClock } from "../../base/clock.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { boolean, checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
 import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
 import type { DatabaseSettings, Durability } from "./database-settings.ts";
 import { failureOf, sqliteError } from "./errors.ts";
-import { MemoryConnection } from "./memory-connection.ts";
+import type { FileIdentity } from "./file-identity.ts";
+import { LocalClient } from "./local-client.ts";
 import { SqliteSession } from "./session.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { parseSqliteUrl } from "./sqlite-url.ts";
@@ -79,7 +78,7 @@ abstract class SqliteBackend implements Backend {
     try {
       return new SqliteSession(settings);
     } catch (error) {
-      throw sqliteError(this.opening, failureOf(error), error);
+      throw sqliteError(this.opening, failureOf(error), { cause: error });
     }
   }
 
@@ -92,32 +91,32 @@ abstract class SqliteBackend implements Backend {
 class FileBackend extends SqliteBackend {
   readonly separateWriter: boolean = true;
   readonly #choice = new ThreadChoice();
-  /** The worker that the start has used; the first connection for writing takes it over. */
+  /** The client that the start has used; the first connection for writing takes it over. */
   #first: WorkerClient | undefined;
+  #identity: FileIdentity | undefined;
 
-  /** In a worker, since another process may hold the lock for as long as `busyTimeoutMs`. */
+  /** On a worker, since another process may hold the lock for as long as `busyTimeoutMs`. */
   async start(signal: AbortSignal): Promise<void> {
-    const worker = new WorkerClient(this.settings);
+    const client = new WorkerClient(this.settings);
     try {
       const texts = this.settings.readOnly ? [] : sqliteDialect.ddl.bootstrap;
-      await bounded(this.opening, worker.request(this.opening, { do: "bootstrap", texts }), systemClock, {
-        signal,
-      });
-      this.#first = worker;
+      this.#identity = await client.request(this.opening, { do: "bootstrap", texts }, { signal });
+      this.#first = client;
     } catch (error) {
-      await worker.terminate();
+      await client.terminate();
       throw error;
     }
   }
 
   async connect(role: ConnectionRole): Promise<Connection> {
+    const settings = { ...this.settings, identity: this.#identity };
     if (role === "write") {
-      const worker = this.#first;
+      const client = this.#first ?? new WorkerClient(settings);
       this.#first = undefined;
-      return new SqliteConnection(this.settings, this.#choice, undefined, worker);
+      return new SqliteConnection(client, this.#choice);
     }
-    const settings = { ...this.settings, readOnly: true };
-    return new SqliteConnection(settings, this.#choice, this.openSession(settings), undefined);
+    const reading = { ...settings, readOnly: true };
+    return new SqliteConnection(new WorkerClient(reading), this.#choice, this.openSession(reading));
   }
 
   sizing(role: ConnectionRole): PoolSizing {
@@ -127,15 +126,15 @@ class FileBackend extends SqliteBackend {
   }
 
   async stop(): Promise<void> {
-    const worker = this.#first;
+    const client = this.#first;
     this.#first = undefined;
-    await worker?.request("Closing", { do: "close" }).catch(() => {});
-    await worker?.terminate();
+    await client?.close();
   }
 }
 
 class MemoryBackend extends SqliteBackend {
   readonly separateWriter: boolean = false;
+  readonly #choice = new ThreadChoice();
   #session: SqliteSession | undefined;
 
   async start(): Promise<void> {
@@ -143,11 +142,16 @@ class MemoryBackend extends SqliteBackend {
     this.#session.bootstrap(sqliteDialect.ddl.bootstrap);
   }
 
+  /** A call that its signal or its time ended has ended between rows, and left the session as it was. */
+  override isFatal(error: unknown): boolean {
+    return error instanceof FormDBError && error.code === "FORMDB_CONNECTION_LOST";
+  }
+
   async connect(): Promise<Connection> {
     if (this.#session === undefined) {
       throw new FormDBError("FORMDB_CONNECT_FAILED", "The database in memory is not open");
     }
-    return new MemoryConnection(this.#session);
+    return new SqliteConnection(new LocalClient(this.#session), this.#choice);
   }
 
   sizing(): PoolSizing {

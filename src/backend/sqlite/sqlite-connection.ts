@@ -1,59 +1,56 @@
-import { bounded, type CallOptions, throwIfAborted } from "../../base/abort.ts";
-import { systemClock } from "../../base/clock.ts";
+import { type CallOptions, throwIfAborted, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { turnIfDue } from "../../base/loop-turn.ts";
+import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
+import { sqliteError } from "./errors.ts";
+import type { SqliteSession } from "./session.ts";
 import type {
-  Connection,
-  EngineResult,
-  GroupWrite,
-  IsolationLevel,
-  StoredDocument,
-  WriteResult,
-} from "../backend.ts";
-import type { DatabaseSettings } from "./database-settings.ts";
-import { failureOf, sqliteError } from "./errors.ts";
-import type { SessionWriteResult, SqliteSession } from "./session.ts";
+  ExecuteRequest,
+  RequestKind,
+  RequestOf,
+  SessionClient,
+  SessionResults,
+  SessionWriteResult,
+} from "./session-protocol.ts";
 import type { ThreadChoice } from "./thread-choice.ts";
-import { WorkerClient } from "./worker-client.ts";
-import type { WorkerRequest, WorkerResults } from "./worker-protocol.ts";
 
 const NONE: CallOptions = {};
 
-/** Ids whose documents are read on the caller's thread at once: about a quarter of a millisecond. */
+/** Documents read by their ids on the caller's thread in one call: about a quarter of a millisecond. */
 export const MAX_GET_HERE = 50;
 
 /**
- * A connection to a SQLite file: a handle on the caller's thread for reads that are short, and a worker
- * thread with a handle of its own, started when first needed, for long reads and for every write, so that
- * neither a scan nor a commit's wait for the disk holds up the event loop.
+ * A connection to a SQLite database, through the client of a session.
  *
- * A call that its caller gives up goes on in the worker, since SQLite can't be told to stop; the
- * connection is then of no more use.
+ * A file's session is on a worker thread, so that neither a scan nor a commit's wait for the disk holds up the event
+ * loop; connections for reading have a second session, `here`, on the caller's thread for reads that are short. The
+ * session of a database in memory answers everything on the caller's thread.
  */
 export class SqliteConnection implements Connection {
-  readonly #settings: DatabaseSettings;
+  readonly #client: SessionClient;
   readonly #choice: ThreadChoice;
   #here: SqliteSession | undefined;
-  #worker: WorkerClient | undefined;
   #inTransaction = false;
   #closed = false;
-  onLost: ((error: Error) => void) | undefined;
 
-  /** Takes over `here` and `worker`, where there are such. */
-  constructor(
-    settings: DatabaseSettings,
-    choice: ThreadChoice,
-    here: SqliteSession | undefined,
-    worker: WorkerClient | undefined,
-  ) {
-    this.#settings = settings;
+  /** Takes `client` and `here` over. */
+  constructor(client: SessionClient, choice: ThreadChoice, here?: SqliteSession) {
+    this.#client = client;
     this.#choice = choice;
     this.#here = here;
-    if (worker !== undefined) this.#adopt(worker);
   }
 
   get usable(): boolean {
-    return !this.#closed && this.#worker?.usable !== false;
+    return !this.#closed && this.#client.usable;
+  }
+
+  get onLost(): ((error: Error) => void) | undefined {
+    return this.#client.onLost;
+  }
+
+  set onLost(report: ((error: Error) => void) | undefined) {
+    this.#client.onLost = report;
   }
 
   async execute(
@@ -63,23 +60,31 @@ export class SqliteConnection implements Connection {
   ): Promise<EngineResult> {
     throwIfAborted("The query", options.signal);
     const { text, returnsRows, prepare, cost, name } = statement;
-    if (this.#here !== undefined && !this.#inTransaction) {
-      if (cost === "point")
-        return this.#run(() => this.#here!.execute(text, values, returnsRows, prepare, false));
-      if (this.#choice.runsHere(name)) {
-        const start = performance.now();
-        const result = this.#run(() => this.#here!.execute(text, values, returnsRows, prepare, false));
-        this.#choice.ran(name, performance.now() - start);
-        return result;
-      }
+    const inTransaction = this.#inTransaction;
+    const request: ExecuteRequest = {
+      do: "execute",
+      text,
+      values,
+      returnsRows,
+      keep: prepare,
+      inTransaction,
+    };
+    const here = inTransaction ? undefined : this.#here;
+    const learns = cost !== "point";
+    if (here !== undefined && (!learns || this.#choice.runsHere(name))) {
+      const result = this.#run(here, () => here.execute(request));
+      if (learns) this.#choice.ran(name, result.ms);
+      const turn = turnIfDue();
+      if (turn !== undefined) await turn;
+      return result.rest === undefined ? result : this.#withRest(result, (stream) => here.readStream(stream));
     }
-    const result = await this.#ask(
-      "The query",
-      { do: "execute", text, values, returnsRows, keep: prepare, inTransaction: this.#inTransaction },
-      options,
-    );
-    this.#choice.ran(name, result.ms);
-    return result;
+    if (this.#client.local && returnsRows && prepare && (cost === "scan" || isBounded(options))) {
+      return this.#inChunks(statement, values, options);
+    }
+    const result = await this.#ask("The query", request, options);
+    if (learns) this.#choice.ran(name, result.ms);
+    if (result.rest === undefined) return result;
+    return this.#withRest(result, (stream) => this.#ask("The query", { do: "readStream", stream }, options));
   }
 
   async *stream(
@@ -87,16 +92,15 @@ export class SqliteConnection implements Connection {
     values: readonly unknown[],
     options: CallOptions = NONE,
   ): AsyncGenerator<readonly (readonly unknown[])[]> {
-    throwIfAborted("The stream", options.signal);
-    await this.#ask("The stream", { do: "iterate", text, values }, options);
+    const stream = await this.#ask("The stream", { do: "openStream", text, values }, options);
     try {
       for (;;) {
-        const { rows, done } = await this.#ask("The stream", { do: "next" }, options);
+        const { rows, done } = await this.#ask("The stream", { do: "readStream", stream }, options);
         if (rows.length > 0) yield rows;
         if (done) return;
       }
     } finally {
-      if (this.usable) await this.#ask("The stream", { do: "endIteration" }, NONE);
+      if (this.#client.usable) await this.#ask("The stream", { do: "closeStream", stream }, NONE);
     }
   }
 
@@ -113,13 +117,15 @@ export class SqliteConnection implements Connection {
     ids: readonly string[],
     options: CallOptions = NONE,
   ): Promise<readonly StoredDocument[]> {
-    throwIfAborted("The read", options.signal);
     const here = this.#inTransaction ? undefined : this.#here;
-    if (here === undefined || ids.length > MAX_GET_HERE)
+    if (here === undefined || ids.length > MAX_GET_HERE) {
       return this.#ask("The read", { do: "getMany", collection, ids }, options);
-    if (ids.length > 1) return this.#run(() => here.getMany(collection, ids));
-    const found = this.#run(() => here.get(collection, ids[0]!));
-    return found === undefined ? [] : [found];
+    }
+    throwIfAborted("The read", options.signal);
+    const found = this.#run(here, () => here.getMany(collection, ids));
+    const turn = turnIfDue();
+    if (turn !== undefined) await turn;
+    return found;
   }
 
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
@@ -131,9 +137,9 @@ export class SqliteConnection implements Connection {
     await this.#ask("Forgetting old batches", { do: "pruneTokens", before: Date.now() - maxAgeMs }, NONE);
   }
 
-  /** SQLite's transactions are serializable, which is as much as any level asks for. */
-  async begin(_isolation: IsolationLevel | undefined, readOnly: boolean): Promise<void> {
-    await this.#ask("Beginning a transaction", { do: "begin", forWriting: !readOnly }, NONE);
+  /** SQLite's transactions are serializable, which is as much as any isolation level asks for. */
+  async begin(): Promise<void> {
+    await this.#ask("Beginning a transaction", { do: "begin" }, NONE);
     this.#inTransaction = true;
   }
 
@@ -156,50 +162,58 @@ export class SqliteConnection implements Connection {
     this.#closed = true;
     this.#here?.close();
     this.#here = undefined;
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    worker.onLost = undefined;
-    if (worker.usable) await worker.request("Closing", { do: "close" }).catch(() => {});
-    await worker.terminate();
+    await this.#client.close();
   }
 
-  #run<T>(work: () => T): T {
+  #run<T>(here: SqliteSession, work: () => T): T {
     try {
       return work();
     } catch (error) {
-      throw sqliteError("The query", failureOf(error), error);
+      throw sqliteError("The query", here.failureOf(error), { cause: error });
     }
   }
 
-  async #ask<K extends WorkerRequest["do"]>(
+  #ask<K extends RequestKind>(
     what: string,
-    request: Extract<WorkerRequest, { readonly do: K }>,
+    request: RequestOf<K>,
     options: CallOptions,
-  ): Promise<WorkerResults[K]> {
-    const answer = this.#startedWorker().request(what, request);
-    try {
-      return await bounded(what, answer, systemClock, options);
-    } catch (error) {
-      if (
-        error instanceof FormDBError &&
-        (error.code === "FORMDB_ABORTED" || error.code === "FORMDB_TIMEOUT")
-      ) {
-        void this.#worker!.terminate();
-      }
-      throw error;
+  ): Promise<SessionResults[K]> {
+    if (!this.#closed || request.do === "closeStream") return this.#client.request(what, request, options);
+    return Promise.reject(new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite connection is closed"));
+  }
+
+  /** All rows of a long result. Each part is a message of its own, so that the event loop turns between them. */
+  async #withRest(
+    { rows, rowCount, rest }: SessionResults["execute"],
+    read: (stream: number) => SessionResults["readStream"] | Promise<SessionResults["readStream"]>,
+  ): Promise<EngineResult> {
+    for (let done = false; !done; ) {
+      const chunk = await read(rest!);
+      for (const row of chunk.rows) rows.push(row);
+      done = chunk.done;
     }
+    return { rows, rowCount };
   }
 
-  #startedWorker(): WorkerClient {
-    if (this.#closed) throw new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite connection is closed");
-    return this.#worker ?? this.#adopt(new WorkerClient(this.#settings));
+  /** The same as `execute` on the caller's thread, where a call can be ended only between rows. */
+  async #inChunks(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions,
+  ): Promise<EngineResult> {
+    const { timeoutMs = Infinity } = options;
+    const start = performance.now();
+    const rows: (readonly unknown[])[] = [];
+    for await (const chunk of this.stream(statement, values, options)) {
+      for (const row of chunk) rows.push(row);
+      if (performance.now() - start > timeoutMs) throw timeoutError("The query", timeoutMs);
+    }
+    return { rows, rowCount: rows.length };
   }
+}
 
-  #adopt(worker: WorkerClient): WorkerClient {
-    worker.onLost = (error) => this.onLost?.(error);
-    this.#worker = worker;
-    return worker;
-  }
+function isBounded({ signal, timeoutMs = Infinity }: CallOptions): boolean {
+  return signal !== undefined || timeoutMs !== Infinity;
 }
 
 /** What a failed write of a group is called in messages. */
@@ -208,15 +222,12 @@ function describe({ kind, collection, ids }: GroupWrite): string {
 }
 
 /** The result with each refused row's failure as an error. */
-export function toWriteResult(group: GroupWrite, { missing, rejected }: SessionWriteResult): WriteResult {
+function toWriteResult(group: GroupWrite, { missing, rejected }: SessionWriteResult): WriteResult {
   return {
     missing,
-    rejected: rejected.map(({ id, failure }) => ({
-      id,
-      error: sqliteError(
-        `The ${group.kind} of document ${JSON.stringify(id)} in ${group.collection}`,
-        failure,
-      ),
-    })),
+    rejected: rejected.map(({ id, failure }) => {
+      const what = `The ${group.kind} of document ${JSON.stringify(id)} in ${group.collection}`;
+      return { id, error: sqliteError(what, failure, { writes: true, id }) };
+    }),
   };
 }

@@ -60,7 +60,7 @@ export class SqliteJournal implements Journal, Disposable {
       this.#log = new FileSync(openSync(`${realpathSync(file)}-wal`, "r+"));
     } catch (error) {
       database?.close();
-      throw sqliteError(`Opening the journal ${file}`, failureOf(error), error);
+      throw sqliteError(`Opening the journal ${file}`, failureOf(error), { cause: error });
     }
     this.#database = database;
     const insert = database.prepare(
@@ -168,7 +168,7 @@ export class SqliteJournal implements Journal, Disposable {
     try {
       await this.#log.sync();
     } catch (error) {
-      throw sqliteError("Writing the journal", failureOf(error), error);
+      throw sqliteError("Writing the journal", failureOf(error), { cause: error, writes: true });
     }
   }
 
@@ -186,7 +186,7 @@ export class SqliteJournal implements Journal, Disposable {
     try {
       return work();
     } catch (error) {
-      throw sqliteError("Writing the journal", failureOf(error), error);
+      throw sqliteError("Writing the journal", failureOf(error), { cause: error, writes: true });
     }
   }
 }

@@ -1,85 +1,139 @@
 import { Worker } from "node:worker_threads";
+import { bounded, type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import { systemClock } from "../../base/clock.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { sqliteError } from "./errors.ts";
-import type { WorkerRequest, WorkerResponse, WorkerResults } from "./worker-protocol.ts";
+import {
+  mayWrite,
+  type RequestKind,
+  type RequestOf,
+  type SessionClient,
+  type SessionResults,
+} from "./session-protocol.ts";
+import type { WorkerResponse } from "./worker.ts";
 
 interface Pending {
   readonly what: string;
+  readonly writes: boolean;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
 
 /**
- * The caller's side of a worker thread with a SQLite session. Requests are answered in order. The thread
- * keeps the process alive only while it owes an answer.
+ * The caller's side of a worker thread with a SQLite session. Requests are answered in order. The thread keeps the
+ * process alive only while it owes an answer.
+ *
+ * SQLite can't be told to stop: a request that its caller gives up ends the thread.
  */
-export class WorkerClient {
-  readonly #worker: Worker;
+export class WorkerClient implements SessionClient {
+  readonly #settings: DatabaseSettings;
+  #worker: Worker | undefined;
   readonly #pending: Pending[] = [];
-  #failure: FormDBError | undefined;
-  /** Called once if the thread ends without having been asked to. */
+  readonly local: boolean = false;
+  #ended = false;
+  #cause: unknown;
   onLost: ((error: Error) => void) | undefined;
 
+  /** The thread starts with the first request. */
   constructor(settings: DatabaseSettings) {
-    // Run from source the files end in .ts, run from the package in .js.
+    this.#settings = settings;
+  }
+
+  get usable(): boolean {
+    return !this.#ended;
+  }
+
+  async request<K extends RequestKind>(
+    what: string,
+    request: RequestOf<K>,
+    options: CallOptions = {},
+  ): Promise<SessionResults[K]> {
+    throwIfAborted(what, options.signal);
+    const writes = mayWrite(request);
+    if (this.#ended) throw this.#lostError(writes ? "rejected" : undefined);
+    this.#worker ??= this.#start();
+    const worker = this.#worker;
+    const answered = new Promise<unknown>((resolve, reject) => {
+      // First, since it throws for a value that can't be sent, which then owes no answer.
+      worker.postMessage(request);
+      if (this.#pending.length === 0) worker.ref();
+      this.#pending.push({ what, writes, resolve, reject });
+    });
+    try {
+      return (await bounded(what, answered, systemClock, options)) as SessionResults[K];
+    } catch (error) {
+      if (!isGivenUp(error)) throw error;
+      void this.terminate();
+      throw writes
+        ? new FormDBError(error.code, error.message, { cause: error.cause, details: UNKNOWN })
+        : error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.onLost = undefined;
+    if (this.usable && this.#worker !== undefined)
+      await this.request("Closing", { do: "close" }).catch(() => {});
+    await this.terminate();
+  }
+
+  /** Ends the thread at once. SQLite rolls back what it has begun and not committed. */
+  async terminate(): Promise<void> {
+    this.#ended = true;
+    this.onLost = undefined;
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    // The files end in .ts when run from source and in .js in the package.
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    this.#worker = new Worker(new URL(file, import.meta.url), {
-      workerData: settings,
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: this.#settings,
       // Flags of the process, such as --input-type, may not fit a file.
       execArgv: [],
     });
-    this.#worker.unref();
-    this.#worker.on("message", (response: WorkerResponse) => this.#answered(response));
-    // An answer that can't be read would put all later ones in the wrong hands.
-    this.#worker.on("messageerror", (error: Error) => {
+    worker.unref();
+    worker.on("message", (response: WorkerResponse) => this.#answered(response));
+    // An answer that can't be read would give each later request the answer of the one before it.
+    worker.on("messageerror", (error: Error) => {
       this.#lost(error);
-      void this.#worker.terminate();
+      void worker.terminate();
     });
-    this.#worker.on("error", (error: unknown) => this.#lost(error));
-    this.#worker.on("exit", () => this.#lost(undefined));
-  }
-
-  /** True while requests can be made. */
-  get usable(): boolean {
-    return this.#failure === undefined;
-  }
-
-  request<K extends WorkerRequest["do"]>(
-    what: string,
-    request: Extract<WorkerRequest, { readonly do: K }>,
-  ): Promise<WorkerResults[K]> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    return new Promise<unknown>((resolve, reject) => {
-      // First, since it throws for a value that can't be sent, which then owes no answer.
-      this.#worker.postMessage(request);
-      if (this.#pending.length === 0) this.#worker.ref();
-      this.#pending.push({ what, resolve, reject });
-    }) as Promise<WorkerResults[K]>;
-  }
-
-  /** Ends the thread; what it has begun is rolled back by SQLite when its handle goes. */
-  async terminate(): Promise<void> {
-    this.#failure ??= new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread was ended");
-    this.onLost = undefined;
-    await this.#worker.terminate();
+    worker.on("error", (error: unknown) => this.#lost(error));
+    worker.on("exit", () => this.#lost(undefined));
+    return worker;
   }
 
   #answered(response: WorkerResponse): void {
-    const { what, resolve, reject } = this.#pending.shift()!;
-    if (this.#pending.length === 0) this.#worker.unref();
+    const { what, writes, resolve, reject } = this.#pending.shift()!;
+    if (this.#pending.length === 0) this.#worker?.unref();
     if (response.ok) resolve(response.result);
-    else reject(sqliteError(what, response.failure));
+    else reject(sqliteError(what, response.failure, { writes }));
   }
 
   #lost(cause: unknown): void {
-    const expected = this.#failure !== undefined;
-    this.#failure ??= new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread ended by itself", {
-      cause,
-      details: { outcome: "unknown" },
-    });
-    for (const { reject } of this.#pending.splice(0)) reject(this.#failure);
-    if (!expected) this.onLost?.(this.#failure);
+    this.#ended = true;
+    this.#cause ??= cause;
+    for (const { writes, reject } of this.#pending.splice(0)) {
+      reject(this.#lostError(writes ? "unknown" : undefined));
+    }
+    this.onLost?.(this.#lostError(undefined));
     this.onLost = undefined;
   }
+
+  /** A read, which has no outcome, may be made again. */
+  #lostError(outcome: "rejected" | "unknown" | undefined): FormDBError {
+    return new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread has ended", {
+      cause: this.#cause,
+      retryable: outcome !== "unknown",
+      details: outcome === undefined ? {} : { outcome },
+    });
+  }
+}
+
+const UNKNOWN = { outcome: "unknown" };
+
+function isGivenUp(error: unknown): error is FormDBError {
+  return error instanceof FormDBError && (error.code === "FORMDB_ABORTED" || error.code === "FORMDB_TIMEOUT");
 }

@@ -21,8 +21,20 @@ function createIndex({ collection, name, paths, unique }: IndexDefinition): stri
   ];
 }
 
+/** The collection and the user's name of an index, from its name in SQLite's schema; undefined for other names. */
+function parseIndexName(name: string): { collection: string; name: string } | undefined {
+  const [, collection, own] = /^formdb_index_(\w+)\.(.+)$/.exec(name) ?? [];
+  return collection === undefined || own === undefined ? undefined : { collection, name: own };
+}
+
+interface SqliteDdl extends DdlDialect {
+  readonly parseIndexName: typeof parseIndexName;
+  /** Values: collection, name. Row: the index's paths as JSON. */
+  readonly pathsOfIndex: string;
+}
+
 /** How SQLite makes, drops and lists collections and indexes. */
-export const sqliteDdl: DdlDialect = Object.freeze({
+export const sqliteDdl: SqliteDdl = Object.freeze({
   bootstrap: Object.freeze([
     `CREATE TABLE IF NOT EXISTS formdb_indexes (collection TEXT NOT NULL, name TEXT NOT NULL, ` +
       `paths TEXT NOT NULL, is_unique INTEGER NOT NULL, PRIMARY KEY (collection, name)) WITHOUT ROWID`,
@@ -40,6 +52,8 @@ export const sqliteDdl: DdlDialect = Object.freeze({
   ],
   createIndex,
   indexName,
+  parseIndexName,
+  pathsOfIndex: "SELECT paths FROM formdb_indexes WHERE collection = ? AND name = ?",
   primaryKeyName: (collection: string): string => `sqlite_autoindex_${collection}_1`,
   dropIndex: (collection: string, name: string): readonly string[] => [
     `DROP INDEX IF EXISTS ${quote(indexName(collection, name))}`,

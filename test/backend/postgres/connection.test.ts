@@ -107,7 +107,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     await connection.execute(once("DROP TABLE IF EXISTS changing2; CREATE TABLE changing2 (a int)"), []);
     const all = statement("SELECT * FROM changing2");
     await connection.execute(all, []);
-    await connection.begin(undefined, false);
+    await connection.begin(undefined);
     await connection.execute(once("ALTER TABLE changing2 ADD COLUMN b text"), []);
     const error = await failure(connection.execute(all, []));
     expect(error).toMatchObject({ code: "FORMDB_STALE_PLAN", sqlstate: "0A000", retryable: true });
@@ -138,20 +138,10 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
 
   test("tells a commit that was none", async () => {
     const connection = await open.connect(backend);
-    await connection.begin("serializable", false);
+    await connection.begin("serializable");
     await failure(connection.execute(statement("SELECT 1 / 0"), []));
     expect(await failure(connection.commit())).toMatchObject({ code: "FORMDB_ENGINE", outcome: "rejected" });
     expect(connection.inTransaction).toBe(false);
-  });
-
-  test("refuses writes in a transaction that is read-only, and stays usable", async () => {
-    const connection = await open.connect(backend);
-    await connection.begin("repeatable read", true);
-    const error = await failure(connection.execute(once("CREATE TABLE refused (n int)"), []));
-    expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", sqlstate: "25006" });
-    expect(backend.invalidatesPool(error)).toBe(false);
-    await connection.rollback();
-    expect(await connection.ping()).toBe(true);
   });
 
   test("runs one call at a time", async () => {
@@ -307,7 +297,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
 
     test("runs inside a transaction and leaves it open", async () => {
       const connection = await open.connect(backend);
-      await connection.begin(undefined, false);
+      await connection.begin(undefined);
       for await (const _ of connection.stream(many, [])) break;
       expect(connection.inTransaction).toBe(true);
       expect((await connection.execute(statement("SELECT 10"), [])).rows).toEqual([[10]]);

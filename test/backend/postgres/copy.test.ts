@@ -119,7 +119,7 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
 
   test("inside a transaction is no COPY, whose failure would end the transaction", async () => {
     const before = copies();
-    await connection.begin(undefined, false);
+    await connection.begin(undefined);
     await connection.write(group(numbered(0)));
     await connection.commit();
     expect(copies()).toBe(before);

@@ -79,7 +79,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
 
   test("a write in a transaction was certainly not applied", async () => {
     const connection = await open.connect(backend);
-    await connection.begin(undefined, false);
+    await connection.begin(undefined);
     const error = await lostWhile(connection, connection.execute(change("SELECT pg_sleep(30)"), []));
     expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "rejected", retryable: true });
   });
@@ -121,7 +121,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
       "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON slow_commit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()",
     );
     const connection = await open.connect(backend);
-    await connection.begin(undefined, false);
+    await connection.begin(undefined);
     await connection.execute(change("INSERT INTO slow_commit VALUES (1)"), []);
     const call = failure(connection.commit());
     while (

@@ -267,7 +267,7 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
   test("waits for a try that is still on its way, and then reports what that one did", async () => {
     const late = await open.connect(backend);
     const insert = group("insert", { a: { n: 1 } }, "late-token");
-    await late.begin(undefined, false);
+    await late.begin(undefined);
     await late.write(insert);
     const again = connection.write(insert);
     const waiting = async (): Promise<boolean> =>
@@ -279,7 +279,7 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
   });
 
   test("inside a transaction is part of it", async () => {
-    await connection.begin("repeatable read", false);
+    await connection.begin("repeatable read");
     await connection.write(group("insert", { a: {} }, "token-x"));
     await connection.rollback();
     expect(await stored()).toEqual({});

@@ -45,7 +45,7 @@ describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %
   }
 
   test("that is looked up waits for a try that is about to commit", async () => {
-    await late.begin(undefined, false);
+    await late.begin(undefined);
     await late.write(insert(1));
     const found = connection.lookUpToken(insert(1));
     await someoneWaits();
@@ -54,7 +54,7 @@ describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %
   });
 
   test("is not committed after it was looked up in vain", async () => {
-    await late.begin(undefined, false);
+    await late.begin(undefined);
     await late.execute(statement("SELECT 1"), []);
     expect(await connection.lookUpToken(insert(1))).toBeUndefined();
     expect(await failure(late.write(insert(1)))).toMatchObject({ sqlstate: "23505", outcome: "rejected" });
@@ -83,7 +83,7 @@ describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %
 
   test("keeps what the first try found, when it was committed late", async () => {
     await connection.write({ ...insert(1), ids: ["k0000"], token: undefined });
-    await late.begin(undefined, false);
+    await late.begin(undefined);
     await late.write(insert(2, 3));
     const again = connection.write(insert(2, 3));
     await someoneWaits();

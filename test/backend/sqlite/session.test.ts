@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import { failureOf, sqliteError } from "../../../src/backend/sqlite/errors.ts";
 import { SqliteSession } from "../../../src/backend/sqlite/session.ts";
+import type { ExecuteRequest } from "../../../src/backend/sqlite/session-protocol.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
 import { MAX_GET_HERE } from "../../../src/backend/sqlite/sqlite-connection.ts";
 import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
@@ -41,11 +42,18 @@ function insert(id: string): GroupWrite {
   return { kind: "insert", collection: "users", ids: [id], json: ["{}"], token: undefined };
 }
 
+function request(
+  text: string,
+  facts: { readonly inTransaction: boolean; readonly returnsRows: boolean },
+): ExecuteRequest {
+  return { do: "execute", text, values: [], keep: true, ...facts };
+}
+
 function refused(work: () => unknown): unknown {
   try {
     work();
   } catch (error) {
-    return sqliteError("The write", failureOf(error), error);
+    return sqliteError("The write", failureOf(error), { cause: error });
   }
   return undefined;
 }
@@ -53,15 +61,17 @@ function refused(work: () => unknown): unknown {
 describe("a session", () => {
   it("joins no transaction that its caller did not begin", () => {
     const open = session();
-    open.begin(true);
+    open.begin();
     const error = refused(() => open.write(insert("a"), false));
     expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "rejected" });
     expect(classify(error)).toBe("transient");
     const update = `UPDATE "users" SET version = 2`;
-    expect(refused(() => open.execute(update, [], false, true, false))).toMatchObject({
+    expect(
+      refused(() => open.execute(request(update, { inTransaction: false, returnsRows: false }))),
+    ).toMatchObject({
       outcome: "rejected",
     });
-    expect(refused(() => open.begin(true))).toMatchObject({ outcome: "rejected" });
+    expect(refused(() => open.begin())).toMatchObject({ outcome: "rejected" });
     open.rollback();
     open.write(insert("a"), false);
     expect(open.get("users", "a")).toMatchObject({ id: "a" });
@@ -70,15 +80,19 @@ describe("a session", () => {
 
   it("commits nothing by itself where its caller believes in a transaction", () => {
     const open = session();
-    open.begin(true);
+    open.begin();
     open.write(insert("a"), true);
     // As SQLite does by itself when, for example, the disk is full.
-    open.execute("ROLLBACK", [], false, true, true);
+    open.execute(request("ROLLBACK", { inTransaction: true, returnsRows: false }));
     expect(refused(() => open.write(insert("b"), true))).toMatchObject({
       code: "FORMDB_CONNECTION_LOST",
       outcome: "rejected",
     });
-    expect(refused(() => open.execute(`DELETE FROM "users"`, [], false, true, true))).toMatchObject({
+    expect(
+      refused(() =>
+        open.execute(request(`DELETE FROM "users"`, { inTransaction: true, returnsRows: false })),
+      ),
+    ).toMatchObject({
       code: "FORMDB_CONNECTION_LOST",
     });
     expect(refused(() => open.commit())).toMatchObject({ code: "FORMDB_CONNECTION_LOST" });
@@ -88,7 +102,7 @@ describe("a session", () => {
 
   it("is fatal for its connection when it does not agree about the transaction", () => {
     const open = session();
-    open.begin(true);
+    open.begin();
     const error = refused(() => open.write(insert("a"), false));
     expect(sqliteBackend("sqlite::memory:").isFatal(error)).toBe(true);
     open.close();
@@ -101,7 +115,10 @@ describe("a session", () => {
       expect(open.get("users", "a")).toMatchObject({ id: "a", json: "{}" });
       expect(open.get("users", "b")).toBeUndefined();
       expect(open.getMany("users", ["a", "b"])).toEqual([open.get("users", "a")]);
-      expect(open.execute(`SELECT json(doc) FROM "users"`, [], true, true, false).rows).toEqual([["{}"]]);
+      expect(
+        open.execute(request(`SELECT json(doc) FROM "users"`, { inTransaction: false, returnsRows: true }))
+          .rows,
+      ).toEqual([["{}"]]);
     }
     open.close();
   });

@@ -107,7 +107,7 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
 
   it("rolls back what a transaction did", async () => {
     const { backend, writer } = await started(url());
-    await writer.begin(undefined, false);
+    await writer.begin(undefined);
     await writer.write(group("insert", { a: {} }));
     expect(await writer.getMany("users", ["a"])).toHaveLength(1);
     await writer.rollback();

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { RowStream, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/row-stream.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
-import { nextChunk, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/stream-chunk.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "formdb-stream-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ describe.each([
     await expect(streamed).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
     // In a file the call that was given up may still go on in the worker, so the connection is replaced.
     const next = connection.usable ? connection : await backend.connect("write", never);
-    await next.begin(undefined, false);
+    await next.begin(undefined);
     await next.commit();
     await next.close();
     await connection.close();
@@ -63,9 +63,9 @@ describe.each([
 describe("a chunk", () => {
   it("counts texts and bytes, and says whether the rows have ended", () => {
     const bytes = (rows: unknown[][]): number => {
-      const iteration = rows[Symbol.iterator]();
+      const stream = new RowStream(rows[Symbol.iterator]());
       let chunks = 1;
-      while (!nextChunk(iteration).done) chunks++;
+      while (!stream.next().done) chunks++;
       return chunks;
     };
     expect(bytes([])).toBe(1);

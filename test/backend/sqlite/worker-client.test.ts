@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it, vi } from "vitest";
 import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
+import type { FormDBError } from "../../../src/base/errors.ts";
 
 const settings = { file: ":memory:", readOnly: false, durability: "normal", busyTimeoutMs: 0 } as const;
 
@@ -25,16 +26,21 @@ describe("a worker with a SQLite session", () => {
   it("is lost when an answer can't be read, since the next one would go to the wrong request", async () => {
     const made = vi.spyOn(Worker.prototype, "unref");
     const client = new WorkerClient(settings);
-    const worker = made.mock.contexts[0] as Worker;
-    made.mockRestore();
     const lost = vi.fn();
     client.onLost = lost;
-    const first = client.request("The ping", { do: "ping" });
-    const second = client.request("The ping", { do: "ping" });
+    const first = client.request("The beginning", { do: "begin" });
+    const second = client.request("The commit", { do: "commit" });
+    const third = client.request("The look-up", { do: "lookUpToken", token: "a" });
+    const worker = made.mock.contexts[0] as Worker;
+    made.mockRestore();
     worker.emit("messageerror", new Error("unreadable"));
     const expected = { code: "FORMDB_CONNECTION_LOST", outcome: "unknown" };
     await expect(first).rejects.toMatchObject(expected);
     await expect(second).rejects.toMatchObject(expected);
+    // Nothing is in doubt of a read, which may be made again.
+    const read: FormDBError = await third.catch((error) => error);
+    expect(read).toMatchObject({ code: "FORMDB_CONNECTION_LOST", retryable: true });
+    expect(read.outcome).toBeUndefined();
     expect(client.usable).toBe(false);
     expect(lost).toHaveBeenCalledTimes(1);
     await client.terminate();
