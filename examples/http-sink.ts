@@ -4,9 +4,8 @@
  */
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { FormDBError } from "../src/base/errors.ts";
-import { BatchProcessor } from "../src/batch/batch-processor.ts";
-import type { BatchGroup, OperationResult } from "../src/batch/group.ts";
+import { FormDBError } from "@formdb/perf";
+import { type BatchGroup, BatchProcessor, type OperationResult } from "@formdb/perf/batch";
 
 interface SentGroup {
   readonly token: string;

@@ -2,7 +2,7 @@
  * An import from any iterable, in bounded memory. With `ifExists: "skip-identical"` it can be run again after it
  * was cut off: what is there already is left alone, and every document ends up there once.
  */
-import { open } from "../src/index.ts";
+import { open } from "@formdb/perf";
 
 async function* readings(): AsyncGenerator<Record<string, unknown>> {
   for (let n = 0; n < 10_000; n++) yield { id: `r${n}`, sensor: n % 7, value: Math.sin(n) };

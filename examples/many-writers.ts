@@ -2,7 +2,7 @@
  * A hundred callers that each write one document at a time, as the handlers of a web server do: their writes
  * gather in the batch queue and reach the database together, and each caller still learns how its own ended.
  */
-import { FormDBError, open } from "../src/index.ts";
+import { FormDBError, open } from "@formdb/perf";
 
 await using db = await open("sqlite::memory:");
 

@@ -2,10 +2,10 @@
  * Each part works without the others and without a database: a pool of anything, a cache of any plans, batches of
  * any writes, metrics of anything.
  */
-import { BatchProcessor } from "../src/batch.ts";
-import { PlanCache } from "../src/cache.ts";
-import { Metrics } from "../src/metrics.ts";
-import { Pool } from "../src/pool.ts";
+import { BatchProcessor } from "@formdb/perf/batch";
+import { PlanCache } from "@formdb/perf/cache";
+import { Metrics } from "@formdb/perf/metrics";
+import { Pool } from "@formdb/perf/pool";
 
 const cache = new PlanCache<RegExp>({ maxSize: 100 });
 let compiled = 0;

@@ -1,8 +1,8 @@
 /**
- * Documents in, queries out. In a program of your own the import is from "@formdb/perf", and the database
+ * Documents in, queries out. In a program of your own the database is
  * a file: "sqlite:app.db", or "postgres://…".
  */
-import { open } from "../src/index.ts";
+import { open } from "@formdb/perf";
 
 await using db = await open("sqlite::memory:");
 

@@ -2,8 +2,7 @@
  * Each code block of the original description, in TypeScript. Run it: `node examples/seed.ts`. It works on
  * the database that `FORMDB_URL` names, else on `formdb.db` in the current folder.
  */
-import { make as makeBatch } from "../src/batch.ts";
-import { make as makeCache } from "../src/cache.ts";
+
 import {
   acquire,
   batchDelete,
@@ -21,8 +20,10 @@ import {
   recordQuery,
   release,
   stats,
-} from "../src/index.ts";
-import { make as makePool } from "../src/pool.ts";
+} from "@formdb/perf";
+import { make as makeBatch } from "@formdb/perf/batch";
+import { make as makeCache } from "@formdb/perf/cache";
+import { make as makePool } from "@formdb/perf/pool";
 
 // Query plan cache: cache a query plan …
 const compiledPlan = { statement: "SELECT id, doc FROM users" };

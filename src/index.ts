@@ -1,5 +1,6 @@
 export type { CallOptions } from "./base/abort.ts";
 export type { Clock, Timer } from "./base/clock.ts";
+export { checkCollectionName } from "./base/collection-name.ts";
 export type { Document, Row } from "./base/document.ts";
 export { type ErrorCode, FormDBError } from "./base/errors.ts";
 export type {

@@ -1,5 +1,6 @@
 export { compile } from "./plan/compile.ts";
 export type { Parameters, Plan } from "./plan/plan.ts";
+export { outlineOf, type QueryOutline } from "./query/outline.ts";
 export { type ParsedText, parse, parseShape } from "./query/parser.ts";
 export { type ShapedText, shapeOf } from "./query/shape.ts";
 export type { Expression, Operand, Path, Select, Statement } from "./query/syntax-tree.ts";

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Backend } from "../backend/backend.ts";
+import { withDriver } from "../backend/drivers.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Journal } from "../base/journal.ts";
 import {
@@ -77,13 +78,19 @@ async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> 
     case undefined:
     case "sqlite":
     case "file": {
-      const { sqliteBackend } = await import("../backend/sqlite/sqlite-backend.ts");
+      const { sqliteBackend } = await withDriver(
+        "better-sqlite3",
+        () => import("../backend/sqlite/sqlite-backend.ts"),
+      );
       const { durability, busyTimeoutMs, mustExist } = options;
       return sqliteBackend(url, { durability, busyTimeoutMs, mustExist });
     }
     case "postgres":
     case "postgresql": {
-      const { postgresBackend } = await import("../backend/postgres/postgres-backend.ts");
+      const { postgresBackend } = await withDriver(
+        "pg",
+        () => import("../backend/postgres/postgres-backend.ts"),
+      );
       return postgresBackend(url, options.postgres ?? {});
     }
     default:
@@ -204,7 +211,10 @@ async function assembleParts(
 }
 
 async function openJournal(path: string): Promise<Journal & Disposable> {
-  const { SqliteJournal } = await import("../backend/sqlite/sqlite-journal.ts");
+  const { SqliteJournal } = await withDriver(
+    "better-sqlite3",
+    () => import("../backend/sqlite/sqlite-journal.ts"),
+  );
   return new SqliteJournal(path);
 }
 

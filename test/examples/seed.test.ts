@@ -11,9 +11,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("each code block of the original description runs", async () => {
   const program = fileURLToPath(new URL("../../examples/seed.ts", import.meta.url));
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], {
-    env: { ...process.env, FORMDB_URL: `sqlite:${join(folder, "seed.db")}` },
-  });
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ["--conditions=@formdb/source", program],
+    {
+      env: { ...process.env, FORMDB_URL: `sqlite:${join(folder, "seed.db")}` },
+    },
+  );
   expect(stderr).toBe("");
   expect(stdout).toContain("use the cached plan");
   expect(stdout).toContain("{ successful: 8, failed: 0, errors: [] }");

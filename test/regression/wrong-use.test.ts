@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { PlanCache } from "../../src/cache/plan-cache.ts";
-import { rejectLine } from "../../src/cli/import-run.ts";
 import { setDefaultDatabase } from "../../src/defaults.ts";
 import { open } from "../../src/engine/open.ts";
 import { batchInsert, flush, globalProcessor } from "../../src/functions.ts";
@@ -100,9 +99,4 @@ it("a file that is no database will be none at the next try", async () => {
 it("pool.drain refuses options that it does not have", async () => {
   await using pool = new Pool({ create: async () => ({}), minConnections: 0 });
   await expect(pool.drain({ deadline: 10 } as never)).rejects.toEqual(CONFIG);
-});
-
-it("what an import says of a document can't steer a terminal", () => {
-  const line = rejectLine({ line: 1, id: "x\u001b[31m", code: "FORMDB_ENGINE", error: "\u001b[2J" } as never);
-  expect(line).not.toContain("\u001b");
 });

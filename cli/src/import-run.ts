@@ -1,0 +1,160 @@
+import { FormDBError } from "@formdb/perf";
+import { type IdOptions, withId } from "./document-id.ts";
+import { messageOf } from "./message.ts";
+import { printable } from "./print/printable.ts";
+import type { Entry } from "./read/entry.ts";
+import type { Reject } from "./rejects-file.ts";
+
+/** What an import needs of a database. */
+export interface ImportTarget {
+  import(
+    collection: string,
+    documents: AsyncIterable<unknown>,
+    options: {
+      readonly signal?: AbortSignal;
+      readonly ifExists: "skip-identical";
+      readonly onProgress: (progress: ImportCounts) => void;
+      readonly onRejected: (rejected: RejectedDocument) => void;
+    },
+  ): Promise<{ readonly successful: number; readonly unchanged: number; readonly failed: number }>;
+}
+
+interface ImportCounts {
+  readonly imported: number;
+  readonly unchanged: number;
+  readonly failed: number;
+}
+
+interface RejectedDocument {
+  readonly index: number;
+  readonly id?: string | undefined;
+  readonly code: string;
+  readonly error: string;
+  readonly document: unknown;
+}
+
+export interface ImportRunOptions extends IdOptions {
+  /** Ends the reading: what was read is still imported and counted. */
+  readonly stop: AbortSignal;
+  readonly onReject: (reject: Reject) => void;
+  readonly onProgress: (progress: ImportProgress) => void;
+}
+
+export interface ImportProgress {
+  readonly imported: number;
+  readonly unchanged: number;
+  readonly rejected: number;
+}
+
+/** How an import ended. `failure` is what kept the rest of the input from being imported. */
+export interface ImportOutcome extends ImportProgress {
+  /** How many documents got an id from their place and content. */
+  readonly madeIds: number;
+  readonly elapsedMs: number;
+  readonly failure: unknown;
+}
+
+/**
+ * How many documents the database can have in hand before the place of one of them in the input is
+ * forgotten. The batch queue holds far fewer.
+ */
+const REMEMBERED_POSITIONS = 1 << 17;
+
+/**
+ * Imports what a reader yields. Failures of reading and of single documents are rejects; the import goes on. Only
+ * an error of the database, of the input as a whole, or of writing rejects ends it early, and it too is part
+ * of the outcome, beside what was imported until then.
+ */
+export async function runImport(
+  target: ImportTarget,
+  collection: string,
+  entries: AsyncIterable<Entry>,
+  options: ImportRunOptions,
+): Promise<ImportOutcome> {
+  const started = performance.now();
+  const lines = new Float64Array(REMEMBERED_POSITIONS);
+  let given = 0;
+  let unreadable = 0;
+  let madeIds = 0;
+  let failure: unknown;
+  let counts: ImportCounts = { imported: 0, unchanged: 0, failed: 0 };
+
+  const report = (): void =>
+    options.onProgress({
+      imported: counts.imported,
+      unchanged: counts.unchanged,
+      rejected: counts.failed + unreadable,
+    });
+
+  /** What can fail without a document's fault: it ends the reading, and never throws into the database. */
+  function reject(rejected: Reject): void {
+    try {
+      options.onReject(rejected);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+
+  async function* documents(): AsyncGenerator<Record<string, unknown>> {
+    try {
+      for await (const entry of entries) {
+        if (options.stop.aborted || failure !== undefined) return;
+        const document = identified(entry);
+        if (document === undefined) continue;
+        lines[given++ % REMEMBERED_POSITIONS] = entry.line;
+        yield document;
+      }
+    } catch (error) {
+      // A stopped input ends in the middle of its reading.
+      if (!options.stop.aborted) failure ??= error;
+    }
+  }
+
+  function identified(entry: Entry): Record<string, unknown> | undefined {
+    try {
+      if (entry.error !== undefined) throw entry.error;
+      const { document, made } = withId(entry.document, entry.number, options);
+      if (made) madeIds++;
+      return document;
+    } catch (error) {
+      if (!(error instanceof FormDBError)) throw error;
+      unreadable++;
+      const what = entry.error === undefined ? { document: entry.document } : { text: entry.text };
+      reject({ line: entry.line, code: error.code, error: error.message, ...what });
+      report();
+      return undefined;
+    }
+  }
+
+  try {
+    const result = await target.import(collection, documents(), {
+      ifExists: "skip-identical",
+      onProgress: (progress) => {
+        counts = progress;
+        report();
+      },
+      onRejected: ({ index, id, code, error, document }) => {
+        const known = index < given && index >= given - REMEMBERED_POSITIONS;
+        const line = known ? lines[index % REMEMBERED_POSITIONS] : undefined;
+        reject({ line, id, code, error, document });
+      },
+    });
+    counts = { imported: result.successful, unchanged: result.unchanged, failed: result.failed };
+  } catch (error) {
+    failure ??= error;
+  }
+  return {
+    imported: counts.imported,
+    unchanged: counts.unchanged,
+    rejected: counts.failed + unreadable,
+    madeIds,
+    elapsedMs: performance.now() - started,
+    failure,
+  };
+}
+
+/** One line for a reject, as people read it. */
+export function rejectLine({ line, id, code, error }: Reject): string {
+  const where = line === undefined ? "a document" : `line ${line}`;
+  return printable(`${where}${id === undefined ? "" : ` (id ${id})`}: ${messageOf(error)} [${code}]`);
+}

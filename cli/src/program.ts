@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { demoCommand } from "./demo-command.ts";
+import { ExitCode, exitCodeOf } from "./exit-code.ts";
+import { importCommand } from "./import-command.ts";
+import { messageOf } from "./message.ts";
+import { printableLines } from "./print/printable.ts";
+import { queryCommand } from "./query-command.ts";
+
+/** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
+export async function run(args: readonly string[]): Promise<void> {
+  process.on("uncaughtException", (error) => process.exit(endWith(error)));
+  const program = new Command("formdb")
+    .description("FormDB Perf: documents in SQLite and PostgreSQL.")
+    .version(version())
+    .helpCommand(true)
+    .showHelpAfterError("(--help shows what there is)");
+  for (const command of [demoCommand(), importCommand(), queryCommand()]) {
+    program.addCommand(command.copyInheritedSettings(program).exitOverride());
+  }
+  program.exitOverride();
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    process.exitCode = endWith(error);
+  }
+}
+
+function endWith(error: unknown): number {
+  // Commander has said what was wrong with the usage; help and version end here as well.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  process.stderr.write(`formdb: ${printableLines(messageOf(error))}\n`);
+  if (process.env.FORMDB_DEBUG) console.error(error);
+  return exitCodeOf(error);
+}
+
+function version(): string {
+  const file = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
+}

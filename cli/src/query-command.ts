@@ -1,0 +1,29 @@
+import { Command, Option } from "commander";
+import { databaseOption } from "./database-option.ts";
+import { OUTPUT_FORMATS } from "./print/output.ts";
+import type { QueryFlags } from "./run-query.ts";
+
+export function queryCommand(): Command {
+  return new Command("query")
+    .summary("run a query and print its rows")
+    .description(
+      "Runs a query and prints its rows: as a table on a terminal, as JSON elsewhere. A query that writes prints how many " +
+        "documents it wrote.",
+    )
+    .argument("<text>", "the query, such as 'SELECT name FROM users WHERE age > $1'")
+    .addOption(
+      new Option(
+        "--param <value>",
+        "the next value for $1, $2, … or ?, or name=value for :name; JSON, else a string. Can be given many times",
+      )
+        .argParser((value: string, before: readonly string[]) => [...before, value])
+        .default([], "none"),
+    )
+    .addOption(new Option("--format <format>", "how to print the rows").choices(OUTPUT_FORMATS))
+    .option("--explain", "print the plan instead of running the query")
+    .addOption(databaseOption())
+    .action(async (text: string, flags: QueryFlags) => {
+      const { runQuery } = await import("./run-query.ts");
+      process.exitCode = await runQuery(text, flags);
+    });
+}

@@ -1,0 +1,194 @@
+import { createReadStream, type Stats } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { extname, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { FormDBError } from "@formdb/perf";
+import { messageOf } from "../message.ts";
+
+/** The kinds of text that documents are read from. */
+export type InputFormat = "ndjson" | "json" | "csv" | "tsv";
+
+export const INPUT_FORMATS: readonly InputFormat[] = ["ndjson", "json", "csv", "tsv"];
+
+/** How much is read at a time, and how much of an input is looked at to tell its format. */
+const CHUNK_BYTES = 256 * 1024;
+const SNIFFED_BYTES = 64 * 1024;
+
+const BY_EXTENSION: Readonly<Record<string, InputFormat>> = {
+  ".ndjson": "ndjson",
+  ".jsonl": "ndjson",
+  ".csv": "csv",
+  ".tsv": "tsv",
+};
+
+/** An input that is open: a file or the standard input, unpacked where it is gzip. */
+export interface Input {
+  /** What messages call it. */
+  readonly name: string;
+  /** What tells it from other inputs: its full path, or `-`. */
+  readonly source: string;
+  readonly format: InputFormat;
+  /** Of the file as it is stored; undefined where nobody can tell. */
+  readonly sizeBytes: number | undefined;
+  /** How many of them were read so far. */
+  bytesRead(): number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Ends the reading at once, also while it waits for more. Safe to call twice. */
+  stop(): void;
+}
+
+/**
+ * Opens a file, or the standard input for `-`. Without a given format it goes by the file's extension, then by
+ * the first bytes. Throws a `FormDBError` where there is no file, no right to read it, or a directory.
+ */
+export async function openInput(
+  path: string,
+  format: InputFormat | undefined,
+  stdin: Readable = process.stdin,
+): Promise<Input> {
+  const name = path === "-" ? "the standard input" : path;
+  const file = path === "-" ? undefined : await statFile(path);
+  const raw = file === undefined ? stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  let bytesRead = 0;
+  const counted = Readable.from(
+    (async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of raw) {
+        bytesRead += (chunk as Buffer).length;
+        yield chunk as Buffer;
+      }
+    })(),
+    { objectMode: false, highWaterMark: CHUNK_BYTES },
+  );
+  const stop = (): void => {
+    raw.destroy();
+    counted.destroy();
+  };
+  try {
+    const packed = await peek(named(counted, name), 2);
+    const isGzip = packed.head[0] === 0x1f && packed.head[1] === 0x8b;
+    const text = await peek(isGzip ? named(gunzip(packed.all, counted), name) : packed.all, SNIFFED_BYTES);
+    return {
+      name,
+      source: file === undefined ? "-" : await realpath(path),
+      format: format ?? formatOf(path, text.head),
+      sizeBytes: file?.isFile() === true ? file.size : undefined,
+      bytesRead: () => bytesRead,
+      chunks: text.all,
+      stop,
+    };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** Whether two paths lead to one file. */
+export async function isSameFile(one: string, other: string): Promise<boolean> {
+  if (resolve(one) === resolve(other)) return true;
+  try {
+    const [a, b] = await Promise.all([stat(one), stat(other)]);
+    return a.isFile() && a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
+async function statFile(path: string): Promise<Stats> {
+  let stats: Stats;
+  try {
+    stats = await stat(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  if (!stats.isDirectory()) return stats;
+  throw new FormDBError("FORMDB_CONFIG", `${path} is a directory; give a file, or - for the standard input`, {
+    details: { path },
+  });
+}
+
+function unreadable(name: string, error: unknown): FormDBError {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  const why =
+    code === "ENOENT"
+      ? "there is no such file"
+      : code === "EACCES" || code === "EPERM"
+        ? "permission is missing"
+        : code.startsWith("Z_")
+          ? `its gzip data is damaged (${messageOf(error)})`
+          : messageOf(error);
+  return new FormDBError("FORMDB_CONFIG", `${name} can't be read: ${why}`, {
+    cause: error,
+    details: { path: name },
+  });
+}
+
+/** The chunks of a stream, whose failures name it. */
+async function* named(stream: Readable, name: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}
+
+function gunzip(packed: AsyncIterable<Uint8Array>, source: Readable): Readable {
+  const unpacked = createGunzip();
+  const input = Readable.from(packed, { objectMode: false });
+  input.on("error", (error) => unpacked.destroy(error));
+  source.on("close", () => {
+    // A source that was stopped in its middle never ends its gzip data.
+    if (!source.readableEnded) unpacked.destroy();
+  });
+  return input.pipe(unpacked);
+}
+
+interface Peeked {
+  readonly head: Uint8Array;
+  readonly all: AsyncIterable<Uint8Array>;
+}
+
+/** The first bytes of a source, as many as asked for where they come at once, and the source with them. */
+async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Peeked> {
+  const rest = source[Symbol.asyncIterator]();
+  let head: Uint8Array = new Uint8Array();
+  while (head.length < bytes) {
+    const { done, value } = await rest.next();
+    if (done === true) break;
+    head = head.length === 0 ? value : Buffer.concat([head, value]);
+    if (bytes === SNIFFED_BYTES && isTelling(head)) break;
+  }
+  return {
+    head,
+    all: (async function* (): AsyncGenerator<Uint8Array> {
+      if (head.length > 0) yield head;
+      yield* { [Symbol.asyncIterator]: () => rest };
+    })(),
+  };
+}
+
+/** Whether the first line is there, so that a slow pipe is not waited for longer than needed. */
+function isTelling(head: Uint8Array): boolean {
+  const start = head.findIndex((byte) => byte > 0x20);
+  return start !== -1 && head.indexOf(0x0a, start) !== -1;
+}
+
+function formatOf(path: string, head: Uint8Array): InputFormat {
+  const extension = extname(path.replace(/\.gz$/i, "")).toLowerCase();
+  const known = BY_EXTENSION[extension];
+  if (known !== undefined) return known;
+  const text = Buffer.from(head)
+    .toString("utf8")
+    .replace(/^\ufeff/, "")
+    .trimStart();
+  if (text.startsWith("[")) return "json";
+  if (text.startsWith("{")) return isWholeLine(text) ? "ndjson" : "json";
+  if (extension === ".json" || text === "") return "ndjson";
+  return /^[^\n]*\t/.test(text) ? "tsv" : "csv";
+}
+
+/** Whether the first line may be a whole object; a pretty-printed one goes on below its first line. */
+function isWholeLine(text: string): boolean {
+  const end = text.indexOf("\n");
+  return end === -1 || text.slice(0, end).trimEnd().endsWith("}");
+}

@@ -1,0 +1,96 @@
+import type { FormDB, Row } from "@formdb/perf";
+import { open } from "@formdb/perf";
+import { outlineOf, type QueryOutline } from "@formdb/perf/query";
+import { ExitCode } from "./exit-code.ts";
+import { grouped } from "./numbers.ts";
+import { parameters } from "./parameters.ts";
+import { printCsv } from "./print/csv.ts";
+import { printJson, printNdjson } from "./print/json.ts";
+import { Output, type OutputFormat, type Rows } from "./print/output.ts";
+import { printable } from "./print/printable.ts";
+import { DEFAULT_TABLE_COLUMNS, MAX_TABLE_ROWS, printTable } from "./print/table.ts";
+import { listenForInterruption } from "./signals.ts";
+
+export interface QueryFlags {
+  readonly param: readonly string[];
+  readonly format?: OutputFormat;
+  readonly explain?: boolean;
+  readonly db?: string;
+}
+
+/** Runs a query and prints what it gives; gives the exit code. */
+export async function runQuery(text: string, flags: QueryFlags): Promise<number> {
+  const outline = outlineOf(text);
+  const params = parameters(outline, flags.param);
+  const format = flags.format ?? (process.stdout.isTTY ? "table" : "json");
+  const output = new Output(process.stdout);
+  const interruption = listenForInterruption();
+  try {
+    await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
+    if (flags.explain === true) {
+      await output.write(`${JSON.stringify(await db.explain(text, params), null, 2)}\n`);
+      await output.flush();
+      return ExitCode.done;
+    }
+    return await print(await rowsOf(db, text, outline, params, interruption.signal), format, output);
+  } catch (error) {
+    const code = interruption.exitCode();
+    if (code === undefined) throw error;
+    return code;
+  } finally {
+    interruption.release();
+  }
+}
+
+/** Queries that mean something for a database that is not there yet. For any other, its name was mistyped. */
+const MAKERS: ReadonlySet<string> = new Set(["INSERT", "CREATE"]);
+
+/** The rows of a reading query as they come; of a writing one a single row that says how many it wrote. */
+async function rowsOf(
+  db: FormDB,
+  text: string,
+  { verb }: QueryOutline,
+  params: unknown[] | Record<string, unknown>,
+  signal: AbortSignal,
+): Promise<Rows> {
+  if (verb === "SELECT") return db.stream(text, params, { signal });
+  const { rows, rowCount } = await db.query(text, params, { signal });
+  const reads = verb === "EXPLAIN" || verb === "INTROSPECT";
+  return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
+}
+
+async function print(rows: Rows, format: OutputFormat, output: Output): Promise<number> {
+  switch (format) {
+    case "json":
+      await printJson(rows, output);
+      return ExitCode.done;
+    case "ndjson":
+      await printNdjson(rows, output);
+      return ExitCode.done;
+    case "csv": {
+      const lost = await printCsv(rows, output);
+      if (lost.size === 0) return ExitCode.done;
+      process.stderr.write(
+        `formdb: fields that the first rows do not have are missing in the output: ${[...lost].join(", ")}. ` +
+          "Name the fields in SELECT, or use --format ndjson.\n",
+      );
+      return ExitCode.failed;
+    }
+    case "table": {
+      const loss = await printTable(rows, output, process.stdout.columns ?? DEFAULT_TABLE_COLUMNS);
+      if (loss.hasMoreRows) {
+        process.stderr.write(
+          `Only the first ${grouped(MAX_TABLE_ROWS)} rows are shown; --format json, ndjson or csv gives all.\n`,
+        );
+      }
+      if (loss.columns.length > 0) {
+        process.stderr.write(
+          `Too wide to be shown: ${loss.columns.map(printable).join(", ")}; --format json gives all.\n`,
+        );
+      }
+      return ExitCode.done;
+    }
+    default:
+      return format satisfies never;
+  }
+}

@@ -1,0 +1,98 @@
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { printCsv } from "../../src/print/csv.ts";
+import { printJson } from "../../src/print/json.ts";
+import { Output } from "../../src/print/output.ts";
+import { printTable } from "../../src/print/table.ts";
+import { readCsv } from "../../src/read/csv-documents.ts";
+import { documentsOf, source } from "../read/chunked.ts";
+
+async function printed<T>(print: (output: Output) => Promise<T>): Promise<{ text: string; result: T }> {
+  const stream = new PassThrough({ highWaterMark: 64 });
+  let text = "";
+  stream.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  const result = await print(new Output(stream));
+  stream.end();
+  await new Promise((resolve) => stream.on("close", resolve));
+  return { text, result };
+}
+
+describe("printing JSON", () => {
+  it("is one array, also of many rows through a slow stream", async () => {
+    const rows = Array.from({ length: 5_000 }, (_, n) => ({ n }));
+    const { text } = await printed((output) => printJson(rows, output));
+    expect(JSON.parse(text)).toEqual(rows);
+  });
+
+  it("stops taking rows when the stream is closed", async () => {
+    const stream = new PassThrough({ highWaterMark: 64 });
+    let taken = 0;
+    async function* rows(): AsyncGenerator<{ n: number }> {
+      for (; taken < 1_000_000; taken++) {
+        if (taken === 2_000) stream.destroy(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+        yield { n: taken };
+      }
+    }
+    stream.resume();
+    await printJson(rows(), new Output(stream));
+    expect(taken).toBeLessThan(10_000);
+  });
+});
+
+describe("printing CSV", () => {
+  it("has all fields of the first rows, and says which of later rows are missing", async () => {
+    const rows = [
+      { a: 1 },
+      { b: { c: [1] }, a: null },
+      ...Array.from({ length: 1_000 }, () => ({ a: 2 })),
+      { z: 1, a: 3 },
+    ];
+    const { text, result } = await printed((output) => printCsv(rows, output));
+    expect(text.split("\n").slice(0, 4)).toEqual(["a,b", "1,", ',"{""c"":[1]}"', "2,"]);
+    expect([...result]).toEqual(["z"]);
+  });
+
+  it("is read back by the importer, whatever is in a cell", async () => {
+    const rows = [
+      { a: 'x"y', b: "1,2\r\n3" },
+      { a: "", b: "" },
+      { a: "é", b: " " },
+    ];
+    const { text } = await printed((output) => printCsv(rows, output));
+    expect(await documentsOf(readCsv(source(text), { inferTypes: false }))).toEqual(rows);
+    const one = await printed((output) => printCsv([{ a: "x" }, { a: null }, { a: "y" }], output));
+    expect(await documentsOf(readCsv(source(one.text), { inferTypes: true }))).toHaveLength(3);
+  });
+
+  it("prints nothing for no rows", async () => {
+    expect((await printed((output) => printCsv([], output))).text).toBe("");
+  });
+});
+
+describe("printing a table", () => {
+  it("is never wider than it may be, and says which columns did not fit", async () => {
+    const row = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`column${i}`, "value ".repeat(i)]));
+    const { text, result } = await printed((output) => printTable([row], output, 80));
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(text).toContain("column0");
+    expect(result.columns).toContain("column29");
+  });
+
+  it("shows control characters as escapes, so that no value can act on the terminal", async () => {
+    const { text } = await printed((output) =>
+      printTable([{ "\u001b[31m": "a\u001b[2Jb\r\n\u009b" }], output, 80),
+    );
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not be there
+    expect(text.replaceAll("\n", "")).not.toMatch(/[\0-\x1f\x7f-\x9f]/);
+    expect(text).toContain("a\\u001b[2Jb\\r\\n");
+  });
+
+  it("tells null from a missing field and puts numbers to the right", async () => {
+    const { text } = await printed((output) => printTable([{ a: 1, b: null }, { a: 100 }], output, 80));
+    expect(text).toContain("│   1 │ null │");
+    expect(text).toContain("│ 100 │      │");
+    expect(text).toContain("2 rows");
+  });
+});

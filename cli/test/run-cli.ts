@@ -1,0 +1,68 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** How a run of the command ended. */
+export interface Run {
+  /** The exit code, or the signal that ended it. */
+  readonly code: number | string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly input?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the real command, as a user's shell would. */
+export function startCli(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
+  const { FORMDB_URL: _url, FORMDB_DEBUG: _debug, ...env } = process.env;
+  return spawn(process.execPath, ["--conditions=@formdb/source", MAIN, ...args], {
+    cwd: options.cwd,
+    env: { ...env, ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+export async function finished(child: ChildProcessWithoutNullStreams): Promise<Run> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const code = await new Promise<number | string | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (exitCode, signal) => resolve(exitCode ?? signal));
+  });
+  return { code, stdout, stderr };
+}
+
+export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+  const child = startCli(args, options);
+  // A command that refuses its options does not read its input.
+  child.stdin.on("error", () => {});
+  child.stdin.end(options.input ?? "");
+  return finished(child);
+}
+
+/** A directory for one test; gone at its end. */
+export class Scratch {
+  readonly path: string = mkdtempSync(join(tmpdir(), "formdb-cli-"));
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
