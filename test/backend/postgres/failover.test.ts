@@ -223,7 +223,8 @@ test.each(postgresVersions())(
     expect(connection.host).toBe(`127.0.0.1:${standby.port}`);
     await insert("after");
     const { rows } = await connection.execute(statement('SELECT id FROM "kept" ORDER BY id'), []);
-    expect(rows).toEqual([["after"], ["before"]]);
+    // A server's processes outlive its postmaster for a moment: what was in flight is unknown, and may be there.
+    expect(rows.filter(([id]) => id !== "between")).toEqual([["after"], ["before"]]);
   },
 );
 
