@@ -15,6 +15,7 @@ export { BatchProcessor } from "./batch/batch-processor.ts";
 export type { BatchError, BatchResult } from "./batch/group.ts";
 export { PlanCache } from "./cache/plan-cache.ts";
 export { queryPlanCache, setDefaultDatabase } from "./defaults.ts";
+export { databaseFiles } from "./engine/database-files.ts";
 export type { OpenOptions } from "./engine/engine-options.ts";
 export type { Explanation } from "./engine/explain.ts";
 export type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "./engine/form-db.ts";

@@ -1,5 +1,6 @@
 import type { FormDB } from "@formdb/perf";
-import { checkCollectionName, FormDBError, open } from "@formdb/perf";
+import { checkCollectionName, open } from "@formdb/perf";
+import { checkPaths } from "./check-paths.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { type ImportOutcome, rejectLine, runImport } from "./import-run.ts";
 import { messageOf } from "./message.ts";
@@ -7,7 +8,7 @@ import { grouped, perSecond, seconds } from "./numbers.ts";
 import { startProgress } from "./progress.ts";
 import { readCsv } from "./read/csv-documents.ts";
 import type { Entry } from "./read/entry.ts";
-import { type Input, type InputFormat, isSameFile, openInput } from "./read/input.ts";
+import { type Input, type InputFormat, openInput } from "./read/input.ts";
 import { readJson } from "./read/json-array.ts";
 import { readNdjson } from "./read/ndjson.ts";
 import { type Reject, RejectsFile } from "./rejects-file.ts";
@@ -31,12 +32,7 @@ const SHOWN_REJECTS = 10;
 /** Runs an import and reports it; gives the exit code. */
 export async function importFile(file: string, flags: ImportFlags): Promise<number> {
   const collection = checkCollectionName(flags.into);
-  if (flags.rejects !== undefined && (await isSameFile(file, flags.rejects))) {
-    throw new FormDBError(
-      "FORMDB_CONFIG",
-      `--rejects must name another file than the input, not ${flags.rejects}`,
-    );
-  }
+  checkPaths({ input: file, rejects: flags.rejects, url: flags.db });
   const input = await openInput(file, flags.format);
   try {
     await using db = await open(flags.db, { batch: { maxBatchSize: flags.batchSize } });

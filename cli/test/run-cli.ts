@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,14 +20,22 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+export interface StartOptions extends Pick<RunOptions, "cwd" | "env"> {
+  /** A file that is the standard input, as the shell's `<` makes it. */
+  readonly inputFile?: string;
+}
+
 /** Starts the real command, as a user's shell would. */
-export function startCli(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
+export function startCli(
+  args: readonly string[],
+  options: StartOptions = {},
+): ChildProcessWithoutNullStreams {
   const { FORMDB_URL: _url, FORMDB_DEBUG: _debug, ...env } = process.env;
   return spawn(process.execPath, ["--conditions=@formdb/source", MAIN, ...args], {
     cwd: options.cwd,
     env: { ...env, ...options.env },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+    stdio: [options.inputFile === undefined ? "pipe" : openSync(options.inputFile, "r"), "pipe", "pipe"],
+  }) as ChildProcessWithoutNullStreams;
 }
 
 export async function finished(child: ChildProcessWithoutNullStreams): Promise<Run> {

@@ -1,6 +1,6 @@
 import { createReadStream, type Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { extname, resolve } from "node:path";
+import { extname } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { FormDBError } from "@formdb/perf";
@@ -80,17 +80,6 @@ export async function openInput(
   } catch (error) {
     stop();
     throw error;
-  }
-}
-
-/** Whether two paths lead to one file. */
-export async function isSameFile(one: string, other: string): Promise<boolean> {
-  if (resolve(one) === resolve(other)) return true;
-  try {
-    const [a, b] = await Promise.all([stat(one), stat(other)]);
-    return a.isFile() && a.dev === b.dev && a.ino === b.ino;
-  } catch {
-    return false;
   }
 }
 

@@ -1,0 +1,66 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { databaseFiles, FormDBError } from "@formdb/perf";
+import { isOpenAs, isSameFile } from "./same-file.ts";
+
+/** The paths of an import, as the user gave them. */
+interface ImportPaths {
+  /** The input, or `-`. */
+  readonly input: string;
+  readonly rejects: string | undefined;
+  readonly url: string | undefined;
+}
+
+/**
+ * Refuses an import that would write over what it reads or over a database, before anything is opened for writing.
+ * Throws `FORMDB_CONFIG`.
+ */
+export function checkPaths({ input, rejects, url }: ImportPaths): void {
+  const files = databaseFiles(url);
+  if (input !== "-" && files.some((file) => isSameFile(input, file))) {
+    throw configError(`The input must be another file than the database, not ${input}`);
+  }
+  if (rejects === undefined) return;
+  const refuse = (what: string): FormDBError =>
+    configError(`--rejects must name another file than ${what}: what ${rejects} holds would be lost`);
+  if (input === "-" ? isOpenAs(rejects, 0) : isSameFile(input, rejects)) throw refuse("the input");
+  if (files.some((file) => isSameFile(file, rejects))) throw refuse("the database and what belongs to it");
+  if (isOfSqlite(rejects)) throw refuse("a SQLite database or its log");
+}
+
+/** What SQLite's databases (spill journals are such), logs, shared memory and rollback journals begin with. */
+const BEGINNINGS: readonly Buffer[] = [
+  Buffer.from("SQLite format 3\0", "latin1"),
+  Buffer.from([0x37, 0x7f, 0x06, 0x82]),
+  Buffer.from([0x37, 0x7f, 0x06, 0x83]),
+  Buffer.from([0x18, 0xe2, 0x2d, 0x00]),
+  Buffer.from([0x00, 0x2d, 0xe2, 0x18]),
+  Buffer.from([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]),
+];
+
+function isOfSqlite(path: string): boolean {
+  const head = headOf(path, 16);
+  return BEGINNINGS.some((beginning) => head.subarray(0, beginning.length).equals(beginning));
+}
+
+function headOf(path: string, bytes: number): Buffer {
+  // Opening a pipe would wait for somebody who writes to it.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return Buffer.alloc(0);
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return Buffer.alloc(0);
+  }
+  try {
+    const head = Buffer.alloc(bytes);
+    return head.subarray(0, readSync(file, head, 0, bytes, 0));
+  } catch {
+    return Buffer.alloc(0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function configError(message: string): FormDBError {
+  return new FormDBError("FORMDB_CONFIG", message);
+}
