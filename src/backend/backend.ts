@@ -49,6 +49,11 @@ export interface Connection {
     values: readonly unknown[],
     options?: CallOptions,
   ): Promise<EngineResult>;
+  /**
+   * Whether other calls may be made while a stream is open. The stream's rows stay those of its beginning, and the
+   * stream outlives the connection. Left out if a stream takes the connection for itself.
+   */
+  readonly streamsBetweenCalls?: boolean;
   /** The rows in chunks, in constant memory. Ending the iteration early frees the connection. */
   stream(
     statement: EngineStatement,

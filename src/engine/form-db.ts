@@ -289,14 +289,15 @@ export class FormDB {
   }
 
   async #close(options: CloseOptions): Promise<CloseResult> {
-    const { batch, connections, backend, release } = this.#engine;
+    const { batch, reader, connections, backend, release } = this.#engine;
+    const { deadlineMs } = options;
     const start = performance.now();
+    const leftMs = (): number | undefined =>
+      deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
     try {
       const result = await batch.close(options);
-      const { deadlineMs } = options;
-      await connections.close(
-        deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start)),
-      );
+      await reader.closeStreams(leftMs());
+      await connections.close(leftMs());
       return result;
     } finally {
       await backend.stop();

@@ -6,8 +6,9 @@ import { FormDBError } from "../base/errors.ts";
 import type { QueryOperation, WriteKind } from "../base/observer.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import type { Parameters } from "../plan/plan.ts";
+import { dispatch, type QueryPlace } from "./dispatch.ts";
 import { toDocument } from "./get.ts";
-import type { QueryResult, Reader } from "./read.ts";
+import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import { type Writer, writeOne } from "./write.ts";
 
@@ -34,6 +35,7 @@ export interface TransactionTools {
 export class OpenTransaction implements Transaction {
   readonly #tools: TransactionTools;
   readonly #inDatabase: Stopwatch;
+  readonly #place: QueryPlace;
   readonly #underWay = new Set<Promise<unknown>>();
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
@@ -41,6 +43,10 @@ export class OpenTransaction implements Transaction {
 
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
     this.#tools = tools;
+    this.#place = {
+      held: { connection: tools.connection, need: (collection) => this.#need(collection) },
+      insert: (query) => this.#insert(query),
+    };
     this.#inDatabase = inDatabase;
   }
 
@@ -52,32 +58,8 @@ export class OpenTransaction implements Transaction {
 
   query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
     return this.#call(async () => {
-      const { connection, reader } = this.#tools;
-      const planned = reader.plan(text);
-      const { plan, values, cacheHit } = planned;
-      const { kind, shape } = plan;
-      const collection = plan.collections[0] ?? "";
-      const facts = { collection, shape, cacheHit, parameters };
-      switch (kind) {
-        case "select":
-        case "update":
-        case "delete":
-          return this.#reported({ ...facts, operation: kind }, rowCountOf, async (times) => {
-            await this.#need(collection);
-            return reader.runOn(connection, planned, parameters, options, times);
-          });
-        case "insert":
-          return this.#reported({ ...facts, operation: kind }, rowCountOf, async () => {
-            const [document] = plan.bind(values, parameters);
-            const id = await this.#put("insert", collection, document);
-            return { rows: [{ id }], rowCount: 1 };
-          });
-        default:
-          throw new FormDBError(
-            "FORMDB_UNSUPPORTED",
-            `A transaction takes SELECT, INSERT, UPDATE and DELETE, not ${shape}`,
-          );
-      }
+      const { reader } = this.#tools;
+      return dispatch(reader.plan(text, parameters, options), this.#place, reader);
     });
   }
 
@@ -142,6 +124,12 @@ export class OpenTransaction implements Transaction {
     });
   }
 
+  async #insert({ plan, values, parameters }: Query): Promise<QueryResult> {
+    const [document] = plan.bind(values, parameters);
+    const id = await this.#put("insert", plan.collections[0]!, document);
+    return { rows: [{ id }], rowCount: 1 };
+  }
+
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
     const json = encodeDocument(document);
     const given = (document as { id?: unknown }).id;
@@ -184,10 +172,6 @@ export class OpenTransaction implements Transaction {
       if (this.#underWay.size === 0 && !this.#ended) this.#inDatabase.stop();
     }
   }
-}
-
-function rowCountOf({ rowCount }: QueryResult): number {
-  return rowCount;
 }
 
 /** A write of one document. */

@@ -1,55 +1,35 @@
-import { bounded, type CallOptions } from "../base/abort.ts";
+import type { CallOptions } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
-import type { QueryOperation } from "../base/observer.ts";
 import { show } from "../base/options.ts";
-import type { Parameters } from "../plan/plan.ts";
+import type { Parameters, Plan } from "../plan/plan.ts";
+import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
-import type { PlannedText } from "./plan-source.ts";
-import type { QueryResult } from "./read.ts";
+import type { Query, QueryResult } from "./read.ts";
 
-/** Runs queries of the query language: each kind goes to the part whose business it is. */
-export class Queries {
+/** Runs queries of the query language on connections that are lent for each. */
+export class Queries implements QueryPlace {
   readonly #engine: Engine;
+  readonly held: undefined = undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
-  /** Throws at once where the query can't even be begun. */
+  /** Throws at once if the query can't even be begun. */
   run(text: string, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
-    const { reader, transactions, backend } = this.#engine;
-    const planned = this.#plan(text);
-    const { plan, values } = planned;
-    switch (plan.kind) {
-      case "select": {
-        const id = backend.gathersReads ? plan.pointId?.(values, parameters) : undefined;
-        if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
-        this.refuseWaitingForItself("A query");
-        return reader.run(planned, parameters, options);
-      }
-      case "update":
-      case "delete":
-        transactions.refuseInside("A query that writes");
-        return reader.run(planned, parameters, options);
-      case "insert":
-        transactions.refuseInside("A query that writes");
-        return this.#reported("insert", "The insert", planned, parameters, options, () =>
-          this.#insert(planned, parameters, options),
-        );
-      case "explain":
-        return this.#reported("explain", "The explanation", planned, parameters, options, () =>
-          this.#explain(text, parameters),
-        );
-      default:
-        transactions.refuseInside("A change of the schema");
-        return this.#changeSchema(planned, parameters, options);
-    }
+    const { reader, backend } = this.#engine;
+    const query = this.#plan(text, parameters, options);
+    const { plan } = query;
+    const id = backend.gathersReads ? plan.pointId?.(query.values, parameters) : undefined;
+    if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
+    this.#refuseInside(plan.kind);
+    return dispatch(query, this, reader);
   }
 
   stream(text: string, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
     this.refuseWaitingForItself("stream()");
-    return this.#engine.reader.stream(this.#plan(text), parameters, options);
+    return this.#engine.reader.stream(this.#plan(text, parameters, options));
   }
 
   /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
@@ -58,72 +38,52 @@ export class Queries {
     if (transactions.inside && connections.single) transactions.refuseInside(what);
   }
 
+  async insert({ plan, values, parameters, options: { signal } }: Query): Promise<QueryResult> {
+    const [document] = plan.bind(values, parameters);
+    const collection = plan.collections[0]!;
+    const { id } = await this.#engine.batch.submit("insert", collection, undefined, document, signal);
+    return { rows: [{ id }], rowCount: 1 };
+  }
+
+  async explain({ text, parameters }: Query): Promise<QueryResult> {
+    const rows = await this.#engine.explainer.explainAsRows(text, parameters);
+    return { rows, rowCount: rows.length };
+  }
+
+  async changeSchema({ plan, values, parameters }: Query): Promise<QueryResult> {
+    plan.bind(values, parameters);
+    return this.#engine.schema.run(plan);
+  }
+
+  #refuseInside(kind: Plan["kind"]): void {
+    const { transactions } = this.#engine;
+    switch (kind) {
+      case "select":
+        this.refuseWaitingForItself("A query");
+        break;
+      case "insert":
+      case "update":
+      case "delete":
+        transactions.refuseInside("A query that writes");
+        break;
+      case "explain":
+        break;
+      default:
+        transactions.refuseInside("A change of the schema");
+    }
+  }
+
   async #get(collection: string, id: string, options: CallOptions): Promise<QueryResult> {
     const found = await this.#engine.reads.get(collection, id, options);
     return found === undefined ? { rows: [], rowCount: 0 } : { rows: [found as Row], rowCount: 1 };
   }
 
-  async #insert(
-    { plan, values }: PlannedText,
-    parameters: Parameters,
-    { signal }: CallOptions,
-  ): Promise<QueryResult> {
-    const [document] = plan.bind(values, parameters);
-    const { id } = await this.#engine.batch.submit(
-      "insert",
-      plan.collections[0]!,
-      undefined,
-      document,
-      signal,
-    );
-    return { rows: [{ id }], rowCount: 1 };
-  }
-
-  async #explain(text: string, parameters: Parameters): Promise<QueryResult> {
-    const rows = await this.#engine.explainer.explainAsRows(text, parameters);
-    return { rows, rowCount: rows.length };
-  }
-
-  #changeSchema(planned: PlannedText, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
-    const { plan, values } = planned;
-    const operation = plan.kind === "introspect" ? "introspect" : "ddl";
-    return this.#reported(operation, "The change of the schema", planned, parameters, options, async () => {
-      plan.bind(values, parameters);
-      return this.#engine.schema.run(plan);
-    });
-  }
-
-  /** Runs what has no statement of its own, within its caller's time, and reports it as the query that it is. */
-  #reported(
-    operation: QueryOperation,
-    what: string,
-    { plan, cacheHit }: PlannedText,
-    parameters: Parameters,
-    options: CallOptions,
-    work: () => Promise<QueryResult>,
-  ): Promise<QueryResult> {
-    const { reporter } = this.#engine;
-    const collection = plan.collections[0] ?? "";
-    return reporter.report(
-      { operation, collection, shape: plan.shape, cacheHit, parameters },
-      ({ rowCount }) => rowCount,
-      async (times) => {
-        const start = reporter.clock.now();
-        try {
-          return await bounded(what, work(), reporter.clock, options);
-        } finally {
-          times.databaseMs = reporter.clock.now() - start;
-        }
-      },
-    );
-  }
-
-  #plan(text: string): PlannedText {
+  #plan(text: string, parameters: Parameters, options: CallOptions): Query {
     if (typeof text !== "string") {
       throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
     }
     try {
-      return this.#engine.reader.plan(text);
+      return this.#engine.reader.plan(text, parameters, options);
     } catch (error) {
       this.#engine.reporter.failed(error);
       throw error;

@@ -1,19 +1,45 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
-import { type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
+import { bounded, type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
+import { turnIfDue } from "../base/loop-turn.ts";
+import type { QueryOperation } from "../base/observer.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
+import { OpenStreams } from "./open-streams.ts";
 import type { PlannedText, PlanSource } from "./plan-source.ts";
-import type { QueryTimes, Reporter } from "./reporter.ts";
+import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
 export interface QueryResult {
   readonly rows: Row[];
   readonly rowCount: number;
 }
+
+/** A query on its way: its plan, and what its caller gave. */
+export interface Query extends PlannedText {
+  readonly text: string;
+  readonly parameters: Parameters;
+  readonly options: CallOptions;
+}
+
+/** The connection of an open transaction. */
+export interface Held {
+  readonly connection: Connection;
+  /** Rejects if there is no such collection, for the transaction or before it. */
+  need(collection: string): Promise<void>;
+}
+
+/** What a query is reported as, and where it runs. */
+export interface Run {
+  readonly operation: QueryOperation;
+  readonly held: Held | undefined;
+}
+
+/** Rows that are decoded between two looks at the clock. */
+const DECODED_AT_ONCE = 64;
 
 /**
  * A read: query text → shape → cached plan, else parsed and compiled → pooled connection → prepared
@@ -24,99 +50,93 @@ export class Reader {
   readonly #connections: Connections;
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
+  readonly #streams: OpenStreams;
 
   constructor(plans: PlanSource, connections: Connections, catalog: Catalog, reporter: Reporter) {
     this.#plans = plans;
     this.#connections = connections;
     this.#catalog = catalog;
     this.#reporter = reporter;
+    this.#streams = new OpenStreams(reporter.clock);
   }
 
-  plan(text: string): PlannedText {
-    return this.#plans.planFor(text);
+  plan(text: string, parameters: Parameters, options: CallOptions): Query {
+    const { plan, values, cacheHit } = this.#plans.planFor(text);
+    return { plan, values, cacheHit, text, parameters, options };
   }
 
-  /** Runs a plan that has a statement. */
-  async run(planned: PlannedText, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
-    const { plan, values, cacheHit } = planned;
-    throwIfAborted("The query", options.signal);
-    const operation = plan.kind as "select" | "update" | "delete";
-    const collection = plan.collections[0] ?? "";
-    return this.#reporter.report(
-      { operation, collection, shape: plan.shape, cacheHit, parameters },
-      ({ rowCount }) => rowCount,
-      async (times) => {
-        const bound = plan.bind(values, parameters);
-        if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-        const asked = this.#reporter.clock.now();
-        const role = operation === "select" ? "read" : "write";
-        let lent = false;
-        try {
-          return await this.#connections.use(
-            role,
-            options,
-            (connection) => {
-              lent = true;
-              times.waitMs = this.#reporter.clock.now() - asked;
-              return this.#onConnection(connection, plan, bound, times, remaining(options, times.waitMs));
-            },
-            plan.statement?.name,
-          );
-        } catch (error) {
-          if (!lent) times.waitMs = this.#reporter.clock.now() - asked;
-          this.#catalog.noticeMissing(error, collection);
-          throw error;
-        }
-      },
+  /** Runs a query that has a statement, on a connection that is lent for it or on the one that its transaction holds. */
+  async run(
+    query: Query,
+    operation: "select" | "update" | "delete",
+    held: Held | undefined,
+  ): Promise<QueryResult> {
+    throwIfAborted("The query", query.options.signal);
+    return this.#reporter.report(factsOf(query, { operation, held }), rowCountOf, (times) =>
+      held === undefined
+        ? this.#onLent(operation === "select" ? "read" : "write", query, times)
+        : this.#onHeld(held, query, times),
     );
   }
 
-  /** Runs a plan on a connection that the caller holds, as a part of its transaction. */
-  async runOn(
-    connection: Connection,
-    { plan, values }: PlannedText,
-    parameters: Parameters,
-    options: CallOptions,
-    times: QueryTimes,
-  ): Promise<QueryResult> {
-    throwIfAborted("The query", options.signal);
-    const bound = plan.bind(values, parameters);
-    return this.#onConnection(connection, plan, bound, times, options);
+  /** Runs a query that has no statement of its own, within its caller's time, and reports it. */
+  report(query: Query, run: Run, work: () => Promise<QueryResult>): Promise<QueryResult> {
+    const { clock } = this.#reporter;
+    return this.#reporter.report(factsOf(query, run), rowCountOf, async (times) => {
+      const start = clock.now();
+      try {
+        // A connection that is held runs one call at a time, so that none may be left running on it.
+        if (run.held !== undefined) return await work();
+        return await bounded(`The ${run.operation}`, work(), clock, query.options);
+      } finally {
+        times.databaseMs = clock.now() - start;
+      }
+    });
   }
 
-  /** The rows of a SELECT one by one, in constant memory. The connection is held until the end. */
-  async *stream(planned: PlannedText, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
-    const { plan, values, cacheHit } = planned;
+  /**
+   * The rows of a SELECT one by one, in constant memory. Its signal and its time are looked at before each row; the
+   * time runs on while the caller works on a row.
+   */
+  async *stream(query: Query): AsyncGenerator<Row> {
+    const { plan, values, parameters, options } = query;
     const { statement } = plan;
     if (plan.kind !== "select" || statement === undefined) {
       throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${plan.shape}`);
     }
+    const { clock } = this.#reporter;
+    const { signal, timeoutMs = Infinity } = options;
     const collection = plan.collections[0] ?? "";
-    const facts = {
-      operation: "select",
-      collection,
-      shape: plan.shape,
-      cacheHit,
-      parameters,
-    } as const;
-    const query = this.#reporter.begin(facts);
+    const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
+    const start = clock.now();
     try {
       const bound = plan.bind(values, parameters);
       if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-      for await (const chunk of this.#chunks(statement, bound, options, query)) {
+      for await (const chunk of this.#chunks(statement, bound, options, ongoing)) {
         for (const columns of chunk) {
-          query.rows++;
+          throwIfAborted("The stream", signal);
+          this.#streams.refuseIfCut();
+          if (timeoutMs !== Infinity && clock.now() - start > timeoutMs) {
+            throw timeoutError("The stream", timeoutMs);
+          }
+          ongoing.rows++;
           yield plan.decode(columns);
         }
       }
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#streams.whyEnded(thrown);
       this.#catalog.noticeMissing(error, collection);
-      query.fail(error);
+      ongoing.fail(error);
       throw error;
     } finally {
       // A caller that leaves early has got what it wanted.
-      query.end();
+      ongoing.end();
     }
+  }
+
+  /** Waits for streams that no pool knows of, and cuts those that are open after `deadlineMs`. */
+  closeStreams(deadlineMs: number | undefined): Promise<void> {
+    return this.#streams.close(deadlineMs);
   }
 
   /** The rows of a statement in chunks; its time runs from here to the end, whatever the caller does between. */
@@ -125,72 +145,122 @@ export class Reader {
     bound: readonly unknown[],
     options: CallOptions,
     times: QueryTimes,
-  ): AsyncGenerator<readonly (readonly unknown[])[]> {
+  ): AsyncGenerator<ChunkOfRows> {
+    const { clock } = this.#reporter;
+    const { read } = this.#connections;
+    const start = clock.now();
+    const acquire = async (): Promise<Connection> => {
+      const asked = clock.now();
+      try {
+        return await read.acquire(remaining(options, asked - start));
+      } finally {
+        times.waitMs += clock.now() - asked;
+      }
+    };
+    const connection = await acquire();
+    const chunks = connection
+      .stream(statement, bound, remaining(options, times.waitMs))
+      [Symbol.asyncIterator]();
+    if (connection.streamsBetweenCalls === true)
+      yield* this.#betweenCalls(connection, chunks, { times, acquire });
+    else yield* this.#onOneLease(connection, chunks, times);
+  }
+
+  async *#onOneLease(connection: Connection, chunks: Chunks, times: QueryTimes): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
     const start = clock.now();
-    let connection: Connection;
-    try {
-      connection = await this.#connections.read.acquire(options);
-    } finally {
-      times.waitMs = clock.now() - start;
-    }
-    if (this.#connections.single) {
-      let chunks: readonly (readonly (readonly unknown[])[])[];
-      try {
-        chunks = await this.#allChunks(connection, statement, bound, options);
-      } finally {
-        times.databaseMs = clock.now() - start - times.waitMs;
-      }
-      yield* chunks;
-      return;
-    }
     let failure: unknown;
     try {
-      for await (const chunk of connection.stream(statement, bound, remaining(options, times.waitMs))) {
-        times.databaseMs = clock.now() - start - times.waitMs;
-        yield chunk;
-        if (options.timeoutMs !== undefined && clock.now() - start > options.timeoutMs) {
-          throw timeoutError("The stream", options.timeoutMs);
-        }
+      for (;;) {
+        const next = await chunks.next();
+        times.databaseMs = clock.now() - start;
+        if (next.done) return;
+        yield next.value;
       }
     } catch (error) {
-      times.databaseMs = clock.now() - start - times.waitMs;
+      times.databaseMs = clock.now() - start;
       failure = error;
       throw error;
     } finally {
+      await chunks.return?.();
       this.#connections.giveBack("read", connection, failure);
     }
   }
 
   /**
-   * Where there is only one connection, that of a database in memory, holding it while the caller goes through the
-   * rows would block whatever the caller does with them. The rows, in memory as they are, are taken at once.
+   * The only connection to a database in memory is given back while the caller works on a chunk, so that the caller may
+   * use the database meanwhile. The rows stay those of the moment at which the stream began.
    */
-  async #allChunks(
-    connection: Connection,
-    statement: EngineStatement,
-    bound: readonly unknown[],
-    options: CallOptions,
-  ): Promise<(readonly (readonly unknown[])[])[]> {
-    let failure: unknown;
+  async *#betweenCalls(
+    first: Connection,
+    chunks: Chunks,
+    { times, acquire }: { readonly times: QueryTimes; readonly acquire: () => Promise<Connection> },
+  ): AsyncGenerator<ChunkOfRows> {
+    const { clock } = this.#reporter;
+    this.#streams.begin();
     try {
-      const chunks: (readonly (readonly unknown[])[])[] = [];
-      for await (const chunk of connection.stream(statement, bound, options)) chunks.push(chunk);
-      return chunks;
-    } catch (error) {
-      failure = error;
-      throw error;
+      for (let connection = first; ; connection = await acquire()) {
+        const asked = clock.now();
+        let failure: unknown;
+        let next: IteratorResult<ChunkOfRows>;
+        try {
+          next = await chunks.next();
+        } catch (error) {
+          failure = error;
+          throw error;
+        } finally {
+          times.databaseMs += clock.now() - asked;
+          this.#connections.giveBack("read", connection, failure);
+        }
+        if (next.done) return;
+        yield next.value;
+      }
     } finally {
-      this.#connections.giveBack("read", connection, failure);
+      this.#streams.end();
+      await chunks.return?.();
     }
+  }
+
+  async #onLent(role: "read" | "write", query: Query, times: QueryTimes): Promise<QueryResult> {
+    const { plan, values, parameters, options } = query;
+    const { clock } = this.#reporter;
+    const bound = plan.bind(values, parameters);
+    const collection = plan.collections[0] ?? "";
+    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    const asked = clock.now();
+    let lent = false;
+    const work = (connection: Connection): Promise<QueryResult> => {
+      lent = true;
+      times.waitMs = clock.now() - asked;
+      return this.#onConnection(connection, {
+        plan,
+        bound,
+        times,
+        options: remaining(options, times.waitMs),
+      });
+    };
+    try {
+      return await this.#connections.use(role, options, work, plan.statement?.name);
+    } catch (error) {
+      if (!lent) times.waitMs = clock.now() - asked;
+      this.#catalog.noticeMissing(error, collection);
+      throw error;
+    }
+  }
+
+  async #onHeld(
+    held: Held,
+    { plan, values, parameters, options }: Query,
+    times: QueryTimes,
+  ): Promise<QueryResult> {
+    await held.need(plan.collections[0] ?? "");
+    const bound = plan.bind(values, parameters);
+    return this.#onConnection(held.connection, { plan, bound, times, options });
   }
 
   async #onConnection(
     connection: Connection,
-    plan: Plan,
-    bound: readonly unknown[],
-    times: QueryTimes,
-    options: CallOptions,
+    { plan, bound, times, options }: Execution,
   ): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const sent = clock.now();
@@ -204,10 +274,43 @@ export class Reader {
     }
     const { rows, rowCount } = result;
     const decoded: Row[] = new Array(rows.length);
-    for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
+    for (let i = 0; i < rows.length; i++) {
+      decoded[i] = plan.decode(rows[i]!);
+      if (i % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) {
+        const turn = turnIfDue();
+        if (turn !== undefined) await turn;
+      }
+    }
     times.decodeMs = clock.now() - received;
     return { rows: decoded, rowCount };
   }
+}
+
+type ChunkOfRows = readonly (readonly unknown[])[];
+type Chunks = AsyncIterator<ChunkOfRows>;
+
+/** A plan with its values, and what its caller and its report ask of the run. */
+interface Execution {
+  readonly plan: Plan;
+  readonly bound: readonly unknown[];
+  readonly times: QueryTimes;
+  readonly options: CallOptions;
+}
+
+function factsOf({ plan, cacheHit, parameters }: Query, { operation, held }: Run): QueryFacts {
+  const inTransaction = held !== undefined;
+  return {
+    operation,
+    collection: plan.collections[0] ?? "",
+    shape: plan.shape,
+    cacheHit,
+    parameters,
+    inTransaction,
+  };
+}
+
+function rowCountOf({ rowCount }: QueryResult): number {
+  return rowCount;
 }
 
 /** What is left of a call's time after it has waited for a connection. */

@@ -1,6 +1,5 @@
 import { type CallOptions, throwIfAborted, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
-import { FormDBError } from "../../base/errors.ts";
 import { turnIfDue } from "../../base/loop-turn.ts";
 import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
 import { sqliteError } from "./errors.ts";
@@ -43,6 +42,10 @@ export class SqliteConnection implements Connection {
 
   get usable(): boolean {
     return !this.#closed && this.#client.usable;
+  }
+
+  get streamsBetweenCalls(): boolean {
+    return this.#client.local;
   }
 
   get onLost(): ((error: Error) => void) | undefined {
@@ -178,8 +181,7 @@ export class SqliteConnection implements Connection {
     request: RequestOf<K>,
     options: CallOptions,
   ): Promise<SessionResults[K]> {
-    if (!this.#closed || request.do === "closeStream") return this.#client.request(what, request, options);
-    return Promise.reject(new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite connection is closed"));
+    return this.#client.request(what, request, options);
   }
 
   /** All rows of a long result. Each part is a message of its own, so that the event loop turns between them. */
