@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { DURATION_BUCKETS } from "../src/metrics/catalogue.ts";
+import { DURATION_BUCKETS } from "../src/metrics/definitions.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 import { compare, report } from "./harness/compare.ts";
 

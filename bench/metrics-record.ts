@@ -6,7 +6,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { Counter as PromCounter, Histogram as PromHistogram, Registry } from "prom-client";
-import { DURATION_BUCKETS } from "../src/metrics/catalogue.ts";
+import { DURATION_BUCKETS } from "../src/metrics/definitions.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 import { type Contender, compare, report } from "./harness/compare.ts";
 

@@ -7,31 +7,15 @@ export {
   recordQuery,
   stats,
 } from "./functions.ts";
-export {
-  exemplarsFromActiveSpan,
-  type OpenTelemetryAdapter,
-  type OpenTelemetryOptions,
-  openTelemetry,
-} from "./metrics/adapters/opentelemetry.ts";
-export { addToPromClient, type PromClientRegistry } from "./metrics/adapters/prom-client.ts";
-export { type CombinedExporter, withPromClient } from "./metrics/adapters/with-prom-client.ts";
-export { exportSnapshot, mergeSnapshots } from "./metrics/aggregate.ts";
-export { CATALOGUE, type MetricDefinition, type MetricType, type QueryOutcome } from "./metrics/catalogue.ts";
-export {
-  answerSnapshots,
-  type CollectorOptions,
-  clusterChannel,
-  portChannel,
-  type SnapshotChannel,
-  SnapshotCollector,
-} from "./metrics/collector.ts";
 export type { Counter } from "./metrics/counter.ts";
+export { METRIC_DEFINITIONS, type MetricDefinition, type MetricType } from "./metrics/definitions.ts";
 export type { ExemplarLabels } from "./metrics/exemplar.ts";
 export type { ExportFormat } from "./metrics/exposition.ts";
 export type { LabelValues } from "./metrics/family.ts";
 export type { Gauge } from "./metrics/gauge.ts";
 export type { Histogram } from "./metrics/histogram.ts";
 export type { CounterFamily, GaugeFamily, HistogramFamily } from "./metrics/instruments.ts";
+export type { QueryOutcome } from "./metrics/label-values.ts";
 export { type ListenOptions, type ScrapeEndpoint, scrapeHandler } from "./metrics/listen.ts";
 export { Metrics, type MetricsOptions, type QueryLabels } from "./metrics/metrics.ts";
 export { poolRecorder } from "./metrics/pool-recorder.ts";
@@ -47,10 +31,3 @@ export type { FamilySnapshot, MetricsSnapshot, SeriesSnapshot } from "./metrics/
 export type { BatchSource, CacheSource, PoolSource } from "./metrics/sources.ts";
 export type { Distribution, MetricSummary, MetricsSummary } from "./metrics/summary.ts";
 export { type StatementStats, TopStatements, type TopStatementsOptions } from "./metrics/top-statements.ts";
-export {
-  type AcquireTrace,
-  channels,
-  type FlushTrace,
-  type QueryTrace,
-  traced,
-} from "./metrics/tracing-channels.ts";

@@ -14,7 +14,9 @@ export function quantiles(selector: string): Query[] {
   return [0.5, 0.95, 0.99].map((q): Query => [quantile(q, selector), `p${q * 100}`]);
 }
 
-const lookups = `(${rate(select("cache_hits_total"))} + ${rate(select("cache_misses_total"))})`;
+// Texts that the compiler refuses, such as syntax errors, say nothing about the cache.
+const misses = rate(select("cache_misses_by_reason_total", 'reason!="invalid"'));
+const lookups = `(${rate(select("cache_hits_total"))} + ${misses})`;
 
 /** The share of look-ups in the plan cache that found a plan. */
 export const hitRatio: string = share(rate(select("cache_hits_total")), lookups);

@@ -3,8 +3,11 @@
  * Reporting allocates nothing: methods take primitives, or an object that exists anyway.
  */
 
-/** Why a look-up in the plan cache found nothing that could be used. */
-export type CacheMissReason = "cold" | "expired" | "evicted" | "stale" | "bypassed";
+/**
+ * Why a look-up in the plan cache found no plan that could be used. `invalid`: the compiler refused the text, as it does
+ * for a syntax error, so that no cache could have had its plan. Such look-ups are left out of the hit rate.
+ */
+export type CacheMissReason = "cold" | "expired" | "evicted" | "stale" | "bypassed" | "invalid";
 
 /** Why an entry left the plan cache. */
 export type CacheRemovalReason =
@@ -76,7 +79,7 @@ export interface BatchObserver {
   bisected?(operations: number): void;
 }
 
-/** What a query does. */
+/** What a query does; `other` if its text is not of the query language, or if whoever records it does not say. */
 export type QueryOperation =
   | "select"
   | "get"
@@ -87,7 +90,8 @@ export type QueryOperation =
   | "ddl"
   | "introspect"
   | "explain"
-  | "transaction";
+  | "transaction"
+  | "other";
 
 /** A query that has ended. It is valid during the call that reports it; an observer that keeps it must copy it. */
 export interface EndedQuery {

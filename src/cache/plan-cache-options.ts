@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { CacheObserver } from "../base/observer.ts";
+import type { CacheMissReason, CacheObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, object, oneOf } from "../base/options.ts";
 
 /** More entries than this are refused: a `Map` ends at 2^24, and plans that many need another design. */
@@ -46,7 +46,7 @@ export interface CompileOptions<Plan> {
 }
 
 /** How the cache answered a look-up. */
-export type CacheOutcome = "hit" | "cold" | "expired" | "evicted" | "stale" | "bypassed";
+export type CacheOutcome = "hit" | CacheMissReason;
 
 /** One plan of the cache, for inspection: a copy of its state at that moment. */
 export interface PlanCacheEntry<Plan> {

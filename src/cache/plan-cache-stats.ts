@@ -9,7 +9,7 @@ export interface PlanCacheStats {
   readonly bytes: number;
   /** `Infinity` where bytes are not bounded. */
   readonly maxBytes: number;
-  /** hits / (hits + misses), 0 before the first look-up. */
+  /** hits / (hits + misses), misses by `invalid` texts left out; 0 before the first look-up. */
   readonly hitRate: number;
   readonly hits: number;
   readonly misses: number;
@@ -52,6 +52,7 @@ export class CacheCounters {
     evicted: 0,
     stale: 0,
     bypassed: 0,
+    invalid: 0,
   };
   ghostHits = 0;
   evictions = 0;
@@ -83,7 +84,7 @@ export class CacheCounters {
     }
     const { ghostHits, missesBy, ...counters } = this;
     const misses = Object.values(missesBy).reduce((sum, count) => sum + count, 0);
-    const lookups = hits + misses;
+    const lookups = hits + misses - missesBy.invalid;
     return Object.freeze({
       ...now,
       ...counters,

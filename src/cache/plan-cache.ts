@@ -76,23 +76,21 @@ export class PlanCache<Plan> {
   /** The plan, or undefined where there is none that may be used. Counts one look-up. */
   get(text: string): Plan | undefined {
     const entry = this.#store.hit(text);
-    if (entry === undefined) {
-      this.#countMiss(text);
-      return undefined;
-    }
-    this.#lastOutcome = "hit";
-    if (this.#observed) this.#reportHit(entry);
-    return entry.plan;
+    if (entry !== undefined) return this.#serve(entry);
+    this.#countMiss(this.#missReason(text));
+    return undefined;
   }
 
   /**
    * The plan, compiled and kept if there is none that may be used. Counts one look-up. What `compile` throws is
-   * thrown on and not kept.
+   * thrown on and not kept; the look-up then counts as a miss by an `invalid` text.
    */
   getOrCompileSync(text: string, compile: (text: string) => Plan, options?: CompileOptions<Plan>): Plan {
-    const cached = this.get(text);
-    if (cached !== undefined) return cached;
-    const flight = this.#takeOff(text, options);
+    const entry = this.#store.hit(text);
+    if (entry !== undefined) return this.#serve(entry);
+    const reason = this.#missReason(text);
+    const flight = this.#takeOff(text, reason, options);
+    let refused = true;
     try {
       const plan = compile(text);
       if (typeof (plan as { then?: unknown } | undefined)?.then === "function") {
@@ -100,9 +98,12 @@ export class PlanCache<Plan> {
           "getOrCompileSync needs a compiler that gives plans, not promises: use getOrCompile",
         );
       }
+      refused = false;
+      this.#countMiss(reason);
       this.#land(flight, plan, options);
       return plan;
     } catch (error) {
+      if (refused) this.#countMiss("invalid");
       this.#crash(flight);
       throw error;
     }
@@ -124,7 +125,7 @@ export class PlanCache<Plan> {
       this.#counters.coalesced++;
       return current.plan;
     }
-    const flight = this.#takeOff(text, options);
+    const flight = this.#takeOff(text, this.#lastOutcome as CacheMissReason, options);
     flight.plan = this.#fly(flight, compile, options);
     return flight.plan;
   }
@@ -188,7 +189,7 @@ export class PlanCache<Plan> {
 
   /** Counts a statement that went past the cache on purpose, as a miss. */
   countBypass(): void {
-    this.#miss("bypassed");
+    this.#countMiss("bypassed");
   }
 
   /** The plans in the cache, most recently used first; with TinyLFU within each of its segments. */
@@ -235,12 +236,12 @@ export class PlanCache<Plan> {
     }
   }
 
-  #takeOff(text: string, options: CompileOptions<Plan> | undefined): Flight<Plan> {
+  #takeOff(text: string, reason: CacheMissReason, options: CompileOptions<Plan> | undefined): Flight<Plan> {
     if (options !== undefined) checkOptions("getOrCompile()", options, COMPILE_OPTIONS);
     const tags = options?.tags;
     const flight: Flight<Plan> = {
       text,
-      reason: this.#lastOutcome as CacheMissReason,
+      reason,
       epoch: this.#store.epoch,
       startedAt: this.#clock.now(),
       tags: typeof tags === "function" ? undefined : (tags ?? NO_TAGS),
@@ -300,22 +301,27 @@ export class PlanCache<Plan> {
     this.#store.keep(text, plan, tags, Math.ceil(size), compileMs);
   }
 
-  #reportHit(entry: Entry<Plan>): void {
-    this.#observer.hit();
-    if (entry.compileMs > 0) this.#observer.saved(entry.compileMs);
+  #serve(entry: Entry<Plan>): Plan {
+    this.#lastOutcome = "hit";
+    if (this.#observed) {
+      this.#observer.hit();
+      if (entry.compileMs > 0) this.#observer.saved(entry.compileMs);
+    }
+    return entry.plan as Plan;
   }
 
-  #countMiss(text: string): void {
+  /** Why there is no usable plan. Takes one that can't be used out. */
+  #missReason(text: string): CacheMissReason {
     checkText(text);
     const reason = this.outcomeOf(text) as CacheMissReason;
     if (reason === "evicted") this.#counters.ghostHits++;
     const entry = this.#store.find(text);
     if (entry !== undefined) this.#store.remove(entry, reason as "expired" | "stale");
     this.#store.miss(text);
-    this.#miss(reason);
+    return reason;
   }
 
-  #miss(reason: CacheMissReason): void {
+  #countMiss(reason: CacheMissReason): void {
     this.#counters.missesBy[reason]++;
     this.#lastOutcome = reason;
     this.#observer.miss(reason);

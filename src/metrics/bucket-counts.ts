@@ -1,5 +1,6 @@
 import type { BucketIndex } from "./bucket-index.ts";
 import type { CellRun } from "./cells.ts";
+import type { Column } from "./deferred/column.ts";
 
 /** Counts of values by bucket, their sum, and the largest, in a run of cells. */
 export class BucketCounts {
@@ -31,18 +32,8 @@ export class BucketCounts {
     if (value > cells[sum + 1]!) cells[sum + 1] = value;
   }
 
-  /**
-   * Puts in every `step`th of `values` from `start` to `end`, divided by `divisor`, and gives how many are left out: what is
-   * less than `least`, infinite or not a number.
-   */
-  putEach(
-    values: Float64Array,
-    start: number,
-    end: number,
-    step: number,
-    divisor: number,
-    least: number,
-  ): number {
+  /** Puts all of a column in. Gives how many were left out: less than `least`, infinite or not a number. */
+  putEach({ values, start, end, step, divisor }: Column, least: number): number {
     const cells = this.#cells;
     const index = this.#index;
     const first = this.#first;

@@ -1,6 +1,5 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import type { Clock } from "../base/clock.ts";
-import type { CatalogueHost } from "./sources.ts";
+import type { MetricStore } from "./store.ts";
 
 /** Shortest time that the gauges cover, so that two scrapers don't spoil each other's windows. */
 export const MIN_WINDOW_MS = 10_000;
@@ -10,20 +9,20 @@ const RESOLUTION_MS = 20;
 const NANOSECONDS = 1e9;
 
 /** Reads the event loop's delay and utilization at each export, until the returned function is called. */
-export function watchEventLoop(host: CatalogueHost, clock: Clock): () => void {
+export function watchEventLoop(store: MetricStore): () => void {
   const monitor = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   monitor.enable();
-  const mean = host.gaugeOf("event_loop_delay_mean_seconds");
-  const p50 = host.gaugeOf("event_loop_delay_p50_seconds");
-  const p99 = host.gaugeOf("event_loop_delay_p99_seconds");
-  const max = host.gaugeOf("event_loop_delay_max_seconds");
-  const utilization = host.gaugeOf("event_loop_utilization_ratio");
-  let windowStart = clock.now();
+  const mean = store.gauge("event_loop_delay_mean_seconds");
+  const p50 = store.gauge("event_loop_delay_p50_seconds");
+  const p99 = store.gauge("event_loop_delay_p99_seconds");
+  const max = store.gauge("event_loop_delay_max_seconds");
+  const utilization = store.gauge("event_loop_utilization_ratio");
+  let windowStart = store.now();
   let lastUtilization = performance.eventLoopUtilization();
   let complete = false;
 
   const read = (): void => {
-    const full = clock.now() - windowStart >= MIN_WINDOW_MS;
+    const full = store.now() - windowStart >= MIN_WINDOW_MS;
     // A window that has just begun says little: what the last one said stands until it is long enough.
     if (!full && complete) return;
     mean.set(delay(monitor.mean));
@@ -36,10 +35,10 @@ export function watchEventLoop(host: CatalogueHost, clock: Clock): () => void {
     complete = true;
     monitor.reset();
     lastUtilization = now;
-    windowStart = clock.now();
+    windowStart = store.now();
   };
 
-  const detach = host.onCollect(read);
+  const detach = store.registry.onCollect(read);
   return () => {
     detach();
     monitor.disable();

@@ -37,3 +37,33 @@ export function makeExemplar(
   if (length === 0 || length > MAX_EXEMPLAR_LENGTH) return undefined;
   return { text: labelText(names, values), value, wallTimeMs };
 }
+
+/** Gives each query the exemplar that the application has for it, if any. */
+export class ExemplarSource {
+  #source: (() => ExemplarLabels | undefined) | undefined = undefined;
+  readonly #failed: () => void;
+
+  /** `failed` is called if the application's function throws. */
+  constructor(failed: () => void) {
+    this.#failed = failed;
+  }
+
+  use(source: (() => ExemplarLabels | undefined) | undefined): void {
+    this.#source = source;
+  }
+
+  get present(): boolean {
+    return this.#source !== undefined;
+  }
+
+  /** Never throws. */
+  next(): ExemplarLabels | undefined {
+    if (this.#source === undefined) return undefined;
+    try {
+      return this.#source();
+    } catch {
+      this.#failed();
+      return undefined;
+    }
+  }
+}

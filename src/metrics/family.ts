@@ -1,6 +1,6 @@
 import { didYouMean } from "../base/nearest.ts";
 import { configError, show } from "../base/options.ts";
-import type { MetricDefinition, MetricType } from "./catalogue.ts";
+import type { MetricDefinition, MetricType } from "./definitions.ts";
 import { escapeHelp, labelText, MAX_LABEL_VALUE_LENGTH, OVERFLOW_VALUE } from "./label-text.ts";
 import { familyName } from "./names.ts";
 import type { Series, StoreContext } from "./series.ts";

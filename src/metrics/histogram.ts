@@ -1,5 +1,6 @@
 import { BucketCounts } from "./bucket-counts.ts";
 import type { BucketIndex } from "./bucket-index.ts";
+import type { Column } from "./deferred/column.ts";
 import { type Exemplar, type ExemplarLabels, makeExemplar } from "./exemplar.ts";
 import type { Series, StoreContext } from "./series.ts";
 
@@ -38,9 +39,9 @@ export class Histogram implements Series {
     if (exemplar !== undefined) this.#keep(value, exemplar);
   }
 
-  /** Observes every `step`th of `values` from `start` to `end`, divided by `divisor`. Never throws. */
-  observeEach(values: Float64Array, start: number, end: number, step: number, divisor: number): void {
-    const leftOut = this.#values.putEach(values, start, end, step, divisor, this.#least);
+  /** Observes all of a column. Never throws. */
+  observeEach(column: Column): void {
+    const leftOut = this.#values.putEach(column, this.#least);
     for (let i = 0; i < leftOut; i++) this.#context.ignored();
   }
 

@@ -1,6 +1,6 @@
 import { BucketIndex } from "./bucket-index.ts";
-import type { MetricDefinition } from "./catalogue.ts";
 import { Counter } from "./counter.ts";
+import type { MetricDefinition } from "./definitions.ts";
 import type { ExemplarLabels } from "./exemplar.ts";
 import { Family, type FamilyOptions } from "./family.ts";
 import { Gauge } from "./gauge.ts";

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { boolean, checkOptions, configError, integer, object, show } from "../base/options.ts";
 import { checkBounds } from "./bucket-index.ts";
-import { DURATION_BUCKETS } from "./catalogue.ts";
+import { DURATION_BUCKETS } from "./definitions.ts";
 import { checkLabelNames, checkPrefix } from "./names.ts";
 
 export interface MetricsOptions {

@@ -1,5 +1,5 @@
 import { configError, show } from "../base/options.ts";
-import type { MetricType } from "./catalogue.ts";
+import type { MetricType } from "./definitions.ts";
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;

@@ -1,29 +1,31 @@
 import { type PoolObserver, vouchFor } from "../base/observer.ts";
 import type { Counter } from "./counter.ts";
 import type { CounterFamily } from "./instruments.ts";
-import type { Metrics } from "./metrics.ts";
+import { type Metrics, storeOf } from "./metrics.ts";
 import { Peak } from "./peak.ts";
 import { zeroPool } from "./sources.ts";
+import type { MetricStore } from "./store.ts";
 
 interface Levels {
   readonly inUse: Peak;
   readonly waiting: Peak;
 }
 
-const levelsOf = new WeakMap<Metrics, Map<string, Levels>>();
+const levelsOf = new WeakMap<MetricStore, Map<string, Levels>>();
 
 /** The observer of one pool. Recorders of one name share their peaks. */
 export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObserver> {
-  zeroPool(metrics, pool);
-  const { inUse, waiting } = levels(metrics, pool);
-  const wait = metrics.histogramOf("pool_wait_seconds").labels({ pool });
-  const hold = metrics.histogramOf("pool_hold_seconds").labels({ pool });
-  const connect = metrics.histogramOf("pool_connect_seconds").labels({ pool });
-  const opened = metrics.counterOf("pool_connections_opened_total").labels({ pool });
-  const invalidations = metrics.counterOf("pool_invalidations_total").labels({ pool });
-  const paused = metrics.gaugeOf("pool_paused").labels({ pool });
-  const closed = byReason(metrics.counterOf("pool_connections_closed_total"), pool);
-  const failed = byReason(metrics.counterOf("pool_acquire_failures_total"), pool);
+  const store = storeOf(metrics);
+  zeroPool(store, pool);
+  const { inUse, waiting } = levels(store, pool);
+  const wait = store.histogram("pool_wait_seconds").labels({ pool });
+  const hold = store.histogram("pool_hold_seconds").labels({ pool });
+  const connect = store.histogram("pool_connect_seconds").labels({ pool });
+  const opened = store.counter("pool_connections_opened_total").labels({ pool });
+  const invalidations = store.counter("pool_invalidations_total").labels({ pool });
+  const paused = store.gauge("pool_paused").labels({ pool });
+  const closed = byReason(store.counter("pool_connections_closed_total"), pool);
+  const failed = byReason(store.counter("pool_acquire_failures_total"), pool);
 
   const waited = (waitMs: number): void => {
     // Most callers get their connection at once and never wait: how many wait is told by one who did, before it ends.
@@ -77,26 +79,26 @@ function byReason(family: CounterFamily, pool: string): (reason: string) => Coun
   return (reason) => known.get(reason) ?? family.labels({ pool, reason });
 }
 
-function levels(metrics: Metrics, pool: string): Levels {
-  let pools = levelsOf.get(metrics);
+function levels(store: MetricStore, pool: string): Levels {
+  let pools = levelsOf.get(store);
   if (pools === undefined) {
     pools = new Map();
-    levelsOf.set(metrics, pools);
+    levelsOf.set(store, pools);
   }
   let found = pools.get(pool);
   if (found === undefined) {
-    const now = metrics.now();
+    const now = store.now();
     found = { inUse: new Peak(now), waiting: new Peak(now) };
     pools.set(pool, found);
     const { inUse, waiting } = found;
-    metrics
-      .gaugeOf("pool_peak_in_use")
+    store
+      .gauge("pool_peak_in_use")
       .labels({ pool })
-      .collect(() => inUse.read(metrics.now()));
-    metrics
-      .gaugeOf("pool_peak_waiting")
+      .collect(() => inUse.read(store.now()));
+    store
+      .gauge("pool_peak_waiting")
       .labels({ pool })
-      .collect(() => waiting.read(metrics.now()));
+      .collect(() => waiting.read(store.now()));
   }
   return found;
 }

@@ -6,9 +6,9 @@ import {
   vouchFor,
 } from "../base/observer.ts";
 import type { Counter } from "./counter.ts";
-import { EndedQueries } from "./ended-queries.ts";
+import { EndedQueries } from "./deferred/ended-queries.ts";
 import type { CounterFamily } from "./instruments.ts";
-import type { Metrics } from "./metrics.ts";
+import { type Metrics, storeOf } from "./metrics.ts";
 import { poolRecorder } from "./pool-recorder.ts";
 import { type SlowLog, slowQueryObserver } from "./slow-log.ts";
 import type { TopStatements } from "./top-statements.ts";
@@ -36,9 +36,10 @@ export function recorder(metrics: Metrics, options: RecorderOptions = {}): Requi
 }
 
 export function cacheRecorder(metrics: Metrics): Required<CacheObserver> {
-  const removals = handles(metrics.counterOf("cache_removals_total"), "reason");
-  const compile = metrics.histogramOf("cache_compile_duration_seconds").labels();
-  const saved = metrics.counterOf("cache_saved_seconds_total").labels();
+  const store = storeOf(metrics);
+  const removals = handles(store.counter("cache_removals_total"), "reason");
+  const compile = store.histogram("cache_compile_duration_seconds").labels();
+  const saved = store.counter("cache_saved_seconds_total").labels();
   return {
     hit: () => metrics.recordCacheHit(),
     miss: (reason) => metrics.recordCacheMiss(reason),
@@ -49,19 +50,20 @@ export function cacheRecorder(metrics: Metrics): Required<CacheObserver> {
 }
 
 export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
-  const operations = metrics.counterOf("batch_operations_total");
+  const store = storeOf(metrics);
+  const operations = store.counter("batch_operations_total");
   const applied = handles(operations, "kind", { outcome: "applied" });
   const rejected = handles(operations, "kind", { outcome: "rejected" });
   const unknown = handles(operations, "kind", { outcome: "unknown" });
-  const flushes = handles(metrics.counterOf("batch_flushes_total"), "reason");
-  const rows = metrics.histogramOf("batch_flush_rows").labels();
-  const size = metrics.histogramOf("batch_flush_bytes").labels();
-  const duration = metrics.histogramOf("batch_flush_duration_seconds").labels();
-  const wait = metrics.histogramOf("batch_wait_seconds").labels();
-  const inFlight = metrics.gaugeOf("batch_flushes_in_flight").labels();
-  const retries = metrics.counterOf("batch_retries_total").labels();
-  const unawaited = metrics.counterOf("errors_unhandled_total").labels();
-  const bisections = metrics.counterOf("batch_bisections_total").labels();
+  const flushes = handles(store.counter("batch_flushes_total"), "reason");
+  const rows = store.histogram("batch_flush_rows").labels();
+  const size = store.histogram("batch_flush_bytes").labels();
+  const duration = store.histogram("batch_flush_duration_seconds").labels();
+  const wait = store.histogram("batch_wait_seconds").labels();
+  const inFlight = store.gauge("batch_flushes_in_flight").labels();
+  const retries = store.counter("batch_retries_total").labels();
+  const unawaited = store.counter("errors_unhandled_total").labels();
+  const bisections = store.counter("batch_bisections_total").labels();
   return {
     // How many are queued is read from the queue itself when metrics are exported: see observeBatch.
     queued: () => {},
@@ -91,10 +93,11 @@ export function queryRecorder(
   metrics: Metrics,
   { statements, slowLog }: RecorderOptions = {},
 ): Required<QueryObserver> {
-  const ended = new EndedQueries(metrics, statements);
-  const inFlight = metrics.gaugeOf("queries_in_flight").labels();
-  const slow = metrics.counterOf("slow_queries_total").labels();
-  const suppressed = metrics.counterOf("slow_queries_suppressed_total").labels();
+  const store = storeOf(metrics);
+  const ended = new EndedQueries(store, statements);
+  const inFlight = store.gauge("queries_in_flight").labels();
+  const slow = store.counter("slow_queries_total").labels();
+  const suppressed = store.counter("slow_queries_suppressed_total").labels();
   const slowMs = slowLog?.thresholdMs ?? Infinity;
   const slowQueries =
     slowLog &&
@@ -107,7 +110,7 @@ export function queryRecorder(
     queryFinished: (query) => {
       inFlight.dec(1);
       ended.put(query);
-      if (query.code === "" && query.totalMs < slowMs && !metrics.hasExemplars) return;
+      if (query.code === "" && query.totalMs < slowMs && !store.exemplars.present) return;
       ended.count();
       slowQueries?.queryFinished(query);
     },

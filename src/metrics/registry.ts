@@ -1,8 +1,8 @@
 import { configError, show } from "../base/options.ts";
-import { Backlog } from "./backlog.ts";
 import { checkBounds } from "./bucket-index.ts";
-import type { MetricDefinition } from "./catalogue.ts";
 import { Cells } from "./cells.ts";
+import { Backlog } from "./deferred/backlog.ts";
+import type { MetricDefinition } from "./definitions.ts";
 import type { FamilyOptions } from "./family.ts";
 import { type AnyFamily, CounterFamily, GaugeFamily, HistogramFamily } from "./instruments.ts";
 import { checkLabelNames, checkMetricName, namesTakenBy } from "./names.ts";

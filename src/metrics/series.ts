@@ -1,5 +1,5 @@
-import type { Backlog } from "./backlog.ts";
 import type { Cells } from "./cells.ts";
+import type { Backlog } from "./deferred/backlog.ts";
 
 /** What series need of the store that they belong to. */
 export interface StoreContext {

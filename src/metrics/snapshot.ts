@@ -1,4 +1,4 @@
-import type { GaugeAggregation, MetricDefinition, MetricType } from "./catalogue.ts";
+import type { GaugeAggregation, MetricDefinition, MetricType } from "./definitions.ts";
 import type { AnyFamily } from "./instruments.ts";
 
 /** One series as data. Counters and gauges have `value`, histograms the rest. */

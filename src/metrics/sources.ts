@@ -1,4 +1,5 @@
-import type { CounterFamily, GaugeFamily, HistogramFamily } from "./instruments.ts";
+import type { CounterName, GaugeName, HistogramName } from "./definitions.ts";
+import type { MetricStore } from "./store.ts";
 
 /** What metrics read of a pool; `Pool.stats()` gives it. */
 export interface PoolSource {
@@ -31,31 +32,23 @@ export interface BatchSource {
   readonly oldestMs?: number | undefined;
 }
 
-/** What this room's parts need of the store: its catalogue and the moment before an export. */
-export interface CatalogueHost {
-  counterOf(name: string): CounterFamily;
-  gaugeOf(name: string): GaugeFamily;
-  histogramOf(name: string): HistogramFamily;
-  onCollect(collector: () => void): () => void;
-}
-
 /**
  * The gauges that are read at export from pools, caches and batch queues. Of several with one name,
  * the numbers are added; once the last is detached, its gauges say 0.
  */
 export class Sources {
-  readonly #host: CatalogueHost;
+  readonly #store: MetricStore;
   readonly #pools: Map<string, Set<() => PoolSource>> = new Map();
   readonly #caches: Set<() => CacheSource> = new Set();
   readonly #batches: Set<() => BatchSource> = new Set();
-  /** Without a source ever, the seed's gauge belongs to whoever sets it. */
+  /** Before there is a source, the application may set the compatibility API's `batch_size` itself. */
   #hadBatches = false;
 
-  constructor(host: CatalogueHost) {
-    this.#host = host;
-    host.onCollect(() => this.#readPools());
-    host.onCollect(() => this.#readCaches());
-    host.onCollect(() => this.#readBatches());
+  constructor(store: MetricStore) {
+    this.#store = store;
+    store.registry.onCollect(() => this.#readPools());
+    store.registry.onCollect(() => this.#readCaches());
+    store.registry.onCollect(() => this.#readBatches());
   }
 
   addPool(name: string, read: () => PoolSource): () => void {
@@ -63,7 +56,7 @@ export class Sources {
     if (sources === undefined) {
       sources = new Set();
       this.#pools.set(name, sources);
-      zeroPool(this.#host, name);
+      zeroPool(this.#store, name);
     }
     return join(sources, read);
   }
@@ -78,9 +71,9 @@ export class Sources {
   }
 
   #readPools(): void {
-    // Without a source the two old gauges belong to whoever sets them.
+    // Before there is a source, the application may set the compatibility API's two gauges itself.
     if (this.#pools.size === 0) return;
-    const host = this.#host;
+    const store = this.#store;
     const reading = new Reading();
     let size = 0;
     let active = 0;
@@ -88,64 +81,64 @@ export class Sources {
       const all = reading.of(sources);
       const idle = sum(all, (one) => one.idle);
       const inUse = sum(all, (one) => one.inUse);
-      const states = host.gaugeOf("pool_connections");
+      const states = store.gauge("pool_connections");
       states.labels({ pool, state: "idle" }).set(idle);
       states.labels({ pool, state: "in_use" }).set(inUse);
       states.labels({ pool, state: "opening" }).set(sum(all, (one) => one.pending));
       set(
-        host,
+        store,
         "pool_max_connections",
         pool,
         sum(all, (one) => one.max),
       );
       set(
-        host,
+        store,
         "pool_min_connections",
         pool,
         sum(all, (one) => one.min),
       );
       set(
-        host,
+        store,
         "pool_waiting",
         pool,
         sum(all, (one) => one.waiting),
       );
       const oldest = Math.max(0, ...all.map((one) => one.oldestWaitMs ?? 0));
-      set(host, "pool_oldest_waiter_age_seconds", pool, oldest / 1_000);
+      set(store, "pool_oldest_waiter_age_seconds", pool, oldest / 1_000);
       size += idle + inUse;
       active += inUse;
     }
-    host.gaugeOf("connection_pool_size").set(size);
-    host.gaugeOf("active_connections").set(active);
+    store.gauge("connection_pool_size").set(size);
+    store.gauge("active_connections").set(active);
     reading.end();
   }
 
   #readCaches(): void {
-    const host = this.#host;
+    const store = this.#store;
     const reading = new Reading();
     const all = reading.of(this.#caches);
-    host.gaugeOf("cache_entries").set(sum(all, (one) => one.size));
-    host.gaugeOf("cache_max_entries").set(sum(all, (one) => one.maxSize));
-    host.gaugeOf("cache_bytes").set(sum(all, (one) => one.bytes));
-    host.gaugeOf("cache_max_bytes").set(sum(all, (one) => finite(one.maxBytes)));
+    store.gauge("cache_entries").set(sum(all, (one) => one.size));
+    store.gauge("cache_max_entries").set(sum(all, (one) => one.maxSize));
+    store.gauge("cache_bytes").set(sum(all, (one) => one.bytes));
+    store.gauge("cache_max_bytes").set(sum(all, (one) => finite(one.maxBytes)));
     const ratios = all.flatMap((one) => one.hitRateAtDoubleSize ?? []);
-    host
-      .gaugeOf("cache_doubled_hit_ratio")
+    store
+      .gauge("cache_doubled_hit_ratio")
       .set(ratios.length === 0 ? 0 : sum(ratios, (r) => r) / ratios.length);
     reading.end();
   }
 
   #readBatches(): void {
     if (!this.#hadBatches) return;
-    const host = this.#host;
+    const store = this.#store;
     const reading = new Reading();
     const all = reading.of(this.#batches);
     const queued = sum(all, (one) => one.queued);
-    host.gaugeOf("batch_size").set(queued);
-    host.gaugeOf("batch_queue_length").set(queued);
-    host.gaugeOf("batch_queue_bytes").set(sum(all, (one) => one.queuedBytes));
-    host
-      .gaugeOf("batch_queue_oldest_age_seconds")
+    store.gauge("batch_size").set(queued);
+    store.gauge("batch_queue_length").set(queued);
+    store.gauge("batch_queue_bytes").set(sum(all, (one) => one.queuedBytes));
+    store
+      .gauge("batch_queue_oldest_age_seconds")
       .set(Math.max(0, ...all.map((one) => one.oldestMs ?? 0)) / 1_000);
     reading.end();
   }
@@ -173,13 +166,13 @@ class Reading {
 }
 
 /** Begins the series of a pool, so that its first failure is seen as a rise from zero. */
-export function zeroPool(host: CatalogueHost, pool: string): void {
-  for (const name of POOL_GAUGES) host.gaugeOf(name).zero({ pool });
-  for (const name of POOL_HISTOGRAMS) host.histogramOf(name).zero({ pool });
-  for (const name of POOL_COUNTERS) host.counterOf(name).zero({ pool });
+export function zeroPool(store: MetricStore, pool: string): void {
+  for (const name of POOL_GAUGES) store.gauge(name).zero({ pool });
+  for (const name of POOL_HISTOGRAMS) store.histogram(name).zero({ pool });
+  for (const name of POOL_COUNTERS) store.counter(name).zero({ pool });
 }
 
-const POOL_GAUGES = [
+const POOL_GAUGES: readonly GaugeName[] = [
   "pool_connections",
   "pool_max_connections",
   "pool_min_connections",
@@ -189,16 +182,20 @@ const POOL_GAUGES = [
   "pool_peak_waiting",
   "pool_paused",
 ];
-const POOL_HISTOGRAMS = ["pool_wait_seconds", "pool_hold_seconds", "pool_connect_seconds"];
-const POOL_COUNTERS = [
+const POOL_HISTOGRAMS: readonly HistogramName[] = [
+  "pool_wait_seconds",
+  "pool_hold_seconds",
+  "pool_connect_seconds",
+];
+const POOL_COUNTERS: readonly CounterName[] = [
   "pool_acquire_failures_total",
   "pool_connections_opened_total",
   "pool_connections_closed_total",
   "pool_invalidations_total",
 ];
 
-function set(host: CatalogueHost, name: string, pool: string, value: number): void {
-  host.gaugeOf(name).labels({ pool }).set(value);
+function set(store: MetricStore, name: GaugeName, pool: string, value: number): void {
+  store.gauge(name).labels({ pool }).set(value);
 }
 
 function sum<T>(all: readonly T[], pick: (one: T) => number | undefined): number {

@@ -1,5 +1,7 @@
+import type { EndedQuery } from "../base/observer.ts";
 import { BucketCounts } from "./bucket-counts.ts";
 import { BucketIndex } from "./bucket-index.ts";
+import type { Column } from "./deferred/column.ts";
 import { percentile } from "./percentile.ts";
 
 /** What is known of one shape. */
@@ -51,29 +53,20 @@ export class StatementSlot {
     this.#times.reset();
   }
 
-  record(failed: boolean, ms: number, rows: number, cacheHit: boolean): void {
-    if (failed) this.#errors += 1;
+  record({ code, totalMs, rows, cacheHit }: EndedQuery): void {
+    if (code !== "") this.#errors += 1;
     if (cacheHit) this.#cacheHits += 1;
     this.#rows += rows;
     // What can't be added up is no reason to lose the call.
-    this.#times.put(ms >= 0 && ms < Infinity ? ms : 0);
+    this.#times.put(totalMs >= 0 && totalMs < Infinity ? totalMs : 0);
   }
 
-  /** Records `calls` whose times are every `step`th of `values` from `start` to `end`. */
-  recordEach(
-    failed: boolean,
-    calls: number,
-    rows: number,
-    cacheHits: number,
-    values: Float64Array,
-    start: number,
-    end: number,
-    step: number,
-  ): void {
-    if (failed) this.#errors += calls;
+  /** Records several calls with their times in milliseconds; `rows` and `cacheHits` are those of all of them. */
+  recordEach(times: Column, failed: boolean, rows: number, cacheHits: number): void {
+    if (failed) this.#errors += (times.end - times.start) / times.step;
     this.#cacheHits += cacheHits;
     this.#rows += rows;
-    const leftOut = this.#times.putEach(values, start, end, step, 1, 0);
+    const leftOut = this.#times.putEach(times, 0);
     for (let i = 0; i < leftOut; i++) this.#times.put(0);
   }
 

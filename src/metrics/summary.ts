@@ -1,4 +1,4 @@
-import type { MetricType } from "./catalogue.ts";
+import type { MetricType } from "./definitions.ts";
 import type { AnyFamily } from "./instruments.ts";
 import { percentile } from "./percentile.ts";
 

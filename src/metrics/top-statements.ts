@@ -1,5 +1,6 @@
+import type { EndedQuery } from "../base/observer.ts";
 import { checkOptions, integer } from "../base/options.ts";
-import { Backlog } from "./backlog.ts";
+import { Backlog } from "./deferred/backlog.ts";
 import { StatementSlot, type StatementStats } from "./statement-slot.ts";
 
 export type { StatementStats } from "./statement-slot.ts";
@@ -38,16 +39,8 @@ export class TopStatements {
     this.#slots = options.slots ?? 200;
   }
 
-  record(
-    shape: string,
-    operation: string,
-    collection: string,
-    failed: boolean,
-    totalMs: number,
-    rows: number,
-    cacheHit: boolean,
-  ): void {
-    this.slotOf(shape, operation, collection).record(failed, totalMs, rows, cacheHit);
+  record(query: EndedQuery): void {
+    this.slotOf(query.shape, query.operation, query.collection).record(query);
   }
 
   /** The slot of a shape, which has it until another shape asks for one. */

@@ -124,7 +124,7 @@ describe("a plan cache and a naive model of it", () => {
           const { hits, missesBy, bytes } = cache.stats();
           const { hit, ...misses } = model.counts;
           expect({ hits, bytes }).toEqual({ hits: hit, bytes: model.bytes });
-          expect(missesBy).toEqual({ ...misses, bypassed: 0 });
+          expect(missesBy).toEqual({ ...misses, bypassed: 0, invalid: 0 });
         },
       ),
       { numRuns: 400 },

@@ -83,7 +83,7 @@ describe("a plan cache", () => {
     cache.countBypass();
     expect(cache.stats()).toMatchObject({
       misses: 5,
-      missesBy: { cold: 1, evicted: 1, stale: 1, expired: 1, bypassed: 1 },
+      missesBy: { cold: 1, evicted: 1, stale: 1, expired: 1, bypassed: 1, invalid: 0 },
     });
     expect(cache.lastOutcome).toBe("bypassed");
   });
@@ -193,5 +193,36 @@ describe("a plan cache", () => {
     expect(() => cache.set("a", "plan", { bytes: Number.NaN })).toThrow(refused);
     expect(() => cache.getOrCompileSync("a", async () => "plan")).toThrow(refused);
     expect(cache.stats()).toMatchObject({ size: 0, inFlight: 0 });
+  });
+});
+
+describe("a text that the compiler refuses", () => {
+  it("is a miss by a reason of its own, which lowers no hit rate", () => {
+    const reasons: string[] = [];
+    const cache = new PlanCache<string>({ observer: { miss: (reason) => reasons.push(reason) } });
+    const refuse = (): never => {
+      throw new Error("no such word");
+    };
+    cache.getOrCompileSync("good", () => "plan");
+    for (let i = 0; i < 3; i++) {
+      expect(() => cache.getOrCompileSync("bad", refuse)).toThrow("no such word");
+      expect(cache.lastOutcome).toBe("invalid");
+      cache.getOrCompileSync("good", () => "plan");
+    }
+    expect(reasons).toEqual(["cold", "invalid", "invalid", "invalid"]);
+    expect(cache.stats()).toMatchObject({
+      hits: 3,
+      misses: 4,
+      missesBy: { cold: 1, invalid: 3 },
+      hitRate: 0.75,
+      hitRateAtDoubleSize: 0.75,
+      compileFailures: 3,
+    });
+  });
+
+  it("keeps the reason of the miss if what fails is keeping the plan", () => {
+    const cache = new PlanCache<string>({ sizeOf: () => Number.NaN });
+    expect(() => cache.getOrCompileSync("a", () => "plan")).toThrow("size");
+    expect(cache.stats().missesBy).toMatchObject({ cold: 1, invalid: 0 });
   });
 });

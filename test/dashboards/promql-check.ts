@@ -1,6 +1,6 @@
 import type { SyntaxNode } from "@lezer/common";
 import { parser } from "@prometheus-io/lezer-promql";
-import type { MetricDefinition } from "../../src/metrics/catalogue.ts";
+import type { MetricDefinition } from "../../src/metrics/definitions.ts";
 
 /** What a series name can be asked for. */
 interface Known {

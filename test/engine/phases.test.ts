@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { storeOf } from "../../src/metrics/metrics.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** Milliseconds by phase of all queries so far. */
 function phases(db: FormDB): Record<string, number> {
-  const family = db.metrics.histogramOf("query_phase_duration_seconds");
+  const family = storeOf(db.metrics).histogram("query_phase_duration_seconds");
   return Object.fromEntries(
     family.series.map(({ labelValues, sum }) => [labelValues[0], Math.round(sum * 1_000)]),
   );

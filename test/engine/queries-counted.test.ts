@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { storeOf } from "../../src/metrics/metrics.ts";
 
 let db: FormDB;
 beforeAll(async () => {
@@ -9,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 function count(operation: string, outcome: string): number {
-  return db.metrics.counterOf("queries_by_operation_total").labels({ operation, outcome }).value;
+  return storeOf(db.metrics).counter("queries_by_operation_total").labels({ operation, outcome }).value;
 }
 
 describe("every query of the language counts as one", () => {
@@ -23,9 +24,9 @@ describe("every query of the language counts as one", () => {
     ["introspect", "INTROSPECT COLLECTIONS"],
     ["delete", "DELETE FROM c"],
   ])("%s: %s", async (operation, text) => {
-    const before = [count(operation, "ok"), db.metrics.counterOf("query_total").value];
+    const before = [count(operation, "ok"), storeOf(db.metrics).counter("query_total").value];
     await db.query(text);
-    const after = [count(operation, "ok"), db.metrics.counterOf("query_total").value];
+    const after = [count(operation, "ok"), storeOf(db.metrics).counter("query_total").value];
     expect(after).toEqual(before.map((n) => n + 1));
     expect(db.statements().map(({ operation: one }) => one)).toContain(operation);
   });
@@ -37,9 +38,9 @@ describe("every query of the language counts as one", () => {
     ["explain", "EXPLAIN SELECT * FROM nowhere"],
     ["introspect", "INTROSPECT INDEXES nowhere"],
   ])("and one that fails as one error too, %s: %s", async (operation, text) => {
-    const before = [count(operation, "error"), db.metrics.counterOf("errors_total").value];
+    const before = [count(operation, "error"), storeOf(db.metrics).counter("errors_total").value];
     await expect(db.query(text)).rejects.toThrow();
-    const after = [count(operation, "error"), db.metrics.counterOf("errors_total").value];
+    const after = [count(operation, "error"), storeOf(db.metrics).counter("errors_total").value];
     expect(after).toEqual(before.map((n) => n + 1));
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { storeOf } from "../../src/metrics/metrics.ts";
 
 function counts(db: FormDB): Record<string, number> {
-  const { series } = db.metrics.counterOf("queries_by_operation_total");
+  const { series } = storeOf(db.metrics).counter("queries_by_operation_total");
   return Object.fromEntries(
     series.flatMap(({ labelValues, value }) => (value > 0 ? [[labelValues.join(" "), value]] : [])),
   );
@@ -39,7 +40,7 @@ describe("what runs in a transaction", () => {
   it("is an error once if the transaction fails by it, and none if its function goes on", async () => {
     await using db = await open("sqlite::memory:");
     await db.insert("c", { id: "1" });
-    const errors = (): number => db.metrics.counterOf("errors_total").value;
+    const errors = (): number => storeOf(db.metrics).counter("errors_total").value;
     await db.transaction(async (tx) => {
       await expect(tx.update("c", "nobody", {})).rejects.toMatchObject({ code: "FORMDB_NOT_FOUND" });
     });

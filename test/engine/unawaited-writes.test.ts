@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { setDefaultDatabase } from "../../src/defaults.ts";
 import { open } from "../../src/engine/open.ts";
 import { batchInsert, exportPrometheus, flush, globalProcessor } from "../../src/functions.ts";
+import { storeOf } from "../../src/metrics/metrics.ts";
 
 const TWICE = [{ id: "1" }, { id: "1" }];
 
@@ -14,8 +15,8 @@ describe("a failed batch that nobody awaits", () => {
     await db.close();
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject({ code: "FORMDB_DUPLICATE_ID", failed: 1 });
-    expect(metrics.counterOf("errors_unhandled_total").value).toBe(1);
-    expect(metrics.counterOf("errors_total").value).toBe(1);
+    expect(storeOf(metrics).counter("errors_unhandled_total").value).toBe(1);
+    expect(storeOf(metrics).counter("errors_total").value).toBe(1);
   });
 
   it("is the caller's own business where it is awaited", async () => {
@@ -25,15 +26,15 @@ describe("a failed batch that nobody awaits", () => {
     expect((await db.batchInsert("c", TWICE)).failed).toBe(1);
     await db.close();
     expect(told).toEqual([]);
-    expect(metrics.counterOf("errors_unhandled_total").value).toBe(0);
-    expect(metrics.counterOf("errors_total").value).toBe(1);
+    expect(storeOf(metrics).counter("errors_unhandled_total").value).toBe(0);
+    expect(storeOf(metrics).counter("errors_total").value).toBe(1);
   });
 });
 
 describe("errors of writes are counted once", () => {
   it("whichever way they were made", async () => {
     const db = await open("sqlite::memory:");
-    const count = (): number => db.metrics.counterOf("errors_total").value;
+    const count = (): number => storeOf(db.metrics).counter("errors_total").value;
     await db.insert("c", { id: "1" });
     await db.insert("c", { id: "1" }).catch(() => {});
     expect(count()).toBe(1);
@@ -51,9 +52,9 @@ describe("errors of writes are counted once", () => {
     const again = await db.import("c", [{ id: "1" }, { id: "2", new: true }], { ifExists: "skip-identical" });
     expect(again).toMatchObject({ unchanged: 1, failed: 1 });
     expect(count()).toBe(1_508);
-    expect(db.metrics.counterOf("errors_by_code_total").labels({ code: "FORMDB_DUPLICATE_ID" }).value).toBe(
-      1_508,
-    );
+    expect(
+      storeOf(db.metrics).counter("errors_by_code_total").labels({ code: "FORMDB_DUPLICATE_ID" }).value,
+    ).toBe(1_508);
     await db.close();
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { open } from "../../src/engine/open.ts";
+import { storeOf } from "../../src/metrics/metrics.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "formdb-writer-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,6 +26,6 @@ it("the pool of SQLite's single writer has an observer of its own, beside the me
   await db.get("c", "1");
   expect(readers).toHaveLength(2);
   expect(writer).toHaveLength(2);
-  const waits = db.metrics.histogramOf("pool_wait_seconds").labels({ pool: "writer" });
+  const waits = storeOf(db.metrics).histogram("pool_wait_seconds").labels({ pool: "writer" });
   expect(waits.count).toBeGreaterThan(0);
 });

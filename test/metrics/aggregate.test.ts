@@ -2,13 +2,13 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
-import { exportSnapshot, mergeSnapshots } from "../../src/metrics/aggregate.ts";
+import { exportSnapshot, mergeSnapshots } from "../../src/metrics/cluster/aggregate.ts";
 import {
   answerSnapshots,
   portChannel,
   type SnapshotChannel,
   SnapshotCollector,
-} from "../../src/metrics/collector.ts";
+} from "../../src/metrics/cluster/collector.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { parseExposition } from "./exposition-parser.ts";
@@ -187,7 +187,7 @@ describe("SnapshotCollector", () => {
       const { workerData, parentPort } = require("node:worker_threads");
       (async () => {
         const { Metrics } = await import(${JSON.stringify(source("metrics.ts"))});
-        const { answerSnapshots, portChannel } = await import(${JSON.stringify(source("collector.ts"))});
+        const { answerSnapshots, portChannel } = await import(${JSON.stringify(source("cluster/collector.ts"))});
         const metrics = new Metrics();
         for (let i = 0; i < workerData.queries; i++) metrics.recordQuery(1);
         answerSnapshots(metrics, portChannel(workerData.port));

@@ -1,5 +1,5 @@
 import cluster from "node:cluster";
-import { answerSnapshots, clusterChannel, SnapshotCollector } from "../../src/metrics/collector.ts";
+import { answerSnapshots, clusterChannel, SnapshotCollector } from "../../src/metrics/cluster/collector.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 
 // Run as a program: a primary with three workers, each of which counts as many queries as its number says.

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { MIN_WINDOW_MS } from "../../src/metrics/event-loop.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
+import { Metrics, storeOf } from "../../src/metrics/metrics.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const turn = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -39,7 +39,7 @@ describe("The event loop's gauges", () => {
   test("are measured once, however many ask, until the last has had enough", async () => {
     const metrics = new Metrics();
     const [first, second] = await Promise.all([metrics.watchEventLoop(), metrics.watchEventLoop()]);
-    const mean = metrics.gaugeOf("event_loop_delay_mean_seconds");
+    const mean = storeOf(metrics).gauge("event_loop_delay_mean_seconds");
     const isRead = (): boolean => {
       mean.set(-1);
       metrics.exportPrometheus();

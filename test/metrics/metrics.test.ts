@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { SEED_NAMES } from "../../src/metrics/catalogue.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
+import { COMPATIBLE_NAMES } from "../../src/metrics/definitions.ts";
+import { Metrics, storeOf } from "../../src/metrics/metrics.ts";
 import { MAX_METRICS } from "../../src/metrics/registry.ts";
 import { parseExposition } from "./exposition-parser.ts";
 
@@ -9,7 +9,7 @@ const lines = (metrics: Metrics): string[] => metrics.exportPrometheus().split("
 describe("The seed's metrics", () => {
   test("are exported from the start, each with HELP, TYPE and a plain line", () => {
     const all = lines(new Metrics({ prefix: "formdb" }));
-    for (const name of SEED_NAMES) {
+    for (const name of COMPATIBLE_NAMES) {
       const type = name.endsWith("_total") ? "counter" : "gauge";
       expect(all.filter((line) => line.startsWith(`# HELP formdb_${name} `))).toHaveLength(1);
       expect(all).toContain(`# TYPE formdb_${name} ${type}`);
@@ -409,8 +409,8 @@ describe("The gauges of parts", () => {
 
   test("stay as they were set where no part is observed", () => {
     const metrics = new Metrics();
-    metrics.gaugeOf("connection_pool_size").set(7);
-    metrics.gaugeOf("batch_size").set(8);
+    storeOf(metrics).gauge("connection_pool_size").set(7);
+    storeOf(metrics).gauge("batch_size").set(8);
     expect(lines(metrics)).toEqual(
       expect.arrayContaining(["formdb_connection_pool_size 7", "formdb_batch_size 8"]),
     );

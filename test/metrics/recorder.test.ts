@@ -8,9 +8,9 @@ import {
   POOL_EVENTS,
   QUERY_EVENTS,
 } from "../../src/base/observer.ts";
-import { CATALOGUE } from "../../src/metrics/catalogue.ts";
-import { outcomeOf } from "../../src/metrics/ended-queries.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
+import { outcomeOf } from "../../src/metrics/deferred/ended-queries.ts";
+import { type HistogramName, METRIC_DEFINITIONS } from "../../src/metrics/definitions.ts";
+import { Metrics, storeOf } from "../../src/metrics/metrics.ts";
 import { PEAK_WINDOW_MS } from "../../src/metrics/peak.ts";
 import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
@@ -306,7 +306,7 @@ describe("The recorder", () => {
     metrics.observeCache(() => ({ size: 1, maxSize: 9, bytes: 1, maxBytes: 9, hitRateAtDoubleSize: 1 }));
     metrics.observeBatch(() => ({ queued: 1, queuedBytes: 1, oldestMs: 1 }));
     const families = parseExposition(metrics.exportPrometheus(), "prometheus");
-    const untouched = CATALOGUE.filter(
+    const untouched = METRIC_DEFINITIONS.filter(
       ({ name, onDemand }) =>
         onDemand !== true && families.get(`formdb_${name}`)!.samples.every(({ value }) => value === 0),
     ).map(({ name }) => name);
@@ -315,7 +315,7 @@ describe("The recorder", () => {
       "metrics_ignored_values_total",
       "metrics_collect_errors_total",
     ]);
-    expect(families.size).toBe(CATALOGUE.filter(({ onDemand }) => onDemand !== true).length);
+    expect(families.size).toBe(METRIC_DEFINITIONS.filter(({ onDemand }) => onDemand !== true).length);
   });
 
   describe("lets nobody see queries that are not counted yet", () => {
@@ -323,10 +323,10 @@ describe("The recorder", () => {
     const statements = new TopStatements();
     const observer = recorder(metrics, { statements });
     // Handles that are there before: a reader need not go by the metric's name.
-    const total = metrics.counterOf("query_total").labels();
-    const latency = metrics.gaugeOf("query_latency_ms").labels();
-    const rows = metrics.histogramOf("query_rows").labels({ operation: "get" });
-    const durations = metrics.histogramOf("query_duration_seconds");
+    const total = storeOf(metrics).counter("query_total").labels();
+    const latency = storeOf(metrics).gauge("query_latency_ms").labels();
+    const rows = storeOf(metrics).histogram("query_rows").labels({ operation: "get" });
+    const durations = storeOf(metrics).histogram("query_duration_seconds");
     const readings: Record<string, () => unknown> = {
       "a counter": () => total.value,
       "a gauge": () => latency.value,
@@ -388,19 +388,19 @@ describe("The recorder", () => {
               shape,
             }),
           );
-          if (read) metrics.counterOf("query_total").value;
+          if (read) storeOf(metrics).counter("query_total").value;
         }
         const valid = queries.filter(({ ms }) => ms >= 0);
         const ok = queries.filter(({ code }) => code === "");
-        const sumOf = (name: string): number =>
-          metrics
-            .histogramOf(name)
+        const sumOf = (name: HistogramName): number =>
+          storeOf(metrics)
+            .histogram(name)
             .series.reduce((total, { counts }) => total + counts.reduce((a, b) => a + b), 0);
-        expect(metrics.counterOf("query_total").value).toBe(queries.length);
-        expect(metrics.gaugeOf("query_latency_ms").value).toBe(valid.at(-1)?.ms ?? 0);
+        expect(storeOf(metrics).counter("query_total").value).toBe(queries.length);
+        expect(storeOf(metrics).gauge("query_latency_ms").value).toBe(valid.at(-1)?.ms ?? 0);
         expect(sumOf("query_duration_seconds")).toBe(valid.length);
         expect(sumOf("query_rows")).toBe(ok.length);
-        expect(metrics.counterOf("slow_queries_total").value).toBe(
+        expect(storeOf(metrics).counter("slow_queries_total").value).toBe(
           queries.filter(({ ms }) => ms >= 64).length,
         );
         for (const { shape, calls, errors, totalMs } of statements.list()) {

@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TopStatements } from "../../src/metrics/top-statements.ts";
+import { endedQuery } from "../support/ended-query.ts";
 
 const record = (top: TopStatements, shape: string, ms: number, failed = false): void =>
-  top.record(shape, "select", "users", failed, ms, 2, !failed);
+  top.record(
+    endedQuery({
+      ...{ operation: "select", shape, totalMs: ms, rows: 2 },
+      ...{ code: failed ? "FORMDB_ENGINE" : "", cacheHit: !failed },
+    }),
+  );
 
 describe("TopStatements", () => {
   test("says of each shape how often it ran and what it cost, the dearest first", () => {

@@ -6,8 +6,8 @@ import { describe, expect, it, vi } from "vitest";
 import type { EndedQuery } from "../../src/base/observer.ts";
 import { open } from "../../src/engine/open.ts";
 import { withPromClient } from "../../src/metrics/adapters/with-prom-client.ts";
-import { SnapshotCollector } from "../../src/metrics/collector.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
+import { SnapshotCollector } from "../../src/metrics/cluster/collector.ts";
+import { Metrics, storeOf } from "../../src/metrics/metrics.ts";
 import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
 import { SlowLog } from "../../src/metrics/slow-log.ts";
@@ -57,7 +57,7 @@ describe("gauges that are read", () => {
   it("say that a pool is paused as long as it is, whatever its neighbours do", () => {
     const metrics = new Metrics();
     const [one, other] = [poolRecorder(metrics, "main"), poolRecorder(metrics, "main")];
-    const paused = metrics.gaugeOf("pool_paused").labels({ pool: "main" });
+    const paused = storeOf(metrics).gauge("pool_paused").labels({ pool: "main" });
     one.paused();
     one.paused();
     other.poolClosed();
@@ -224,7 +224,7 @@ it("slow queries are logged though nothing is measured", async () => {
     await db.query("SELECT * FROM c");
     const shapes = lines.mock.calls.map(([line]) => (JSON.parse(line as string) as { shape: string }).shape);
     expect(shapes).toEqual(["createCollection", "SELECT * FROM c"]);
-    expect(db.metrics.counterOf("query_total").value).toBe(0);
+    expect(storeOf(db.metrics).counter("query_total").value).toBe(0);
   } finally {
     lines.mockRestore();
   }

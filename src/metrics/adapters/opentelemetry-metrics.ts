@@ -1,5 +1,5 @@
 import type { Observer, PoolObserver } from "../../base/observer.ts";
-import { DURATION_BUCKETS } from "../catalogue.ts";
+import { DURATION_BUCKETS } from "../definitions.ts";
 import type { PoolSource } from "../sources.ts";
 import type { OtelAttributes, OtelMeter, OtelObservable } from "./opentelemetry-api.ts";
 

@@ -1,6 +1,6 @@
 import type { Exemplar } from "../exemplar.ts";
 import { boundText } from "../label-text.ts";
-import type { Metrics } from "../metrics.ts";
+import { type Metrics, storeOf } from "../metrics.ts";
 import { familyName } from "../names.ts";
 import type { FamilySnapshot, SeriesSnapshot } from "../snapshot.ts";
 
@@ -45,7 +45,7 @@ export interface PromClientMetric {
  * is left out and counts as `formdb_metrics_collect_errors_total`. Returns what takes ours out again.
  */
 export function addToPromClient(metrics: Metrics, registry: PromClientRegistry): () => void {
-  const failures = metrics.counterOf("metrics_collect_errors_total").labels();
+  const failures = storeOf(metrics).collectErrors;
   const scrape = new Scrape(metrics);
   const added = new Map<string, IncludedMetric>();
   const add = (name: string): void => {

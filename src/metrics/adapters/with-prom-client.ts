@@ -1,7 +1,7 @@
 import type { ExportFormat } from "../exposition.ts";
 import { boundText, escapeHelp, labelText, numberText } from "../label-text.ts";
 import type { Exporter, ListenOptions, ScrapeEndpoint } from "../listen.ts";
-import type { Metrics } from "../metrics.ts";
+import { type Metrics, storeOf } from "../metrics.ts";
 import {
   isIncluded,
   type PromClientExemplar,
@@ -29,7 +29,7 @@ export function withPromClient(
   metrics: Metrics,
   ...registries: readonly PromClientRegistry[]
 ): CombinedExporter {
-  const failures = metrics.counterOf("metrics_collect_errors_total").labels();
+  const failures = storeOf(metrics).collectErrors;
   const combined: CombinedExporter & Pick<Metrics, "watchEventLoop"> = {
     async exportAsync(format = "prometheus") {
       const theirs = await Promise.all(registries.map((registry) => read(registry, () => failures.inc(1))));

@@ -31,6 +31,58 @@ function runWithout(packages: readonly string[], program: string): unknown {
 
 const OPTIONAL = ["@opentelemetry/api", "prom-client"];
 
+/** The files of `src/` that importing one of them loads, by their paths in it. */
+function loadedBy(entry: string): string[] {
+  const root = new URL("../../../src/", import.meta.url).href;
+  const code = `
+    import { registerHooks } from "node:module";
+    const loaded = [];
+    registerHooks({
+      load(url, context, next) {
+        loaded.push(url);
+        return next(url, context);
+      },
+    });
+    await import(${JSON.stringify(root + entry)});
+    console.log(JSON.stringify(loaded));`;
+  const output = execFileSync(process.execPath, ["--input-type=module", "--eval", code], {
+    encoding: "utf8",
+  });
+  return (JSON.parse(output) as string[]).map((url) => url.replace(root, "")).toSorted();
+}
+
+/** What is beside the core of the metrics. */
+const isExtra = (file: string): boolean =>
+  /^metrics\/(adapters|cluster)\/|^metrics\/tracing-channels\.ts$|^metrics\/(listen|event-loop)\.ts$/.test(
+    file,
+  ) || file.includes("node_modules");
+
+describe("Importing", () => {
+  test("metrics loads their core: no adapter, no sum over processes, no channels, no package", () => {
+    const loaded = loadedBy("metrics.ts");
+    expect(loaded).toContain("metrics/metrics.ts");
+    expect(loaded.filter(isExtra)).toEqual(["metrics/listen.ts"]);
+  });
+
+  test.each([
+    ["diagnostics.ts", ["metrics/tracing-channels.ts"]],
+    ["cluster.ts", ["metrics/cluster/aggregate.ts", "metrics/cluster/collector.ts"]],
+    ["prom-client.ts", ["metrics/adapters/prom-client.ts", "metrics/adapters/with-prom-client.ts"]],
+    [
+      "opentelemetry.ts",
+      [
+        "metrics/adapters/opentelemetry-api.ts",
+        "metrics/adapters/opentelemetry-metrics.ts",
+        "metrics/adapters/opentelemetry-spans.ts",
+        "metrics/adapters/opentelemetry.ts",
+        "metrics/tracing-channels.ts",
+      ],
+    ],
+  ])("%s loads its own extras and none of the others", (entry, extras) => {
+    expect(loadedBy(entry).filter(isExtra)).toEqual(extras);
+  });
+});
+
 describe("The adapters' packages", () => {
   test("are not loaded by importing metrics or adapters, and prom-client not by using its adapter", () => {
     const asked = runWithout(

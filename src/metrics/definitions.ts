@@ -1,14 +1,19 @@
-import type { ErrorCode } from "../base/errors.ts";
-import type {
-  AcquireFailureReason,
-  CacheMissReason,
-  CacheRemovalReason,
-  ConnectionCloseReason,
-  FlushReason,
-  QueryOperation,
-  WriteKind,
-  WriteOutcome,
-} from "../base/observer.ts";
+import {
+  ACQUIRE_FAILURES,
+  CLOSE_REASONS,
+  CONNECTION_STATES,
+  ERROR_CODES,
+  FLUSH_REASONS,
+  type LabelDomain,
+  MISS_REASONS,
+  OPERATIONS,
+  QUERY_OUTCOMES,
+  QUERY_PHASES,
+  REMOVAL_REASONS,
+  SQLSTATE_CLASSES,
+  WRITE_KINDS,
+  WRITE_OUTCOMES,
+} from "./label-values.ts";
 
 export type MetricType = "counter" | "gauge" | "histogram";
 
@@ -53,115 +58,10 @@ export const BYTE_BUCKETS: readonly number[] = Object.freeze([
   256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
 ]);
 
-/** How a query ended, as the `outcome` label says it. */
-export type QueryOutcome = "ok" | "error" | "timeout" | "aborted";
+type Bounds = readonly number[];
 
-/** `other` is for queries that were recorded without an operation. */
-export const OPERATIONS: readonly (QueryOperation | "other")[] = Object.freeze([
-  "select",
-  "get",
-  "insert",
-  "update",
-  "upsert",
-  "delete",
-  "ddl",
-  "introspect",
-  "explain",
-  "transaction",
-  "other",
-]);
-export const QUERY_OUTCOMES: readonly QueryOutcome[] = Object.freeze(["ok", "error", "timeout", "aborted"]);
-/** Parts of a query's time; `other` is what is left: the event loop and FormDB itself. */
-export const QUERY_PHASES: readonly string[] = Object.freeze(["pool_wait", "database", "decode", "other"]);
-export const MISS_REASONS: readonly CacheMissReason[] = Object.freeze([
-  "cold",
-  "expired",
-  "evicted",
-  "stale",
-  "bypassed",
-]);
-export const REMOVAL_REASONS: readonly CacheRemovalReason[] = Object.freeze([
-  "evicted",
-  "expired",
-  "stale",
-  "deleted",
-  "replaced",
-  "rejected",
-  "oversized",
-]);
-export const CLOSE_REASONS: readonly ConnectionCloseReason[] = Object.freeze([
-  "idle",
-  "stale",
-  "lifetime",
-  "maxUses",
-  "error",
-  "poolClosed",
-]);
-export const ACQUIRE_FAILURES: readonly AcquireFailureReason[] = Object.freeze([
-  "timeout",
-  "aborted",
-  "poolClosed",
-  "poolPaused",
-  "queueFull",
-  "connectError",
-]);
-export const CONNECTION_STATES: readonly string[] = Object.freeze(["idle", "in_use", "opening"]);
-export const WRITE_KINDS: readonly WriteKind[] = Object.freeze(["insert", "update", "upsert", "delete"]);
-export const WRITE_OUTCOMES: readonly WriteOutcome[] = Object.freeze(["applied", "rejected", "unknown"]);
-export const FLUSH_REASONS: readonly FlushReason[] = Object.freeze([
-  "size",
-  "bytes",
-  "interval",
-  "eager",
-  "explicit",
-  "close",
-]);
-const CODES: Readonly<Record<ErrorCode, true>> = {
-  FORMDB_SYNTAX: true,
-  FORMDB_UNKNOWN_COLLECTION: true,
-  FORMDB_PARAMETER_MISMATCH: true,
-  FORMDB_INVALID_DOCUMENT: true,
-  FORMDB_INVALID_ID: true,
-  FORMDB_DUPLICATE_ID: true,
-  FORMDB_CONSTRAINT: true,
-  FORMDB_NOT_FOUND: true,
-  FORMDB_POOL_TIMEOUT: true,
-  FORMDB_POOL_QUEUE_FULL: true,
-  FORMDB_POOL_PAUSED: true,
-  FORMDB_POOL_CLOSED: true,
-  FORMDB_CONNECT_FAILED: true,
-  FORMDB_CONNECTION_LOST: true,
-  FORMDB_SERIALIZATION: true,
-  FORMDB_BUSY: true,
-  FORMDB_QUEUE_FULL: true,
-  FORMDB_STALE_PLAN: true,
-  FORMDB_TIMEOUT: true,
-  FORMDB_ABORTED: true,
-  FORMDB_CLOSED: true,
-  FORMDB_CONFIG: true,
-  FORMDB_UNSUPPORTED: true,
-  FORMDB_ENGINE: true,
-};
-export const ERROR_CODES: readonly string[] = Object.freeze(Object.keys(CODES));
-/** The classes (first two characters) of SQLSTATE that databases raise often. */
-export const SQLSTATE_CLASSES: readonly string[] = Object.freeze([
-  "08",
-  "0A",
-  "21",
-  "22",
-  "23",
-  "25",
-  "26",
-  "40",
-  "42",
-  "53",
-  "55",
-  "57",
-  "58",
-  "XX",
-]);
-
-const SEED: readonly MetricDefinition[] = [
+/** Names of the compatibility API, which come from the original module. They have no labels and never will. */
+const COMPATIBLE = [
   { name: "query_total", type: "counter", help: "Total queries executed." },
   {
     name: "query_latency_ms",
@@ -175,15 +75,15 @@ const SEED: readonly MetricDefinition[] = [
   { name: "active_connections", type: "gauge", help: "Connections in use, of all pools." },
   { name: "batch_size", type: "gauge", help: "Operations that wait to be sent in a batch." },
   { name: "errors_total", type: "counter", help: "Total errors." },
-];
+] as const;
 
-const QUERIES: readonly MetricDefinition[] = [
+const QUERIES = [
   {
     name: "queries_by_operation_total",
     type: "counter",
     help: "Queries executed, by operation and outcome.",
     labels: ["operation", "outcome"],
-    known: { operation: OPERATIONS, outcome: QUERY_OUTCOMES },
+    known: { operation: OPERATIONS as LabelDomain, outcome: QUERY_OUTCOMES as LabelDomain },
   },
   {
     name: "query_duration_seconds",
@@ -191,8 +91,8 @@ const QUERIES: readonly MetricDefinition[] = [
     help: "Time from a query's call to its result.",
     unit: "seconds",
     labels: ["operation", "collection", "outcome"],
-    known: { operation: OPERATIONS, outcome: QUERY_OUTCOMES },
-    buckets: DURATION_BUCKETS,
+    known: { operation: OPERATIONS as LabelDomain, outcome: QUERY_OUTCOMES as LabelDomain },
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "query_phase_duration_seconds",
@@ -200,15 +100,15 @@ const QUERIES: readonly MetricDefinition[] = [
     help: "Parts of the queries' time: waiting for a connection, in the database, decoding rows, and the rest.",
     unit: "seconds",
     labels: ["phase"],
-    known: { phase: QUERY_PHASES },
-    buckets: DURATION_BUCKETS,
+    known: { phase: QUERY_PHASES as LabelDomain },
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "query_rows",
     type: "histogram",
     help: "Rows that a query read or wrote.",
     labels: ["operation"],
-    buckets: COUNT_BUCKETS,
+    buckets: COUNT_BUCKETS as Bounds,
   },
   { name: "queries_in_flight", type: "gauge", help: "Queries that have started and not ended." },
   {
@@ -221,29 +121,29 @@ const QUERIES: readonly MetricDefinition[] = [
     type: "counter",
     help: "Slow queries that were not logged because the log's rate is bounded.",
   },
-];
+] as const;
 
-const CACHE: readonly MetricDefinition[] = [
+const CACHE = [
   {
     name: "cache_misses_by_reason_total",
     type: "counter",
     help: "Look-ups that found no usable plan in the cache, by reason.",
     labels: ["reason"],
-    known: { reason: MISS_REASONS },
+    known: { reason: MISS_REASONS as LabelDomain },
   },
   {
     name: "cache_removals_total",
     type: "counter",
     help: "Plans that left the cache or were not let in, by reason.",
     labels: ["reason"],
-    known: { reason: REMOVAL_REASONS },
+    known: { reason: REMOVAL_REASONS as LabelDomain },
   },
   {
     name: "cache_compile_duration_seconds",
     type: "histogram",
     help: "Time that compiling a plan took.",
     unit: "seconds",
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "cache_saved_seconds_total",
@@ -267,15 +167,15 @@ const CACHE: readonly MetricDefinition[] = [
     unit: "ratio",
     aggregate: "mean",
   },
-];
+] as const;
 
-const POOL: readonly MetricDefinition[] = [
+const POOL = [
   {
     name: "pool_connections",
     type: "gauge",
     help: "Connections by state.",
     labels: ["pool", "state"],
-    known: { state: CONNECTION_STATES },
+    known: { state: CONNECTION_STATES as LabelDomain },
   },
   { name: "pool_max_connections", type: "gauge", help: "Most connections at a time.", labels: ["pool"] },
   {
@@ -318,7 +218,7 @@ const POOL: readonly MetricDefinition[] = [
     help: "Time that callers waited for a connection, whether they got one or not.",
     unit: "seconds",
     labels: ["pool"],
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "pool_hold_seconds",
@@ -326,7 +226,7 @@ const POOL: readonly MetricDefinition[] = [
     help: "Time that callers kept a connection.",
     unit: "seconds",
     labels: ["pool"],
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "pool_connect_seconds",
@@ -334,14 +234,14 @@ const POOL: readonly MetricDefinition[] = [
     help: "Time that opening a connection took.",
     unit: "seconds",
     labels: ["pool"],
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "pool_acquire_failures_total",
     type: "counter",
     help: "Callers that got no connection, by reason.",
     labels: ["pool", "reason"],
-    known: { reason: ACQUIRE_FAILURES },
+    known: { reason: ACQUIRE_FAILURES as LabelDomain },
   },
   {
     name: "pool_connections_opened_total",
@@ -354,7 +254,7 @@ const POOL: readonly MetricDefinition[] = [
     type: "counter",
     help: "Connections that were closed, by reason.",
     labels: ["pool", "reason"],
-    known: { reason: CLOSE_REASONS },
+    known: { reason: CLOSE_REASONS as LabelDomain },
   },
   {
     name: "pool_invalidations_total",
@@ -362,44 +262,49 @@ const POOL: readonly MetricDefinition[] = [
     help: "Times that all connections were marked for replacement, as after a failover.",
     labels: ["pool"],
   },
-];
+] as const;
 
-const BATCH: readonly MetricDefinition[] = [
+const BATCH = [
   {
     name: "batch_operations_total",
     type: "counter",
     help: "Write operations that are settled, by kind and outcome.",
     labels: ["kind", "outcome"],
-    known: { kind: WRITE_KINDS, outcome: WRITE_OUTCOMES },
+    known: { kind: WRITE_KINDS as LabelDomain, outcome: WRITE_OUTCOMES as LabelDomain },
   },
   {
     name: "batch_flushes_total",
     type: "counter",
     help: "Batches that were sent, by what made them leave.",
     labels: ["reason"],
-    known: { reason: FLUSH_REASONS },
+    known: { reason: FLUSH_REASONS as LabelDomain },
   },
-  { name: "batch_flush_rows", type: "histogram", help: "Operations in a batch.", buckets: COUNT_BUCKETS },
+  {
+    name: "batch_flush_rows",
+    type: "histogram",
+    help: "Operations in a batch.",
+    buckets: COUNT_BUCKETS as Bounds,
+  },
   {
     name: "batch_flush_bytes",
     type: "histogram",
     help: "Size of a batch's documents.",
     unit: "bytes",
-    buckets: BYTE_BUCKETS,
+    buckets: BYTE_BUCKETS as Bounds,
   },
   {
     name: "batch_flush_duration_seconds",
     type: "histogram",
     help: "Time from sending a batch to its last outcome.",
     unit: "seconds",
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "batch_wait_seconds",
     type: "histogram",
     help: "Time that a batch's oldest operation waited in the queue.",
     unit: "seconds",
-    buckets: DURATION_BUCKETS,
+    buckets: DURATION_BUCKETS as Bounds,
   },
   { name: "batch_queue_length", type: "gauge", help: "Operations in the queue, sent ones excluded." },
   { name: "batch_queue_bytes", type: "gauge", help: "Size of the queued documents.", unit: "bytes" },
@@ -421,31 +326,31 @@ const BATCH: readonly MetricDefinition[] = [
     type: "counter",
     help: "Times that a failed group was halved to find its bad operations.",
   },
-];
+] as const;
 
-const ERRORS: readonly MetricDefinition[] = [
+const ERRORS = [
   {
     name: "errors_by_code_total",
     type: "counter",
     help: "Errors by FormDB's code.",
     labels: ["code"],
-    known: { code: ERROR_CODES },
+    known: { code: ERROR_CODES as LabelDomain },
   },
   {
     name: "errors_by_sqlstate_class_total",
     type: "counter",
     help: "Errors that a database raised, by the first two characters of their SQLSTATE.",
     labels: ["sqlstate_class"],
-    known: { sqlstate_class: SQLSTATE_CLASSES },
+    known: { sqlstate_class: SQLSTATE_CLASSES as LabelDomain },
   },
   {
     name: "errors_unhandled_total",
     type: "counter",
     help: "Failures of writes that nobody awaited.",
   },
-];
+] as const;
 
-const PROCESS: readonly MetricDefinition[] = [
+const PROCESS = [
   {
     name: "event_loop_delay_mean_seconds",
     type: "gauge",
@@ -486,9 +391,9 @@ const PROCESS: readonly MetricDefinition[] = [
     unit: "ratio",
     aggregate: "mean",
   },
-];
+] as const;
 
-const SELF: readonly MetricDefinition[] = [
+const SELF = [
   {
     name: "metrics_label_overflows_total",
     type: "counter",
@@ -505,11 +410,28 @@ const SELF: readonly MetricDefinition[] = [
     type: "counter",
     help: "Failures of what gauges and exemplars are read from.",
   },
-];
+] as const;
 
-/** Every metric that FormDB itself exports, the seed's eight first. `docs/metrics.md` lists the same. */
-export const CATALOGUE: readonly MetricDefinition[] = Object.freeze([
-  ...SEED,
+type DefinedMetric = (
+  | typeof COMPATIBLE
+  | typeof QUERIES
+  | typeof CACHE
+  | typeof POOL
+  | typeof BATCH
+  | typeof ERRORS
+  | typeof PROCESS
+  | typeof SELF
+)[number];
+type NameOf<Type extends MetricType> = Extract<DefinedMetric, { readonly type: Type }>["name"];
+
+/** Names of FormDB's own metrics, without the prefix: a name that does not exist is an error of types. */
+export type CounterName = NameOf<"counter">;
+export type GaugeName = NameOf<"gauge">;
+export type HistogramName = NameOf<"histogram">;
+
+/** Every metric that FormDB itself exports, those of the compatibility API first. `docs/metrics.md` lists the same. */
+export const METRIC_DEFINITIONS: readonly MetricDefinition[] = Object.freeze([
+  ...COMPATIBLE,
   ...QUERIES,
   ...CACHE,
   ...POOL,
@@ -517,7 +439,7 @@ export const CATALOGUE: readonly MetricDefinition[] = Object.freeze([
   ...ERRORS,
   ...PROCESS,
   ...SELF,
-]);
+] satisfies MetricDefinition[]);
 
-/** The seed's names, without the prefix. They have no labels and never will. */
-export const SEED_NAMES: readonly string[] = Object.freeze(SEED.map(({ name }) => name));
+/** The compatibility API's names, without the prefix. */
+export const COMPATIBLE_NAMES: readonly string[] = Object.freeze(COMPATIBLE.map(({ name }) => name));

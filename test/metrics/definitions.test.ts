@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { CATALOGUE, SEED_NAMES } from "../../src/metrics/catalogue.ts";
+import { COMPATIBLE_NAMES, METRIC_DEFINITIONS } from "../../src/metrics/definitions.ts";
 
 const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
 
@@ -32,7 +32,7 @@ function listed(heading: string): { text: string; metrics: string[]; values: str
 
 describe("docs/metrics.md", () => {
   test("lists exactly the metrics of the catalogue, with their types, labels and descriptions", () => {
-    const exported = CATALOGUE.map(({ name, type, labels, help }) => ({
+    const exported = METRIC_DEFINITIONS.map(({ name, type, labels, help }) => ({
       name: `formdb_${name}`,
       type,
       labels: labels ?? [],
@@ -46,7 +46,7 @@ describe("docs/metrics.md", () => {
     const said = listed("Label values").flatMap(({ text, metrics, values }) =>
       metrics.map((metric) => `${metric} ${text} ${code(values).join()}`),
     );
-    const known = CATALOGUE.flatMap((definition) =>
+    const known = METRIC_DEFINITIONS.flatMap((definition) =>
       Object.entries(definition.known ?? {}).map(
         ([label, values]) => `formdb_${definition.name} ${label} ${values.join()}`,
       ),
@@ -58,7 +58,7 @@ describe("docs/metrics.md", () => {
     const said = listed("Buckets").flatMap(({ metrics, values }) =>
       metrics.map((metric) => `${metric} ${values.split(" ").map(Number).join()}`),
     );
-    const bounds = CATALOGUE.filter(({ type }) => type === "histogram").map(
+    const bounds = METRIC_DEFINITIONS.filter(({ type }) => type === "histogram").map(
       ({ name, buckets }) => `formdb_${name} ${buckets!.join()}`,
     );
     expect(said.toSorted()).toEqual(bounds.toSorted());
@@ -67,7 +67,7 @@ describe("docs/metrics.md", () => {
 
 describe("The catalogue", () => {
   test("begins with the eight names of the seed, none of them with labels", () => {
-    expect(SEED_NAMES).toEqual([
+    expect(COMPATIBLE_NAMES).toEqual([
       "query_total",
       "query_latency_ms",
       "cache_hits_total",
@@ -77,13 +77,13 @@ describe("The catalogue", () => {
       "batch_size",
       "errors_total",
     ]);
-    for (const { name, labels } of CATALOGUE) {
-      if (SEED_NAMES.includes(name)) expect(labels).toBeUndefined();
+    for (const { name, labels } of METRIC_DEFINITIONS) {
+      if (COMPATIBLE_NAMES.includes(name)) expect(labels).toBeUndefined();
     }
   });
 
   test("names counters _total, ends names with their unit, and knows values only of labels that exist", () => {
-    for (const { name, type, unit, labels, known, buckets, aggregate, help } of CATALOGUE) {
+    for (const { name, type, unit, labels, known, buckets, aggregate, help } of METRIC_DEFINITIONS) {
       expect(name.endsWith("_total"), name).toBe(type === "counter");
       if (unit !== undefined) expect(name.replace(/_total$/, "").endsWith(`_${unit}`), name).toBe(true);
       for (const label of Object.keys(known ?? {})) expect(labels).toContain(label);
@@ -91,6 +91,6 @@ describe("The catalogue", () => {
       if (aggregate !== undefined) expect(type).toBe("gauge");
       expect(help).toMatch(/^[A-Z1].*\.$/);
     }
-    expect(new Set(CATALOGUE.map(({ name }) => name)).size).toBe(CATALOGUE.length);
+    expect(new Set(METRIC_DEFINITIONS.map(({ name }) => name)).size).toBe(METRIC_DEFINITIONS.length);
   });
 });

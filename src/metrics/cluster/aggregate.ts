@@ -1,7 +1,7 @@
-import { configError } from "../base/options.ts";
-import { type ExportFormat, exposition } from "./exposition.ts";
-import { Registry } from "./registry.ts";
-import { definitionOf, type FamilySnapshot, type MetricsSnapshot, type SeriesSnapshot } from "./snapshot.ts";
+import { configError } from "../../base/options.ts";
+import { type ExportFormat, exposition } from "../exposition.ts";
+import { Registry } from "../registry.ts";
+import { definitionOf, type FamilySnapshot, type MetricsSnapshot, type SeriesSnapshot } from "../snapshot.ts";
 
 /**
  * The metrics of several processes or threads as one: counters and histograms add; gauges add too, or give

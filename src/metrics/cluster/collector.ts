@@ -1,8 +1,8 @@
-import { type Clock, systemClock, type Timer } from "../base/clock.ts";
-import { checkOptions, configError, func, integer, milliseconds, object } from "../base/options.ts";
+import { type Clock, systemClock, type Timer } from "../../base/clock.ts";
+import { checkOptions, configError, func, integer, milliseconds, object } from "../../base/options.ts";
+import type { ExportFormat } from "../exposition.ts";
+import type { MetricsSnapshot } from "../snapshot.ts";
 import { exportSnapshot, mergeSnapshots, totalsOf } from "./aggregate.ts";
-import type { ExportFormat } from "./exposition.ts";
-import type { MetricsSnapshot } from "./snapshot.ts";
 
 /** A way to another process or thread, whatever carries it. */
 export interface SnapshotChannel {

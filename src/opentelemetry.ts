@@ -1,0 +1,6 @@
+export {
+  exemplarsFromActiveSpan,
+  type OpenTelemetryAdapter,
+  type OpenTelemetryOptions,
+  openTelemetry,
+} from "./metrics/adapters/opentelemetry.ts";
