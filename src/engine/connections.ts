@@ -1,22 +1,31 @@
 import type { Backend, Connection, ConnectionRole } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { PoolObserver } from "../base/observer.ts";
+import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
+/** What the backend gives a pool, and what only a pool of its own can use. */
+const NOT_TAKEN = [
+  "create",
+  "destroy",
+  "validate",
+  "reset",
+  "isFatal",
+  "invalidates",
+  "watch",
+  "holds",
+  "detectNested",
+  "clock",
+] as const;
+
 /** What a user may say of the pool: all of its options but those that the backend gives. */
-export type ConnectionPoolOptions = Partial<
-  Omit<
-    PoolOptions<Connection>,
-    "create" | "destroy" | "validate" | "reset" | "isFatal" | "invalidates" | "watch" | "clock"
-  >
->;
+export type ConnectionPoolOptions = Partial<Omit<PoolOptions<Connection>, (typeof NOT_TAKEN)[number]>>;
 
 /** How a call takes a connection. */
 export interface UseOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
-  readonly priority?: number | undefined;
 }
 
 /**
@@ -35,6 +44,11 @@ export class Connections {
     observer: PoolObserver,
     writerObserver: PoolObserver,
   ) {
+    for (const name of NOT_TAKEN) {
+      if ((options as Partial<PoolOptions<Connection>>)[name] !== undefined) {
+        throw configError(`open()'s option pool does not take ${name}: a database has its own`, name);
+      }
+    }
     this.#backend = backend;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter
@@ -42,9 +56,9 @@ export class Connections {
       : this.read;
   }
 
-  /** Whether there is only one connection for everything. */
+  /** Whether there is only one connection for everything: whoever holds it and asks for another waits for itself. */
   get single(): boolean {
-    return this.read === this.write && this.#backend.sizing("write").maxConnections === 1;
+    return this.read === this.write && this.read.size.max === 1;
   }
 
   /** Whether changes of the schema can be part of a transaction. */

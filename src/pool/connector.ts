@@ -1,145 +1,142 @@
 import { FormDBError } from "../base/errors.ts";
 import { configError, show } from "../base/options.ts";
-import type { Host } from "./host.ts";
-import type { PoolSettings } from "./options.ts";
-import { isThenable, type Tasks } from "./tasks.ts";
+import type { PoolCore } from "./core.ts";
+import { isThenable } from "./tasks.ts";
 
 /** Opening one resource. */
-export interface Attempt<T> {
+export interface Attempt {
   readonly id: number;
-  readonly host: Host<T>;
   readonly startedAt: number;
   readonly generation: number;
-  /** Only finds out whether a host that failed works again; nobody counts on it. */
-  readonly probe: boolean;
   readonly abort: AbortController;
 }
 
 /** What the pool does with what the connector brings. */
 export interface ConnectorOwner<T> {
-  attemptStarted(attempt: Attempt<T>): void;
+  attemptStarted(attempt: Attempt): void;
   /** Gives the error for a resource that can't be used after all; then `attemptFailed` follows. */
-  attemptSucceeded(attempt: Attempt<T>, resource: T): unknown;
-  attemptFailed(attempt: Attempt<T>, error: unknown): void;
+  attemptSucceeded(attempt: Attempt, resource: T): unknown;
+  attemptFailed(attempt: Attempt, error: unknown): void;
   /** A resource arrived after its time: nobody wants it. */
   attemptTooLate(resource: T): void;
 }
 
 /**
- * Opens resources for a pool: where fewest are, a few at a time, and after a failure one at a time with
- * doubling, jittered pauses, so that a database that comes back is not stormed. Callers never open anything
- * themselves (as in HikariCP).
+ * Opens resources: a few at a time, and after a failure one at a time with doubling, jittered pauses, so that
+ * a database that comes back is not stormed. It remembers how connecting has gone of late.
  */
 export class Connector<T> {
-  readonly #settings: PoolSettings<T>;
-  readonly #hosts: readonly Host<T>[];
-  readonly #tasks: Tasks;
-  readonly #attempts: Set<Attempt<T>> = new Set();
-  #probes = 0;
+  readonly #core: PoolCore<T>;
+  /** What is being opened, and how to end it at once. */
+  readonly #attempts: Map<Attempt, (error: unknown) => void> = new Map();
   #lastId = 0;
-  lastError: unknown = undefined;
-  lastErrorAt: number = -Infinity;
+  #generation = 0;
+  #lastError: unknown = undefined;
+  #lastErrorAt: number = -Infinity;
+  /** Failures in a row; concurrent ones count once. */
+  #failures = 0;
+  /** Connections in a row that were lost before anyone had them. */
+  #losses = 0;
+  #failedAt: number = -Infinity;
+  #retryAt: number = -Infinity;
+  /** The last failure said that trying again as it is makes no sense. */
+  #final = false;
 
-  constructor(settings: PoolSettings<T>, hosts: readonly Host<T>[], tasks: Tasks) {
-    this.#settings = settings;
-    this.#hosts = hosts;
-    this.#tasks = tasks;
+  constructor(core: PoolCore<T>) {
+    this.#core = core;
   }
 
   get opening(): number {
     return this.#attempts.size;
   }
 
-  /** Attempts that somebody may count on. */
-  get promising(): number {
-    return this.#attempts.size - this.#probes;
-  }
-
-  /** Opens up to `wanted` resources for `owner`, who has `room` for so many. */
-  open(wanted: number, room: number, generation: number, owner: ConnectorOwner<T>): void {
-    let free = Math.min(room, this.#settings.maxConnecting) - this.opening;
-    if (wanted <= 0 || free <= 0) return;
-    const now = this.#settings.clock.now();
-    const healthy = this.#hosts.some(({ failures }) => failures === 0);
-    if (healthy && this.#hosts.length > 1) free -= this.#probe(now, generation, owner);
-    for (let missing = wanted; missing > 0 && free > 0; missing--, free--) {
-      const host = this.#host(now, healthy);
-      if (host === undefined) return;
-      this.#start(host, now, generation, false, owner);
-    }
+  /** Entries of an earlier generation are stale. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** When a new attempt may be made, if not now. */
-  nextAttemptAt(): number {
-    let next = Infinity;
-    for (const { retryAt } of this.#hosts) if (retryAt < next) next = retryAt;
-    return next;
+  get nextAttemptAt(): number {
+    return this.#retryAt;
   }
 
-  /** Whether every host has failed so often that those who wait should know. */
+  /** Whether connecting failed so often that those who wait should know. */
   get hopeless(): boolean {
-    return this.#hosts.every(
-      ({ failures, hopeless }) => hopeless || failures >= this.#settings.connectAttempts,
-    );
+    return this.#final || this.#failures >= this.#core.settings.connectAttempts;
   }
 
-  /** Whether some host can't be connected to at present. */
-  get failing(): boolean {
-    return this.#hosts.some(({ failures }) => failures > 0);
+  get lastError(): unknown {
+    return this.#lastError;
+  }
+
+  /** The last error, unless it was before `since` and connecting works again: that explains nothing. */
+  errorSince(since: number): unknown {
+    return this.#failures > 0 || this.#lastErrorAt >= since ? this.#lastError : undefined;
+  }
+
+  /** Opens up to `wanted` resources for `owner`, who has `room` for as many. */
+  open(wanted: number, room: number, owner: ConnectorOwner<T>): void {
+    const { clock, maxConnecting } = this.#core.settings;
+    const free = Math.min(room, maxConnecting) - this.opening;
+    const now = clock.now();
+    let missing = Math.min(wanted, free);
+    if (this.#failures > 0) missing = this.opening === 0 && this.#retryAt <= now ? Math.min(missing, 1) : 0;
+    for (; missing > 0; missing--) this.#start(now, owner);
+  }
+
+  /** What is open or being opened now is stale from here on. */
+  startGeneration(): void {
+    this.#generation++;
   }
 
   /** Tells all attempts that nobody wants them any more. */
   abortAll(reason: FormDBError): void {
-    for (const { abort } of this.#attempts) abort.abort(reason);
+    for (const { abort } of this.#attempts.keys()) abort.abort(reason);
   }
 
-  #probe(now: number, generation: number, owner: ConnectorOwner<T>): number {
-    const host = this.#hosts.find((host) => host.failures > 0 && host.retryAt <= now && host.opening === 0);
-    if (host === undefined) return 0;
-    this.#start(host, now, generation, true, owner);
-    return 1;
+  /** Ends all attempts at once, whatever `create` does; what still arrives is too late. */
+  interruptAll(reason: FormDBError): void {
+    this.abortAll(reason);
+    for (const end of [...this.#attempts.values()]) end(reason);
   }
 
-  /** Where to open next: the fewest connections among hosts that work, else one that may be tried again. */
-  #host(now: number, healthy: boolean): Host<T> | undefined {
-    let best: Host<T> | undefined;
-    for (const host of this.#hosts) {
-      const usable = healthy ? host.failures === 0 : host.retryAt <= now && host.opening === 0;
-      if (usable && (best === undefined || host.open + host.opening < best.open + best.opening)) best = host;
-    }
-    return best;
+  /** A connection was lost before anyone had it: a server that accepts only to drop is as good as none. */
+  lostUnused(openedAt: number, error: unknown): void {
+    this.#failures = this.#losses++;
+    this.#blame(openedAt, error);
   }
 
-  #start(host: Host<T>, now: number, generation: number, probe: boolean, owner: ConnectorOwner<T>): void {
-    const attempt: Attempt<T> = {
-      id: ++this.#lastId,
-      host,
-      startedAt: now,
-      generation,
-      probe,
-      abort: new AbortController(),
-    };
-    this.#attempts.add(attempt);
-    host.opening++;
-    if (probe) this.#probes++;
+  /** A connection served somebody. */
+  worked(): void {
+    this.#losses = 0;
+  }
+
+  /** A connection was opened that can be used. */
+  succeeded(): void {
+    this.#failures = 0;
+    this.#retryAt = -Infinity;
+    this.#final = false;
+  }
+
+  #start(now: number, owner: ConnectorOwner<T>): void {
+    const { settings, tasks } = this.#core;
+    const abort = new AbortController();
+    const attempt: Attempt = { id: ++this.#lastId, startedAt: now, generation: this.#generation, abort };
+    this.#attempts.set(attempt, () => {});
     owner.attemptStarted(attempt);
     // Always through a promise: an attempt never ends before the call that started it.
-    const work = new Promise<T>((resolve) => resolve(this.#settings.create(attempt.abort.signal, host.name)));
-    this.#tasks.watch(
-      "Opening a connection",
+    const work = new Promise<T>((resolve) => resolve(settings.create(abort.signal)));
+    const end = tasks.watch(
+      { what: "Opening a connection", timeoutMs: settings.connectTimeoutMs, now },
       work,
-      this.#settings.connectTimeoutMs,
-      now,
       (error, resource) => this.#ended(attempt, owner, error, resource),
       (resource) => owner.attemptTooLate(resource),
     );
+    this.#attempts.set(attempt, end);
   }
 
-  #ended(attempt: Attempt<T>, owner: ConnectorOwner<T>, error: unknown, resource: T | undefined): void {
-    const { host } = attempt;
+  #ended(attempt: Attempt, owner: ConnectorOwner<T>, error: unknown, resource: T | undefined): void {
     this.#attempts.delete(attempt);
-    host.opening--;
-    if (attempt.probe) this.#probes--;
     if (error === undefined && (resource === undefined || resource === null || isThenable(resource))) {
       error = configError(`A pool's create must give a resource, not ${show(resource)}`);
     }
@@ -147,26 +144,20 @@ export class Connector<T> {
     if (error === undefined) return;
     const aborted = attempt.abort.signal.aborted;
     attempt.abort.abort(error);
-    if (!aborted) this.blame(host, attempt.startedAt, error);
+    if (!aborted) this.#blame(attempt.startedAt, error);
     owner.attemptFailed(attempt, error);
   }
 
-  /** A host that takes connections only to drop them is as good as one that takes none. */
-  lostUnused(host: Host<T>, openedAt: number, error: unknown): void {
-    host.failures = host.losses++;
-    this.blame(host, openedAt, error);
-  }
-
-  /** A host failed: what began before it was known to fail met the same trouble, which counts once. */
-  blame(host: Host<T>, startedAt: number, error: unknown): void {
-    const { clock, connectBackoffMs, connectBackoffMaxMs, random } = this.#settings;
+  /** Connecting failed: what began before that was known met the same trouble, which counts once. */
+  #blame(startedAt: number, error: unknown): void {
+    const { clock, connectBackoffMs, connectBackoffMaxMs, random } = this.#core.settings;
     const now = clock.now();
-    this.lastError = error;
-    this.lastErrorAt = now;
-    if (startedAt > host.failedAt || host.failures === 0) host.failures++;
-    host.failedAt = now;
-    host.hopeless = error instanceof FormDBError && !error.retryable && error.code !== "FORMDB_TIMEOUT";
-    const pause = Math.min(connectBackoffMaxMs, connectBackoffMs * 2 ** Math.min(host.failures - 1, 30));
-    host.retryAt = now + pause * (0.5 + random() / 2);
+    this.#lastError = error;
+    this.#lastErrorAt = now;
+    if (startedAt > this.#failedAt || this.#failures === 0) this.#failures++;
+    this.#failedAt = now;
+    this.#final = error instanceof FormDBError && !error.retryable && error.code !== "FORMDB_TIMEOUT";
+    const pauseMs = Math.min(connectBackoffMaxMs, connectBackoffMs * 2 ** Math.min(this.#failures - 1, 30));
+    this.#retryAt = now + pauseMs * (0.5 + random() / 2);
   }
 }

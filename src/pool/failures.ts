@@ -1,6 +1,7 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { AcquireFailureReason } from "../base/observer.ts";
-import { configError, show } from "../base/options.ts";
+import { configError } from "../base/options.ts";
+import type { Entry } from "./entry.ts";
 import type { HolderReport } from "./holders.ts";
 import type { PoolStats } from "./stats.ts";
 
@@ -9,6 +10,14 @@ export interface Circumstances {
   readonly stats: PoolStats;
   readonly waitMs: number;
   readonly lastConnectError: unknown;
+}
+
+/** What only a time-out tells. */
+export interface TimeoutFacts {
+  readonly timeoutMs: number;
+  /** How long the process could not run meanwhile. */
+  readonly eventLoopDelayMs: number;
+  readonly holders: readonly HolderReport[] | undefined;
 }
 
 /** A delay of the event loop that is worth mentioning, in milliseconds. */
@@ -20,9 +29,7 @@ const NOTABLE_DELAY_MS = 100;
  */
 export function acquireTimeout(
   { stats, waitMs, lastConnectError }: Circumstances,
-  timeoutMs: number,
-  eventLoopDelayMs: number,
-  holders: readonly HolderReport[] | undefined,
+  { timeoutMs, eventLoopDelayMs, holders }: TimeoutFacts,
 ): FormDBError {
   const parts = [
     `No connection could be had within ${timeoutMs} ms: ${counts(stats)}`,
@@ -82,12 +89,13 @@ export function refused(state: "paused" | "draining" | "closing" | "closed"): Fo
     : new FormDBError("FORMDB_POOL_CLOSED", `The pool lends nothing any more: it is ${state}`);
 }
 
-export function notLent(resource: unknown, state: string | undefined): FormDBError {
+/** Without an entry, what was released is a stranger. A resource may hold a password: it is never printed. */
+export function notLent(entry: Entry<unknown> | undefined): FormDBError {
   const found =
-    state === undefined
-      ? "never came from this pool, or has left it"
-      : `was given back already and is ${state}`;
-  return configError(`A resource must be lent to be released, but this one ${found}: ${show(resource)}`);
+    entry === undefined
+      ? "this one never came from this pool, or has left it"
+      : `connection ${entry.id} was given back already and is ${entry.state}`;
+  return configError(`A resource must be lent to be released, but ${found}`);
 }
 
 /** The observer's word for an error that ended an acquire. */

@@ -1,13 +1,25 @@
 import { abortedError } from "../base/abort.ts";
-import type { FormDBError } from "../base/errors.ts";
+import { type FormDBError, messageOf } from "../base/errors.ts";
+import type { AcquireFailureReason } from "../base/observer.ts";
 import { abortSignal, integer, milliseconds, type OptionCheck, string } from "../base/options.ts";
 import type { CoDel } from "./codel.ts";
+import type { Connector } from "./connector.ts";
 import type { PoolCore } from "./core.ts";
 import type { Entry } from "./entry.ts";
-import { connectFailed, nestedAcquire, queueFull, reasonOf, refused } from "./failures.ts";
+import {
+  acquireTimeout,
+  type Circumstances,
+  connectFailed,
+  nestedAcquire,
+  queueFull,
+  reasonOf,
+  refused,
+} from "./failures.ts";
+import { holdersOf } from "./holders.ts";
 import type { Nesting } from "./nesting.ts";
-import type { Refusals } from "./refusals.ts";
-import { Waiter } from "./waiter.ts";
+import type { Roster } from "./roster.ts";
+import type { PoolStats } from "./stats.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** How one caller wants its resource. */
 export interface AcquireOptions {
@@ -31,50 +43,67 @@ export const ACQUIRE_OPTIONS: Readonly<Record<keyof AcquireOptions, OptionCheck>
   prefer: string,
 });
 
+/** What only some pools do with those who wait. */
+export interface LendingExtras {
+  readonly codel: CoDel | undefined;
+  readonly nesting: Nesting | undefined;
+  /** Whether time-out errors list who holds what. */
+  readonly listHolders: boolean;
+}
+
 /**
- * How entries get to callers: at once where a fresh one is idle, else by standing in line and direct
- * hand-over, at which the deadline is checked once more.
+ * The callers: they get a fresh idle entry at once, else stand in line for direct hand-over, or hear why they
+ * get nothing. Each is answered exactly once.
  */
 export class Lending<T> {
   readonly #core: PoolCore<T>;
-  readonly #refusals: Refusals<T>;
-  readonly #codel: CoDel | undefined;
-  readonly #nesting: Nesting | undefined;
+  readonly #roster: Roster<T>;
+  readonly #connector: Connector<T>;
+  readonly #queue: WaitQueue<T>;
+  readonly #extras: LendingExtras;
+  /** The latest stall of the event loop, as the pool's timer saw it. */
+  #stallMs = 0;
+  #stalledAt = -Infinity;
 
-  constructor(
-    core: PoolCore<T>,
-    refusals: Refusals<T>,
-    codel: CoDel | undefined,
-    nesting: Nesting | undefined,
-  ) {
+  constructor(core: PoolCore<T>, roster: Roster<T>, connector: Connector<T>, extras: LendingExtras) {
     this.#core = core;
-    this.#refusals = refusals;
-    this.#codel = codel;
-    this.#nesting = nesting;
+    this.#roster = roster;
+    this.#connector = connector;
+    this.#queue = new WaitQueue<T>(core.settings.acquireTimeoutMs);
+    this.#extras = extras;
+  }
+
+  /** How many callers wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** What the first of them would like to get. */
+  get preferred(): string | undefined {
+    return this.#queue.peek()?.particulars?.prefer;
+  }
+
+  nextDeadline(): number {
+    return this.#queue.nextDeadline();
   }
 
   /** The best idle entry, taken off its stack, if it can be lent as it is. */
   takeFresh(prefer: string | undefined, now: number): Entry<T> | undefined {
-    const core = this.#core;
-    if (core.state !== "ready" || core.queue.length > 0) return undefined;
-    const entry = core.roster.best(prefer);
-    if (entry === undefined || entry.expiresAt <= now || core.needsProof(entry.provenAt, now))
-      return undefined;
-    core.roster.take(entry);
+    const roster = this.#roster;
+    if (this.#core.state !== "ready" || this.#queue.length > 0) return undefined;
+    const entry = roster.best(prefer);
+    if (entry === undefined || entry.expiresAt <= now || roster.needsProof(entry, now)) return undefined;
+    roster.take(entry);
     return entry;
   }
 
-  /** Makes a free entry the caller's, who came at `since`. */
+  /** Makes a busy entry the caller's, who came at `since`. */
   lend(entry: Entry<T>, now: number, since: number, origin: Error | undefined): void {
-    const { counts, observer, roster, settings, wake } = this.#core;
-    entry.state = "lent";
-    entry.lentAt = now;
-    if (entry.loans++ === 0) entry.host.losses = 0;
+    const { counts, observer, settings, wake } = this.#core;
+    if (entry.loans === 0) this.#connector.worked();
+    this.#roster.lend(entry, now);
     entry.origin = origin;
-    const { totals, peaks } = counts;
-    totals.acquired++;
-    const inUse = roster.total - roster.idle;
-    if (inUse > peaks.inUse) peaks.inUse = inUse;
+    counts.totals.acquired++;
     const leakAt = now + settings.leakThresholdMs;
     if (wake.isLaterThan(leakAt)) wake.by(leakAt, false, now);
     observer.acquired(entry.id, now - since);
@@ -86,10 +115,10 @@ export class Lending<T> {
     const { signal, timeoutMs = core.settings.acquireTimeoutMs, priority = 0, prefer } = options;
     const refusal = this.#refusal(signal, timeoutMs, now);
     if (refusal !== undefined) {
-      this.#refusals.count(reasonOf(refusal), 0);
+      this.#countFailure(reasonOf(refusal), 0);
       return Promise.reject(refusal);
     }
-    const context = this.#nesting?.current();
+    const context = this.#extras.nesting?.current();
     const plain =
       signal === undefined &&
       priority === 0 &&
@@ -100,67 +129,156 @@ export class Lending<T> {
       ? undefined
       : { priority, prefer, signal, onAbort: this.#abandon, origin, context };
     const waiter = new Waiter<T>(now, timeoutMs, particulars);
-    const { counts, queue, roster, wake } = core;
-    queue.push(waiter);
-    if (queue.length > counts.peaks.waiting) counts.peaks.waiting = queue.length;
-    if (!wake.keepsAlive || wake.isLaterThan(now + timeoutMs)) wake.by(now + timeoutMs, true, now);
+    const { counts, wake } = core;
+    this.#queue.push(waiter, timeoutMs);
+    if (this.#queue.length > counts.peaks.waiting) counts.peaks.waiting = this.#queue.length;
+    // Half-way, to see a stall of the event loop before the time is up.
+    const lookAt = now + timeoutMs / 2;
+    if (!wake.keepsAlive || wake.isLaterThan(lookAt)) wake.by(lookAt, true, now);
     // With everything lent there is nothing to do but wait.
-    if (roster.idle > 0 || roster.total < core.size.max) core.whole.pump();
+    if (this.#roster.idle > 0 || this.#roster.total < core.size.max) core.advance();
     if (context !== undefined && waiter.level !== undefined && this.#isDeadlocked()) {
-      this.#refusals.fail(waiter, () => nestedAcquire(core.circumstances(waiter)));
+      this.#fail(waiter, () => nestedAcquire(this.#circumstances(waiter.since)));
     }
     return waiter.promise;
   }
 
-  /** Lends a free entry to the first caller that still wants it; false when nobody does. */
+  /** Lends a busy entry to the first caller in line; false when nobody wants it. */
   handOver(entry: Entry<T>, now: number): boolean {
-    const { queue } = this.#core;
-    for (let waiter = queue.peek(); waiter !== undefined; waiter = queue.peek()) {
-      if (waiter.deadline <= now) {
-        this.#refusals.timeOut(waiter, now);
-      } else if (this.#codel?.sheds(now, now - waiter.since) === true) {
+    const { codel } = this.#extras;
+    for (let waiter = this.#queue.peek(); waiter !== undefined; waiter = this.#queue.peek()) {
+      if (codel?.sheds(now, now - waiter.since) === true) {
         this.#shed(waiter);
-      } else {
-        queue.remove(waiter);
-        this.lend(entry, now, waiter.since, waiter.particulars?.origin);
-        waiter.resolve(entry.resource);
-        return true;
+        continue;
       }
+      this.#queue.remove(waiter);
+      this.lend(entry, now, waiter.since, waiter.particulars?.origin);
+      waiter.resolve(entry.resource);
+      return true;
     }
     return false;
   }
 
-  #shed(waiter: Waiter<T>): void {
-    const core = this.#core;
-    core.counts.totals.shed++;
-    this.#refusals.fail(waiter, () => queueFull(core.circumstances(waiter), true, core.settings.maxWaiting));
+  /** Everybody who waits hears why there is nothing to be had any more. */
+  failAll(error: () => FormDBError): void {
+    for (const waiter of this.#queue.list()) this.#fail(waiter, error);
+  }
+
+  /** After a failure to connect: those who can't be served any more, or not in time, hear why at once. */
+  tellIfPointless(): void {
+    if (this.#queue.length === 0 || !this.#outOfReach) return;
+    const { hopeless, nextAttemptAt } = this.#connector;
+    for (const waiter of this.#queue.list()) {
+      if (hopeless || waiter.deadline <= nextAttemptAt) {
+        this.#fail(waiter, () => connectFailed(this.#circumstances(waiter.since)));
+      }
+    }
+  }
+
+  /** Times out everybody whose deadline has come. */
+  timeOutLate(now: number): void {
+    for (let late = this.#queue.firstExpired(now); late !== undefined; late = this.#queue.firstExpired(now)) {
+      this.#timeOut(late, now);
+    }
+  }
+
+  /** The process could not run for a while: that was no waiting, and those who time out later hear of it. */
+  excuse(stallMs: number, now: number): void {
+    this.#queue.excuse(stallMs, now);
+    if (stallMs < this.#stallMs && this.#stalledAt >= this.#queue.oldestSince()) return;
+    this.#stallMs = stallMs;
+    this.#stalledAt = now;
+  }
+
+  /** The pool at this moment. */
+  stats(): PoolStats {
+    const { state, size, settings, counts } = this.#core;
+    const { total, idle, checking, destroying } = this.#roster;
+    const { opening, generation, lastError } = this.#connector;
+    const oldest = this.#queue.oldestSince();
+    return Object.freeze({
+      state,
+      total,
+      idle,
+      inUse: total - idle,
+      checking,
+      waiting: this.#queue.length,
+      pending: opening,
+      closing: destroying,
+      min: size.min,
+      max: size.max,
+      generation,
+      oldestWaitMs: oldest === Infinity ? 0 : settings.clock.now() - oldest,
+      lastConnectError: lastError === undefined ? undefined : messageOf(lastError),
+      ...counts.snapshot(),
+    });
+  }
+
+  /** Nothing is open and nothing is being opened. */
+  get #outOfReach(): boolean {
+    return this.#roster.total === 0 && this.#connector.opening === 0;
   }
 
   /** Why a caller can't even wait. */
   #refusal(signal: AbortSignal | undefined, timeoutMs: number, now: number): FormDBError | undefined {
-    const core = this.#core;
-    const { maxWaiting } = core.settings;
-    if (core.state !== "ready") return refused(core.state);
+    const { state, settings } = this.#core;
+    if (state !== "ready") return refused(state);
     if (signal?.aborted) return abortedError("Acquiring a connection", signal);
-    if (core.queue.length >= maxWaiting && core.roster.idle === 0) {
-      return queueFull(core.circumstances(), false, maxWaiting);
+    if (this.#queue.length >= settings.maxWaiting && this.#roster.idle === 0) {
+      return queueFull(this.#circumstances(now), false, settings.maxWaiting);
     }
-    const pointless = core.outOfReach && core.connector.hopeless;
-    if (pointless && now + timeoutMs <= core.connector.nextAttemptAt())
-      return connectFailed(core.circumstances());
-    return undefined;
+    const { hopeless, nextAttemptAt } = this.#connector;
+    const pointless = hopeless && this.#outOfReach && now + timeoutMs <= nextAttemptAt;
+    return pointless ? connectFailed(this.#circumstances(now)) : undefined;
   }
 
   readonly #abandon = (waiter: Waiter<T>): void => {
-    this.#refusals.fail(waiter, () => abortedError("Acquiring a connection", waiter.particulars!.signal!));
-    this.#core.whole.settleEnds();
+    this.#fail(waiter, () => abortedError("Acquiring a connection", waiter.particulars!.signal!));
+    if (this.#core.state !== "ready") this.#core.advance();
   };
+
+  #shed(waiter: Waiter<T>): void {
+    const { counts, settings } = this.#core;
+    counts.totals.shed++;
+    this.#fail(waiter, () => queueFull(this.#circumstances(waiter.since), true, settings.maxWaiting));
+  }
+
+  #timeOut(waiter: Waiter<T>, now: number): void {
+    const { timeoutMs } = waiter.deadlines!;
+    const stallMs = this.#stalledAt >= waiter.since ? this.#stallMs : 0;
+    const holders = this.#extras.listHolders ? holdersOf(this.#roster.entries(), now) : undefined;
+    const eventLoopDelayMs = Math.max(stallMs, now - waiter.deadline);
+    this.#fail(waiter, () =>
+      acquireTimeout(this.#circumstances(waiter.since), { timeoutMs, eventLoopDelayMs, holders }),
+    );
+  }
+
+  /** Ends a wait; the error is made after it, so that its counts leave this caller out. */
+  #fail(waiter: Waiter<T>, makeError: () => FormDBError): void {
+    if (!this.#queue.remove(waiter)) return;
+    const error = makeError();
+    this.#countFailure(reasonOf(error), this.#core.settings.clock.now() - waiter.since);
+    waiter.reject(error);
+  }
+
+  #countFailure(reason: AcquireFailureReason, waitMs: number): void {
+    this.#core.counts.totals.failed[reason]++;
+    this.#core.observer.acquireFailed(reason, waitMs);
+  }
+
+  /** What a caller is told who came at `since` and gets nothing. */
+  #circumstances(since: number): Circumstances {
+    return {
+      stats: this.stats(),
+      waitMs: this.#core.settings.clock.now() - since,
+      lastConnectError: this.#connector.errorSince(since),
+    };
+  }
 
   /** Whether everything is lent to `use` calls that wait for more. */
   #isDeadlocked(): boolean {
-    const { connector, roster, size } = this.#core;
-    if (roster.total < size.max || connector.opening > 0) return false;
-    for (const { state, context } of roster.entries()) {
+    if (this.#roster.total < this.#core.size.max || this.#connector.opening > 0) return false;
+    for (const { state, context } of this.#roster.entries()) {
       if (state !== "revoked" && (state !== "lent" || context?.blocked !== true)) return false;
     }
     return true;

@@ -1,11 +1,11 @@
+import { timeoutError } from "../base/abort.ts";
 import { FormDBError } from "../base/errors.ts";
 import { checkOptions, milliseconds } from "../base/options.ts";
+import type { Connector } from "./connector.ts";
 import type { PoolCore } from "./core.ts";
-import type { Departures } from "./departures.ts";
-import { Ending } from "./ending.ts";
 import { refused } from "./failures.ts";
-import type { Refusals } from "./refusals.ts";
-import { moved } from "./state.ts";
+import type { Lending } from "./lending.ts";
+import type { Roster } from "./roster.ts";
 import type { PoolState } from "./stats.ts";
 
 /** What closing a pool took from holders that had not given back by the deadline. */
@@ -15,18 +15,27 @@ export interface CloseReport {
 
 const DEFAULT_CLOSE_DEADLINE_MS = 30_000;
 
+/** A drain or a close that is under way. */
+interface Ending<V> {
+  readonly outcome: PromiseWithResolvers<V>;
+  readonly deadlineMs: number;
+  deadline: number;
+}
+
 /** Moves a pool from state to state, and sees a drain or the closing through to its end or its deadline. */
 export class Lifecycle<T> {
   readonly #core: PoolCore<T>;
-  readonly #refusals: Refusals<T>;
-  readonly #departures: Departures<T>;
+  readonly #roster: Roster<T>;
+  readonly #connector: Connector<T>;
+  readonly #lending: Lending<T>;
   #drain: Ending<void> | undefined = undefined;
   #close: Ending<CloseReport> | undefined = undefined;
 
-  constructor(core: PoolCore<T>, refusals: Refusals<T>, departures: Departures<T>) {
+  constructor(core: PoolCore<T>, roster: Roster<T>, connector: Connector<T>, lending: Lending<T>) {
     this.#core = core;
-    this.#refusals = refusals;
-    this.#departures = departures;
+    this.#roster = roster;
+    this.#connector = connector;
+    this.#lending = lending;
   }
 
   /** Whether somebody waits for a drain or for the closing. */
@@ -41,7 +50,7 @@ export class Lifecycle<T> {
   pause(): void {
     if (this.#core.state === "paused") return;
     this.#move("paused");
-    this.#refusals.failAll(() => refused("paused"));
+    this.#lending.failAll(() => refused("paused"));
     this.#core.observer.paused();
   }
 
@@ -49,88 +58,92 @@ export class Lifecycle<T> {
     if (this.#core.state === "ready") return;
     this.#move("ready");
     this.#core.observer.resumed();
-    this.#core.whole.pump();
+    this.#core.advance();
   }
 
   drain(deadlineMs: number = Infinity): Promise<void> {
-    if (this.#drain !== undefined) return this.#drain.promise;
-    this.#move("draining");
-    this.#drain = this.#end<void>("Draining the pool", deadlineMs);
-    const { promise } = this.#drain;
-    this.settle();
-    return promise;
+    if (this.#drain === undefined) {
+      this.#move("draining");
+      this.#drain = this.#begin<void>(deadlineMs);
+      const { promise } = this.#drain.outcome;
+      this.#core.advance();
+      return promise;
+    }
+    return this.#drain.outcome.promise;
   }
 
   close(deadlineMs: number = DEFAULT_CLOSE_DEADLINE_MS): Promise<CloseReport> {
     if (this.#close !== undefined) {
       const now = this.#core.settings.clock.now();
-      this.#close.noLaterThan(now + deadlineMs);
-      this.#core.wake.by(this.#close.deadline, true, now);
-      return this.#close.promise;
+      this.#close.deadline = Math.min(this.#close.deadline, now + deadlineMs);
+      if (this.#core.state === "closing") this.#core.wake.by(this.#close.deadline, true, now);
+      return this.#close.outcome.promise;
     }
     checkOptions("Pool.close", { deadlineMs }, { deadlineMs: milliseconds });
     this.#move("closing");
-    this.#close = this.#end<CloseReport>("Closing the pool", deadlineMs);
-    this.#refusals.failAll(() => refused("closing"));
-    this.#core.connector.abortAll(refused("closing"));
-    this.#departures.discardIdle("poolClosed");
-    const { promise } = this.#close;
-    this.settle();
+    this.#close = this.#begin<CloseReport>(deadlineMs);
+    const { promise } = this.#close.outcome;
+    if (this.#lending.waiting === 0) this.#letGo();
+    this.#core.observer.poolClosed();
+    this.#core.advance();
     return promise;
   }
 
   /** Ends a drain or the closing once nothing is left to wait for. */
   settle(): void {
-    const core = this.#core;
-    const { roster, queue } = core;
-    if (core.state === "ready" || core.state === "paused") return;
-    const drain = this.#drain;
-    if (drain !== undefined && queue.length === 0 && roster.total === roster.idle) {
+    const { state } = this.#core;
+    if ((state !== "draining" && state !== "closing") || this.#lending.waiting > 0) return;
+    const roster = this.#roster;
+    if (state === "closing") {
+      this.#letGo();
+      if (roster.total + this.#connector.opening + roster.destroying === 0) this.#closed(0);
+    } else if (roster.total === roster.idle) {
+      const drain = this.#drain;
       this.#drain = undefined;
       this.#move("paused");
-      core.observer.paused();
-      drain.resolve();
+      this.#core.observer.paused();
+      drain?.outcome.resolve();
     }
-    const left = roster.total + core.connector.opening + core.destroying;
-    if (core.state === "closing" && left === 0) this.#closed(0);
   }
 
   /** Ends what has come to its deadline. */
   expire(now: number): void {
-    if (this.#drain !== undefined && this.#drain.deadline <= now) {
-      const drain = this.#drain;
+    const drain = this.#drain;
+    if (drain !== undefined && drain.deadline <= now) {
       this.#drain = undefined;
       this.pause();
-      drain.expire();
+      drain.outcome.reject(timeoutError("Draining the pool", drain.deadlineMs));
     }
     if (this.#core.state !== "closing" || this.#close!.deadline > now) return;
-    let revoked = 0;
-    for (const entry of this.#core.roster.entries()) {
-      if (entry.state === "lent") revoked++;
-      this.#departures.discard(entry, "poolClosed", entry.state === "lent" ? "revoked" : "gone");
-    }
+    this.#lending.failAll(() => refused("closing"));
+    this.#letGo();
+    const revoked = this.#roster.discardAll("poolClosed");
     if (this.#core.state === "closing") this.#closed(revoked);
   }
 
-  #end<V>(what: string, deadlineMs: number): Ending<V> {
+  #begin<V>(deadlineMs: number): Ending<V> {
     const now = this.#core.settings.clock.now();
-    const ending = new Ending<V>(what, now, deadlineMs);
-    this.#core.wake.by(ending.deadline, true, now);
-    return ending;
+    this.#core.wake.by(now + deadlineMs, true, now);
+    return { outcome: Promise.withResolvers<V>(), deadlineMs, deadline: now + deadlineMs };
+  }
+
+  /** Nobody waits for a pool that closes any more: it needs nothing that is idle or being opened. */
+  #letGo(): void {
+    this.#connector.abortAll(refused("closing"));
+    this.#roster.discardIdle("poolClosed");
   }
 
   #closed(revoked: number): void {
     this.#move("closed");
     this.#core.wake.end();
-    this.#core.observer.poolClosed();
-    this.#close!.resolve(Object.freeze({ revoked }));
+    this.#close!.outcome.resolve(Object.freeze({ revoked }));
   }
 
   #move(to: PoolState): void {
-    this.#core.state = moved(this.#core.state, to);
+    this.#core.move(to);
     const drain = this.#drain;
     if (drain === undefined || to === "draining") return;
     this.#drain = undefined;
-    drain.reject(new FormDBError("FORMDB_ABORTED", `Draining the pool was ended: it is ${to} now`));
+    drain.outcome.reject(new FormDBError("FORMDB_ABORTED", `Draining the pool was ended: it is ${to} now`));
   }
 }

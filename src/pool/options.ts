@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { FormDBError } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import type { OptionCheck } from "../base/options.ts";
 import {
@@ -12,15 +13,13 @@ import {
   object,
 } from "../base/options.ts";
 import type { LeakReport } from "./holders.ts";
-import { SIZE_CHECKS } from "./size.ts";
 
 /** What a pool is made of and how it behaves. Only `create` is needed. */
 export interface PoolOptions<T> {
   /**
-   * Opens a resource; `host` is the one that the pool chose, empty without `hosts`. The signal fires when
-   * the pool no longer wants it; what still arrives then is destroyed.
+   * Opens a resource. The signal fires when the pool no longer wants it; what still arrives then is destroyed.
    */
-  readonly create: (signal: AbortSignal, host: string) => T | PromiseLike<T>;
+  readonly create: (signal: AbortSignal) => T | PromiseLike<T>;
   /** Closes a resource. Without it the resource's `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. */
   readonly destroy?: ((resource: T) => unknown) | undefined;
   /** Proof that a resource still works; false or an error evicts it. */
@@ -38,10 +37,8 @@ export interface PoolOptions<T> {
   readonly watch?: ((resource: T, report: (error: unknown) => void) => void) | undefined;
   /** Whether a resource already holds what `acquire({ prefer })` asks for, a prepared statement say. */
   readonly holds?: ((resource: T, key: string) => boolean) | undefined;
-  /** Hosts to spread over: opened where fewest are open, lent where fewest are in use. */
-  readonly hosts?: readonly string[] | undefined;
 
-  /** Kept open in the background. Default 2, or `maxConnections` where that is less. */
+  /** Kept open in the background. Default 2, or `maxConnections` if that is less. */
   readonly minConnections?: number | undefined;
   /** Never more than this, opening ones included. Default 10. */
   readonly maxConnections?: number | undefined;
@@ -53,6 +50,11 @@ export interface PoolOptions<T> {
   readonly acquireTimeoutMs?: number | undefined;
   /** Beyond the minimum, unused for this long, a resource is closed. Default 30 000. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Whether the process may end while resources lie idle: a resource that has the methods `unref` and `ref` (sockets,
+   * workers, `pg.Client`) is unreferenced while it is idle, and referenced again before it is used. Default true.
+   */
+  readonly allowExitOnIdle?: boolean | undefined;
   /** A resource is replaced at this age. Default 1 800 000. */
   readonly maxLifetimeMs?: number | undefined;
   /** The share of the lifetime, 0 to 1, that chance takes off it. Default 0.1. */
@@ -61,7 +63,7 @@ export interface PoolOptions<T> {
   readonly keepaliveMs?: number | undefined;
   /** A resource idle for longer is validated before it is lent. Default 1 000. */
   readonly validateAfterIdleMs?: number | undefined;
-  /** A resource is closed after so many loans. Default without end. */
+  /** A resource is closed after being lent this often. Default without end. */
   readonly maxUses?: number | undefined;
   /** How long `create` may take. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
@@ -95,13 +97,16 @@ export interface PoolOptions<T> {
   readonly random?: (() => number) | undefined;
 }
 
-const hostList: OptionCheck = (value) =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.every((host) => typeof host === "string" && host !== "") &&
-  new Set(value).size === value.length
-    ? undefined
-    : "a list of distinct host names";
+/** Least and most connections. */
+export interface PoolSize {
+  readonly min: number;
+  readonly max: number;
+}
+
+const CONNECTIONS: Readonly<Record<keyof PoolSize, OptionCheck>> = {
+  min: integer(0, 100_000),
+  max: integer(1, 100_000),
+};
 
 const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   create: func,
@@ -112,13 +117,13 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   invalidates: func,
   watch: func,
   holds: func,
-  hosts: hostList,
-  minConnections: SIZE_CHECKS.min,
-  maxConnections: SIZE_CHECKS.max,
+  minConnections: CONNECTIONS.min,
+  maxConnections: CONNECTIONS.max,
   maxConnecting: integer(1),
   maxWaiting: integer(0, Infinity),
   acquireTimeoutMs: milliseconds,
   idleTimeoutMs: milliseconds,
+  allowExitOnIdle: boolean,
   maxLifetimeMs: number(1, Infinity),
   lifetimeJitter: number(0, 1),
   keepaliveMs: number(1, Infinity),
@@ -152,11 +157,11 @@ export interface PoolSettings<T> {
   readonly invalidates: ((error: unknown) => boolean) | undefined;
   readonly watch: ((resource: T, report: (error: unknown) => void) => void) | undefined;
   readonly holds: ((resource: T, key: string) => boolean) | undefined;
-  readonly hosts: readonly string[];
   readonly maxConnecting: number;
   readonly maxWaiting: number;
   readonly acquireTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  readonly allowExitOnIdle: boolean;
   readonly maxLifetimeMs: number;
   readonly lifetimeJitter: number;
   readonly keepaliveMs: number;
@@ -200,11 +205,11 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
     invalidates: options.invalidates,
     watch: options.watch,
     holds: options.holds,
-    hosts: Object.freeze([...(options.hosts ?? [""])]),
     maxConnecting: options.maxConnecting ?? 2,
     maxWaiting: options.maxWaiting ?? 10_000,
     acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
+    allowExitOnIdle: options.allowExitOnIdle ?? true,
     maxLifetimeMs: options.maxLifetimeMs ?? 1_800_000,
     lifetimeJitter: options.lifetimeJitter ?? 0.1,
     keepaliveMs,
@@ -220,6 +225,29 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   });
+}
+
+const DEFAULT_MIN = 2;
+const DEFAULT_MAX = 10;
+
+/** The sizes to start with: a default gives way to the one that was given. Throws `FORMDB_CONFIG`. */
+export function sizeOf<T>({ minConnections, maxConnections }: PoolOptions<T>): PoolSize {
+  const max = maxConnections ?? Math.max(DEFAULT_MAX, minConnections ?? 0);
+  const min = minConnections ?? Math.min(DEFAULT_MIN, max);
+  if (min > max) throw outOfOrder("Pool's option minConnections", min, "maxConnections", max);
+  return Object.freeze({ min, max });
+}
+
+/** The sizes after a change of one or both. Throws `FORMDB_CONFIG`. */
+export function resized(size: PoolSize, change: Partial<PoolSize>): PoolSize {
+  checkOptions("Pool.resize", change, CONNECTIONS);
+  const { min = size.min, max = size.max } = change;
+  if (min > max) throw outOfOrder("Pool.resize's min (minConnections)", min, "max (maxConnections)", max);
+  return Object.freeze({ min, max });
+}
+
+function outOfOrder(less: string, min: number, more: string, max: number): FormDBError {
+  return configError(`${less} must be at most ${more}, which is ${max}, not ${min}`, "minConnections", min);
 }
 
 function dispose(resource: unknown): unknown {

@@ -1,90 +1,95 @@
 import { FormDBError } from "../base/errors.ts";
-import { milliseconds, wrongOption } from "../base/options.ts";
+import { boolean, checkOptions, milliseconds, wrongOption } from "../base/options.ts";
 import { CoDel } from "./codel.ts";
+import { Connector } from "./connector.ts";
 import { PoolCore } from "./core.ts";
-import { Departures } from "./departures.ts";
 import type { Entry } from "./entry.ts";
 import { notLent } from "./failures.ts";
 import { captureOrigin, warnOfLeak } from "./holders.ts";
-import { Housekeeper } from "./housekeeper.ts";
-import { Lease } from "./lease.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { ACQUIRE_OPTIONS, type AcquireOptions, Lending } from "./lending.ts";
 import { type CloseReport, Lifecycle } from "./lifecycle.ts";
 import { Nesting, NestingContext } from "./nesting.ts";
-import type { PoolOptions } from "./options.ts";
-import { Pump } from "./pump.ts";
-import { Refusals } from "./refusals.ts";
+import type { PoolOptions, PoolSize } from "./options.ts";
 import { Returning } from "./returning.ts";
-import { type PoolSize, resized } from "./size.ts";
+import { Roster } from "./roster.ts";
 import type { PoolState, PoolStats } from "./stats.ts";
 import { Supply } from "./supply.ts";
 
 export type { HolderReport, LeakReport } from "./holders.ts";
-export { Lease } from "./lease.ts";
 export type { AcquireOptions } from "./lending.ts";
 export type { CloseReport } from "./lifecycle.ts";
-export type { PoolOptions } from "./options.ts";
-export type { PoolSize } from "./size.ts";
-export type { HostStats, PoolPeaks, PoolState, PoolStats, PoolTotals } from "./stats.ts";
+export type { PoolOptions, PoolSize } from "./options.ts";
+export type { PoolPeaks, PoolState, PoolStats, PoolTotals } from "./stats.ts";
+
+/** How connections are replaced. */
+export interface InvalidateOptions {
+  /** Whether to close lent connections too, and to end at once what is being opened. Default false. */
+  readonly interrupt?: boolean | undefined;
+}
 
 const NO_OPTIONS: AcquireOptions = Object.freeze({});
 
 /**
- * A pool of resources that are dear to open. It knows nothing of what they are. Callers wait in line and
- * get what comes back by direct hand-over; the pool alone opens, proves, replaces and closes, in the
- * background. There is never an idle resource while somebody waits, never more than the maximum, and one
- * timer for all that has to do with time. After HikariCP (callers wait on the pool only), pgxpool and
+ * A pool of resources that are expensive to open. It knows nothing of what they are. Callers wait in line and
+ * get what comes back by direct hand-over; the pool alone opens, validates, replaces and closes, in the
+ * background. There is never a usable idle resource while somebody waits, never more than the maximum, and one
+ * timer for everything that depends on time. After HikariCP (callers wait on the pool only), pgxpool and
  * MongoDB's connection monitoring and pooling.
  *
- * An entry's way through the parts: `Supply` has it opened and takes it in, `Lending` gives it to a caller,
- * `Returning` takes it back and passes it on, `Departures` sees it off. `Refusals` tells the callers that get
- * nothing, `Lifecycle` pauses, drains and closes, `Housekeeper` does what falls due, and `Pump` brings
- * together what waits and what is there. They share a `PoolCore`; imports among them only go one way, and
- * what a part has to ask of the pool as a whole it asks through `WholePool`.
+ * Each part knows only those before it: `PoolCore` (settings, state, counters), `Roster` (the entries and their
+ * states), `Connector` (opens them), `Lending` (callers: served, waiting, refused), `Supply` (how many are missing,
+ * which are stale), `Returning` (an entry that nobody has: reset, validated, passed on), `Lifecycle` (pause, drain,
+ * close), `Housekeeping` (what falls due). Every event from outside ends in `#advance`.
  */
 export class Pool<T> implements AsyncDisposable {
   readonly #core: PoolCore<T>;
+  readonly #roster: Roster<T>;
   readonly #lending: Lending<T>;
+  readonly #supply: Supply<T>;
   readonly #returning: Returning<T>;
-  readonly #departures: Departures<T>;
   readonly #lifecycle: Lifecycle<T>;
   readonly #nesting: Nesting | undefined;
   readonly #keepOrigins: boolean;
+  #advancing = false;
+  #advanceAgain = false;
 
   /** Throws `FORMDB_CONFIG`. Opening starts at once, in the background. */
   constructor(options: PoolOptions<T>) {
-    const core = new PoolCore<T>(options, {
-      pump: () => pump.run(),
-      settleEnds: () => lifecycle.settle(),
-      invalidate: () => this.invalidate(),
-      wakeUp: (lateMs) => housekeeper.wakeUp(lateMs),
-    });
+    const core = new PoolCore<T>(
+      options,
+      () => this.#advance(),
+      (lateMs) => housekeeping.wakeUp(lateMs),
+    );
     const { codelTargetMs, codelIntervalMs = 100, trackHolders = false, detectNested = false } = options;
-    const codel = codelTargetMs === undefined ? undefined : new CoDel(codelTargetMs, codelIntervalMs);
-    this.#core = core;
     this.#nesting = detectNested ? new Nesting() : undefined;
     this.#keepOrigins = trackHolders || core.settings.leakThresholdMs !== Infinity;
-    const refusals = new Refusals<T>(core, trackHolders);
-    const departures = new Departures<T>(core);
-    const lending = new Lending<T>(core, refusals, codel, this.#nesting);
-    const returning = new Returning<T>(core, lending, departures);
-    const supply = new Supply<T>(core, refusals, returning, departures);
-    const pump = new Pump<T>(core, returning, supply);
-    const lifecycle = new Lifecycle<T>(core, refusals, departures);
-    const parts = { refusals, departures, returning, supply, lifecycle };
-    const housekeeper = new Housekeeper<T>(core, parts, options.onLeak ?? warnOfLeak);
-    this.#departures = departures;
+    const roster = new Roster<T>(core);
+    const connector = new Connector<T>(core);
+    const lending = new Lending<T>(core, roster, connector, {
+      codel: codelTargetMs === undefined ? undefined : new CoDel(codelTargetMs, codelIntervalMs),
+      nesting: this.#nesting,
+      listHolders: trackHolders,
+    });
+    const supply = new Supply<T>(core, roster, connector, lending);
+    const returning = new Returning<T>(core, { roster, connector, lending, supply });
+    const lifecycle = new Lifecycle<T>(core, roster, connector, lending);
+    const parts = { roster, lending, returning, lifecycle };
+    const housekeeping = new Housekeeping<T>(core, parts, options.onLeak ?? warnOfLeak);
+    this.#core = core;
+    this.#roster = roster;
     this.#lending = lending;
+    this.#supply = supply;
     this.#returning = returning;
     this.#lifecycle = lifecycle;
     core.observer.poolCreated();
-    pump.run();
+    this.#advance();
   }
 
   /**
    * Waits for a resource, which must be given back by `release`. Rejects with `FORMDB_POOL_TIMEOUT`,
    * `FORMDB_ABORTED`, `FORMDB_POOL_QUEUE_FULL`, `FORMDB_POOL_PAUSED`, `FORMDB_POOL_CLOSED`, or
-   * `FORMDB_CONNECT_FAILED` where no connection can be opened and none is left.
+   * `FORMDB_CONNECT_FAILED` if no connection can be opened and none is left.
    */
   acquire(options: AcquireOptions = NO_OPTIONS): Promise<T> {
     const { observer, settings } = this.#core;
@@ -118,14 +123,14 @@ export class Pool<T> implements AsyncDisposable {
    * is not lent.
    */
   release(resource: T, error?: unknown): void {
-    const entry = this.#core.roster.get(resource);
-    if (entry === undefined) throw notLent(resource, undefined);
+    const entry = this.#roster.get(resource);
+    if (entry === undefined) throw notLent(undefined);
     this.#returning.giveBack(entry, entry.loans, error);
   }
 
   /** Gives a resource back to be closed. */
   evict(resource: T): void {
-    const entry = this.#core.roster.get(resource);
+    const entry = this.#roster.get(resource);
     if (entry?.state === "lent") entry.doom ??= "error";
     this.release(resource);
   }
@@ -133,7 +138,7 @@ export class Pool<T> implements AsyncDisposable {
   /** Runs `work` with a resource and gives it back, however `work` ends. */
   async use<R>(work: (resource: T) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
     const resource = await this.acquire(options);
-    const entry = this.#core.roster.get(resource)!;
+    const entry = this.#roster.get(resource)!;
     const { loans } = entry;
     let result: R;
     try {
@@ -155,14 +160,19 @@ export class Pool<T> implements AsyncDisposable {
   /** A resource that is given back at the end of the block: `await using lease = await pool.lease()`. */
   async lease(options?: AcquireOptions): Promise<Lease<T>> {
     const resource = await this.acquire(options);
-    const entry = this.#core.roster.get(resource)!;
+    const entry = this.#roster.get(resource)!;
     const { loans } = entry;
     return new Lease<T>(resource, (error) => this.#returning.giveBack(entry, loans, error));
   }
 
   /** The id of a lent or idle resource, as observers know it; undefined for a stranger. */
   connectionIdOf(resource: T): number | undefined {
-    return this.#core.roster.get(resource)?.id;
+    return this.#roster.get(resource)?.id;
+  }
+
+  /** The least and the most connections at present. */
+  get size(): PoolSize {
+    return this.#core.size;
   }
 
   get state(): PoolState {
@@ -171,7 +181,7 @@ export class Pool<T> implements AsyncDisposable {
 
   /** Everything countable, of one moment. */
   stats(): PoolStats {
-    return this.#core.stats();
+    return this.#lending.stats();
   }
 
   /** Lends nothing until `resume()`: those who wait are told `FORMDB_POOL_PAUSED`, and so are newcomers. */
@@ -186,27 +196,22 @@ export class Pool<T> implements AsyncDisposable {
 
   /**
    * Replaces every connection, as after a failover: idle ones and those being opened now, lent ones when
-   * they are given back. Callers go on waiting, for the new ones.
+   * they are given back. Callers go on waiting, for the new ones. With `interrupt` lent ones are closed at once,
+   * under their holders' hands, and an attempt to connect that hangs is not waited for.
    */
-  invalidate(): void {
-    const { closing, connector, counts, observer } = this.#core;
-    if (closing) return;
-    this.#core.generation++;
-    counts.totals.invalidations++;
-    observer.cleared();
-    connector.abortAll(new FormDBError("FORMDB_ABORTED", "The pool was invalidated meanwhile"));
-    this.#departures.discardIdle("stale");
-    this.#core.whole.pump();
+  invalidate(options: InvalidateOptions = {}): void {
+    checkOptions("Pool.invalidate", options, { interrupt: boolean });
+    this.#supply.invalidate(options.interrupt ?? false);
+    this.#advance();
   }
 
   /** Changes the least and the most connections. What is too many goes now if idle, else when given back. */
   resize(change: Partial<PoolSize>): void {
-    const { settings, size, wake } = this.#core;
-    this.#core.size = resized(size, change);
-    this.#departures.discardSurplus();
-    const now = settings.clock.now();
-    wake.by(now, false, now);
-    this.#core.whole.pump();
+    this.#core.resize(change);
+    this.#roster.discardSurplus();
+    const now = this.#core.settings.clock.now();
+    this.#core.wake.by(now, false, now);
+    this.#advance();
   }
 
   /**
@@ -219,9 +224,9 @@ export class Pool<T> implements AsyncDisposable {
   }
 
   /**
-   * Closes the pool for good: those who wait are told, idle connections are closed, lent ones are waited for
-   * and at the deadline (30 s unless given) taken away. Never rejects; calling again gives the same promise,
-   * with the nearer deadline.
+   * Closes the pool for good: newcomers are refused with `FORMDB_POOL_CLOSED`, those who wait are still served, and
+   * everything is closed when it is idle. At the deadline (30 s unless given) those who still wait are refused and what
+   * is lent is taken away. Never rejects; calling again gives the same promise, with the nearer deadline.
    */
   close({ deadlineMs }: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
     return this.#lifecycle.close(deadlineMs);
@@ -231,9 +236,49 @@ export class Pool<T> implements AsyncDisposable {
     await this.close();
   }
 
+  /** Until nothing changes any more. A call from inside itself lets the run in progress go round once more. */
+  #advance(): void {
+    this.#advanceAgain = true;
+    if (this.#advancing) return;
+    this.#advancing = true;
+    try {
+      while (this.#advanceAgain) {
+        this.#advanceAgain = false;
+        this.#returning.serve();
+        this.#supply.grow();
+        this.#lifecycle.settle();
+      }
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
   #nested<R>(entry: Entry<T>, work: (resource: T) => R, nesting: Nesting): R {
     const context = new NestingContext(nesting.current());
     entry.context = context;
     return nesting.run(context, () => work(entry.resource));
+  }
+}
+
+/** A resource for as long as a block lasts: `await using lease = await pool.lease()`. */
+export class Lease<T> implements AsyncDisposable {
+  readonly resource: T;
+  readonly #giveBack: (error: unknown) => void;
+  #released = false;
+
+  /** @internal */
+  constructor(resource: T, giveBack: (error: unknown) => void) {
+    this.resource = resource;
+    this.#giveBack = giveBack;
+  }
+
+  /** Gives the resource back before the block ends; a fatal error evicts it. A second time throws. */
+  release(error?: unknown): void {
+    this.#giveBack(error);
+    this.#released = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#released) this.release();
   }
 }

@@ -1,83 +1,99 @@
 import type { ConnectionCloseReason } from "../base/observer.ts";
+import type { Connector } from "./connector.ts";
 import type { PoolCore } from "./core.ts";
-import type { Departures } from "./departures.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, EntryState } from "./entry.ts";
 import { judge, notLent } from "./failures.ts";
 import type { Lending } from "./lending.ts";
+import type { Roster } from "./roster.ts";
+import type { Supply } from "./supply.ts";
 import { isThenable } from "./tasks.ts";
 
+/** What an entry that nobody has depends on. */
+export interface ReturningParts<T> {
+  readonly roster: Roster<T>;
+  readonly connector: Connector<T>;
+  readonly lending: Lending<T>;
+  readonly supply: Supply<T>;
+}
+
 /**
- * What happens to an entry that nobody has any more: it is cleaned or proved where that is needed, and
- * then goes to who waits, or on the idle stack, or out.
+ * What happens to an entry that nobody has any more: it is reset or validated if it needs that, and then goes
+ * to who waits, or on the idle stack, or out of the pool.
  */
 export class Returning<T> {
   readonly #core: PoolCore<T>;
+  readonly #roster: Roster<T>;
+  readonly #connector: Connector<T>;
   readonly #lending: Lending<T>;
-  readonly #departures: Departures<T>;
+  readonly #supply: Supply<T>;
 
-  constructor(core: PoolCore<T>, lending: Lending<T>, departures: Departures<T>) {
+  constructor(core: PoolCore<T>, { roster, connector, lending, supply }: ReturningParts<T>) {
     this.#core = core;
+    this.#roster = roster;
+    this.#connector = connector;
     this.#lending = lending;
-    this.#departures = departures;
+    this.#supply = supply;
   }
 
-  /** Ends a loan. Throws `FORMDB_CONFIG` where that loan is over already. */
+  /** Ends a lease. Throws `FORMDB_CONFIG` if it is over already. */
   giveBack(entry: Entry<T>, loan: number, error: unknown): void {
-    if (entry.loans !== loan || (entry.state !== "lent" && entry.state !== "revoked")) {
-      throw notLent(entry.resource, entry.state);
-    }
+    if (entry.loans !== loan || (entry.state !== "lent" && entry.state !== "revoked")) throw notLent(entry);
     const core = this.#core;
     const now = core.settings.clock.now();
+    const revoked = entry.state === "revoked";
+    this.#roster.takeBack(entry, now);
     core.counts.totals.released++;
-    entry.origin = undefined;
-    entry.context = undefined;
-    entry.leakReported = false;
     core.observer.released(entry.id, now - entry.lentAt);
-    if (entry.state === "revoked") {
-      core.roster.remove(entry, "gone");
-      return;
-    }
-    entry.state = "busy";
-    entry.usedAt = now;
-    entry.provenAt = now;
+    if (revoked) return;
     if (error !== undefined) this.#blame(entry, error);
     const { reset } = core.settings;
-    if (reset === undefined || this.#unfit(entry, now) !== undefined) this.free(entry, now);
+    if (reset === undefined || this.#unfit(entry, now) !== undefined) this.#free(entry, now);
     else this.#keepBusy("Resetting a connection", reset, entry, now);
+    const state = entry.state as EntryState;
+    if (state === "gone" || core.state !== "ready") core.advance();
   }
 
-  /** Finds out whether an entry, off its stack already, still works. */
+  /** Brings those who wait and what is idle together. */
+  serve(): void {
+    if (this.#lending.waiting === 0 || this.#roster.idle === 0) return;
+    const now = this.#core.settings.clock.now();
+    while (this.#lending.waiting > 0) {
+      const entry = this.#roster.best(this.#lending.preferred);
+      if (entry === undefined) return;
+      const stale = this.#roster.needsProof(entry, now) && entry.expiresAt > now;
+      if (!stale) {
+        this.#roster.take(entry);
+        this.#free(entry, now);
+      } else if (this.#lending.waiting > this.#roster.checking) {
+        this.prove(entry, now);
+      } else {
+        return;
+      }
+    }
+  }
+
+  /** Finds out whether an idle entry still works. */
   prove(entry: Entry<T>, now: number): void {
+    this.#roster.take(entry);
     this.#keepBusy("Validating a connection", this.#core.settings.validate!, entry, now);
   }
 
-  /** An entry that nobody has goes to who waits, or on the idle stack, or out. */
-  free(entry: Entry<T>, now: number): void {
-    const core = this.#core;
+  /** A busy entry goes to who waits, or on the idle stack, or out. */
+  #free(entry: Entry<T>, now: number): void {
     const reason = this.#unfit(entry, now);
-    if (reason !== undefined) {
-      this.#departures.discard(entry, reason);
-      core.whole.pump();
-      return;
-    }
-    if (core.queue.length === 0 || !this.#lending.handOver(entry, now)) {
-      core.roster.putIdle(entry);
-      const { idleTimeoutMs, keepaliveMs } = core.settings;
-      const lookMs = core.roster.total > core.size.min ? Math.min(idleTimeoutMs, keepaliveMs) : keepaliveMs;
-      if (core.wake.isLaterThan(now + lookMs)) core.wake.by(now + lookMs, false, now);
-    }
-    if (core.state !== "ready") core.whole.settleEnds();
+    if (reason !== undefined) this.#roster.discard(entry, reason);
+    else if (!this.#lending.handOver(entry, now)) this.#roster.putIdle(entry, now);
   }
 
   /** Why an entry must not be lent again. */
   #unfit(entry: Entry<T>, now: number): ConnectionCloseReason | undefined {
-    const core = this.#core;
+    const { closing, settings, size } = this.#core;
     if (entry.doom !== undefined) return entry.doom;
-    if (core.closing) return "poolClosed";
-    if (entry.generation !== core.generation) return "stale";
+    if (closing && this.#lending.waiting === 0) return "poolClosed";
+    if (entry.generation !== this.#connector.generation) return "stale";
     if (entry.expiresAt <= now) return "lifetime";
-    if (entry.loans >= core.settings.maxUses) return "maxUses";
-    return core.roster.total > core.size.max ? "idle" : undefined;
+    if (entry.loans >= settings.maxUses) return "maxUses";
+    return this.#roster.total > size.max ? "idle" : undefined;
   }
 
   #blame(entry: Entry<T>, error: unknown): void {
@@ -85,22 +101,19 @@ export class Returning<T> {
     if (judge(isFatal, error)) entry.doom ??= "error";
     if (invalidates !== undefined && judge(invalidates, error)) {
       entry.doom ??= "error";
-      this.#core.whole.invalidate();
+      this.#supply.invalidate(false);
     }
   }
 
-  /** Has the user's code look after a busy entry, which comes back or goes according to how that ends. */
+  /** Has the user's code look after a busy entry, which is free again or goes according to how that ends. */
   #keepBusy(what: string, hook: (resource: T) => unknown, entry: Entry<T>, now: number): void {
-    const core = this.#core;
-    const { clock, validateTimeoutMs } = core.settings;
-    core.checking++;
+    const { settings, tasks, wake } = this.#core;
     const end = (good: boolean): void => {
-      core.checking--;
       if (entry.state !== "busy") return;
-      const endedAt = clock.now();
+      const endedAt = settings.clock.now();
       if (good) entry.provenAt = endedAt;
       else entry.doom ??= "error";
-      this.free(entry, endedAt);
+      this.#free(entry, endedAt);
     };
     let outcome: unknown;
     try {
@@ -113,9 +126,10 @@ export class Returning<T> {
       end(outcome !== false);
       return;
     }
-    core.tasks.watch(what, outcome, validateTimeoutMs, now, (error, value) => {
+    const { validateTimeoutMs } = settings;
+    tasks.watch({ what, timeoutMs: validateTimeoutMs, now }, outcome, (error, value) => {
       end(error === undefined && value !== false);
     });
-    core.wake.by(now + validateTimeoutMs, core.queue.length > 0, now);
+    wake.by(now + validateTimeoutMs, this.#lending.waiting > 0, now);
   }
 }

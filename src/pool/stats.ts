@@ -26,15 +26,6 @@ export interface PoolPeaks {
   readonly waiting: number;
 }
 
-export interface HostStats {
-  readonly host: string;
-  readonly open: number;
-  readonly inUse: number;
-  readonly opening: number;
-  /** Failures to connect in a row. */
-  readonly failures: number;
-}
-
 /** A pool at one moment. `total` = `idle` + `inUse`. */
 export interface PoolStats {
   readonly state: PoolState;
@@ -56,8 +47,6 @@ export interface PoolStats {
   /** How long the first who waits has waited; 0 when nobody does. */
   readonly oldestWaitMs: number;
   readonly lastConnectError: string | undefined;
-  /** With the option `hosts`, else empty. */
-  readonly hosts: readonly HostStats[];
   readonly totals: PoolTotals;
   readonly peaks: PoolPeaks;
 }

@@ -1,110 +1,134 @@
+import { FormDBError } from "../base/errors.ts";
 import { configError } from "../base/options.ts";
-import type { Attempt, ConnectorOwner } from "./connector.ts";
+import type { Attempt, Connector, ConnectorOwner } from "./connector.ts";
 import type { PoolCore } from "./core.ts";
-import type { Departures } from "./departures.ts";
 import { Entry } from "./entry.ts";
 import { connectionLost, judge } from "./failures.ts";
-import { replaceAt } from "./maintenance.ts";
-import type { Refusals } from "./refusals.ts";
-import type { Returning } from "./returning.ts";
+import type { Lending } from "./lending.ts";
+import type { Roster } from "./roster.ts";
+
+/** How long before its end a successor is wanted: a share of the lifetime, and never more than this. */
+const REPLACE_AHEAD_MS = 5_000;
+const REPLACE_AHEAD_SHARE = 0.05;
+
+/** When an entry's successor should be opened. */
+export function replaceAt(maxLifetimeMs: number, expiresAt: number): number {
+  return expiresAt - Math.min(REPLACE_AHEAD_MS, maxLifetimeMs * REPLACE_AHEAD_SHARE);
+}
 
 /**
- * Keeps a pool supplied: decides how many connections are missing, makes entries of those that arrive,
- * and hears of those that are lost while nobody uses them.
+ * Keeps a pool supplied: decides how many connections are missing, makes entries of those that arrive, hears of
+ * those that are lost, and declares all of them stale.
  */
 export class Supply<T> implements ConnectorOwner<T> {
   readonly #core: PoolCore<T>;
-  readonly #refusals: Refusals<T>;
-  readonly #returning: Returning<T>;
-  readonly #departures: Departures<T>;
+  readonly #roster: Roster<T>;
+  readonly #connector: Connector<T>;
+  readonly #lending: Lending<T>;
 
-  constructor(core: PoolCore<T>, refusals: Refusals<T>, returning: Returning<T>, departures: Departures<T>) {
+  constructor(core: PoolCore<T>, roster: Roster<T>, connector: Connector<T>, lending: Lending<T>) {
     this.#core = core;
-    this.#refusals = refusals;
-    this.#returning = returning;
-    this.#departures = departures;
+    this.#roster = roster;
+    this.#connector = connector;
+    this.#lending = lending;
   }
 
   /** Opens what callers, the minimum and coming retirements ask for, within the maximum. */
   grow(): void {
-    const { state, connector, queue, roster, size, settings, wake } = this.#core;
-    if (state !== "ready" && state !== "draining") return;
-    const { total } = roster;
-    const { opening, promising } = connector;
-    const demanded = queue.length - this.#core.checking - promising;
+    const { state, size, settings, wake } = this.#core;
+    if (state === "paused" || state === "closed") return;
+    const { total, checking, replacing } = this.#roster;
+    const { waiting } = this.#lending;
+    const { opening } = this.#connector;
+    const demanded = waiting - checking - opening;
     const wanted =
-      state === "draining"
-        ? demanded
-        : Math.max(demanded, size.min - total - opening, this.#core.replacing - opening);
+      state === "ready" ? Math.max(demanded, size.min - total - opening, replacing - opening) : demanded;
     if (wanted <= 0 || total + opening >= size.max) return;
-    connector.open(wanted, size.max - total, this.#core.generation, this);
+    this.#connector.open(wanted, size.max - total, this);
     const now = settings.clock.now();
-    const retryAt = connector.nextAttemptAt();
-    if (retryAt > now && wake.isLaterThan(retryAt)) wake.by(retryAt, queue.length > 0, now);
+    const retryAt = this.#connector.nextAttemptAt;
+    if (retryAt > now && wake.isLaterThan(retryAt)) wake.by(retryAt, waiting > 0, now);
   }
 
-  /** Asks for a successor of an entry that is to retire. */
-  wantSuccessor(entry: Entry<T>): void {
-    entry.replacing = true;
-    this.#core.replacing++;
+  /**
+   * Makes every connection stale: idle ones go now, lent ones when they are given back, and what is being
+   * opened is told to end. With `interrupt` lent ones and those being opened are taken away now.
+   */
+  invalidate(interrupt: boolean): void {
+    const { counts, observer, state } = this.#core;
+    if (this.#core.closing) return;
+    this.#connector.startGeneration();
+    counts.totals.invalidations++;
+    if (state !== "paused") observer.cleared();
+    const reason = new FormDBError("FORMDB_ABORTED", "The pool was invalidated meanwhile");
+    if (interrupt) {
+      this.#roster.discardAll("stale");
+      this.#connector.interruptAll(reason);
+    } else {
+      this.#connector.abortAll(reason);
+      this.#roster.discardIdle("stale");
+    }
   }
 
-  attemptStarted({ id, startedAt }: Attempt<T>): void {
-    const { counts, observer, queue, settings, wake } = this.#core;
+  attemptStarted({ id, startedAt }: Attempt): void {
+    const { counts, observer, settings, wake } = this.#core;
     counts.totals.created++;
-    wake.by(startedAt + settings.connectTimeoutMs, queue.length > 0, startedAt);
+    wake.by(startedAt + settings.connectTimeoutMs, this.#lending.waiting > 0, startedAt);
     observer.connectionCreated(id);
   }
 
-  attemptSucceeded(attempt: Attempt<T>, resource: T): unknown {
+  attemptSucceeded(attempt: Attempt, resource: T): unknown {
     const core = this.#core;
-    const { id, host, startedAt, generation } = attempt;
-    if (core.roster.has(resource)) {
+    const roster = this.#roster;
+    const { id, startedAt, generation } = attempt;
+    if (roster.has(resource)) {
       return configError(
         "A pool's create must give a new resource each time, not one that the pool has already",
       );
     }
-    if (core.closing || generation !== core.generation) {
-      this.#departures.count(id, core.closing ? "poolClosed" : "stale");
-      this.#departures.destroy(resource);
-      core.whole.pump();
+    if (this.#unwanted(attempt)) {
+      roster.countClosed(id, core.closing ? "poolClosed" : "stale");
+      roster.destroy(resource);
       return undefined;
     }
     const { clock, maxLifetimeMs, lifetimeJitter, random } = core.settings;
     const now = clock.now();
     const expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * random());
-    const entry = new Entry<T>(id, resource, host, generation, now, expiresAt);
+    const entry = new Entry<T>(id, resource, generation, now, expiresAt);
     const unusable = this.#watch(entry);
     if (unusable !== undefined) {
-      this.#departures.destroy(resource);
+      roster.destroy(resource);
       return unusable;
     }
-    host.succeeded();
-    core.roster.add(entry);
-    const { totals, peaks } = core.counts;
-    totals.ready++;
-    if (core.roster.total > peaks.total) peaks.total = core.roster.total;
+    this.#connector.succeeded();
+    roster.add(entry);
+    core.counts.totals.ready++;
     core.wake.by(replaceAt(maxLifetimeMs, expiresAt), false, now);
     core.observer.connectionReady(id, now - startedAt);
-    this.#returning.free(entry, now);
+    // Idle until the pool advances, which it does at the end of each attempt.
+    if (entry.state === "busy") roster.putIdle(entry, now);
+    if (core.state === "ready") roster.discardSurplus();
     this.#retireReplaced();
-    core.whole.pump();
     return undefined;
   }
 
-  attemptFailed({ id, generation }: Attempt<T>, error: unknown): void {
+  attemptFailed(attempt: Attempt, error: unknown): void {
     const core = this.#core;
-    const stale = generation !== core.generation;
-    const wanted = !core.closing && !stale;
-    if (wanted) core.counts.totals.connectFailures++;
-    this.#departures.count(id, core.closing ? "poolClosed" : stale ? "stale" : "error");
-    if (wanted) this.#invalidateFor(error);
-    this.#refusals.tellIfPointless();
-    core.whole.pump();
+    const unwanted = this.#unwanted(attempt);
+    if (!unwanted) core.counts.totals.connectFailures++;
+    this.#roster.countClosed(attempt.id, !unwanted ? "error" : core.closing ? "poolClosed" : "stale");
+    if (!unwanted) this.#invalidateFor(error);
+    this.#lending.tellIfPointless();
   }
 
   attemptTooLate(resource: T): void {
-    this.#departures.destroy(resource);
+    this.#roster.destroy(resource);
+  }
+
+  /** Nobody waits for what an attempt brings: the pool closes, or everything of its time is stale. */
+  #unwanted({ generation }: Attempt): boolean {
+    if (this.#core.closing && this.#lending.waiting === 0) return true;
+    return generation !== this.#connector.generation;
   }
 
   /** Listens for the loss of a new entry; gives the error of one that is lost, or can't be watched, already. */
@@ -127,37 +151,36 @@ export class Supply<T> implements ConnectorOwner<T> {
 
   #lost(entry: Entry<T>, error: unknown): void {
     if (entry.state === "gone" || entry.state === "revoked" || entry.doom !== undefined) return;
-    const { connector, whole } = this.#core;
     entry.doom = "error";
-    if (entry.loans === 0) connector.lostUnused(entry.host, entry.usedAt, error ?? connectionLost());
-    if (entry.state === "idle") this.#departures.discard(entry, "error");
+    if (entry.loans === 0) this.#connector.lostUnused(entry.usedAt, error ?? connectionLost());
+    if (entry.state === "idle") this.#roster.discard(entry, "error");
     this.#invalidateFor(error);
-    this.#refusals.tellIfPointless();
-    whole.pump();
+    this.#lending.tellIfPointless();
+    this.#core.advance();
   }
 
   /** A connection that is lost for a reason that concerns all of them takes all of them along. */
   #invalidateFor(error: unknown): void {
-    const { roster, settings, whole } = this.#core;
-    const { invalidates } = settings;
-    if (roster.total > 0 && invalidates !== undefined && judge(invalidates, error)) whole.invalidate();
+    const { invalidates } = this.#core.settings;
+    if (this.#roster.total > 0 && invalidates !== undefined && judge(invalidates, error)) {
+      this.invalidate(false);
+    }
   }
 
   /** A successor came: one of those that it was opened for can go. */
   #retireReplaced(): void {
-    if (this.#core.replacing === 0) return;
+    if (this.#roster.replacing === 0) return;
     let busy: Entry<T> | undefined;
-    for (const entry of this.#core.roster.entries()) {
+    for (const entry of this.#roster.entries()) {
       if (!entry.replacing || entry.doom !== undefined) continue;
       if (entry.state === "idle") {
-        this.#departures.discard(entry, "lifetime");
+        this.#roster.discard(entry, "lifetime");
         return;
       }
       busy ??= entry;
     }
     if (busy === undefined) return;
     busy.doom = "lifetime";
-    busy.replacing = false;
-    this.#core.replacing--;
+    this.#roster.setReplacing(busy, false);
   }
 }

@@ -3,19 +3,30 @@ import { timeoutError } from "../base/abort.ts";
 /** How a task ended: with a value, or with an error; an error is never `undefined` here. */
 export type TaskEnd<V> = (error: unknown, value: V | undefined) => void;
 
-interface Task {
+/** What is waited for, and how long from `now`. */
+export interface TaskLimits {
   readonly what: string;
   readonly timeoutMs: number;
-  readonly deadline: number;
+  readonly now: number;
+}
+
+interface Task {
+  readonly limits: TaskLimits;
+  deadline: number;
   end: TaskEnd<never> | undefined;
 }
 
 /**
  * Calls into the user's code that may take long, for ever, or throw. Each has a deadline, which the pool's
- * one timer watches, and ends exactly once.
+ * one timer watches, and ends exactly once; `afterEach` runs when the end has been dealt with.
  */
 export class Tasks {
   readonly #running: Set<Task> = new Set();
+  readonly #afterEach: () => void;
+
+  constructor(afterEach: () => void) {
+    this.#afterEach = afterEach;
+  }
 
   get size(): number {
     return this.#running.size;
@@ -23,28 +34,24 @@ export class Tasks {
 
   /**
    * Waits for `work` until the deadline. `end` hears how it went; `tooLate` gets a value that arrives
-   * after the deadline.
+   * after the end. Gives a function that ends the task at once with an error.
    */
   watch<V>(
-    what: string,
+    limits: TaskLimits,
     work: PromiseLike<V>,
-    timeoutMs: number,
-    now: number,
     end: TaskEnd<V>,
     tooLate?: (value: V) => void,
-  ): void {
-    const task: Task = { what, timeoutMs, deadline: now + timeoutMs, end };
+  ): (error: unknown) => void {
+    const task: Task = { limits, deadline: limits.now + limits.timeoutMs, end };
     this.#running.add(task);
     work.then(
       (value) => {
-        if (task.end === undefined) tooLate?.(value);
-        else this.#end(task, undefined, value);
+        if (task.end !== undefined) this.#end(task, undefined, value);
+        else tooLate?.(value);
       },
-      (error: unknown) => {
-        if (task.end !== undefined)
-          this.#end(task, error ?? new Error("rejected without a reason"), undefined);
-      },
+      (error: unknown) => this.#end(task, error ?? new Error("rejected without a reason"), undefined),
     );
+    return (error) => this.#end(task, error, undefined);
   }
 
   nextDeadline(): number {
@@ -56,15 +63,23 @@ export class Tasks {
   /** Ends the tasks whose deadline is not after `now`. */
   expire(now: number): void {
     for (const task of this.#running) {
-      if (task.deadline <= now) this.#end(task, timeoutError(task.what, task.timeoutMs), undefined);
+      const { what, timeoutMs } = task.limits;
+      if (task.deadline <= now) this.#end(task, timeoutError(what, timeoutMs), undefined);
     }
+  }
+
+  /** Postpones the deadlines by a time in which the process could not run. */
+  excuse(stallMs: number, now: number): void {
+    for (const task of this.#running) task.deadline += Math.min(stallMs, now - task.limits.now);
   }
 
   #end(task: Task, error: unknown, value: unknown): void {
     const end = task.end as TaskEnd<unknown> | undefined;
+    if (end === undefined) return;
     task.end = undefined;
     this.#running.delete(task);
-    end?.(error, value);
+    end(error, value);
+    this.#afterEach();
   }
 }
 

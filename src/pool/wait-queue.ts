@@ -1,4 +1,73 @@
-import type { Waiter } from "./waiter.ts";
+import type { NestingContext } from "./nesting.ts";
+
+/** What only some callers ask for or carry with them. */
+export interface Particulars<T> {
+  readonly priority: number;
+  readonly prefer: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: (waiter: Waiter<T>) => void;
+  /** Where it was asked for. */
+  readonly origin: Error | undefined;
+  readonly context: NestingContext | undefined;
+}
+
+/**
+ * A caller that waits for a resource. It is its own abort listener and carries the links of the two lists
+ * that it stands in, so that waiting allocates little else than the caller's promise. It is kept small: ten
+ * thousand of them outlive the young generation, and their bytes are what a long queue costs.
+ */
+export class Waiter<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (resource: T) => void;
+  readonly reject: (error: unknown) => void;
+  /** When it began to wait. */
+  readonly since: number;
+  /** When its time is up. */
+  deadline: number;
+  /** Undefined for a caller like most. */
+  readonly particulars: Particulars<T> | undefined;
+
+  /** Undefined once it waits no more. */
+  level: PriorityLevel<T> | undefined = undefined;
+  ahead: Waiter<T> | undefined = undefined;
+  behind: Waiter<T> | undefined = undefined;
+  deadlines: DeadlineList<T> | undefined = undefined;
+  sooner: Waiter<T> | undefined = undefined;
+  later: Waiter<T> | undefined = undefined;
+
+  constructor(since: number, timeoutMs: number, particulars: Particulars<T> | undefined) {
+    this.promise = new Promise<T>(keepSettlers as never);
+    this.resolve = lastResolve as never;
+    this.reject = lastReject;
+    this.since = since;
+    this.deadline = since + timeoutMs;
+    this.particulars = particulars;
+    if (particulars !== undefined) {
+      particulars.signal?.addEventListener("abort", this);
+      particulars.context?.enterQueue();
+    }
+  }
+
+  handleEvent(): void {
+    this.particulars!.onAbort(this);
+  }
+
+  /** Its wait is over, in whatever way. */
+  leave(): void {
+    if (this.particulars === undefined) return;
+    this.particulars.signal?.removeEventListener("abort", this);
+    this.particulars.context?.leaveQueue();
+  }
+}
+
+// One function for all promises, instead of a closure for each.
+let lastResolve: (value: never) => void;
+let lastReject: (error: unknown) => void;
+
+function keepSettlers(resolve: (value: never) => void, reject: (error: unknown) => void): void {
+  lastResolve = resolve;
+  lastReject = reject;
+}
 
 /** The waiters of one priority, first come first. */
 export interface PriorityLevel<T> {
@@ -43,7 +112,8 @@ export class WaitQueue<T> {
     return undefined;
   }
 
-  push(waiter: Waiter<T>): void {
+  /** Takes a waiter in, whose deadline is `timeoutMs` after it came. */
+  push(waiter: Waiter<T>, timeoutMs: number): void {
     const priority = waiter.particulars?.priority ?? 0;
     const level = priority === 0 ? this.#normal : this.#level(priority);
     waiter.level = level;
@@ -53,8 +123,8 @@ export class WaitQueue<T> {
     level.last = waiter;
     this.#length++;
 
-    if (waiter.timeoutMs === Infinity) return;
-    const list = waiter.timeoutMs === this.#usual.timeoutMs ? this.#usual : this.#list(waiter.timeoutMs);
+    if (timeoutMs === Infinity) return;
+    const list = timeoutMs === this.#usual.timeoutMs ? this.#usual : this.#list(timeoutMs);
     waiter.deadlines = list;
     waiter.sooner = list.last;
     if (list.last === undefined) list.first = waiter;
@@ -96,6 +166,15 @@ export class WaitQueue<T> {
       if (first !== undefined && first.deadline <= now) return first;
     }
     return undefined;
+  }
+
+  /** Postpones all deadlines by a time in which the process could not run. Their order stays as it is. */
+  excuse(stallMs: number, now: number): void {
+    for (const { first } of this.#byTimeout.values()) {
+      for (let waiter = first; waiter !== undefined; waiter = waiter.later) {
+        waiter.deadline += Math.min(stallMs, now - waiter.since);
+      }
+    }
   }
 
   /** When the one who came first came; `Infinity` when nobody waits. */

@@ -4,9 +4,11 @@ import type { Clock, Timer } from "../base/clock.ts";
 const MAX_DELAY_MS = 2 ** 31 - 1;
 /**
  * A timer that keeps the process running is set for no longer than this, so that a process whose work is
- * done ends soon after the last caller was served. It is also how often a blocked event loop shows.
+ * done ends soon after the last caller was served. It is also how often a blocked event loop is noticed.
  */
 const MAX_KEEP_ALIVE_MS = 500;
+/** A timer that fires later than this was held up: the event loop was blocked, or the process stopped. */
+const STALL_MS = 100;
 
 /**
  * The one timer of a pool. It is set for the first thing that falls due and moved only when something
@@ -42,6 +44,11 @@ export class WakeUp {
   /** Cheap question for busy paths: would waking by `at` change anything? */
   isLaterThan(at: number): boolean {
     return this.#dueAt > at;
+  }
+
+  /** Whether a timer so late says that the process could not run. */
+  static isStall(lateMs: number): boolean {
+    return lateMs >= STALL_MS;
   }
 
   get keepsAlive(): boolean {

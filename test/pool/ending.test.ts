@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { watched, world } from "./pool-world.ts";
+import { pause, watched, world } from "./pool-world.ts";
 
 describe("pause and resume", () => {
   it("turn callers away and let them in again", async () => {
@@ -91,25 +91,31 @@ describe("drain", () => {
 });
 
 describe("close", () => {
-  it("tells who waits, closes what is idle, waits for what is lent", async () => {
+  it("refuses newcomers, serves who waits, closes what is idle, waits for what is lent", async () => {
     const { pool, clock, events, things } = world({ minConnections: 2, maxConnections: 2 });
     const [a, b] = await Promise.all([pool.acquire(), pool.acquire()]);
     pool.release(a);
     const waiting = [watched(pool.acquire()), watched(pool.acquire())];
     await clock.advance(0);
+    expect(events).not.toContain("poolClosed");
     const closed = watched(pool.close());
+    expect(events.at(-1)).toBe("poolClosed");
     await expect(pool.acquire()).rejects.toMatchObject({ code: "FORMDB_POOL_CLOSED", retryable: false });
     await clock.advance(10);
-    expect(waiting[1]?.error?.code).toBe("FORMDB_POOL_CLOSED");
+    expect(waiting[1]?.done).toBe(false);
     expect(closed.done).toBe(false);
     expect(pool.state).toBe("closing");
+    pool.release(b);
+    await clock.advance(0);
+    expect(waiting[1]?.value).toBe(b);
     pool.release(b);
     pool.release(waiting[0]!.value!);
     await clock.advance(0);
     expect(closed.value).toEqual({ revoked: 0 });
     expect(pool.state).toBe("closed");
     expect(things.every(({ destroyed }) => destroyed)).toBe(true);
-    expect(events.at(-1)).toBe("poolClosed");
+    expect(events.filter((event) => event === "poolClosed")).toHaveLength(1);
+    expect(events.at(-1)).toMatch(/^connectionClosed \d poolClosed$/);
     expect(clock.pending).toBe(0);
     expect(pool.close()).toBe(pool.close());
     for (const call of [() => pool.pause(), () => pool.resume(), () => pool.drain()]) {
@@ -135,6 +141,48 @@ describe("close", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("refuses at the deadline whoever still waits", async () => {
+    const { pool, clock } = world({ maxConnections: 1 });
+    await pool.acquire();
+    const waiting = watched(pool.acquire({ timeoutMs: Infinity }));
+    const closed = watched(pool.close({ deadlineMs: 1_000 }));
+    await clock.advance(999);
+    expect(waiting.done).toBe(false);
+    await clock.advance(1);
+    expect(waiting.error).toMatchObject({ code: "FORMDB_POOL_CLOSED", retryable: false });
+    expect(closed.value).toEqual({ revoked: 1 });
+  });
+
+  it("goes on opening connections for those who wait, and for nobody else", async () => {
+    const { pool, clock, things } = world({
+      minConnections: 3,
+      maxConnections: 3,
+      beforeCreate: (_attempt, clock) => pause(clock, 50),
+    });
+    const waiting = watched(pool.acquire());
+    const closed = watched(pool.close());
+    await clock.advance(50);
+    expect(waiting.value?.id).toBe(1);
+    pool.release(waiting.value!);
+    await clock.advance(100);
+    expect(closed.value).toEqual({ revoked: 0 });
+    expect(things).toHaveLength(2);
+    expect(things.every(({ destroyed }) => destroyed)).toBe(true);
+  });
+
+  it("tells who waits if no connection can be opened any more", async () => {
+    const { pool, clock } = world({
+      beforeCreate: () => {
+        throw new Error("refused");
+      },
+    });
+    const waiting = watched(pool.acquire());
+    const closed = watched(pool.close());
+    await clock.advance(1_000);
+    expect(waiting.error?.code).toBe("FORMDB_CONNECT_FAILED");
+    expect(closed.value).toEqual({ revoked: 0 });
+  });
+
   it("keeps to the nearer deadline when it is called again", async () => {
     const { pool, clock } = world();
     await pool.acquire();
@@ -150,7 +198,7 @@ describe("close", () => {
     pool.release(await pool.acquire());
     await clock.advance(2_000);
     const asked = watched(pool.acquire());
-    const closed = watched(pool.close());
+    const closed = watched(pool.close({ deadlineMs: 2_500 }));
     await clock.advance(2_500);
     expect(asked.error?.code).toBe("FORMDB_POOL_CLOSED");
     expect(closed.done).toBe(true);

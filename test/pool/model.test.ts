@@ -210,6 +210,21 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: constant(named("invalidate", (o) => o.pool.invalidate())) },
+  {
+    weight: 1,
+    arbitrary: constant(
+      named("interrupt", (o) => {
+        o.pool.invalidate({ interrupt: true });
+        // Every holder still gives back what was taken from it, once.
+        for (const resource of o.lent) {
+          expect(resource.destroyed, "interrupted and still open").toBe(o.pool.state !== "closed");
+          o.pool.release(resource);
+          expect(() => o.pool.release(resource)).toThrowError(/has left it/);
+        }
+        o.lent.clear();
+      }),
+    ),
+  },
   { weight: 1, arbitrary: constant(named("pause", (o) => o.pool.pause())) },
   { weight: 4, arbitrary: constant(named("resume", (o) => o.pool.resume())) },
   {

@@ -6,7 +6,6 @@ import { ManualClock } from "../support/manual-clock.ts";
 /** A resource that tells what became of it. */
 export interface Thing {
   readonly id: number;
-  readonly host: string;
   destroyed: boolean;
   /** Reports the loss of this resource to the pool. */
   lose: (error: unknown) => void;
@@ -61,7 +60,7 @@ export interface World {
 
 export interface WorldOptions extends Partial<PoolOptions<Thing>> {
   /** Called before each thing is made: waits, fails, or does nothing. */
-  readonly beforeCreate?: (attempt: number, host: string, clock: JumpingClock) => unknown;
+  readonly beforeCreate?: (attempt: number, clock: JumpingClock) => unknown;
 }
 
 const EVENTS: readonly (keyof PoolObserver)[] = [
@@ -89,10 +88,10 @@ export function world({ beforeCreate, ...options }: WorldOptions = {}): World {
   const observer: Record<string, (...values: unknown[]) => void> = {};
   for (const name of EVENTS) observer[name] = (...values) => void events.push([name, ...values].join(" "));
   const pool = new Pool<Thing>({
-    create: async (signal, host) => {
+    create: async (signal) => {
       signals.push(signal);
-      await beforeCreate?.(++attempts, host, clock);
-      const thing: Thing = { id: things.length + 1, host, destroyed: false, lose: () => {} };
+      await beforeCreate?.(++attempts, clock);
+      const thing: Thing = { id: things.length + 1, destroyed: false, lose: () => {} };
       things.push(thing);
       return thing;
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { pause, watched, world } from "./pool-world.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { JumpingClock, pause, watched, world } from "./pool-world.ts";
 
 describe("upkeep", () => {
   it("closes what is idle beyond the minimum, the longest unused first", async () => {
@@ -40,7 +41,7 @@ describe("upkeep", () => {
       maxConnections: 2,
       maxLifetimeMs: 10_000,
       lifetimeJitter: 0,
-      beforeCreate: (_attempt, _host, clock) => pause(clock, 100),
+      beforeCreate: (_attempt, clock) => pause(clock, 100),
     });
     await clock.advance(100);
     let least = 9;
@@ -200,7 +201,7 @@ describe("invalidate", () => {
   it("replaces idle, opening and lent connections while callers go on waiting", async () => {
     const { pool, clock, events, things } = world({
       maxConnections: 2,
-      beforeCreate: (_attempt, _host, clock) => pause(clock, 10),
+      beforeCreate: (_attempt, clock) => pause(clock, 10),
     });
     const held = watched(pool.acquire());
     await clock.advance(10);
@@ -214,5 +215,84 @@ describe("invalidate", () => {
     expect(held.value?.destroyed).toBe(true);
     expect(events).toContain("connectionClosed 2 stale");
     expect(events).toContain("connectionClosed 1 stale");
+  });
+
+  it("of a paused pool reports nothing", async () => {
+    const { pool, clock, events, things } = world({ minConnections: 1 });
+    await clock.advance(0);
+    pool.pause();
+    pool.invalidate();
+    expect(events).not.toContain("cleared");
+    expect(things[0]?.destroyed).toBe(true);
+    pool.resume();
+    pool.invalidate();
+    expect(events.filter((event) => event === "cleared")).toHaveLength(1);
+  });
+
+  it("interrupts, if asked to, what is lent and what is being opened, however long that would take", async () => {
+    const { pool, clock, events, things, signals } = world({
+      maxConnections: 2,
+      beforeCreate: (attempt, clock) => (attempt === 2 ? pause(clock, 5_000) : undefined),
+    });
+    const held = await pool.acquire();
+    const waiting = watched(pool.acquire());
+    await clock.advance(0);
+    events.length = 0;
+    pool.invalidate({ interrupt: true });
+    expect(held.destroyed).toBe(true);
+    expect(signals[1]?.aborted).toBe(true);
+    expect(events.slice(0, 3)).toEqual(["cleared", "connectionClosed 1 stale", "connectionClosed 2 stale"]);
+    await clock.advance(0);
+    expect(waiting.value?.id).toBe(2);
+    expect(pool.stats()).toMatchObject({ total: 1, inUse: 1, pending: 0, totals: { connectFailures: 0 } });
+    pool.release(held);
+    expect(() => pool.release(held)).toThrowError(/has left it/);
+    await clock.advance(5_000);
+    expect(things.map(({ destroyed }) => destroyed)).toEqual([true, false, true]);
+    expect(() => pool.invalidate({ interupt: true } as never)).toThrowError(/interupt/);
+  });
+});
+
+describe("idle resources", () => {
+  const counting = (): { held: number; ref: () => void; unref: () => void } => ({
+    held: 1,
+    ref() {
+      this.held++;
+    },
+    unref() {
+      this.held--;
+    },
+  });
+
+  it("don't keep the process running, lent ones and those being closed do", async () => {
+    const clock = new JumpingClock();
+    const pool = new Pool({
+      create: counting,
+      clock,
+      minConnections: 2,
+      maxConnections: 2,
+      validate: ({ held }) => held === 1,
+    });
+    const a = await pool.acquire();
+    const b = await pool.acquire();
+    expect([a.held, b.held]).toEqual([1, 1]);
+    pool.release(a);
+    pool.release(b);
+    expect([a.held, b.held]).toEqual([0, 0]);
+    await clock.advance(5_000);
+    const again = await pool.acquire(); // validated first
+    expect([a.held, b.held].sort()).toEqual([0, 1]);
+    expect(pool.stats().totals.closed.error).toBe(0);
+    pool.release(again);
+    await pool.close();
+    expect([a.held, b.held]).toEqual([1, 1]);
+  });
+
+  it("keep it with allowExitOnIdle: false", async () => {
+    const pool = new Pool({ create: counting, minConnections: 1, allowExitOnIdle: false });
+    const a = await pool.acquire();
+    pool.release(a);
+    expect(a.held).toBe(1);
+    await pool.close();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Thing, watched, world } from "./pool-world.ts";
+import { pause, type Thing, watched, world } from "./pool-world.ts";
 
 const never = (): Promise<void> => new Promise(() => {});
 
@@ -54,20 +54,65 @@ describe("a caller that waits", () => {
     await clock.advance(100);
     clock.jump(4_000);
     await clock.advance(400);
+    expect(late.done).toBe(false);
+    await clock.advance(500);
     expect(late.error?.message).toMatch(/event loop was blocked for 4000 ms/);
     expect(late.error?.eventLoopDelayMs).toBe(4_000);
   });
 
-  it("does not get a connection after its deadline, though no timer has fired yet", async () => {
+  it("is served by what comes back after a stall, before any timer has fired", async () => {
     const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
     const held = await pool.acquire();
-    const late = watched(pool.acquire());
-    const patient = watched(pool.acquire({ timeoutMs: 60_000 }));
+    const first = watched(pool.acquire());
+    const second = watched(pool.acquire());
     clock.jump(2_000);
     pool.release(held);
     await clock.advance(0);
-    expect(late.error?.code).toBe("FORMDB_POOL_TIMEOUT");
-    expect(patient.value).toBe(held);
+    expect(first.value).toBe(held);
+    expect(second.done).toBe(false);
+    await clock.advance(499);
+    pool.release(held);
+    await clock.advance(0);
+    expect(second.value).toBe(held);
+  });
+
+  it("has not waited while the process could not run: the stall is added to its deadline", async () => {
+    const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
+    await pool.acquire();
+    const before = watched(pool.acquire());
+    await clock.advance(400);
+    clock.jump(10_000);
+    const after = watched(pool.acquire());
+    await clock.advance(599);
+    expect(before.done).toBe(false);
+    await clock.advance(1);
+    expect(before.error).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", waitMs: 11_000, timeoutMs: 1_000 });
+    await clock.advance(500);
+    expect(after.done).toBe(true);
+  });
+
+  it("times out all the same if the event loop is late all the time", async () => {
+    const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
+    await pool.acquire();
+    const asked = watched(pool.acquire());
+    for (let turn = 0; turn < 20 && !asked.done; turn++) {
+      clock.jump(150);
+      await clock.advance(50);
+    }
+    expect(asked.error?.code).toBe("FORMDB_POOL_TIMEOUT");
+  });
+
+  it("is not told of connections that time out because of a stall", async () => {
+    const { pool, clock } = world({
+      connectTimeoutMs: 1_000,
+      beforeCreate: (_attempt, clock) => pause(clock, 700),
+    });
+    const asked = watched(pool.acquire());
+    await clock.advance(100);
+    clock.jump(10_000);
+    await clock.advance(600);
+    expect(asked.value?.id).toBe(1);
+    expect(pool.stats().totals.connectFailures).toBe(0);
   });
 
   it("may have its own timeout, or none", async () => {
@@ -159,6 +204,30 @@ describe("a caller that waits", () => {
     expect(pool.stats().totals.shed).toBe(shed);
     await clock.advance(10_000);
     expect(pool.stats()).toMatchObject({ waiting: 0, inUse: 0 });
+  });
+
+  it.each([1.2, 2])("waits for twice CoDel's target at most, at %d times the capacity", async (load) => {
+    const { pool, clock } = world({
+      maxConnections: 10,
+      minConnections: 10,
+      codelTargetMs: 20,
+      acquireTimeoutMs: 5_000,
+    });
+    const waitsMs: number[] = [];
+    const ask = async (): Promise<void> => {
+      const askedAt = clock.now();
+      const thing = await pool.acquire().catch(() => undefined);
+      if (thing === undefined) return;
+      if (askedAt >= 1_000) waitsMs.push(clock.now() - askedAt);
+      await pause(clock, 10);
+      pool.release(thing);
+    };
+    for (let ms = 0, due = 0; ms < 3_000; ms++) {
+      for (due += load; due >= 1; due--) void ask();
+      await clock.advance(1);
+    }
+    expect(Math.max(...waitsMs)).toBeLessThanOrEqual(40);
+    expect(waitsMs.length).toBeGreaterThan(1_950); // of the 2 000 that can be served meanwhile
   });
 
   it("keeps the process running, and the pool alone does not", async () => {
