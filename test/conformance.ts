@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Document } from "../src/base/document.ts";
@@ -30,6 +31,11 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
     /** What the profile says that this engine can't do. SQLite has none, and can all of it. */
     function facts(): Pick<EngineProfile, "expressionIndexes" | "uniqueIndexes"> {
       return PROFILES[db.stats().profile as keyof typeof PROFILES] ?? PROFILES.postgres;
+    }
+
+    /** The isolation levels that a transaction can ask for. SQLite's are always serializable. */
+    function isolationLevels(): readonly string[] {
+      return PROFILES[db.stats().profile as keyof typeof PROFILES]?.isolationLevels ?? ["serializable"];
     }
 
     /** A fresh collection with these documents. */
@@ -578,6 +584,84 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         await expect(failed).rejects.toThrow("changed my mind");
         expect(await db.get(collection, "1")).toEqual({ id: "1", n: 10, m: 1 });
         expect(await db.get(collection, "2")).toEqual({ id: "2", n: 2 });
+      });
+
+      /** As many callers as there are documents to take turns at, at the same time. */
+      function atOnce<T>(callers: number, call: (n: number) => Promise<T>): Promise<T[]> {
+        return Promise.all(Array.from({ length: callers }, (_, n) => call(n)));
+      }
+
+      it("50 that read, change and write one document at once all count", async () => {
+        const collection = await collectionOf([{ id: "x", v: 0 }]);
+        await atOnce(50, () =>
+          db.transaction(async (tx) => {
+            const found = await tx.get(collection, "x");
+            await tx.update(collection, "x", { v: (found?.v as number) + 1 });
+          }),
+        );
+        expect(await db.get(collection, "x")).toEqual({ id: "x", v: 50 });
+      });
+
+      it("50 that read by a query and write what they found all count", async () => {
+        const collection = await collectionOf([{ id: "x", v: 0 }]);
+        await atOnce(50, () =>
+          db.transaction(async (tx) => {
+            const { rows } = await tx.query(`SELECT v FROM ${collection} WHERE v >= 0`);
+            await tx.query(`UPDATE ${collection} SET v = $1 WHERE id = 'x'`, [(rows[0]?.v as number) + 1]);
+          }),
+        );
+        expect(await db.get(collection, "x")).toEqual({ id: "x", v: 50 });
+      });
+
+      it("50 that move an amount from one document to another keep the sum", async () => {
+        const collection = await collectionOf(["a", "b", "c", "d"].map((id) => ({ id, v: 100 })));
+        await atOnce(50, (n) =>
+          db.transaction(async (tx) => {
+            const [from, to] = ["abcd"[n % 4]!, "abcd"[(n + 1 + (n % 3)) % 4]!];
+            const [one, two] = [await tx.get(collection, from), await tx.get(collection, to)];
+            await tx.update(collection, from, { v: (one?.v as number) - 1 });
+            await tx.update(collection, to, { v: (two?.v as number) + 1 });
+          }),
+        );
+        expect((await db.query(`SELECT SUM(v) AS total FROM ${collection}`)).rows).toEqual([{ total: 400 }]);
+      });
+
+      it("what each checks before its write still holds at its end (no write skew)", async () => {
+        if (!isolationLevels().includes("serializable")) return;
+        const collection = await collectionOf(
+          Array.from({ length: 10 }, (_, n) => ({ id: `d${n}`, duty: true })),
+        );
+        await atOnce(10, (n) =>
+          db.transaction(async (tx) => {
+            const { rows } = await tx.query(`SELECT id FROM ${collection} WHERE duty = true`);
+            if (rows.length > 1) await tx.update(collection, `d${n}`, { duty: false });
+          }),
+        );
+        expect(await ids(`SELECT id FROM ${collection} WHERE duty = true`)).toHaveLength(1);
+      });
+
+      it("two reads of one see the same, whatever is written between them", async () => {
+        const collection = await collectionOf([{ id: "x", v: 1 }]);
+        if (db.stats().writer === undefined && db.pool.stats().max === 1) return;
+        const outside = AsyncLocalStorage.snapshot();
+        let changed: Promise<unknown> | undefined;
+        const seen = await db.transaction(async (tx) => {
+          const first = await tx.get(collection, "x");
+          changed ??= outside(() => db.update(collection, "x", { v: 2 }));
+          // Where there is one writer it waits for the end of the transaction.
+          if (db.stats().writer === undefined) await changed;
+          return [first, await tx.get(collection, "x")];
+        });
+        expect(seen).toEqual([seen[0], seen[0]]);
+        await changed;
+        expect(await db.get(collection, "x")).toEqual({ id: "x", v: 2 });
+      });
+
+      it("20 first inserts make their collection once", async () => {
+        const collection = await collectionOf();
+        await db.dropCollection(collection);
+        await atOnce(20, (n) => db.transaction((tx) => tx.insert(collection, { id: String(n) })));
+        expect(await ids(`SELECT id FROM ${collection}`)).toHaveLength(20);
       });
 
       it("nested ones and writes beside them are errors that say so", async () => {

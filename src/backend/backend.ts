@@ -64,7 +64,7 @@ export interface Connection {
    * Applies a group of one kind in one statement or transaction. Outside a transaction it commits, and
    * an error whose `outcome` field is `unknown` says that nobody can tell whether it did.
    */
-  write(group: GroupWrite): Promise<WriteResult>;
+  write(group: GroupWrite, options?: CallOptions): Promise<WriteResult>;
   /** The documents of the ids that exist, in no order. */
   getMany(
     collection: string,
@@ -75,8 +75,9 @@ export interface Connection {
   lookUpToken(group: GroupWrite): Promise<WriteResult | undefined>;
   /** Forgets tokens older than this. */
   pruneTokens(maxAgeMs: number): Promise<void>;
-  begin(isolation: IsolationLevel | undefined): Promise<void>;
-  commit(): Promise<void>;
+  begin(isolation: IsolationLevel | undefined, options?: CallOptions): Promise<void>;
+  /** Where a signal cuts it short, the error's `outcome` says that nobody can tell. */
+  commit(options?: CallOptions): Promise<void>;
   rollback(): Promise<void>;
   /** Cheap proof that the other side still answers. */
   ping(): Promise<boolean>;
@@ -120,6 +121,8 @@ export interface Backend {
   readonly separateWriter: boolean;
   /** Whether changes of the schema can be part of a transaction. */
   readonly transactionalDdl: boolean;
+  /** The strictest level that a transaction can ask for; undefined where there is only one. Known after `start`. */
+  readonly strictestIsolation?: IsolationLevel | undefined;
   /** What one group of writes may hold at most, where the engine has limits. Known after `start`. */
   readonly batchLimits?: { readonly maxRows: number; readonly maxBytes: number };
   /**

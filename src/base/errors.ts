@@ -68,7 +68,8 @@ export class FormDBError extends Error {
     this.retryable = options.retryable ?? RETRYABLE.has(code);
     if (options.details !== undefined) {
       for (const [name, value] of Object.entries(options.details)) {
-        if (!(name in this)) Object.defineProperty(this, name, { value, enumerable: true });
+        if (!(name in this))
+          Object.defineProperty(this, name, { value, enumerable: true, configurable: true });
       }
     }
     Object.defineProperty(this, BRAND, { value: true });
@@ -82,6 +83,14 @@ export class FormDBError extends Error {
   toJSON(): Record<string, unknown> {
     return { ...this, code: this.code, message: this.message, retryable: this.retryable };
   }
+}
+
+/** Adds a fact to an error of FormDB, unless it says that one already. Gives the error. */
+export function noteDetail(error: unknown, name: string, value: unknown): unknown {
+  if (error instanceof FormDBError && error[name] === undefined) {
+    Object.defineProperty(error, name, { value, enumerable: true, configurable: true });
+  }
+  return error;
 }
 
 /** The message of anything that was thrown. */

@@ -72,6 +72,14 @@ export class Catalog {
     }
   }
 
+  /**
+   * Whether a transaction could not make a collection because another one had made it after this one's snapshot:
+   * begun again, it sees it.
+   */
+  async wasMadeMeanwhile({ taken, collection }: FormDBError): Promise<boolean> {
+    return taken === true && (await this.refresh()).includes(collection as string);
+  }
+
   /** Makes the collection unless it is there. Resolves to whether this call has made it. */
   async create(collection: string): Promise<boolean> {
     checkCollectionName(collection);
@@ -193,7 +201,7 @@ export class Catalog {
 
   /** Runs a change of the schema, as one transaction where the engine has such. */
   #change<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
-    return this.#connections.transactionalDdl ? inTransaction(connection, undefined, work) : work();
+    return this.#connections.transactionalDdl ? inTransaction(connection, {}, work) : work();
   }
 }
 
@@ -227,7 +235,7 @@ function foreignError(collection: string): FormDBError {
   return new FormDBError(
     "FORMDB_CONFIG",
     `Collection ${JSON.stringify(collection)} can't be made: the database has a table of that name that is no collection`,
-    { details: { collection } },
+    { details: { collection, taken: true } },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Backend, Connection, ConnectionRole } from "../backend/backend.ts";
+import type { Backend, Connection, ConnectionRole, IsolationLevel } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
@@ -64,6 +64,11 @@ export class Connections {
   /** Whether changes of the schema can be part of a transaction. */
   get transactionalDdl(): boolean {
     return this.#backend.transactionalDdl;
+  }
+
+  /** The level under which a transaction behaves as if it ran alone, or what comes closest; undefined where there is one. */
+  get strictestIsolation(): IsolationLevel | undefined {
+    return this.#backend.strictestIsolation;
   }
 
   /**

@@ -1,18 +1,26 @@
 import type { Connection, IsolationLevel } from "../backend/backend.ts";
 
+/** What a transaction is begun with. */
+export interface TransactionTerms {
+  /** Default: the engine's own. */
+  readonly isolation?: IsolationLevel | undefined;
+  /** Ends BEGIN and COMMIT where they go over a network. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Runs `work` between BEGIN and COMMIT on a connection that the caller holds; rolls back when it, or the commit,
  * fails. A connection that can't be brought out of its transaction is closed, so that nobody gets it.
  */
 export async function inTransaction<T>(
   connection: Connection,
-  isolation: IsolationLevel | undefined,
+  { isolation, signal }: TransactionTerms,
   work: () => Promise<T>,
 ): Promise<T> {
-  await connection.begin(isolation);
+  await connection.begin(isolation, { signal });
   try {
     const result = await work();
-    await connection.commit();
+    await connection.commit({ signal });
     return result;
   } catch (error) {
     await rollBack(connection);

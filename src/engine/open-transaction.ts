@@ -29,7 +29,11 @@ export interface TransactionTools {
   readonly writer: Writer;
   readonly makeId: () => string;
   readonly reporter: Reporter;
+  /** Fires where the transaction must end. */
+  readonly signal: AbortSignal | undefined;
 }
+
+const NO_OPTIONS: CallOptions = Object.freeze({});
 
 /** A transaction while its function runs: each call is a part of it, and it does not end before them. */
 export class OpenTransaction implements Transaction {
@@ -59,7 +63,7 @@ export class OpenTransaction implements Transaction {
   query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
     return this.#call(async () => {
       const { reader } = this.#tools;
-      return dispatch(reader.plan(text, parameters, options), this.#place, reader);
+      return dispatch(reader.plan(text, parameters, this.#bounds(options)), this.#place, reader);
     });
   }
 
@@ -68,7 +72,7 @@ export class OpenTransaction implements Transaction {
     return this.#method("get", collection, rows, async () => {
       const key = encodeId(id);
       await this.#need(collection);
-      const [found] = await this.#tools.connection.getMany(collection, [key]);
+      const [found] = await this.#tools.connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
       return found === undefined ? undefined : toDocument(found);
     });
   }
@@ -144,9 +148,20 @@ export class OpenTransaction implements Transaction {
       const made = await writer.ensureCollectionOn(connection, kind, collection);
       if (made) this.made.add(collection);
     }
-    const result = await writeOne(connection, kind, collection, id, json);
+    const write = { kind, collection, ids: [id], json: [json], token: undefined };
+    const result = await writeOne(connection, write, this.#bounds(NO_OPTIONS));
     if (result.error !== undefined) throw result.error;
     return result;
+  }
+
+  /** A call ends with its transaction. */
+  #bounds(options: CallOptions): CallOptions {
+    const { signal } = this.#tools;
+    if (signal === undefined) return options;
+    return {
+      ...options,
+      signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]),
+    };
   }
 
   async #need(collection: string): Promise<void> {

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IsolationLevel } from "../backend/backend.ts";
-import { bounded, throwIfAborted } from "../base/abort.ts";
-import { FormDBError } from "../base/errors.ts";
+import { FormDBError, noteDetail } from "../base/errors.ts";
 import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
@@ -9,16 +8,21 @@ import { inTransaction } from "./in-transaction.ts";
 import { OpenTransaction, type Transaction } from "./open-transaction.ts";
 import type { Reader } from "./read.ts";
 import type { QueryTimes, Reporter } from "./reporter.ts";
+import { TransactionLimit } from "./transaction-limit.ts";
 import type { Writer } from "./write.ts";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
-  /** Default: the engine's own. SQLite, CockroachDB and DSQL always give their strictest. */
+  /**
+   * Default: the strictest level of the engine, `serializable` but on DSQL. SQLite and DSQL have only one.
+   * docs/transactions.md says what each level guarantees.
+   */
   readonly isolation?: IsolationLevel | undefined;
-  /** How often `fn` is run again when the engine asks for it. Default 3. */
+  /** How often `fn` is run again when the engine asks for it. Default 100 after conflicts, 3 after other causes. */
   readonly maxRetries?: number | undefined;
+  /** Ends the transaction and rolls it back. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds to wait for a connection. */
+  /** Milliseconds from the call to the end, the wait for a connection and every repetition included. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -30,6 +34,9 @@ interface Scope {
 /** The first wait before `fn` is run again, in milliseconds; it doubles, with full jitter. */
 const RETRY_BASE_MS = 5;
 const RETRY_MAX_MS = 500;
+/** Fifty callers that change one document at once need at most 12 (docs/decisions/0083-transactions-are-serializable.md). */
+const MAX_CONFLICT_RETRIES = 100;
+const MAX_OTHER_RETRIES = 3;
 
 /** Runs functions as transactions, and again where the engine asks for it (serialization failures, deadlocks). */
 export class Transactions {
@@ -92,32 +99,61 @@ export class Transactions {
         "A transaction can't be begun inside another; pass the outer one's object on and use it",
       );
     }
-    const maxRetries = options.maxRetries ?? 3;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.#once(fn, options, times);
-      } catch (error) {
-        if (attempt >= maxRetries || !mayRunAgain(error) || options.signal?.aborted) throw error;
+    const limit = new TransactionLimit(this.#reporter.clock, options);
+    let failure: unknown;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await this.#once(fn, options.isolation, limit, times);
+        } catch (error) {
+          if (!limit.ended && !(await this.#mayRunAgain(error, attempt, options.maxRetries))) {
+            throw attempt === 0 ? error : noteDetail(error, "attempts", attempt + 1);
+          }
+          limit.check();
+          failure = error;
+        }
+        const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
+        const pause = new Promise<void>((resolve) => {
+          this.#reporter.clock.schedule(resolve, Math.random() * capMs);
+        });
+        await limit.race(pause);
       }
-      const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
-      const pause = new Promise<void>((resolve) => {
-        this.#reporter.clock.schedule(resolve, Math.random() * capMs);
-      });
-      await bounded("The transaction", pause, this.#reporter.clock, { signal: options.signal });
+    } catch (error) {
+      throw noteDetail(limit.errorFor(error, failure), "outcome", "rejected");
+    } finally {
+      limit[Symbol.dispose]();
+    }
+  }
+
+  /** Whether the engine asked for another try, nothing of this one was kept, and there are tries left. */
+  async #mayRunAgain(error: unknown, attempt: number, maxRetries: number | undefined): Promise<boolean> {
+    if (!(error instanceof FormDBError) || error.outcome === "unknown") return false;
+    // Not to get a lock within the time that the transaction was begun with is a conflict too.
+    const code = error.sqlstate === "55P03" ? "FORMDB_SERIALIZATION" : error.code;
+    switch (code) {
+      case "FORMDB_SERIALIZATION":
+        return error.retryable && attempt < (maxRetries ?? MAX_CONFLICT_RETRIES);
+      case "FORMDB_BUSY":
+      case "FORMDB_STALE_PLAN":
+        return error.retryable && attempt < (maxRetries ?? MAX_OTHER_RETRIES);
+      default:
+        return attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) && (await this.#writer.wasMadeMeanwhile(error));
     }
   }
 
   async #once<T>(
     fn: (transaction: Transaction) => Promise<T>,
-    options: TransactionOptions,
+    isolation: IsolationLevel | undefined,
+    limit: TransactionLimit,
     times: QueryTimes,
   ): Promise<T> {
-    const { signal, timeoutMs, isolation } = options;
+    const { signal } = limit;
     const waiting = new Stopwatch(this.#reporter.clock);
     const inDatabase = new Stopwatch(this.#reporter.clock);
     waiting.start();
     try {
-      return await this.#connections.use("write", { signal, timeoutMs }, async (connection) => {
+      const wait = { signal, timeoutMs: limit.remainingMs };
+      return await this.#connections.use("write", wait, async (connection) => {
         waiting.stop();
         inDatabase.start();
         const scope: Scope = { open: true };
@@ -130,17 +166,19 @@ export class Transactions {
               writer: this.#writer,
               makeId: this.#makeId,
               reporter: this.#reporter,
+              signal,
             },
             inDatabase,
           );
-          const result = await inTransaction(connection, isolation, async () => {
+          const terms = { isolation: isolation ?? this.#connections.strictestIsolation, signal };
+          const result = await inTransaction(connection, terms, async () => {
             inDatabase.stop();
             try {
-              return await this.#context.run(scope, () => fn(transaction));
+              return await limit.race(this.#context.run(scope, () => fn(transaction)));
             } finally {
               await transaction.end();
               inDatabase.start();
-              throwIfAborted("The transaction", signal);
+              limit.check();
             }
           });
           this.#writer.created(transaction.made);
@@ -156,16 +194,4 @@ export class Transactions {
       times.databaseMs += inDatabase.stop();
     }
   }
-}
-
-/** The engine asked for another try, and nothing of this one was kept. */
-function mayRunAgain(error: unknown): boolean {
-  return (
-    error instanceof FormDBError &&
-    error.outcome !== "unknown" &&
-    error.retryable &&
-    (error.code === "FORMDB_SERIALIZATION" ||
-      error.code === "FORMDB_BUSY" ||
-      error.code === "FORMDB_STALE_PLAN")
-  );
 }

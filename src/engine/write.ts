@@ -1,4 +1,5 @@
 import type { Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
+import type { CallOptions } from "../base/abort.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import type { BatchGroup, ExecuteGroup, LookUpToken, OperationResult } from "../batch/group.ts";
@@ -87,24 +88,26 @@ export class Writer {
     return this.#catalog.needOn(connection, collection);
   }
 
+  /** Whether a transaction need only be begun again to see the collection that it could not make. */
+  wasMadeMeanwhile(error: FormDBError): Promise<boolean> {
+    return this.#catalog.wasMadeMeanwhile(error);
+  }
+
   /** Notes collections that a committed transaction has made. */
   created(collections: Iterable<string>): void {
     this.#catalog.created(collections);
   }
 }
 
-/** Writes one document on a connection that the caller holds, as a part of its transaction. */
+/** Writes one document, the only one of `write`, on a connection that the caller holds, as a part of its transaction. */
 export async function writeOne(
   connection: Connection,
-  kind: WriteKind,
-  collection: string,
-  id: string,
-  json: string,
+  write: GroupWrite,
+  options: CallOptions,
 ): Promise<OperationResult> {
-  const result = await connection.write({ kind, collection, ids: [id], json: [json], token: undefined });
-  const refused = result.rejected[0];
-  if (refused !== undefined) throw refused.error;
-  return result.missing.length === 0 ? APPLIED : outcomeOfMissing(kind, collection, id);
+  const { missing, rejected } = await connection.write(write, options);
+  if (rejected.length > 0) throw rejected[0]!.error;
+  return missing.length === 0 ? APPLIED : outcomeOfMissing(write.kind, write.collection, write.ids[0]!);
 }
 
 const APPLIED: OperationResult = Object.freeze({ found: true });

@@ -1,3 +1,4 @@
+import type { CallOptions } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { NOT_COMMITTED } from "../../dialect/postgres/batch.ts";
@@ -11,7 +12,11 @@ import { isTokenTaken } from "./translate-error.ts";
 export interface WriteRunner {
   readonly inTransaction: boolean;
   readonly usable: boolean;
-  runWrite(statement: EngineStatement, values: readonly unknown[]): Promise<EngineResult>;
+  runWrite(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<EngineResult>;
   runCopy(text: string, rows: Buffer): Promise<void>;
   begin(isolation: IsolationLevel | undefined): Promise<void>;
   commit(): Promise<void>;
@@ -40,9 +45,11 @@ export class GroupWriter {
     this.#texts = texts;
   }
 
-  async write(group: GroupWrite): Promise<WriteResult> {
+  /** `options` bound a write that is a part of the caller's transaction. */
+  async write(group: GroupWrite, options: CallOptions): Promise<WriteResult> {
     const { token } = group;
-    if (this.#runner.inTransaction || token === undefined) return await this.#writeRows(group, token);
+    if (token === undefined) return resultOf(group, await this.#apply(group, undefined, options));
+    if (this.#runner.inTransaction) return await this.#writeRows(group, token);
     try {
       if (this.#mayGoWhole(group) && (await this.#insertWhole(group, token))) return ALL_APPLIED;
       return this.#texts.profile.changesInWith
@@ -64,10 +71,10 @@ export class GroupWriter {
     return applied === NOT_COMMITTED ? undefined : resultOf(group, applied);
   }
 
-  async #writeRows(group: GroupWrite, token: string | undefined): Promise<WriteResult> {
+  async #writeRows(group: GroupWrite, token: string): Promise<WriteResult> {
     const { changesInWith } = this.#texts.profile;
     const applied = await this.#apply(group, changesInWith ? token : undefined);
-    if (token !== undefined && !changesInWith) await this.#store(this.#texts.storeToken, token, applied);
+    if (!changesInWith) await this.#store(this.#texts.storeToken, token, applied);
     return resultOf(group, applied);
   }
 
@@ -80,10 +87,14 @@ export class GroupWriter {
     });
   }
 
-  async #apply(group: GroupWrite, token: string | undefined): Promise<unknown> {
+  async #apply(group: GroupWrite, token: string | undefined, options?: CallOptions): Promise<unknown> {
     const values: unknown[] = [encodeGroup(group), group.ids.length];
     if (token !== undefined) values.push(token);
-    const { rows } = await this.#runner.runWrite(this.#statement(group, token !== undefined), values);
+    const { rows } = await this.#runner.runWrite(
+      this.#statement(group, token !== undefined),
+      values,
+      options,
+    );
     return rows[0]![0];
   }
 

@@ -3,7 +3,7 @@ import type { Dialect } from "../../dialect/dialect.ts";
 import { shardOf } from "../../dialect/postgres/hash-text.ts";
 import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
 import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts";
-import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
+import type { Backend, Connection, ConnectionRole, IsolationLevel, PoolSizing } from "../backend.ts";
 import { BatchTexts } from "./batch-texts.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
 import { probeEngine } from "./engine-probe.ts";
@@ -83,6 +83,10 @@ export class PostgresBackend implements Backend {
 
   get transactionalDdl(): boolean {
     return this.#engine.transactionalDdl;
+  }
+
+  get strictestIsolation(): IsolationLevel {
+    return this.#engine.isolationLevels.at(-1)!;
   }
 
   get batchLimits(): { readonly maxRows: number; readonly maxBytes: number } {

@@ -16,6 +16,12 @@ import type { OpenSession } from "./session-opener.ts";
 import { statementOf } from "./statement-name.ts";
 import type { Flight } from "./translate-error.ts";
 
+/**
+ * How long a transaction that reads from one snapshot waits for another's row. If that one commits, as nearly all do,
+ * the wait ends in a serialization failure anyway; and two that wait for each other learn it in a second only.
+ */
+const SNAPSHOT_LOCK_TIMEOUT_MS = 100;
+
 const EMPTY_VALUES: readonly unknown[] = Object.freeze([]);
 
 /** A connection to a server that speaks PostgreSQL's protocol. */
@@ -82,16 +88,20 @@ export class PostgresConnection implements Connection {
     return this.#session.stream(statement, values, options);
   }
 
-  async write(group: GroupWrite): Promise<WriteResult> {
+  async write(group: GroupWrite, options: CallOptions = {}): Promise<WriteResult> {
     const flight = this.#flight(true);
-    const result = await this.#groups.write(group);
+    const result = await this.#groups.write(group, options);
     if (flight === "autocommit") await this.#noteWrite();
     return result;
   }
 
   /** Runs one statement of a group's write. */
-  async runWrite(statement: EngineStatement, values: readonly unknown[]): Promise<EngineResult> {
-    return await this.#session.run(statement, values, {}, this.#flight(true));
+  async runWrite(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<EngineResult> {
+    return await this.#session.run(statement, values, options, this.#flight(true));
   }
 
   /** Sends rows of the text format by `COPY`. */
@@ -129,8 +139,8 @@ export class PostgresConnection implements Connection {
     );
   }
 
-  async begin(isolation: IsolationLevel | undefined): Promise<void> {
-    const { name, isolationLevels } = this.#shared.batchTexts.profile;
+  async begin(isolation: IsolationLevel | undefined, options: CallOptions = {}): Promise<void> {
+    const { name, isolationLevels, lockTimeouts } = this.#shared.batchTexts.profile;
     if (isolation !== undefined && !isolationLevels.includes(isolation)) {
       throw new FormDBError(
         "FORMDB_UNSUPPORTED",
@@ -138,11 +148,13 @@ export class PostgresConnection implements Connection {
       );
     }
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
-    await this.#session.run(simple(`BEGIN${level}`), EMPTY_VALUES, {}, "read");
+    const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
+    const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
+    await this.#session.run(simple(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "read");
   }
 
-  async commit(): Promise<void> {
-    const { command } = await this.#session.run(simple("COMMIT"), EMPTY_VALUES, {}, "commit");
+  async commit(options: CallOptions = {}): Promise<void> {
+    const { command } = await this.#session.run(simple("COMMIT"), EMPTY_VALUES, options, "commit");
     if (command === "ROLLBACK") {
       throw new FormDBError(
         "FORMDB_ENGINE",
@@ -155,7 +167,9 @@ export class PostgresConnection implements Connection {
 
   async rollback(): Promise<void> {
     if (!this.usable) return; // The server rolled back by itself.
-    await this.#session.run(simple("ROLLBACK"), EMPTY_VALUES, {}, "read");
+    // A server that no longer answers must not keep the caller: closing the connection rolls back too.
+    const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
+    await this.#session.run(simple("ROLLBACK"), EMPTY_VALUES, options, "read");
   }
 
   async ping(): Promise<boolean> {

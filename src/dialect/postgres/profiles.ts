@@ -43,6 +43,9 @@ export interface EngineProfile {
   readonly backendIds: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;
+  /** Whether the wait for a lock is worth cutting short: where deadlocks are found only after a while, by one node. */
+  readonly lockTimeouts: boolean;
+  /** From the weakest to the strictest. */
   readonly isolationLevels: readonly ("read committed" | "repeatable read" | "serializable")[];
   /** How long a connection should be used at most. */
   readonly maxLifetimeMs: number;
@@ -73,6 +76,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   backendIds: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
+  lockTimeouts: true,
   isolationLevels: ["read committed", "repeatable read", "serializable"],
   maxLifetimeMs: 30 * MINUTE_MS,
 });
@@ -96,6 +100,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     // Citus 13.2 crashes on them.
     nestsSubqueries: false,
     uniqueIndexes: "with id",
+    lockTimeouts: false,
     distributes: true,
     logPositions: false,
   }),
@@ -113,6 +118,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     logPositions: false,
     backendIds: false,
     sessionOptions: "",
+    lockTimeouts: false,
     isolationLevels: ["read committed", "serializable"],
     maxLifetimeMs: 10 * MINUTE_MS,
   }),
@@ -126,6 +132,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     transactionalDdl: false,
     logPositions: false,
     sessionOptions: "",
+    lockTimeouts: false,
   }),
 
   /** 3 000 rows and 10 MiB a transaction, sessions of at most an hour, `jsonb` only while a query runs. */
@@ -146,6 +153,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     logPositions: false,
     backendIds: false,
     sessionOptions: "",
+    lockTimeouts: false,
     isolationLevels: ["repeatable read"],
     maxLifetimeMs: 45 * MINUTE_MS,
   }),

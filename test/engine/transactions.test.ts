@@ -1,0 +1,180 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { type OpenOptions, open, type Transaction } from "../../src/index.ts";
+import { failure } from "../support/postgres-backends.ts";
+import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+
+const program = findPgBouncer();
+/** So that 200 callers get a connection each in time on a busy machine. */
+const PATIENT: OpenOptions = { pool: { acquireTimeoutMs: 60_000 } };
+const outside = AsyncLocalStorage.snapshot();
+
+describe("SQLite in memory:", () => {
+  losesNoUpdate(() => open("sqlite::memory:", PATIENT));
+});
+
+describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
+  let server: PostgresServer;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+  afterAll(() => server?.remove());
+
+  losesNoUpdate(async () => open(await server.createDatabase(), PATIENT));
+
+  describe.runIf(program !== undefined)("through PgBouncer in transaction mode:", () => {
+    let bouncer: PgBouncer;
+
+    beforeAll(async () => {
+      bouncer = await PgBouncer.start(program!, server, 4);
+    });
+    afterAll(() => bouncer?.remove());
+
+    losesNoUpdate(async () =>
+      open(bouncer.urlOf(new URL(await server.createDatabase()).pathname.slice(1)), PATIENT),
+    );
+  });
+
+  describe("what ends a transaction:", () => {
+    let db: FormDB;
+
+    beforeAll(async () => {
+      db = await open(await server.createDatabase());
+      await db.batchInsert("c", [
+        { id: "a", v: 0 },
+        { id: "b", v: 0 },
+        { id: "held", v: 0 },
+      ]);
+    });
+    afterAll(() => db?.close());
+    afterEach(() => {
+      expect(db.pool.stats().inUse).toBe(0);
+    });
+
+    /** Changes a document that somebody else changes between its read and its write, every time. */
+    function conflicting(id: string): (tx: Transaction) => Promise<void> {
+      return async (tx) => {
+        const found = await tx.get("c", id);
+        await outside(() => db.upsert("c", { id, v: 7 }));
+        await tx.update("c", id, { v: (found?.v as number) + 1 });
+      };
+    }
+
+    it("two that wait for each other's documents both commit in the end", async () => {
+      let runs = 0;
+      const { promise: bothHold, resolve } = Promise.withResolvers<void>();
+      const change = (first: string, second: string): Promise<void> =>
+        db.transaction(async (tx) => {
+          const found = { [first]: await tx.get("c", first), [second]: await tx.get("c", second) };
+          await tx.update("c", first, { v: (found[first]?.v as number) + 1 });
+          if (++runs === 2) resolve();
+          await bothHold;
+          await tx.update("c", second, { v: (found[second]?.v as number) + 1 });
+        });
+      await Promise.all([change("a", "b"), change("b", "a")]);
+      expect(runs).toBeGreaterThan(2);
+      expect(await db.get("c", "a")).toMatchObject({ v: 2 });
+      expect(await db.get("c", "b")).toMatchObject({ v: 2 });
+    });
+
+    /** Runs `work` while a transaction holds the document `held`. */
+    async function whileHeld(work: () => Promise<void>): Promise<void> {
+      const holds = Promise.withResolvers<void>();
+      const done = Promise.withResolvers<void>();
+      const holder = db.transaction(async (tx) => {
+        await tx.update("c", "held", { v: 1 });
+        holds.resolve();
+        await done.promise;
+      });
+      await holds.promise;
+      try {
+        await work();
+      } finally {
+        done.resolve();
+        await holder;
+      }
+    }
+
+    it("its time, also while a write waits for a document that another holds", async () => {
+      await whileHeld(async () => {
+        const write = db.transaction((tx) => tx.update("c", "held", { v: 2 }), { timeoutMs: 100 });
+        expect(await failure(write)).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
+        const query = db.transaction((tx) => tx.query("UPDATE c SET v = 2 WHERE id = 'held'"), {
+          timeoutMs: 100,
+        });
+        expect(await failure(query)).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
+      });
+      expect(await db.get("c", "held")).toMatchObject({ v: 1 });
+    });
+
+    it("its signal, also while a write waits for a document that another holds", async () => {
+      await whileHeld(async () => {
+        const signal = AbortSignal.timeout(100);
+        const write = db.transaction((tx) => tx.update("c", "held", { v: 2 }), { signal });
+        expect(await failure(write)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+      });
+      expect(await db.get("c", "held")).toMatchObject({ v: 1 });
+    });
+
+    it("its time, though its function goes on: what that calls later is refused", async () => {
+      const { promise, resolve } = Promise.withResolvers<unknown>();
+      const call = db.transaction(
+        async (tx) => {
+          await tx.update("c", "a", { v: -1 });
+          await new Promise((wake) => setTimeout(wake, 200));
+          resolve(await failure(tx.update("c", "a", { v: -2 })));
+        },
+        { timeoutMs: 50 },
+      );
+      expect(await failure(call)).toMatchObject({
+        code: "FORMDB_TIMEOUT",
+        timeoutMs: 50,
+        outcome: "rejected",
+      });
+      expect(await promise).toMatchObject({ code: "FORMDB_CLOSED" });
+      expect(await db.get("c", "a")).toMatchObject({ v: 2 });
+    });
+
+    it("its time, though it is run again and again: the last conflict is the cause", async () => {
+      const call = db.transaction(conflicting("a"), { timeoutMs: 300, maxRetries: 1_000 });
+      expect(await failure(call)).toMatchObject({
+        code: "FORMDB_TIMEOUT",
+        outcome: "rejected",
+        cause: { code: "FORMDB_SERIALIZATION" },
+      });
+    });
+
+    it("its number of tries", async () => {
+      const call = db.transaction(conflicting("a"), { maxRetries: 2 });
+      expect(await failure(call)).toMatchObject({
+        code: "FORMDB_SERIALIZATION",
+        retryable: true,
+        attempts: 3,
+        outcome: "rejected",
+      });
+      expect(await db.get("c", "a")).toEqual({ id: "a", v: 7 });
+    });
+  });
+});
+
+/** By far more callers than there are connections. */
+const CALLERS = 200;
+
+function losesNoUpdate(openDatabase: () => Promise<FormDB>): void {
+  it(`${CALLERS} callers that read, change and write one document at once all count`, async () => {
+    await using db = await openDatabase();
+    await db.insert("c", { id: "x", v: 0 });
+    await Promise.all(
+      Array.from({ length: CALLERS }, () =>
+        db.transaction(async (tx) => {
+          const found = await tx.get("c", "x");
+          await tx.update("c", "x", { v: (found?.v as number) + 1 });
+        }),
+      ),
+    );
+    expect(await db.get("c", "x")).toEqual({ id: "x", v: CALLERS });
+  });
+}
