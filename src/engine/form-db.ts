@@ -296,8 +296,7 @@ export class FormDB {
       deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
     try {
       const result = await batch.close(options);
-      await reader.closeStreams(leftMs());
-      await connections.close(leftMs());
+      await reader.closeStreams(leftMs(), () => connections.close(leftMs()));
       return result;
     } finally {
       await backend.stop();

@@ -29,7 +29,7 @@ export class OpenStreams {
     if (this.#open === 0) this.#onAllEnded?.();
   }
 
-  /** Waits until all have ended, at most for the deadline; those that are open after that end before their next row. */
+  /** Waits until all have ended, at most for the deadline. */
   async close(deadlineMs: number = CLOSE_WITHIN_MS): Promise<void> {
     this.#closing = true;
     if (this.#open > 0) {
@@ -38,6 +38,10 @@ export class OpenStreams {
       });
       await bounded("Closing", allEnded, this.#clock, { timeoutMs: deadlineMs }).catch(() => {});
     }
+  }
+
+  /** Ends those that are still open before their next row. */
+  cut(): void {
     this.#cut = true;
   }
 

@@ -95,15 +95,10 @@ async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> 
     }
     default:
       throw configError(
-        `A database's URL must begin with sqlite:, file:, postgres: or postgresql:, or be a path, unlike ${show(safe(url))}`,
+        `A database's URL must begin with sqlite:, file:, postgres: or postgresql:, or be a path; ${scheme}: is none of these`,
         "url",
       );
   }
-}
-
-/** A URL without its password, for messages. */
-function safe(url: string): string {
-  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, "$1:***@");
 }
 
 /** Puts the parts together. What was begun is undone where a part can't be made. */

@@ -134,9 +134,11 @@ export class Reader {
     }
   }
 
-  /** Waits for streams that no pool knows of, and cuts those that are open after `deadlineMs`. */
-  closeStreams(deadlineMs: number | undefined): Promise<void> {
-    return this.#streams.close(deadlineMs);
+  /** Waits for streams that no pool knows of, at most for `deadlineMs`; then `closePools` is run, and what is open is cut. */
+  async closeStreams(deadlineMs: number | undefined, closePools: () => Promise<void>): Promise<void> {
+    await this.#streams.close(deadlineMs);
+    await closePools();
+    this.#streams.cut();
   }
 
   /** The rows of a statement in chunks; its time runs from here to the end, whatever the caller does between. */

@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
+import { failureOf, NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
+import { mustBeInPlace } from "./file-identity.ts";
 
 /** The oldest Node that the driver runs in. Older ones end in a segmentation fault when it opens a database. */
 const OLDEST_NODE = 22;
@@ -15,6 +16,8 @@ const OLDEST_NODE = 22;
 export function openDatabase(settings: DatabaseSettings): Database.Database {
   const { file, readOnly, durability, busyTimeoutMs } = settings;
   refuseOldNode();
+  // Else a file that was deleted would be made anew, empty.
+  if (settings.identity !== undefined) mustBeInPlace(file, settings.identity);
   if (!readOnly && file !== ":memory:") makeFile(file);
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs });
   try {
@@ -62,7 +65,7 @@ function makeFile(file: string): void {
 
 /** SQLite says only that it can't open a database in WAL mode if it can't make the files beside it. */
 function explained(error: unknown, file: string): unknown {
-  if ((error as { code?: unknown }).code !== "SQLITE_CANTOPEN") return error;
+  if (!/^SQLITE_(?:CANTOPEN|READONLY)/.test(failureOf(error).sqliteCode ?? "")) return error;
   if (!may(file, constants.R_OK) || may(dirname(file), constants.W_OK)) return error;
   return refusal(
     WRONG_PLACE,

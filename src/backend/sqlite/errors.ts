@@ -47,7 +47,15 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
 ];
 
 /** Failures that the same call meets again, though their code is one that may pass. */
-const LASTING: ReadonlySet<string> = new Set(["SQLITE_NOTADB", FILE_REPLACED, WRONG_PLACE]);
+const LASTING: ReadonlySet<string> = new Set([
+  "SQLITE_NOTADB",
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOENT",
+  FILE_REPLACED,
+  WRONG_PLACE,
+]);
 
 /** An error of better-sqlite3, reduced to what crosses between threads. */
 export interface SqliteFailure {
@@ -103,10 +111,10 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
   };
   if (index !== undefined) {
     const { name, collection, paths } = index;
-    const over = paths.length === 0 ? "" : `, whose path is ${paths.join(", ")}`;
+    const over = paths.length === 0 ? "" : `, over ${paths.join(" and ")},`;
     return new FormDBError(
       "FORMDB_CONSTRAINT",
-      `${what} failed: values in the unique index ${name} of ${collection}${over}, must differ between documents`,
+      `${what} failed: values in the unique index ${name} of ${collection}${over} must differ between documents`,
       // SQLite's own error adds nothing but the index's inner name.
       { details: { ...details, collection, constraint: name, paths } },
     );
@@ -119,11 +127,15 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     });
   }
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
-  return new FormDBError(code, `${what} failed in SQLite: ${explain(sqliteCode, message)}`, {
-    cause,
-    ...(LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),
-    details,
-  });
+  return new FormDBError(
+    code,
+    `${what} failed${isOfSystem(sqliteCode) ? "" : " in SQLite"}: ${explain(sqliteCode, message)}`,
+    {
+      cause,
+      ...(LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),
+      details,
+    },
+  );
 }
 
 /** SQLite rolls back what fails, except that a failed write to the disk leaves open how much of a commit is there. */
@@ -133,6 +145,11 @@ function outcomeOf({ sqliteCode, outcome }: SqliteFailure, writes: boolean): { o
   if (sqliteCode === WRONG_TRANSACTION_STATE) return { outcome: "rejected" };
   if (!writes) return {};
   return { outcome: sqliteCode?.startsWith("SQLITE_IOERR") ? "unknown" : "rejected" };
+}
+
+/** Whether it is a code of the operating system, such as EACCES. */
+function isOfSystem(code: string | undefined): boolean {
+  return code !== undefined && /^E[A-Z0-9]+$/.test(code);
 }
 
 function isOurs(code: string | undefined): boolean {

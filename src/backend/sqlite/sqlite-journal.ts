@@ -5,6 +5,7 @@ import type { Journal, JournalGroup, JournalOperation } from "../../base/journal
 import type { WriteKind } from "../../base/observer.ts";
 import { openDatabase } from "./database.ts";
 import { failureOf, sqliteError } from "./errors.ts";
+import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
 import { FileSync } from "./file-sync.ts";
 import { parseSqliteUrl } from "./sqlite-url.ts";
 
@@ -33,6 +34,8 @@ interface OperationRow {
 export class SqliteJournal implements Journal, Disposable {
   readonly #database: Database.Database;
   readonly #clock: Clock;
+  readonly #file: string;
+  readonly #identity: FileIdentity;
   readonly #log: FileSync;
   readonly #insert: (operations: readonly JournalOperation[]) => void;
   readonly #mark: (token: string, sequences: readonly number[]) => void;
@@ -47,6 +50,7 @@ export class SqliteJournal implements Journal, Disposable {
   constructor(path: string, clock: Clock = systemClock) {
     const { file } = parseSqliteUrl(path);
     this.#clock = clock;
+    this.#file = file;
     let database: Database.Database | undefined;
     try {
       database = openDatabase({ file, readOnly: false, durability: "normal", busyTimeoutMs: 0 });
@@ -56,6 +60,7 @@ export class SqliteJournal implements Journal, Disposable {
         "CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, " +
           "collection TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, token TEXT)",
       );
+      this.#identity = identityOf(file);
       // SQLite keeps the log open and in its place until the database is closed.
       this.#log = new FileSync(openSync(`${realpathSync(file)}-wal`, "r+"));
     } catch (error) {
@@ -158,6 +163,8 @@ export class SqliteJournal implements Journal, Disposable {
     this.#run(() => {
       this.#log.mustWork();
       this.#transaction(work);
+      // The caller is told that the operations are kept only if they are in the file that the next start will find.
+      mustBeInPlace(this.#file, this.#identity);
     });
     this.#settled = [];
     this.#timer?.cancel();

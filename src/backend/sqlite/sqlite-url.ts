@@ -1,7 +1,8 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
+import { failureOf, sqliteError } from "./errors.ts";
 
 /** Where a SQLite database is and how it is opened. */
 export interface SqliteLocation {
@@ -12,82 +13,112 @@ export interface SqliteLocation {
 }
 
 /**
- * Reads `sqlite:app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `file:app.db` or a plain path. The parameter `mode`
- * is SQLite's own: `ro` opens for reading only, `rw` what is there, and `rwc`, the default, makes the file where there is
- * none. Throws `FORMDB_CONFIG` for anything else, and for a path that can't be a database file: a directory, or a file in a
- * folder that is not there; `FORMDB_CONNECT_FAILED` where a file must be there and is not.
+ * Reads `sqlite:app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `file:app.db` or a plain path. The parameter `mode` is
+ * SQLite's own: `ro` opens for reading only, `rw` an existing file, and `rwc`, the default, makes the file if there is none.
+ *
+ * Throws `FORMDB_CONFIG` for anything else and for a path that can't be a database file: a directory, or a file in a folder
+ * that does not exist; `FORMDB_CONNECT_FAILED` if a file must exist and does not. What is no path is never part of a message:
+ * it may be a secret that was put in the wrong place.
  */
 export function parseSqliteUrl(url: string, mustExist = false): SqliteLocation {
+  refuseOtherUrls(url);
   const host = /^(?:sqlite|file):\/\/([^/].*)$/i.exec(url)?.[1];
   if (host !== undefined) {
+    const instead = /^(?:[\w./-]+|:memory:)$/.test(host) ? `sqlite:${host}` : "sqlite:path";
     throw configError(
-      `A SQLite URL must not name a host, which is what stands between // and the next /, unlike ` +
-        `${JSON.stringify(url)}: write ${JSON.stringify(`sqlite:${host}`)} or sqlite:///path/to/file`,
+      "A SQLite URL must not name a host, which is what stands between // and the next /: " +
+        `write ${instead} or sqlite:///path/to/file`,
       "url",
-      url,
     );
   }
   const withoutScheme = url.replace(/^(?:sqlite|file):(?:\/\/(?=\/))?/i, "");
-  const question = withoutScheme.indexOf("?");
-  const path = question === -1 ? withoutScheme : withoutScheme.slice(0, question);
-  const mode =
-    question === -1 ? "rwc" : readMode(url, new URLSearchParams(withoutScheme.slice(question + 1)));
-  const readOnly = mode === "ro";
+  const [path, query] = splitOnce(withoutScheme, "?");
+  const mode = query === undefined ? "rwc" : readMode(query);
   if (path === ":memory:") return { file: path, memory: true, readOnly: false };
-  if (path === "")
-    throw configError(`A SQLite URL must name a file or :memory:, unlike ${JSON.stringify(url)}`);
-  const decoded = /^(?:file:|sqlite:\/\/)/i.test(url) ? decode(url, path) : path;
-  if (decoded.includes("\0")) throw configError("A SQLite file's path must not contain U+0000");
+  if (path === "") throw configError("A SQLite URL must name a file or :memory:", "url");
+  const decoded = /^(?:file:|sqlite:\/\/)/i.test(url) ? decode(path) : path;
+  if (decoded.includes("\0")) throw configError("A SQLite file's path must not contain U+0000", "url");
   const file = resolve(decoded);
   checkPlace(file, mustExist || mode !== "rwc");
-  return { file, memory: false, readOnly };
+  return { file, memory: false, readOnly: mode === "ro" };
 }
 
-function decode(url: string, path: string): string {
+/** What libpq takes instead of a URL: `host=… password=…`. */
+const CONNECTION_STRING =
+  /^\s*['"]?(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options|application_name)\s*=/i;
+
+/** A database is not made under a name that was meant as the address of a server. */
+function refuseOtherUrls(url: string): void {
+  const path = url.replace(/^(?:sqlite|file):/i, "");
+  const hasScheme = path !== url;
+  if (path.includes("://") || (!hasScheme && CONNECTION_STRING.test(url))) {
+    throw configError(
+      "A SQLite database's URL must be sqlite:path or a path, and this is the address of something else. " +
+        "A PostgreSQL URL begins with postgres:// and has no blank or quote before it",
+      "url",
+    );
+  }
+  if (/^[\s"']/.test(url)) {
+    throw configError(
+      "A database's URL must not begin with a blank or a quote; write sqlite: before such a path",
+      "url",
+    );
+  }
+}
+
+function splitOnce(text: string, separator: string): [before: string, after: string | undefined] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function decode(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    throw configError(
-      `A SQLite URL must have two hexadecimal digits of UTF-8 after each %, unlike ${JSON.stringify(url)}`,
-      "url",
-      url,
-    );
+    throw configError("A SQLite URL must have two hexadecimal digits of UTF-8 after each %", "url");
   }
 }
 
 const MODES: ReadonlySet<string> = new Set(["ro", "rw", "rwc"]);
 
-function readMode(url: string, parameters: URLSearchParams): string {
+function readMode(query: string): string {
+  const parameters = new URLSearchParams(query);
   for (const [name, value] of parameters) {
     if (name !== "mode" || !MODES.has(value)) {
-      throw configError(
-        `A SQLite URL takes the parameter mode=ro, mode=rw or mode=rwc and no other, unlike ${JSON.stringify(`${name}=${value}`)} in ${JSON.stringify(url)}`,
-      );
+      throw configError("A SQLite URL takes the parameter mode=ro, mode=rw or mode=rwc and no other", "url");
     }
   }
   return parameters.get("mode") ?? "rwc";
 }
 
 function checkPlace(file: string, mustExist: boolean): void {
-  const there = statSync(file, { throwIfNoEntry: false });
+  const there = look(file);
   if (there?.isDirectory()) {
     throw configError(`A SQLite database must be a file, but ${file} is a directory`, "url", file);
   }
-  if (there === undefined && mustExist) {
+  if (there !== undefined) return;
+  if (mustExist) {
     throw new FormDBError(
       "FORMDB_CONNECT_FAILED",
       `The SQLite database must be there already, but there is no file ${file}`,
-      {
-        retryable: false,
-        details: { file },
-      },
+      { retryable: false, details: { file } },
     );
   }
-  if (there === undefined && !statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
+  if (!look(dirname(file))?.isDirectory()) {
     throw configError(
       `A SQLite database must lie in a folder that exists, but there is no folder ${dirname(file)}`,
       "url",
       file,
     );
+  }
+}
+
+/** What is at a path; undefined if nothing is. */
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const failure = failureOf(error);
+    throw sqliteError(`Looking for ${path}`, failure, { cause: error });
   }
 }
