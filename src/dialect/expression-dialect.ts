@@ -76,8 +76,10 @@ export interface ExpressionDialect {
   groupBy(path: DocumentPath): readonly string[];
   /** The column for a path that the rows are grouped by. */
   groupColumn(path: DocumentPath): Column;
-  /** `ORDER BY` such a path; with `total` also among arrays and among objects. */
-  orderByGroup(path: DocumentPath, descending: boolean, total: boolean): readonly string[];
+  /** The terms of `ORDER BY` for such a path; ties are left to what follows. */
+  orderByGroup(path: DocumentPath, descending: boolean): readonly string[];
+  /** An order of the groups by such a path that leaves no ties, not even among arrays or among objects. */
+  orderGroupsTotally(path: DocumentPath): readonly string[];
   orderByAggregate(
     aggregate: Aggregate,
     path: DocumentPath | undefined,

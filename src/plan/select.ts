@@ -63,10 +63,10 @@ function groupedOrder({ items = [], groupBy, orderBy }: Select, { expressions }:
   const terms = orderBy.flatMap(({ path, descending, column }) => {
     const item = column === undefined ? undefined : items[column];
     if (item?.type !== "aggregate") {
-      return expressions.orderByGroup(item === undefined ? path : item.path, descending, false);
+      return expressions.orderByGroup(item === undefined ? path : item.path, descending);
     }
     return expressions.orderByAggregate(item.function, item.path, descending);
   });
-  for (const path of groupBy) terms.push(...expressions.orderByGroup(path, false, true));
+  for (const path of groupBy) terms.push(...expressions.orderGroupsTotally(path));
   return ` ORDER BY ${terms.join(", ")}`;
 }

@@ -94,11 +94,14 @@ export function groupColumn(path: DocumentPath): Column {
   return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
 }
 
-export function orderByGroup(path: DocumentPath, descending: boolean, total: boolean): readonly string[] {
+export function orderByGroup(path: DocumentPath, descending: boolean): readonly string[] {
+  return direct(keys(groupTerm(path)), descending);
+}
+
+export function orderGroupsTotally(path: DocumentPath): readonly string[] {
   const term = groupTerm(path);
-  const ordered = direct(keys(term), descending);
-  if (term.isKey || !total) return ordered;
-  return [...ordered, ...directNullable([`(${term.json}::text COLLATE "C")`], descending)];
+  const ordered = direct(keys(term), false);
+  return term.isKey ? ordered : [...ordered, ...directNullable([`(${term.json}::text COLLATE "C")`], false)];
 }
 
 export function orderByAggregate(

@@ -11,6 +11,7 @@ import {
   orderBy,
   orderByAggregate,
   orderByGroup,
+  orderGroupsTotally,
 } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
 import { termOf } from "./terms.ts";
@@ -50,6 +51,7 @@ export const postgresExpressions: ExpressionDialect = Object.freeze({
   groupBy,
   groupColumn,
   orderByGroup,
+  orderGroupsTotally,
   orderByAggregate,
   limit,
   change,

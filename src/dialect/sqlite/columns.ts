@@ -68,10 +68,10 @@ export function groupBy(path: DocumentPath): readonly string[] {
   return term.place === undefined ? ["id"] : [term.rank, term.key, groupCanonical(term)];
 }
 
-export function orderByGroup(path: DocumentPath, descending: boolean, total: boolean): readonly string[] {
+export function orderGroupsTotally(path: DocumentPath): readonly string[] {
   const term = termOf(path);
-  if (term.place === undefined || !total) return orderBy(path, descending);
-  return direct([term.rank, term.key, groupCanonical(term)], descending);
+  if (term.place === undefined) return orderBy(path, false);
+  return direct([term.rank, term.key, groupCanonical(term)], false);
 }
 
 export function orderByAggregate(

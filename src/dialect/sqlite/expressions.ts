@@ -3,7 +3,7 @@ import type { ExpressionDialect } from "../expression-dialect.ts";
 import { type Bound, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { change } from "./changes.ts";
-import { aggregate, column, groupBy, orderBy, orderByAggregate, orderByGroup } from "./columns.ts";
+import { aggregate, column, groupBy, orderBy, orderByAggregate, orderGroupsTotally } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
 import { termOf } from "./terms.ts";
 
@@ -49,7 +49,8 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
   orderBy,
   groupBy,
   groupColumn: column,
-  orderByGroup,
+  orderByGroup: orderBy,
+  orderGroupsTotally,
   orderByAggregate,
   limit,
   change,
