@@ -24,9 +24,11 @@ import {
 import { make as makeBatch } from "@formdb/perf/batch";
 import { make as makeCache } from "@formdb/perf/cache";
 import { make as makePool } from "@formdb/perf/pool";
+import { compile, parseShape, shapeOf, sqliteDialect } from "@formdb/perf/query";
 
 // Query plan cache: cache a query plan …
-const compiledPlan = { statement: "SELECT id, doc FROM users" };
+const { key } = shapeOf("SELECT * FROM users");
+const compiledPlan = compile(parseShape(key), key, sqliteDialect);
 cachePlan("SELECT * FROM users", compiledPlan);
 
 // … get the cached plan …

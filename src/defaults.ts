@@ -4,11 +4,11 @@ import type { FormDB } from "./engine/form-db.ts";
 import { Metrics } from "./metrics/metrics.ts";
 
 /**
- * What the seed's functions work on: one plan cache, one store of metrics and one database for the process.
- * The database opens when something first needs it, from `FORMDB_URL`.
+ * The process-wide defaults of the compatibility API (`functions.ts`): one plan cache, one store of metrics and one
+ * database. The database opens when something first needs it, from `FORMDB_URL`.
  */
 
-/** The plan cache that the default database uses. It takes plans of any type. */
+/** The plan cache that the default database uses. */
 export const queryPlanCache: PlanCache<unknown> = new PlanCache<unknown>();
 
 /** The metrics that the default database reports to. */
@@ -16,10 +16,10 @@ export const defaultMetrics: Metrics = new Metrics();
 
 let current: FormDB | undefined;
 let opening: Promise<FormDB> | undefined;
-/** The one that was opened here. */
+/** The database that was opened here. */
 let ours: FormDB | undefined;
 
-/** Makes `db` what the functions work on. The one before stays open; who opened it closes it. */
+/** Makes `db` what the functions work on. The previous one stays open; whoever opened it closes it. */
 export function setDefaultDatabase(db: FormDB | undefined): void {
   current = db;
   opening = undefined;
@@ -27,7 +27,7 @@ export function setDefaultDatabase(db: FormDB | undefined): void {
 
 /** The default database where one is open or was set. */
 export function currentDatabase(): FormDB | undefined {
-  // One that was set stays until another is: writes to it are refused, and none goes to a database nobody meant.
+  // A database that was set stays until another is set, even closed: no write then goes to a database nobody meant.
   if (current?.closed && current === ours) current = opening = ours = undefined;
   return current;
 }
@@ -48,7 +48,7 @@ export async function defaultEngine(): Promise<Engine> {
 
 async function openDefault(): Promise<FormDB> {
   try {
-    // Loaded late, so that whoever only wants one of the parts loads no engine.
+    // Loaded late, so that a program that uses only one of the parts loads no engine.
     const { open } = await import("./engine/open.ts");
     const db = await open(undefined, { cache: queryPlanCache, metrics: defaultMetrics });
     // Another one may have been set meanwhile.

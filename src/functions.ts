@@ -1,6 +1,7 @@
 import type { Connection } from "./backend/backend.ts";
 import { FormDBError } from "./base/errors.ts";
 import { BATCH_EVENTS, type BatchObserver, guardObservers } from "./base/observer.ts";
+import { configError, show } from "./base/options.ts";
 import type { BatchOptions } from "./batch/batch-options.ts";
 import { BatchProcessor, type BatchStats } from "./batch/batch-processor.ts";
 import type { BatchResult } from "./batch/group.ts";
@@ -15,17 +16,29 @@ import {
 import type { QueryLabels } from "./metrics/metrics.ts";
 import { Metrics, type MetricsOptions } from "./metrics/metrics.ts";
 import { batchRecorder } from "./metrics/recorder.ts";
+import { isCompiled } from "./plan/compile.ts";
+import type { Plan } from "./plan/plan.ts";
 import { type AcquireOptions, Pool, type PoolOptions, type PoolStats } from "./pool/pool.ts";
 import { shapeOf } from "./query/shape.ts";
 
 /**
- * The seed's function-style API: each function works on the process-wide defaults of `defaults.ts`, or on the part
- * that it is given.
+ * The compatibility API: the names and defaults of the original module, as functions. Each works on the process-wide
+ * defaults of `defaults.ts`, or on the part that it is given.
  */
 
-/** Puts a plan into the cache that the default database uses, under the text's shape. */
-export function cachePlan(text: string, plan: unknown): void {
-  sharedCache().set(keyOf(text), plan);
+/**
+ * Puts a plan into the cache that the default database uses, under the text's shape. The plan must be one that
+ * `compile` of `@formdb/perf/query` made from a text of that shape: any other is refused (`FORMDB_CONFIG`).
+ */
+export function cachePlan(text: string, plan: Plan): void {
+  if (!isCompiled(plan)) {
+    throw configError(`cachePlan takes a plan made by compile() of @formdb/perf/query, not ${show(plan)}`);
+  }
+  const key = keyOf(text);
+  if (plan.shape !== key) {
+    throw configError(`The plan for ${key} must be compiled from that shape, not from ${plan.shape}`);
+  }
+  sharedCache().set(key, plan, { tags: plan.collections });
 }
 
 /** The plan for a text of the same shape, from the cache that the default database uses. */
@@ -110,7 +123,7 @@ export function batchDelete(collection: string, ids: readonly (string | number)[
   return globalProcessor.delete(collection, ids);
 }
 
-/** Sends what a processor holds; the result is that of all that was added since its last flush. */
+/** Sends what a processor holds. The result is that of everything added since its last flush. */
 export function flush(processor: BatchProcessor): Promise<BatchResult> {
   return processor.flush();
 }
@@ -171,7 +184,7 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
   });
 }
 
-/** After these a connection is of no more use. */
+/** After these errors a connection can't be used any more. */
 const LOST: ReadonlySet<string> = new Set(["FORMDB_CONNECTION_LOST", "FORMDB_ABORTED", "FORMDB_TIMEOUT"]);
 
 /** A processor that writes to the default database, and reports to its metrics. */

@@ -1,3 +1,5 @@
+export { postgresDialect } from "./dialect/postgres/postgres-dialect.ts";
+export { sqliteDialect } from "./dialect/sqlite/sqlite-dialect.ts";
 export { compile } from "./plan/compile.ts";
 export type { Parameters, Plan } from "./plan/plan.ts";
 export { outlineOf, type QueryOutline } from "./query/outline.ts";

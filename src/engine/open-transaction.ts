@@ -63,7 +63,8 @@ export class OpenTransaction implements Transaction {
   query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
     return this.#call(async () => {
       const { reader } = this.#tools;
-      return dispatch(reader.plan(text, parameters, this.#bounds(options)), this.#place, reader);
+      const { held } = this.#place;
+      return dispatch(reader.plan(text, parameters, this.#bounds(options), held), this.#place, reader);
     });
   }
 

@@ -1,6 +1,9 @@
+import { FormDBError } from "../base/errors.ts";
+import type { QueryOperation } from "../base/observer.ts";
+import { show } from "../base/options.ts";
 import type { CacheOutcome, PlanCache } from "../cache/plan-cache.ts";
 import type { Dialect } from "../dialect/dialect.ts";
-import { compile } from "../plan/compile.ts";
+import { compile, isCompiled } from "../plan/compile.ts";
 import type { Plan } from "../plan/plan.ts";
 import { statementOf } from "../query/parser.ts";
 import { type ShapedText, shapeOf } from "../query/shape.ts";
@@ -32,7 +35,11 @@ export class PlanSource {
     this.#dialect = dialect;
   }
 
+  /** Throws `FORMDB_SYNTAX`, or `FORMDB_UNSUPPORTED` for what is well-formed but means nothing. */
   planFor(text: string): PlannedText {
+    if (typeof text !== "string") {
+      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
+    }
     return this.#planFor(text, this.#shape(text));
   }
 
@@ -49,8 +56,8 @@ export class PlanSource {
     // The tree comes from the text, so that errors point into it; it is that of every text of the shape.
     const make = (): Plan => compile(statementOf(text, shaped), key, this.#dialect);
     const plan = this.#cache.getOrCompileSync(key, make, PLAN_OPTIONS);
-    // Anybody may put anything into the shared cache by `cachePlan`; only plans made for this engine are run.
-    if (isPlanFor(plan, this.#dialect)) {
+    // Anybody may put anything into a cache; only what the compiler made for this engine is run.
+    if (isCompiled(plan) && plan.dialect === this.#dialect.name) {
       return { plan, values, cacheHit: this.#cache.lastOutcome === "hit" };
     }
     this.#cache.countBypass();
@@ -72,6 +79,20 @@ export class PlanSource {
 
 const PLAN_OPTIONS = { tags: (plan: Plan): readonly string[] => plan.collections };
 
-function isPlanFor(plan: Plan, dialect: Dialect): boolean {
-  return plan.dialect === dialect.name;
+/** What the first word of a query does. */
+const OPERATIONS: ReadonlyMap<string, QueryOperation> = new Map([
+  ["SELECT", "select"],
+  ["INSERT", "insert"],
+  ["UPDATE", "update"],
+  ["DELETE", "delete"],
+  ["EXPLAIN", "explain"],
+  ["INTROSPECT", "introspect"],
+  ["CREATE", "ddl"],
+  ["DROP", "ddl"],
+]);
+
+/** What a text that can't be planned was meant to do, by its first word. */
+export function operationOf(text: unknown): QueryOperation {
+  const word = typeof text === "string" ? /^\s*([a-z]+)/i.exec(text)?.[1] : undefined;
+  return OPERATIONS.get(word?.toUpperCase() ?? "") ?? "other";
 }

@@ -1,7 +1,5 @@
 import type { CallOptions } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
-import { FormDBError } from "../base/errors.ts";
-import { show } from "../base/options.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
@@ -19,7 +17,7 @@ export class Queries implements QueryPlace {
   /** Throws at once if the query can't even be begun. */
   run(text: string, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
     const { reader, backend } = this.#engine;
-    const query = this.#plan(text, parameters, options);
+    const query = reader.plan(text, parameters, options);
     const { plan } = query;
     const id = backend.gathersReads ? plan.pointId?.(query.values, parameters) : undefined;
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
@@ -28,8 +26,9 @@ export class Queries implements QueryPlace {
   }
 
   stream(text: string, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
+    const { reader } = this.#engine;
     this.refuseWaitingForItself("stream()");
-    return this.#engine.reader.stream(this.#plan(text, parameters, options));
+    return reader.stream(reader.plan(text, parameters, options));
   }
 
   /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
@@ -76,17 +75,5 @@ export class Queries implements QueryPlace {
   async #get(collection: string, id: string, options: CallOptions): Promise<QueryResult> {
     const found = await this.#engine.reads.get(collection, id, options);
     return found === undefined ? { rows: [], rowCount: 0 } : { rows: [found as Row], rowCount: 1 };
-  }
-
-  #plan(text: string, parameters: Parameters, options: CallOptions): Query {
-    if (typeof text !== "string") {
-      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
-    }
-    try {
-      return this.#engine.reader.plan(text, parameters, options);
-    } catch (error) {
-      this.#engine.reporter.failed(error);
-      throw error;
-    }
   }
 }

@@ -9,7 +9,7 @@ import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 import { OpenStreams } from "./open-streams.ts";
-import type { PlannedText, PlanSource } from "./plan-source.ts";
+import { operationOf, type PlannedText, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
@@ -60,9 +60,23 @@ export class Reader {
     this.#streams = new OpenStreams(reporter.clock);
   }
 
-  plan(text: string, parameters: Parameters, options: CallOptions): Query {
-    const { plan, values, cacheHit } = this.#plans.planFor(text);
-    return { plan, values, cacheHit, text, parameters, options };
+  /** Plans a query. One that can't be planned, as for a syntax error, is reported as a query that failed. */
+  plan(text: string, parameters: Parameters, options: CallOptions, held?: Held): Query {
+    try {
+      const { plan, values, cacheHit } = this.#plans.planFor(text);
+      return { plan, values, cacheHit, text, parameters, options };
+    } catch (error) {
+      const facts = {
+        operation: operationOf(text),
+        collection: "",
+        shape: "(no query)",
+        cacheHit: false,
+        parameters,
+        inTransaction: held !== undefined,
+      };
+      this.#reporter.begin(facts).fail(error);
+      throw error;
+    }
   }
 
   /** Runs a query that has a statement, on a connection that is lent for it or on the one that its transaction holds. */

@@ -23,6 +23,19 @@ const BYTES_PER_VALUE = 256;
  * but means nothing.
  */
 export function compile(statement: Statement, shape: string, dialect: Dialect): Plan {
+  const plan = planOf(statement, shape, dialect);
+  compiled.add(plan);
+  return plan;
+}
+
+const compiled = new WeakSet<object>();
+
+/** Whether `compile` made it: only such a plan may be run. */
+export function isCompiled(plan: unknown): plan is Plan {
+  return typeof plan === "object" && plan !== null && compiled.has(plan);
+}
+
+function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {
   const operands = new OperandTable();
   switch (statement.type) {
     case "select": {
@@ -44,7 +57,7 @@ export function compile(statement: Statement, shape: string, dialect: Dialect): 
       return plan(statement, shape, operands, writing(fragment, costOf(statement.where)), dialect);
     }
     case "explain": {
-      const inner = compile(statement.statement, shape, dialect);
+      const inner = planOf(statement.statement, shape, dialect);
       return Object.freeze({
         ...inner,
         kind: "explain",

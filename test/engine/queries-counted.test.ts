@@ -44,3 +44,44 @@ describe("every query of the language counts as one", () => {
     expect(after).toEqual(before.map((n) => n + 1));
   });
 });
+
+describe("a text that can't be planned counts as an error of its operation", () => {
+  const misses = (reason: string): number =>
+    storeOf(db.metrics).counter("cache_misses_by_reason_total").labels({ reason }).value;
+  const errors = (): number => storeOf(db.metrics).counter("errors_total").value;
+
+  it.each([
+    ["select", "SELECT * FORM c", 1],
+    ["select", "select 'unterminated", 0],
+    ["insert", "INSERT IN c {}", 1],
+    ["ddl", "CREATE TABLE c", 1],
+    ["other", "SELEC * FROM c", 1],
+    ["other", "", 1],
+    ["other", 5 as unknown as string, 0],
+  ])("%s: %s", async (operation, text, looksUp) => {
+    const before = [count(operation, "error"), errors(), misses("cold"), misses("invalid")];
+    await expect(db.query(text)).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+    const after = [count(operation, "error"), errors(), misses("cold"), misses("invalid")];
+    expect(after.map((n, i) => n - before[i]!)).toEqual([1, 1, 0, looksUp]);
+  });
+
+  it("and in a transaction as one error of both, told once", async () => {
+    const before = [count("select", "error"), count("transaction", "error"), errors()];
+    await expect(db.transaction((tx) => tx.query("SELECT * FORM c"))).rejects.toMatchObject({
+      code: "FORMDB_SYNTAX",
+    });
+    const after = [count("select", "error"), count("transaction", "error"), errors()];
+    expect(after.map((n, i) => n - before[i]!)).toEqual([1, 1, 1]);
+  });
+
+  it("and lowers no hit rate", async () => {
+    const own = await open("sqlite::memory:");
+    await own.createCollection("c");
+    for (let i = 0; i < 10; i++) {
+      await own.query("SELECT * FROM c");
+      await expect(own.query("SELECT * FORM c")).rejects.toThrow("FROM");
+    }
+    expect(own.cache.stats()).toMatchObject({ hits: 9, missesBy: { cold: 1, invalid: 10 }, hitRate: 0.9 });
+    await own.close();
+  });
+});
