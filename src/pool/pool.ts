@@ -26,6 +26,8 @@ export type { PoolPeaks, PoolState, PoolStats, PoolTotals } from "./stats.ts";
 export interface InvalidateOptions {
   /** Whether to close lent connections too, and to end at once what is being opened. Default false. */
   readonly interrupt?: boolean | undefined;
+  /** Whether to pause the pool too, until whoever watches the server calls `resume()`. Default false. */
+  readonly pause?: boolean | undefined;
 }
 
 const NO_OPTIONS: AcquireOptions = Object.freeze({});
@@ -197,11 +199,13 @@ export class Pool<T> implements AsyncDisposable {
   /**
    * Replaces every connection, as after a failover: idle ones and those being opened now, lent ones when
    * they are given back. Callers go on waiting, for the new ones. With `interrupt` lent ones are closed at once,
-   * under their holders' hands, and an attempt to connect that hangs is not waited for.
+   * under their holders' hands, and an attempt to connect that hangs is not waited for. With `pause` nothing
+   * is opened until `resume()`, and those who wait are told (MongoDB's `clear`).
    */
   invalidate(options: InvalidateOptions = {}): void {
-    checkOptions("Pool.invalidate", options, { interrupt: boolean });
+    checkOptions("Pool.invalidate", options, { interrupt: boolean, pause: boolean });
     this.#supply.invalidate(options.interrupt ?? false);
+    if (options.pause === true && !this.#core.closing) this.#lifecycle.pause();
     this.#advance();
   }
 

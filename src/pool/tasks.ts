@@ -34,7 +34,7 @@ export class Tasks {
 
   /**
    * Waits for `work` until the deadline. `end` hears how it went; `tooLate` gets a value that arrives
-   * after the end. Gives a function that ends the task at once with an error.
+   * after the end. Gives a function that ends the task at once with an error, without `afterEach`.
    */
   watch<V>(
     limits: TaskLimits,
@@ -46,12 +46,14 @@ export class Tasks {
     this.#running.add(task);
     work.then(
       (value) => {
-        if (task.end !== undefined) this.#end(task, undefined, value);
+        if (this.#end(task, undefined, value)) this.#afterEach();
         else tooLate?.(value);
       },
-      (error: unknown) => this.#end(task, error ?? new Error("rejected without a reason"), undefined),
+      (error: unknown) => {
+        if (this.#end(task, error ?? new Error("rejected without a reason"), undefined)) this.#afterEach();
+      },
     );
-    return (error) => this.#end(task, error, undefined);
+    return (error) => void this.#end(task, error, undefined);
   }
 
   nextDeadline(): number {
@@ -64,7 +66,8 @@ export class Tasks {
   expire(now: number): void {
     for (const task of this.#running) {
       const { what, timeoutMs } = task.limits;
-      if (task.deadline <= now) this.#end(task, timeoutError(what, timeoutMs), undefined);
+      if (task.deadline <= now && this.#end(task, timeoutError(what, timeoutMs), undefined))
+        this.#afterEach();
     }
   }
 
@@ -73,13 +76,14 @@ export class Tasks {
     for (const task of this.#running) task.deadline += Math.min(stallMs, now - task.limits.now);
   }
 
-  #end(task: Task, error: unknown, value: unknown): void {
+  /** False if the task has ended already. */
+  #end(task: Task, error: unknown, value: unknown): boolean {
     const end = task.end as TaskEnd<unknown> | undefined;
-    if (end === undefined) return;
+    if (end === undefined) return false;
     task.end = undefined;
     this.#running.delete(task);
     end(error, value);
-    this.#afterEach();
+    return true;
   }
 }
 
