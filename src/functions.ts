@@ -106,21 +106,21 @@ export function release<T>(pool: AcquirablePool<T>, connection: T, error?: unkno
 export const globalProcessor: BatchProcessor = makeProcessor();
 
 /** Adds documents to be inserted. `flush(globalProcessor)` tells how they fared. */
-export function batchInsert(collection: string, documents: readonly unknown[]): Promise<void> {
-  return globalProcessor.insert(collection, documents);
+export function batchInsert(collection: string, documents: readonly unknown[]): void {
+  globalProcessor.insert(collection, documents);
 }
 
 /** Adds merge patches (RFC 7396) to be applied. */
 export function batchUpdate(
   collection: string,
   updates: readonly { readonly id: string | number; readonly document: unknown }[],
-): Promise<void> {
-  return globalProcessor.update(collection, updates);
+): void {
+  globalProcessor.update(collection, updates);
 }
 
 /** Adds ids of documents to be deleted. */
-export function batchDelete(collection: string, ids: readonly (string | number)[]): Promise<void> {
-  return globalProcessor.delete(collection, ids);
+export function batchDelete(collection: string, ids: readonly (string | number)[]): void {
+  globalProcessor.delete(collection, ids);
 }
 
 /** Sends what a processor holds. The result is that of everything added since its last flush. */

@@ -16,8 +16,7 @@ import {
 } from "../base/options.ts";
 import { uuidV7 } from "../base/uuid.ts";
 import { classify } from "./classify.ts";
-import type { Coalesce } from "./coalesce.ts";
-import type { Classify, LookUpToken } from "./group.ts";
+import type { Classify, Coalesce, ContextRunner, LookUpToken } from "./group.ts";
 
 /** How a `BatchProcessor` gathers, sends and retries. Every member may be left out. */
 export interface BatchOptions {
@@ -64,7 +63,10 @@ export interface BatchOptions {
   readonly adaptive?: { readonly targetMs: number; readonly minBatchSize?: number } | undefined;
   /** Makes the id of a document that has none. Default: UUIDv7. */
   readonly generateId?: (() => string) | undefined;
-  /** Takes failures that nobody awaits or flushes. Default: a process warning. */
+  /**
+   * Takes failures of `insert`, `update`, `upsert` and `delete`, which return nothing, that no `flush` has collected before
+   * `close()`. Default: a process warning.
+   */
   readonly onError?: ((error: Error) => void) | undefined;
   /** A durable journal of what is queued. */
   readonly spill?: Journal | undefined;
@@ -78,9 +80,6 @@ export interface BatchOptions {
    */
   readonly captureContext?: (() => ContextRunner | undefined) | undefined;
 }
-
-/** Runs a function in a context that was captured. */
-export type ContextRunner = <T>(fn: () => T) => T;
 
 /** Options with every default filled in. */
 export interface BatchSettings {
@@ -186,7 +185,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
     generateId: options.generateId ?? uuidV7,
-    onError: options.onError ?? warn,
+    onError: guarded(options.onError ?? warn),
     spill: options.spill,
     clock: options.clock ?? systemClock,
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
@@ -230,6 +229,18 @@ function coalesceSetting({ coalesce = "additive", spill }: BatchOptions): (colle
       return MODES.has(mode) ? mode : "none";
     } catch {
       return "none"; // Sending one by one is always right.
+    }
+  };
+}
+
+/** What a callback throws, or what it returns rejects with, has nobody to go to. */
+function guarded(callback: (error: Error) => unknown): (error: Error) => void {
+  return (error) => {
+    try {
+      const returned = callback(error);
+      if (returned instanceof Promise) returned.catch(() => {});
+    } catch {
+      // The report was given; what its taker does with it is its own affair.
     }
   };
 }

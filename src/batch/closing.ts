@@ -2,14 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { UndeliveredOperation } from "./group.ts";
-import type { JournalGate } from "./journal-gate.ts";
-import { asUndelivered, type Ledger } from "./ledger.ts";
+import type { Intake } from "./intake.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** What of a processor takes part in its end. */
 export interface ClosingParts {
   readonly dispatcher: Dispatcher;
   readonly ledger: Ledger;
-  readonly gate: JournalGate | undefined;
+  readonly intake: Intake;
   readonly clock: Clock;
 }
 
@@ -21,53 +21,46 @@ export async function deliverRest(
   parts: ClosingParts,
   deadlineMs: number,
 ): Promise<readonly UndeliveredOperation[]> {
-  const { dispatcher, gate } = parts;
-  const undelivered: UndeliveredOperation[] = [];
+  const { dispatcher, intake } = parts;
   dispatcher.drain();
-  if (!(await untilIdle(parts, deadlineMs))) await giveUp(parts, deadlineMs, undelivered);
+  const undelivered = (await untilIdle(parts, deadlineMs)) ? [] : await giveUp(parts, deadlineMs);
   dispatcher.stop();
-  await gate?.durable();
+  await intake.durable();
   return undelivered;
 }
 
-/** False where the deadline comes first. */
+/** False if the deadline comes first. */
 function untilIdle({ ledger, clock }: ClosingParts, deadlineMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = deadlineMs === Infinity ? undefined : clock.schedule(() => resolve(false), deadlineMs);
-    ledger.onIdle = () => {
+    void ledger.room.whenIdle().then(() => {
       timer?.cancel();
       resolve(true);
-    };
-    if (ledger.holding.idle) ledger.onIdle();
+    });
   });
 }
 
 async function giveUp(
-  { dispatcher, ledger, gate }: ClosingParts,
+  { dispatcher, ledger, intake }: ClosingParts,
   deadlineMs: number,
-  undelivered: UndeliveredOperation[],
-): Promise<void> {
+): Promise<readonly UndeliveredOperation[]> {
   const error = new FormDBError(
     "FORMDB_CLOSED",
     `The write was not delivered within the ${deadlineMs} ms for closing`,
   );
-  const abandoned = gate?.abandon() ?? [];
+  const abandoned = intake.abandon();
   // What the journal is just being given comes into the queue, or is refused.
-  await gate?.durable();
-  ledger.undelivered = undelivered;
+  await intake.durable();
+  ledger.beginHandingBack();
   const { unsent, unknown } = await dispatcher.giveUp(error);
-  for (const operation of [...unsent, ...abandoned]) {
-    operation.state = "settled";
-    ledger.settled(operation, undefined, error, "rejected");
-  }
+  for (const operation of [...unsent, ...abandoned]) ledger.settle(operation, { outcome: "rejected", error });
   const doubt = new FormDBError(
     "FORMDB_CLOSED",
     `The write was under way when the ${deadlineMs} ms for closing ended; whether it took place is not known`,
     { details: { outcome: "unknown" } },
   );
-  for (const operation of unknown) ledger.giveBack(operation, doubt, "unknown");
-  ledger.undelivered = undefined;
-  ledger.holding.refuseAll(error, (operation) => undelivered.push(asUndelivered(operation)));
-  // Whoever gets them back may queue them elsewhere.
-  await ledger.forgotten();
+  for (const operation of unknown)
+    ledger.settle(operation, { outcome: "unknown", error: doubt, staysInJournal: true });
+  ledger.room.giveBackAll(error);
+  return ledger.endHandingBack();
 }

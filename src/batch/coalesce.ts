@@ -1,6 +1,6 @@
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import type { BatchOperation, OperationResult } from "./group.ts";
+import type { Coalesce, OperationResult } from "./group.ts";
 import {
   applyInto,
   composeInto,
@@ -10,41 +10,12 @@ import {
   patchOntoDocument,
   patchOntoPatch,
 } from "./merge-patch.ts";
-import type { Operation } from "./operation.ts";
+import { MergedOperation, type Operation } from "./operation.ts";
 
-/**
- * Which operations that follow one another on one id are sent as one. `additive`: where the one has every value of each,
- * so that nothing is hidden that could be refused. `all`: also where a later one overwrites or deletes
- * what an earlier one wrote; for data that nothing but its id can make a database refuse.
- */
-export type Coalesce = "none" | "additive" | "all";
-
-/** Operations that are sent as one at most. */
+/** The most operations that are sent as one. */
 export const MAX_MERGED = 1_000;
-/** And so many bytes of documents and patches: to work more out would hold up the event loop longer than it spares. */
+/** The most bytes of documents and patches that are merged: more would keep the event loop for longer than it saves. */
 export const MAX_MERGED_BYTES: number = 256 * 1024;
-
-/** Several operations of one id that are sent as one. Its result says how each of them ended, or they are sent one by one. */
-export class MergedOperation implements BatchOperation {
-  readonly kind: WriteKind;
-  readonly collection: string;
-  readonly id: string;
-  readonly json: string;
-  readonly document: unknown;
-  readonly bytes: number;
-  readonly parts: readonly Operation[];
-
-  constructor(kind: WriteKind, parts: readonly Operation[], json: string, document: unknown) {
-    const { collection, id } = parts[0]!;
-    this.kind = kind;
-    this.collection = collection;
-    this.id = id;
-    this.json = json;
-    this.document = document;
-    this.bytes = json.length + id.length;
-    this.parts = parts;
-  }
-}
 
 /**
  * What `first` and operations that wait behind it are as one; undefined where it is sent by itself. At most `room`

@@ -4,21 +4,52 @@ import { uuidV4 } from "../base/uuid.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
 import { outcomesOfParts } from "./coalesce.ts";
-import type { ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
-import type { Operation } from "./operation.ts";
-import { groupOf, isAborted, originals, type Parcel } from "./parcel.ts";
-import { aborted } from "./refusals.ts";
+import type { BatchGroup, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
+import type { JournalWriter } from "./journal-writer.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Ending, Operation } from "./operation.ts";
 
-/** What a delivery needs of the processor. */
-export interface Deliveries {
-  applied(operation: Operation, result: OperationResult | undefined): void;
-  failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void;
-  /** Takes back what a merged operation is made of, to be sent one by one: none of it was applied. */
-  unmerge(operation: Operation): void;
+/** Operations that are sent together until their outcome is known, or until they are parted. */
+export interface Parcel {
+  /** With distinct ids; of merged ones the first. */
+  readonly operations: readonly Operation[];
+  readonly token: string | undefined;
+  /** What the next step is: to send, or to ask whether the last sending was committed. */
+  step: "send" | "lookUp";
+  /** Sendings so far. */
+  sendings: number;
+  /** Steps that failed for a transient reason, one after another. */
+  failures: number;
+  /** Why the last sending failed. */
+  error: FormDBError | undefined;
+}
+
+/** What decides when a parcel's next step is taken. */
+export interface Steps {
   /** Takes the parcel's next step when there is a slot for it. */
   again(parcel: Parcel): void;
-  /** Takes it after a pause; gives no slot meanwhile. */
+  /** Takes it after a pause, and holds no slot meanwhile. */
   later(parcel: Parcel, delayMs: number): void;
+  /** Takes back what a merged operation is made of, to be sent one by one: none of it was applied. */
+  unmerge(operation: Operation): void;
+}
+
+/** How groups reach the database, and what notes them. */
+export interface DeliveryParts {
+  readonly execute: ExecuteGroup;
+  readonly ledger: Ledger;
+  readonly journal: JournalWriter | undefined;
+  readonly signal: AbortSignal;
+}
+
+const APPLIED: Ending = Object.freeze({ outcome: "applied" });
+const NO_RESULT: OperationResult = Object.freeze({});
+
+/** The callers' operations of a parcel, those that were merged one by one. */
+export function originals({ operations }: Parcel): readonly Operation[] {
+  return operations.some(isMerged)
+    ? operations.flatMap((operation) => operation.merged?.parts ?? operation)
+    : operations;
 }
 
 /**
@@ -26,21 +57,25 @@ export interface Deliveries {
  * errors part it in halves until the bad operations are alone: k bad ones of n take O(k log n) sendings.
  */
 export class Delivery {
-  readonly #execute: ExecuteGroup;
   readonly #settings: BatchSettings;
-  readonly #target: Deliveries;
+  readonly #steps: Steps;
+  readonly #execute: ExecuteGroup;
+  readonly #ledger: Ledger;
+  readonly #journal: JournalWriter | undefined;
   readonly #signal: AbortSignal;
 
-  constructor(execute: ExecuteGroup, settings: BatchSettings, target: Deliveries, signal: AbortSignal) {
-    this.#execute = execute;
+  constructor(settings: BatchSettings, steps: Steps, { execute, ledger, journal, signal }: DeliveryParts) {
     this.#settings = settings;
-    this.#target = target;
+    this.#steps = steps;
+    this.#execute = execute;
+    this.#ledger = ledger;
+    this.#journal = journal;
     this.#signal = signal;
   }
 
   parcel(operations: readonly Operation[]): Parcel {
-    const { token: wanted, spill } = this.#settings;
-    const token = wanted ? (spill === undefined ? "" : JOURNALLED_TOKEN_PREFIX) + uuidV4() : undefined;
+    const prefix = this.#journal === undefined ? "" : JOURNALLED_TOKEN_PREFIX;
+    const token = this.#settings.token ? prefix + uuidV4() : undefined;
     return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined };
   }
 
@@ -55,7 +90,7 @@ export class Delivery {
   }
 
   async #send(parcel: Parcel): Promise<void> {
-    const kept = this.#withoutAborted(parcel);
+    const kept = this.#withoutGivenUp(parcel);
     if (kept === undefined) return;
     const group = groupOf(kept, ++kept.sendings, this.#signal);
     for (const operation of kept.operations) {
@@ -64,8 +99,8 @@ export class Delivery {
     }
     let results: readonly OperationResult[] | undefined;
     try {
-      await this.#assign(kept);
-      const inContext = first(kept.operations).context;
+      await this.#journal?.assign(kept.token!, kept.operations);
+      const inContext = firstQueued(kept.operations).context;
       const execution =
         inContext === undefined ? this.#execute(group) : inContext(() => this.#execute(group));
       results = (await execution) ?? undefined;
@@ -113,7 +148,7 @@ export class Delivery {
         } else {
           parcel.step = "lookUp";
           parcel.failures = 0;
-          this.#target.again(parcel);
+          this.#steps.again(parcel);
         }
         return;
       case "data":
@@ -133,8 +168,8 @@ export class Delivery {
     const { operations } = parcel;
     this.#settings.observer.bisected(operations.length);
     const middle = operations.length >> 1;
-    this.#target.again(this.parcel(operations.slice(0, middle)));
-    this.#target.again(this.parcel(operations.slice(middle)));
+    this.#steps.again(this.parcel(operations.slice(0, middle)));
+    this.#steps.again(this.parcel(operations.slice(middle)));
   }
 
   #later(parcel: Parcel): void {
@@ -142,7 +177,7 @@ export class Delivery {
     const most = Math.min(backoffMaxMs, backoffBaseMs * 2 ** parcel.failures);
     parcel.failures++;
     observer.retried(parcel.operations.length, parcel.sendings);
-    this.#target.later(parcel, random() * most);
+    this.#steps.later(parcel, random() * most);
   }
 
   #settle(parcel: Parcel, results: readonly OperationResult[] | undefined): void {
@@ -168,43 +203,47 @@ export class Delivery {
   }
 
   #end(operation: Operation, result: OperationResult | undefined): void {
-    if (result?.error === undefined) this.#target.applied(operation, result);
-    else this.#target.failed(operation, result.error, "rejected");
+    const { error, found } = result ?? NO_RESULT;
+    if (error !== undefined) this.#fail(operation, error, "rejected");
+    else this.#ledger.settle(operation, found === undefined ? APPLIED : { outcome: "applied", found });
+  }
+
+  #fail(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
+    this.#ledger.settle(operation, { outcome, error });
   }
 
   /** None was applied, for a reason of its own: of what was merged it is not known yet whose. */
   #refuse({ operations }: Parcel, error: FormDBError): void {
     for (const operation of operations) {
-      if (operation.merged === undefined) this.#target.failed(operation, error, "rejected");
+      if (operation.merged === undefined) this.#fail(operation, error, "rejected");
       else this.#unmerge(operation);
     }
   }
 
   #unmerge(operation: Operation): void {
     this.#settings.observer.bisected(operation.merged!.parts.length);
-    this.#target.unmerge(operation);
+    this.#steps.unmerge(operation);
   }
 
   #failAll(parcel: Parcel, error: FormDBError, outcome: FailureOutcome): void {
-    for (const operation of originals(parcel)) this.#target.failed(operation, error, outcome);
+    for (const operation of originals(parcel)) this.#fail(operation, error, outcome);
   }
 
   /**
    * Between two sendings callers may have given up. What they asked for is certainly not applied then, so that
    * the rest can go on, as a new group with a new token.
    */
-  #withoutAborted(parcel: Parcel): Parcel | undefined {
+  #withoutGivenUp(parcel: Parcel): Parcel | undefined {
     const { operations } = parcel;
     let kept: Operation[] | undefined;
     for (let i = 0; i < operations.length; i++) {
       const operation = operations[i]!;
-      if (!isAborted(operation)) {
+      if (!isGivenUp(operation)) {
         kept?.push(operation);
         continue;
       }
       kept ??= operations.slice(0, i);
-      if (operation.merged === undefined)
-        this.#target.failed(operation, aborted(operation.call!.signal!), "rejected");
+      if (operation.merged === undefined) this.#fail(operation, operation.givenUp!, "rejected");
       else this.#unmerge(operation);
     }
     if (kept === undefined) return parcel;
@@ -215,21 +254,6 @@ export class Delivery {
       failures: parcel.failures,
       error: parcel.error,
     };
-  }
-
-  async #assign({ token, operations }: Parcel): Promise<void> {
-    const { spill } = this.#settings;
-    if (spill === undefined) return;
-    try {
-      await spill.assign(
-        token!,
-        operations.map(({ sequence }) => sequence),
-      );
-    } catch (cause) {
-      throw new FormDBError("FORMDB_BUSY", `The journal could not record a group: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
   }
 
   /** False once closing has given the parcel up: then its operations are settled already. */
@@ -248,8 +272,28 @@ function unknownError(parcel: Parcel, cause: unknown): FormDBError {
 }
 
 /** The one that was queued first. */
-function first(operations: readonly Operation[]): Operation {
+function firstQueued(operations: readonly Operation[]): Operation {
   return operations.reduce((earliest, operation) =>
     operation.order < earliest.order ? operation : earliest,
   );
+}
+
+/** What `execute` gets of a parcel. */
+function groupOf({ operations, token }: Parcel, attempt: number, signal: AbortSignal): BatchGroup {
+  const { kind, collection } = operations[0]!.merged ?? operations[0]!;
+  const sent = operations.some(isMerged)
+    ? operations.map((operation) => operation.merged ?? operation)
+    : operations;
+  return { kind, collection, operations: sent, token, attempt, signal };
+}
+
+/** Whether its caller, or that of one of its parts, waits no longer. */
+function isGivenUp({ merged, givenUp }: Operation): boolean {
+  return merged === undefined
+    ? givenUp !== undefined
+    : merged.parts.some((part) => part.givenUp !== undefined);
+}
+
+function isMerged({ merged }: Operation): boolean {
+  return merged !== undefined;
 }

@@ -1,31 +1,28 @@
 import type { Timer } from "../base/clock.ts";
-import type { FailureOutcome, FormDBError } from "../base/errors.ts";
+import type { FormDBError } from "../base/errors.ts";
 import type { FlushReason } from "../base/observer.ts";
 import { AdaptiveLimit } from "./adaptive-limit.ts";
 import type { BatchSettings } from "./batch-options.ts";
-import { type Deliveries, Delivery } from "./delivery.ts";
-import type { ExecuteGroup, OperationResult } from "./group.ts";
-import { sortById } from "./id-order.ts";
+import { Delivery, originals, type Parcel, type Steps } from "./delivery.ts";
+import type { ExecuteGroup } from "./group.ts";
+import type { JournalWriter } from "./journal-writer.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Operation } from "./operation.ts";
-import { originals, type Parcel } from "./parcel.ts";
-import { untilQuiet } from "./quiet.ts";
-import { aborted } from "./refusals.ts";
-import { WriteQueue } from "./write-queue.ts";
+import { sortById, type WriteQueue } from "./write-queue.ts";
 
-/** What is in flight when a deadline passes has so many microtasks to react to its signal. */
+/** How many microtasks what is in flight when a deadline passes has to react to its signal. */
 const ABORT_MICROTASKS = 20;
+/** When this many microtasks in a row have added nothing, callers that go on together are together: an eager batch is sent. */
+const QUIET_MICROTASKS = 4;
+/** It is sent after this many at the latest. */
+const MAX_GATHERING_MICROTASKS = 64;
 
-/** What the dispatcher tells of. */
-export interface DispatchEvents {
-  /** An operation's outcome is known; `error` is undefined where it was applied. */
-  settled(
-    operation: Operation,
-    result: OperationResult | undefined,
-    error: FormDBError | undefined,
-    outcome: FailureOutcome | undefined,
-  ): void;
-  /** A step ended: there may be room now. */
-  stepped(): void;
+/** What a dispatcher takes operations from, and where their groups go. */
+export interface DispatcherParts {
+  readonly execute: ExecuteGroup;
+  readonly queue: WriteQueue;
+  readonly ledger: Ledger;
+  readonly journal: JournalWriter | undefined;
 }
 
 /**
@@ -33,10 +30,10 @@ export interface DispatchEvents {
  * is in flight, or when somebody asks. Parcels that are sent again take turns with new ones, and hold no slot while they pause, so that
  * a poisoned batch starves nobody.
  */
-export class Dispatcher implements Deliveries {
+export class Dispatcher implements Steps {
   readonly queue: WriteQueue;
   readonly #settings: BatchSettings;
-  readonly #events: DispatchEvents;
+  readonly #ledger: Ledger;
   readonly #abort: AbortController = new AbortController();
   readonly #delivery: Delivery;
   readonly #adaptive: AdaptiveLimit | undefined;
@@ -55,11 +52,12 @@ export class Dispatcher implements Deliveries {
   /** Operations that went along with another one of their id. */
   coalesced = 0;
 
-  constructor(execute: ExecuteGroup, settings: BatchSettings, events: DispatchEvents) {
+  constructor(settings: BatchSettings, { execute, queue, ledger, journal }: DispatcherParts) {
     this.#settings = settings;
-    this.#events = events;
-    this.queue = new WriteQueue(settings.coalesce, settings.partition);
-    this.#delivery = new Delivery(execute, settings, this, this.#abort.signal);
+    this.#ledger = ledger;
+    this.queue = queue;
+    const { signal } = this.#abort;
+    this.#delivery = new Delivery(settings, this, { execute, ledger, journal, signal });
     const { adaptive, maxBatchSize } = settings;
     this.#adaptive = adaptive && new AdaptiveLimit(adaptive.minBatchSize, maxBatchSize, adaptive.targetMs);
   }
@@ -97,11 +95,11 @@ export class Dispatcher implements Deliveries {
     this.#pump();
   }
 
-  /** Takes an operation back that was not sent. False where it was. */
-  withdraw(operation: Operation): boolean {
-    if (operation.state !== "ready" && operation.state !== "blocked") return false;
-    this.queue.withdraw(operation);
-    return true;
+  /** Lets those who wait for room add. What is queued goes out if others have to wait on. */
+  admit(): void {
+    const { room } = this.#ledger;
+    room.admit();
+    if (room.waiting > 0) this.trigger("size");
   }
 
   /** From now on everything goes out at once. */
@@ -111,28 +109,22 @@ export class Dispatcher implements Deliveries {
   }
 
   /**
-   * Gives up: `unsent` are the operations that are certainly not applied, `unknown` those of which nobody can tell. Neither has
-   * been settled.
+   * Gives up, and gives back what has not been settled: `unsent` is certainly not applied, in the order in which it was queued;
+   * of `unknown` nobody can tell.
    */
   async giveUp(reason: FormDBError): Promise<{ unsent: Operation[]; unknown: Operation[] }> {
     this.#abort.abort(reason);
     for (let i = 0; i < ABORT_MICROTASKS; i++) await undefined;
     this.stop();
-    const underWay = [...this.#running, ...this.#again, ...this.#pausing.keys()];
-    const unsent = this.queue.list(underWay.flatMap(originals));
-    for (const operation of unsent) this.queue.withdraw(operation);
-    const unknown: Operation[] = [];
-    for (const parcel of underWay) {
-      const isUnsent = parcel.step === "send" && !this.#running.has(parcel);
-      (isUnsent ? unsent : unknown).push(...originals(parcel));
-    }
+    const underWay = [...this.#running, ...this.#again, ...this.#pausing.keys()].flatMap(originals);
     for (const timer of this.#pausing.values()) timer.cancel();
     this.#again.length = 0;
     this.#pausing.clear();
     this.#running.clear();
+    const waiting = underWay.filter(({ state }) => state === "resending");
     return {
-      unsent: unsent.sort((a, b) => a.order - b.order),
-      unknown: unknown.filter(({ state }) => state === "sent"),
+      unsent: [...this.queue.list(underWay), ...waiting].sort((a, b) => a.order - b.order),
+      unknown: underWay.filter(({ state }) => state === "sent"),
     };
   }
 
@@ -141,33 +133,22 @@ export class Dispatcher implements Deliveries {
     this.#timer = undefined;
   }
 
-  applied(operation: Operation, result: OperationResult | undefined): void {
-    this.queue.release(operation);
-    this.#events.settled(operation, result, undefined, undefined);
-  }
-
-  failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
-    this.queue.release(operation);
-    this.#events.settled(operation, undefined, error, outcome);
-  }
-
   unmerge(operation: Operation): void {
     const { parts } = operation.merged!;
     this.queue.putBack(operation);
     for (const part of parts) {
-      const signal = part.call?.signal;
-      if (signal?.aborted !== true) continue;
-      // It fired while the operation was under way and could not be taken back.
-      this.queue.withdraw(part);
-      this.#events.settled(part, undefined, aborted(signal), "rejected");
+      // Its caller gave up while it was under way and could not be taken back.
+      if (part.givenUp !== undefined) this.#ledger.settle(part, { outcome: "rejected", error: part.givenUp });
     }
   }
 
   again(parcel: Parcel): void {
+    if (parcel.step === "send") this.queue.awaitResending(originals(parcel));
     this.#again.push(parcel);
   }
 
   later(parcel: Parcel, delayMs: number): void {
+    if (parcel.step === "send") this.queue.awaitResending(originals(parcel));
     this.retries++;
     const timer = this.#settings.clock.schedule(() => {
       this.#pausing.delete(parcel);
@@ -183,7 +164,9 @@ export class Dispatcher implements Deliveries {
       const canSend = this.queue.ready > 0 && (this.#draining || this.queue.due > 0);
       if (this.#again.length > 0 && (this.#resendsTurn || !canSend)) {
         this.#resendsTurn = false;
-        void this.#run(this.#again.shift()!);
+        const parcel = this.#again.shift()!;
+        if (parcel.step === "send") this.queue.resend(originals(parcel));
+        void this.#run(parcel);
       } else if (canSend) {
         this.#resendsTurn = true;
         this.#sendNext(this.#reason);
@@ -217,9 +200,15 @@ export class Dispatcher implements Deliveries {
     else this.#wait();
   }
 
+  /** Waits, for microtasks only, until callers have stopped adding: the end of an eager batch. */
   async #gather(): Promise<void> {
     this.#gathering = true;
-    await untilQuiet(this.queue);
+    let seen = this.queue.count;
+    for (let hop = 0, quiet = 0; hop < MAX_GATHERING_MICROTASKS && quiet < QUIET_MICROTASKS; hop++) {
+      await undefined;
+      quiet = this.queue.count === seen ? quiet + 1 : 0;
+      seen = this.queue.count;
+    }
     this.#gathering = false;
     if (this.queue.ready === 0) return;
     if (this.#running.size === 0) this.trigger("eager");
@@ -255,7 +244,7 @@ export class Dispatcher implements Deliveries {
     await this.#delivery.step(parcel);
     onEnd?.();
     if (!this.#running.delete(parcel)) return;
-    this.#events.stepped();
+    this.admit();
     this.#pump();
   }
 }

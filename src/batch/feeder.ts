@@ -1,83 +1,102 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import type { ContextRunner } from "./batch-options.ts";
-import { encodeOperation, type Item, type Operation, type Sink } from "./operation.ts";
-import type { Tally } from "./tally.ts";
+import { configError, show } from "../base/options.ts";
+import type { Tally } from "./calls.ts";
+import type { ContextRunner } from "./group.ts";
+import type { Intake } from "./intake.ts";
+import { type Caller, encodeOperation, type Operation, refusedOperation, type Write } from "./operation.ts";
+import type { Waiter } from "./room.ts";
 
-/** How a feeder's turn ended. */
-export type Fed = "done" | "full";
+/** How an element of what a call was given becomes an operation's id and value. */
+export type ToItem = (element: unknown) => Pick<Write, "id" | "value">;
 
-/** What a feeder needs of the processor. */
-export interface Intake {
-  readonly generateId: () => string;
-  readonly captureContext: () => ContextRunner | undefined;
-  /** Queues the operation if there is room for it. */
-  accept(operation: Operation): boolean;
-  /** Fails an operation for which there was no room. */
-  turnAway(operation: Operation, error: FormDBError): void;
-  /** Counts an item that is no operation. */
-  refuse(feeder: Feeder, id: string | undefined, error: FormDBError): void;
+export const DOCUMENT: ToItem = (value) => ({ id: undefined, value });
+export const ID: ToItem = (id) => ({ id, value: undefined });
+export const ITEM: ToItem = (item) => item as Pick<Write, "id" | "value">;
+export const UPDATE: ToItem = (item) => {
+  if (typeof item !== "object" || item === null) {
+    throw new FormDBError(
+      "FORMDB_INVALID_DOCUMENT",
+      `An update must be an object { id, document }, not ${show(item)}`,
+    );
+  }
+  const { id, document } = item as { id?: unknown; document?: unknown };
+  return { id, value: document };
+};
+
+/** The items of a call that takes one or many. */
+export function manyOf(items: unknown): Iterable<unknown> {
+  if (typeof items !== "object" || items === null) return [items];
+  return Symbol.iterator in items ? (items as Iterable<unknown>) : [items];
+}
+
+/** The items of a call that takes many. Throws `FORMDB_CONFIG` for what is no iterable. */
+export function iterable(items: unknown): Iterable<unknown> {
+  if (typeof items === "object" && items !== null && Symbol.iterator in items)
+    return items as Iterable<unknown>;
+  throw configError(
+    `The operations of a batch must come in an array or another iterable, not ${show(items)}`,
+  );
+}
+
+/** What a call adds. */
+export interface Source {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  readonly items: Iterable<unknown>;
+  readonly toItem: ToItem;
+  /** The most operations of a group that begins with one of these, if it is more than the processor's. */
+  readonly groupLimit: number;
 }
 
 /**
  * The adding of one call's operations: takes items from the call's iterable one by one, encodes them and hands
  * them on while there is room. An invalid item fails alone.
  */
-export class Feeder {
-  readonly kind: WriteKind;
-  readonly collection: string;
-  readonly call: (Sink & { add?(): number }) | undefined;
-  readonly flush: Tally;
-  readonly groupLimit: number;
-  readonly #items: Iterator<unknown>;
-  readonly #toItem: (item: unknown) => Item;
+export class Feeder implements Waiter {
   readonly #intake: Intake;
-  readonly #finite: boolean;
+  readonly #source: Source;
+  readonly #call: Caller | undefined;
+  readonly #flush: Tally;
+  readonly #items: Iterator<unknown>;
+  readonly #isArray: boolean;
+  /** Operations may be added later, when somebody else has made room. */
   readonly #context: ContextRunner | undefined;
+  readonly #onDone: ((failure?: FormDBError) => void) | undefined;
   #flushIndex: number;
   /** Encoded, counted, and waiting for room. */
   #held: Operation | undefined;
   #ended = false;
-  /** Called once when all items have been taken, or with the error that ended the taking. */
-  onDone: ((error?: FormDBError) => void) | undefined;
 
+  /** `onDone` is called once when all items have been taken, or with the error that ended the taking. */
   constructor(
     intake: Intake,
-    kind: WriteKind,
-    collection: string,
-    items: Iterable<unknown>,
-    toItem: (item: unknown) => Item,
-    call: (Sink & { add?(): number }) | undefined,
+    source: Source,
+    call: Caller | undefined,
     flush: Tally,
-    groupLimit: number,
+    onDone?: (failure?: FormDBError) => void,
   ) {
+    const { items } = source;
     this.#intake = intake;
-    this.kind = kind;
-    this.collection = collection;
+    this.#source = source;
+    this.#call = call;
+    this.#flush = flush;
+    this.#onDone = onDone;
     // An array's length counts at the time of the call, so that its indices in the flush are the call's too.
-    this.#finite = Array.isArray(items);
+    this.#isArray = Array.isArray(items);
     this.#items = Array.isArray(items) ? upTo(items, items.length) : items[Symbol.iterator]();
     this.#flushIndex = Array.isArray(items) ? flush.add(items.length) : 0;
-    this.#toItem = toItem;
-    // Operations may be added later, when somebody else has made room.
-    this.#context = intake.captureContext();
-    this.call = call;
-    this.flush = flush;
-    this.groupLimit = groupLimit;
+    this.#context = intake.settings.captureContext();
     flush.open();
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** Adds until there is no more, or no more room. */
-  feed(): Fed {
+  feed(): "done" | "full" {
     while (!this.#ended) {
-      const operation = this.#held ?? this.#next();
+      const operation = this.#held ?? this.#next(encodeOperation);
       this.#held = undefined;
       if (operation === undefined) continue;
-      if (!this.#intake.accept(operation)) {
+      if (!this.#intake.take(operation)) {
         this.#held = operation;
         return "full";
       }
@@ -85,43 +104,38 @@ export class Feeder {
     return "done";
   }
 
-  /** Ends the adding: what was taken and found no room fails, the rest stays with the caller. */
-  stop(error: FormDBError): void {
-    if (this.#ended) return;
-    this.#failHeld(error);
-    try {
-      this.#items.return?.();
-    } catch {
-      // The source's own clean-up is the source's affair.
-    }
-    this.#end(error);
+  /** Fails what is left, without looking at its documents: there may be many, and they may be large. */
+  refuseRest(error: FormDBError): void {
+    this.#endWith(error, refusedOperation);
   }
 
-  /**
-   * Fails all that is left of an array, each item for itself; another source may have no end, so that it is
-   * only stopped. `onEach` gets what was valid.
-   */
-  refuseRest(error: FormDBError, onEach?: (operation: Operation) => void): void {
-    if (this.#held !== undefined) onEach?.(this.#held);
-    if (!this.#finite) {
-      this.stop(error);
+  /** Fails what is left, as operations that can be queued again. */
+  giveBack(error: FormDBError): void {
+    this.#endWith(error, encodeOperation);
+  }
+
+  /** Each item of an array fails for itself. Another source may have no end, so it is only stopped. */
+  #endWith(error: FormDBError, toOperation: typeof encodeOperation): void {
+    if (this.#ended) return;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#intake.refuse(held, error);
+    if (!this.#isArray) {
+      try {
+        this.#items.return?.();
+      } catch {
+        // What a source's own clean-up throws is not for those who wait for its operations.
+      }
+      this.#end(error);
       return;
     }
-    this.#failHeld(error);
     while (!this.#ended) {
-      const operation = this.#next();
-      if (operation === undefined) continue;
-      onEach?.(operation);
-      this.#fail(operation, error);
+      const operation = this.#next(toOperation);
+      if (operation !== undefined) this.#intake.refuse(operation, error);
     }
   }
 
-  /** The index in the flush of the item that was taken last; to be asked for once an item. */
-  nextFlushIndex(): number {
-    return this.#finite ? this.#flushIndex++ : this.flush.add(1);
-  }
-
-  #next(): Operation | undefined {
+  #next(toOperation: typeof encodeOperation): Operation | undefined {
     let step: IteratorResult<unknown>;
     try {
       step = this.#items.next();
@@ -139,51 +153,44 @@ export class Feeder {
       this.#end();
       return undefined;
     }
-    let id: unknown;
+    const { kind, collection, toItem } = this.#source;
+    let write: Write = { kind, collection, id: undefined, value: step.value };
     try {
-      const item = this.#toItem(step.value);
-      id = item.id;
-      const operation = encodeOperation(this.kind, this.collection, id, item.value, this.#intake.generateId);
-      operation.call = this.call;
-      operation.flush = this.flush;
-      operation.callIndex = this.call?.add?.() ?? 0;
-      operation.flushIndex = this.nextFlushIndex();
-      operation.groupLimit = this.groupLimit;
-      operation.context = this.#context;
-      return operation;
+      const { id, value } = toItem(step.value);
+      write = { kind, collection, id, value };
+      return this.#counted(toOperation(write, this.#intake.settings.generateId));
     } catch (error) {
-      this.#intake.refuse(this, givenId(id, step.value), asFormDBError(error));
+      this.#intake.refuse(this.#counted(refusedOperation(write)), asFormDBError(error));
       return undefined;
     }
   }
 
-  #failHeld(error: FormDBError): void {
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) this.#fail(held, error);
+  #counted(operation: Operation): Operation {
+    operation.call = this.#call;
+    operation.callIndex = this.#call?.add() ?? 0;
+    operation.flush = this.#flush;
+    operation.flushIndex = this.#isArray ? this.#flushIndex++ : this.#flush.add();
+    operation.groupLimit = this.#source.groupLimit;
+    operation.context = this.#context;
+    return operation;
   }
 
-  #fail(operation: Operation, error: FormDBError): void {
-    operation.state = "settled";
-    this.#intake.turnAway(operation, error);
-  }
-
-  #end(error?: FormDBError): void {
+  #end(failure?: FormDBError): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.onDone?.(error);
-    this.flush.close();
+    if (failure !== undefined && this.#onDone === undefined) {
+      // Nobody is told of the call as a whole: what was left of its source counts as one failure of the flush.
+      const { kind, collection } = this.#source;
+      const rest = refusedOperation({ kind, collection, id: undefined, value: undefined });
+      this.#intake.refuse(this.#counted(rest), failure);
+    }
+    this.#onDone?.(failure);
+    this.#flush.close();
   }
 }
 
 function* upTo(items: readonly unknown[], length: number): Generator<unknown, undefined> {
   for (let i = 0; i < length; i++) yield items[i];
-}
-
-function givenId(id: unknown, value: unknown): string | undefined {
-  const given =
-    id ?? (typeof value === "object" && value !== null ? (value as { id?: unknown }).id : undefined);
-  return typeof given === "string" || Number.isSafeInteger(given) ? String(given) : undefined;
 }
 
 /** A document's getters and `toJSON` may throw anything. */

@@ -14,6 +14,16 @@ export interface BatchOperation {
   readonly bytes: number;
 }
 
+/**
+ * Which operations that follow one another on one id are sent as one. `additive`: if the one has every value of each,
+ * so that nothing is hidden that could be refused. `all`: also if a later one overwrites or deletes what an earlier one
+ * wrote; for data that nothing but its id can make a database refuse.
+ */
+export type Coalesce = "none" | "additive" | "all";
+
+/** Runs a function in an asynchronous context that was captured. */
+export type ContextRunner = <T>(fn: () => T) => T;
+
 /** Operations of one kind on one collection that are sent together. */
 export interface BatchGroup {
   readonly kind: WriteKind;
@@ -82,7 +92,10 @@ export interface BatchError {
 export interface BatchResult {
   readonly successful: number;
   readonly failed: number;
-  /** The first `maxErrors` failures that came up, ordered by index; `failed` counts all. */
+  /**
+   * First all failures with the outcome `unknown`, then the first `maxErrors` of the others, each ordered by index. `failed`
+   * counts all.
+   */
   readonly errors: BatchError[];
 }
 
@@ -99,4 +112,36 @@ export interface CloseResult {
   readonly undelivered: readonly UndeliveredOperation[];
   /** Of all operations that were added since the last flush. */
   readonly result: BatchResult;
+}
+
+/** How a single operation ended well. */
+export interface Submitted {
+  readonly id: string;
+  /** For a delete: whether the document was there. */
+  readonly found?: boolean;
+}
+
+/** What there is to know of a processor at one moment, and what it has done. */
+export interface BatchStats {
+  /** Operations that wait to be sent. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  /** Groups under way, those that pause before a retry included. */
+  readonly inFlight: number;
+  /** Operations held: queued, or under way. */
+  readonly held: number;
+  readonly heldBytes: number;
+  /** Calls that wait for room. */
+  readonly waiting: number;
+  /** How long the oldest queued operation has waited. */
+  readonly oldestMs: number;
+  /** Batches sent, retries and halves not counted. */
+  readonly flushes: number;
+  readonly retries: number;
+  /** Operations that were sent together with an earlier one of their id, as one. */
+  readonly coalesced: number;
+  readonly successful: number;
+  readonly failed: number;
+  /** The most operations that a group may have now. */
+  readonly batchLimit: number;
 }

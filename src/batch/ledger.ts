@@ -1,171 +1,194 @@
-import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
+import { FormDBError, messageOf } from "../base/errors.ts";
 import type { BatchSettings } from "./batch-options.ts";
-import type { Feeder } from "./feeder.ts";
-import type { OperationResult, UndeliveredOperation } from "./group.ts";
-import { Holding } from "./holding.ts";
-import type { Operation, Sink } from "./operation.ts";
-import { Tally } from "./tally.ts";
-import { Unclaimed } from "./unclaimed.ts";
+import { Tally, unknownAfter } from "./calls.ts";
+import type { UndeliveredOperation } from "./group.ts";
+import type { JournalWriter } from "./journal-writer.ts";
+import type { Ending, Operation } from "./operation.ts";
+import { Room } from "./room.ts";
+import type { WriteQueue } from "./write-queue.ts";
+
+/** The most errors that a report of uncollected failures lists. */
+const MAX_LISTED = 10;
+
+/** What a ledger keeps the account of. */
+export interface LedgerParts {
+  readonly queue: WriteQueue;
+  /** Undefined without a `spill`. */
+  readonly journal: JournalWriter | undefined;
+  /** Told when a place has come free other than by the end of a group. */
+  readonly onRoom: () => void;
+}
 
 /**
- * The account of a processor: what it holds, how each operation ended, and who is told. Every operation that was taken ends
- * here once, by `settled` or `giveBack`; what was never taken, by `fail` or `refuse`.
+ * The account of a processor: what it holds, how each operation ended, and who is told. Every operation ends here, once, by
+ * `settle`: whatever it was, wherever it is, and whoever found out.
  */
 export class Ledger {
-  readonly holding: Holding;
-  readonly unclaimed: Unclaimed;
+  readonly room: Room;
   readonly #settings: BatchSettings;
+  readonly #queue: WriteQueue;
+  readonly #journal: JournalWriter | undefined;
+  readonly #onRoom: () => void;
   /** The operations added since the last flush. */
   flush: Tally;
   successful = 0;
   failed = 0;
-  /** While closing gives up: takes what comes back for no reason of its own. */
-  undelivered: UndeliveredOperation[] | undefined;
-  /** Makes the journal forget an operation that was not applied, by its number there. */
-  forget: ((sequence: number) => Promise<void>) | undefined;
+  /** Failures since the last flush of operations whose call returned nothing: they and their number. */
+  #uncollected: FormDBError[] = [];
+  #uncollectedCount = 0;
+  /** While closing gives up: operations that did not fail for a reason of their own. */
+  #handedBack: Operation[] | undefined;
   readonly #forgetting: Set<Promise<void>> = new Set();
-  /** Called when an operation's place came free later than its outcome was known. */
-  onFreed: (() => void) | undefined;
-  /** Called with the journal's number of each operation that is settled. */
-  onSettled: ((sequence: number) => void) | undefined;
-  /** Called when nothing is held any more. */
-  onIdle: (() => void) | undefined;
 
-  constructor(settings: BatchSettings) {
-    const { maxQueued, maxQueuedBytes, maxWaiting, maxErrors, clock, onError, observer } = settings;
+  constructor(settings: BatchSettings, { queue, journal, onRoom }: LedgerParts) {
     this.#settings = settings;
-    this.flush = new Tally(maxErrors);
-    this.unclaimed = new Unclaimed(clock, { onError, unawaited: observer.unawaited });
-    this.holding = new Holding(maxQueued, maxQueuedBytes, maxWaiting);
+    this.#queue = queue;
+    this.#journal = journal;
+    this.#onRoom = onRoom;
+    this.room = new Room(settings);
+    this.flush = new Tally(settings);
   }
 
   /** Ends the flush that is being gathered, for somebody who waits for its result, and begins the next. */
   claim(): Tally {
     const tally = this.flush;
     tally.claimed = true;
-    this.flush = new Tally(this.#settings.maxErrors);
+    this.flush = new Tally(this.#settings);
+    this.#uncollected = [];
+    this.#uncollectedCount = 0;
     return tally;
   }
 
-  /** The outcome of an operation is known; `error` is undefined where it was applied. */
-  settled(
-    operation: Operation,
-    result: OperationResult | undefined,
-    error: FormDBError | undefined,
-    outcome: FailureOutcome | undefined,
-  ): void {
-    const { call, flush, kind } = operation;
-    if (error !== undefined) {
-      this.#failed(operation, error, outcome!);
-      return;
+  /**
+   * Settles an operation: it leaves the queue, its place comes free, the journal, its call and its flush are told,
+   * and it is counted.
+   */
+  settle(operation: Operation, ending: Ending): void {
+    this.#queue.remove(operation);
+    const { sequence } = operation;
+    if (sequence === 0) this.#tell(operation, ending);
+    else if (ending.outcome === "rejected") this.#forgetThenTell(operation, ending);
+    else {
+      this.#tell(operation, ending);
+      if (ending.staysInJournal !== true) this.#journal!.settle(sequence);
     }
-    this.holding.free(operation.bytes);
-    this.successful++;
-    this.#settings.observer.settled(kind, "applied");
-    call?.applied(operation, result?.found);
-    flush!.applied(operation);
-    this.onSettled?.(operation.sequence);
   }
 
-  /** Resolves when the journal has forgotten all that was rejected, and their callers were told. */
-  async forgotten(): Promise<void> {
+  /** Its caller waits no longer. What was not sent is taken back; of what was sent the caller is told that nobody knows. */
+  giveUp(operation: Operation, error: FormDBError): void {
+    const { state, call, callIndex } = operation;
+    if (state === "settled") return;
+    operation.givenUp = error;
+    if (state !== "sent" && state !== "resending") {
+      this.settle(operation, { outcome: "rejected", error });
+      this.#onRoom();
+      return;
+    }
+    // In a journal it has to be forgotten first: its caller is told when its turn to be sent again comes.
+    if (call === undefined || (state === "resending" && operation.sequence > 0)) return;
+    const ending: Ending =
+      state === "sent" ? { outcome: "unknown", error: unknownAfter(error) } : { outcome: "rejected", error };
+    operation.call = undefined;
+    if (call.countsFailures) this.#count(ending.error!);
+    call.ended(operation, callIndex, ending);
+  }
+
+  /** From now on collects what did not fail for a reason of its own, to be queued again elsewhere. */
+  beginHandingBack(): void {
+    this.#handedBack = [];
+  }
+
+  /** Ends that. Resolves to what was collected, once the journal has forgotten it: whoever gets it may queue it elsewhere. */
+  async endHandingBack(): Promise<readonly UndeliveredOperation[]> {
     while (this.#forgetting.size > 0) await Promise.all(this.#forgetting);
+    const handedBack = this.#handedBack!;
+    this.#handedBack = undefined;
+    return handedBack.map(({ kind, collection, id, document }) => ({ kind, collection, id, document }));
   }
 
-  #failed(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
-    let handedBack: UndeliveredOperation | undefined;
-    if (this.undelivered !== undefined && outcome === "rejected" && notDelivered(error)) {
-      handedBack = asUndelivered(operation);
-      this.undelivered.push(handedBack);
-    }
-    if (outcome === "rejected" && this.forget !== undefined && operation.sequence > 0) {
-      const told = this.#tellOnceForgotten(operation, error, handedBack);
-      this.#forgetting.add(told);
-      void told.then(() => this.#forgetting.delete(told));
-      return;
-    }
-    this.holding.free(operation.bytes);
-    this.fail(operation, error, outcome);
-    this.onSettled?.(operation.sequence);
+  /** Reports failures that nobody was told of: their call returned nothing, and no flush has come for them. */
+  reportUncollected(): void {
+    const count = this.#uncollectedCount;
+    if (count === 0) return;
+    const errors = this.#uncollected;
+    this.#uncollected = [];
+    this.#uncollectedCount = 0;
+    this.#settings.observer.unawaited(count);
+    const first = errors[0]!;
+    const others = count === 1 ? "" : `, and ${count - 1} more`;
+    this.#settings.onError(
+      new FormDBError(
+        first.code,
+        `A queued write failed, and no flush collected the failure: ${first.message}${others}`,
+        {
+          cause: first,
+          details: { failed: count, errors },
+        },
+      ),
+    );
   }
 
   /** Whoever is told that a write was rejected may rely on it: no crash from then on brings it back. */
-  async #tellOnceForgotten(
-    operation: Operation,
-    error: FormDBError,
-    handedBack: UndeliveredOperation | undefined,
-  ): Promise<void> {
-    const { undelivered } = this;
-    operation.state = "settled";
-    let failure: unknown;
-    try {
-      await this.forget!(operation.sequence);
-    } catch (cause) {
-      failure = cause ?? new Error("for no reason given");
-    }
-    this.holding.free(operation.bytes);
-    if (failure === undefined) this.fail(operation, error, "rejected");
-    else {
-      if (handedBack !== undefined) undelivered!.splice(undelivered!.indexOf(handedBack), 1);
-      this.fail(operation, notForgotten(error, failure), "unknown");
-      this.onSettled?.(operation.sequence);
-    }
-    this.onFreed?.();
+  #forgetThenTell(operation: Operation, ending: Ending): void {
+    const forgetting = this.#journal!.forget(operation.sequence)
+      .then(
+        () => this.#tell(operation, ending),
+        (cause: unknown) => {
+          this.#tell(operation, { outcome: "unknown", error: notForgotten(ending.error!, cause) });
+          this.#journal!.settle(operation.sequence);
+        },
+      )
+      .then(() => {
+        this.#forgetting.delete(forgetting);
+        this.#onRoom();
+      });
+    this.#forgetting.add(forgetting);
   }
 
-  /** Settles for the callers; in the journal, if there is one, the operation stays. */
-  giveBack(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
-    operation.state = "settled";
-    this.holding.free(operation.bytes);
-    this.fail(operation, error, outcome);
-  }
-
-  /** Counts a failure and tells of it whoever waits. */
-  fail(operation: Operation, error: FormDBError, outcome: FailureOutcome): void {
-    const { kind, id, call, callIndex, flush, flushIndex, attempts } = operation;
-    this.failed++;
+  #tell(operation: Operation, ending: Ending): void {
+    const { kind, call, flush } = operation;
+    const { outcome, error } = ending;
+    if (operation.held) {
+      operation.held = false;
+      this.room.free(operation.bytes);
+    }
     this.#settings.observer.settled(kind, outcome);
-    this.#note(call, flush!, error);
-    if (call?.signal !== undefined && call instanceof Tally) call.pending?.delete(operation);
-    call?.failed(callIndex, id, error, outcome, attempts);
-    flush!.failed(flushIndex, id, error, outcome, attempts);
-  }
-
-  /** Counts an item that was no operation. */
-  refuse(feeder: Feeder, id: string | undefined, error: FormDBError): void {
-    const { call, flush, kind } = feeder;
-    this.failed++;
-    this.#settings.observer.settled(kind, "rejected");
-    call?.failed(call.add?.() ?? 0, id, error, "rejected", 0);
-    this.#note(call, flush, error);
-    flush.failed(feeder.nextFlushIndex(), id, error, "rejected", 0);
-  }
-
-  /** A failure that a call of one tells of rejects its promise, and is seen to by the process. */
-  #note(call: Sink | undefined, flush: Tally, error: FormDBError): void {
-    if (call !== undefined && !(call instanceof Tally)) return;
-    if (call?.counts !== false) {
-      const { sqlstate } = error;
-      this.#settings.observer.failed(error.code, typeof sqlstate === "string" ? sqlstate : "");
+    if (error === undefined) this.successful++;
+    else {
+      this.failed++;
+      this.#noteFailure(operation, outcome, error);
     }
-    this.unclaimed.note(call ?? flush, flush, error);
+    call?.ended(operation, operation.callIndex, ending);
+    flush!.ended(operation, operation.flushIndex, ending);
+  }
+
+  #noteFailure(operation: Operation, outcome: string, error: FormDBError): void {
+    const { call, flush, givenUp } = operation;
+    // One that was given up, and has no call any more, was counted when its caller was told.
+    if (call === undefined && givenUp !== undefined) return;
+    if (outcome === "rejected" && givenUp === undefined && isUndelivered(error))
+      this.#handedBack?.push(operation);
+    if (call?.countsFailures !== false) this.#count(error);
+    if (call !== undefined || flush!.claimed) return;
+    this.#uncollectedCount++;
+    if (this.#uncollected.length < MAX_LISTED) this.#uncollected.push(error);
+  }
+
+  #count({ code, sqlstate }: FormDBError): void {
+    this.#settings.observer.failed(code, typeof sqlstate === "string" ? sqlstate : "");
   }
 }
 
 function notForgotten(error: FormDBError, cause: unknown): FormDBError {
+  const why = cause === undefined ? "for no reason given" : messageOf(cause);
   return new FormDBError(
     error.code,
-    `${error.message}. The journal could not forget the write, so it may still be made after a crash: ${messageOf(cause)}`,
+    `${error.message}. The journal could not forget the write, so it may still be made after a crash: ${why}`,
     { cause: error, retryable: false, details: { outcome: "unknown" } },
   );
 }
 
 /** Whether a rejection is due to the closing and not to the operation. */
-function notDelivered(error: FormDBError): boolean {
+function isUndelivered(error: FormDBError): boolean {
   return error.retryable || error.code === "FORMDB_ABORTED" || error.code === "FORMDB_CLOSED";
-}
-
-/** The operation as one that can be queued again. */
-export function asUndelivered({ kind, collection, id, document }: Operation): UndeliveredOperation {
-  return { kind, collection, id, document };
 }

@@ -1,31 +1,48 @@
 import { encodeDocument, encodeId } from "../base/document.ts";
-import { type FailureOutcome, FormDBError } from "../base/errors.ts";
-import type { WriteKind } from "../base/observer.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { WriteKind, WriteOutcome } from "../base/observer.ts";
 import { show } from "../base/options.ts";
-import type { ContextRunner } from "./batch-options.ts";
-import type { MergedOperation } from "./coalesce.ts";
-import type { BatchOperation } from "./group.ts";
-import type { Tally } from "./tally.ts";
-import type { Lane } from "./write-queue.ts";
+import type { BatchOperation, ContextRunner } from "./group.ts";
 
-/** Who is told how an operation ended. */
-export interface Sink {
-  readonly signal: AbortSignal | undefined;
-  applied(operation: Operation, found: boolean | undefined): void;
-  failed(
-    index: number,
-    id: string | undefined,
-    error: FormDBError,
-    outcome: FailureOutcome,
-    attempts: number,
-  ): void;
+/** How an operation ended. `error` is there unless it was applied. */
+export interface Ending {
+  readonly outcome: WriteOutcome;
+  readonly error?: FormDBError | undefined;
+  /** Of a delete that was applied: whether the document was there. */
+  readonly found?: boolean | undefined;
+  /** Whether the journal, if there is one, keeps the operation for the next start. */
+  readonly staysInJournal?: boolean;
+}
+
+/** Who is told how operations ended: the call that added them, and the flush that they belong to. */
+export interface Listener {
+  /** `index` is the operation's place among those that this listener has counted. */
+  ended(operation: Operation, index: number, ending: Ending): void;
+}
+
+/** A listener that made the operations: a call. */
+export interface Caller extends Listener {
+  /** Counts one more operation of this call, and gives its index. */
+  add(): number;
+  /** Told of each operation that was taken, if the call can be given up: it keeps what it would have to take back. */
+  taken(operation: Operation): void;
+  /** Whether failures count as errors here; false if the caller counts them. */
+  readonly countsFailures: boolean;
+}
+
+/** A listener that gathers all operations of a flush. */
+export interface Flush extends Listener {
+  add(count?: number): number;
+  /** Somebody waits for the result, so its operations are sent without waiting for more. */
+  readonly claimed: boolean;
 }
 
 /**
- * Where an operation is. `blocked`: an earlier one of its id is not settled. `ready`: in its lane.
- * `sent`: in a group, alone or merged, from the first sending to the outcome, pauses included.
+ * Where an operation is. `new`: not in the queue yet. `blocked`: an earlier one of its id is not settled. `ready`: in its
+ * lane. `sent`: in a group that is executed or looked up, alone or merged. `resending`: in a group that was certainly not
+ * applied and waits to be sent again. `settled`: its outcome is known. `WriteQueue` moves it.
  */
-export type OperationState = "new" | "blocked" | "ready" | "sent" | "settled";
+export type OperationState = "new" | "blocked" | "ready" | "sent" | "resending" | "settled";
 
 /** A queued write: what `execute` sees, and what the processor keeps with it. */
 export class Operation implements BatchOperation {
@@ -39,25 +56,29 @@ export class Operation implements BatchOperation {
   next: Operation | undefined = undefined;
   state: OperationState = "new";
   lane: Lane | undefined = undefined;
+  /** Whether it has a place in the processor's room. */
+  held = false;
   /** Rises with the order in which operations were queued. */
   order = 0;
-  /** Its number in the journal, where there is one. */
+  /** Its number in the journal; 0 without one. */
   sequence = 0;
   queuedAtMs = 0;
   /** The most operations of a group that begins with this one. */
   groupLimit = 0;
   /** What it is sent as, together with operations behind it, while it is under way. */
   merged: MergedOperation | undefined = undefined;
-  /** Not to be merged again: that told nothing. */
+  /** Not to be merged again: the result of the merged one did not tell how each ended. */
   alone = false;
   attempts = 0;
   /** The call that waits for it, if any, and its index there. */
-  call: Sink | undefined = undefined;
+  call: Caller | undefined = undefined;
   callIndex = 0;
+  /** Why its caller no longer waits. It is not sent again. */
+  givenUp: FormDBError | undefined = undefined;
   /** Runs what is done for it in its caller's asynchronous context. */
   context: ContextRunner | undefined = undefined;
   /** The flush that it belongs to, and its index there. */
-  flush: Tally | undefined = undefined;
+  flush: Flush | undefined = undefined;
   flushIndex = 0;
 
   constructor(kind: WriteKind, collection: string, id: string, json: string, document: unknown) {
@@ -70,8 +91,48 @@ export class Operation implements BatchOperation {
   }
 }
 
-/** What a call gives for one operation: an id where it is known apart from the document, and the value. */
-export interface Item {
+/** Several operations of one id that are sent as one. Its result says how each of them ended, or they are sent one by one. */
+export class MergedOperation implements BatchOperation {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  readonly id: string;
+  readonly json: string;
+  readonly document: unknown;
+  readonly bytes: number;
+  readonly parts: readonly Operation[];
+
+  constructor(kind: WriteKind, parts: readonly Operation[], json: string, document: unknown) {
+    const { collection, id } = parts[0]!;
+    this.kind = kind;
+    this.collection = collection;
+    this.id = id;
+    this.json = json;
+    this.document = document;
+    this.bytes = json.length + id.length;
+    this.parts = parts;
+  }
+}
+
+/** The operations that can be sent now as one kind on one collection, oldest first. */
+export class Lane {
+  readonly kind: WriteKind;
+  readonly collection: string;
+  /** By id, the last operation that is not settled; shared by the lanes of a collection. */
+  readonly tails: Map<string, Operation>;
+  readonly ready: Operation[] = [];
+  head = 0;
+
+  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>) {
+    this.kind = kind;
+    this.collection = collection;
+    this.tails = tails;
+  }
+}
+
+/** One write as a call gives it. `id` may be undefined if the document has one, or gets one. */
+export interface Write {
+  readonly kind: WriteKind;
+  readonly collection: string;
   readonly id: unknown;
   readonly value: unknown;
 }
@@ -80,13 +141,7 @@ export interface Item {
  * Checks and encodes one operation, once. An insert or upsert takes its id from `id`, else from the
  * document, else it is made. Throws `FORMDB_INVALID_DOCUMENT` or `FORMDB_INVALID_ID`.
  */
-export function encodeOperation(
-  kind: WriteKind,
-  collection: string,
-  id: unknown,
-  value: unknown,
-  generateId: () => string,
-): Operation {
+export function encodeOperation({ kind, collection, id, value }: Write, generateId: () => string): Operation {
   if (kind === "delete") return new Operation(kind, collection, encodeId(id), "", undefined);
   const json = encodeDocument(value);
   const own = ownId(value as object, json);
@@ -102,6 +157,21 @@ export function encodeOperation(
     );
   }
   return new Operation(kind, collection, key, json, value);
+}
+
+/** The operation for an item that is refused without being encoded. Its id is the one that was given, or empty. */
+export function refusedOperation({ kind, collection, id, value }: Write): Operation {
+  return new Operation(kind, collection, givenId(id, value) ?? "", "", undefined);
+}
+
+function givenId(id: unknown, value: unknown): string | undefined {
+  try {
+    const given =
+      id ?? (typeof value === "object" && value !== null ? (value as { id?: unknown }).id : undefined);
+    return typeof given === "string" || Number.isSafeInteger(given) ? String(given) : undefined;
+  } catch {
+    return undefined; // A getter may throw.
+  }
 }
 
 /** The id that the JSON text has: an inherited one is not written, and `toJSON` may give another. */

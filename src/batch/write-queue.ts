@@ -1,39 +1,25 @@
 import type { WriteKind } from "../base/observer.ts";
-import { type Coalesce, coalesce } from "./coalesce.ts";
-import type { Operation } from "./operation.ts";
+import { coalesce } from "./coalesce.ts";
+import type { Coalesce } from "./group.ts";
+import { Lane, type Operation } from "./operation.ts";
 
-/** Taken operations stay in a lane's array until there are this many of them. */
+/** Operations that were taken stay in a lane's array until there are this many of them. */
 const COMPACT_AT = 1_024;
-
-/** The operations that can be sent now as one kind on one collection, oldest first. */
-export class Lane {
-  readonly kind: WriteKind;
-  readonly collection: string;
-  /** By id, the last operation that is not settled; shared by the lanes of a collection. */
-  readonly tails: Map<string, Operation>;
-  readonly ready: Operation[] = [];
-  head = 0;
-
-  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>) {
-    this.kind = kind;
-    this.collection = collection;
-    this.tails = tails;
-  }
-}
 
 type Lanes = Readonly<Record<WriteKind, Lane>>;
 
 /**
- * Operations that wait to be sent. Those of one id form a chain of which only the first can be taken; the next
- * becomes ready when it is settled. So the operations of an id keep their order across kinds and
- * are never under way at once, and the ids of a group are distinct, whatever is sent side by side. All steps take constant time.
+ * Operations that wait to be sent, and the one place that moves an operation from state to state. Those of one id form a
+ * chain of which only the first can be taken; the next becomes ready when it is settled. So the operations of an id keep their
+ * order across kinds and are never under way at once, and the ids of a group are distinct, whatever is sent side by side. All
+ * steps take constant time.
  *
- * Where operations of one id can be sent as one (see `coalesce`), the first takes the others out of the chain with it.
+ * If operations of one id can be sent as one (see `coalesce`), the first takes the others out of the chain with it.
  */
 export class WriteQueue {
   readonly #coalesce: (collection: string) => Coalesce;
   readonly #partition: ((id: string) => number) | undefined;
-  /** By collection, and by the partition of the ids where there are such. */
+  /** By collection, and by the partition of the ids if there are partitions. */
   readonly #lanes: Map<string, Lanes> = new Map();
   /** Lanes with ready operations, in the order of their turns. */
   readonly #active: Set<Lane> = new Set();
@@ -121,19 +107,43 @@ export class WriteQueue {
     this.makeDue();
   }
 
-  /** Takes an operation out that was not sent. Its place in a lane or chain is passed over later. */
-  withdraw(operation: Operation): void {
-    const wasReady = operation.state === "ready";
-    this.#leave(operation);
-    operation.state = "settled";
-    if (!wasReady) return;
-    this.#ready--;
-    this.release(operation);
+  /** Says of operations that were sent, and certainly not applied, that they wait to be sent again. */
+  awaitResending(operations: readonly Operation[]): void {
+    for (const operation of operations) operation.state = "resending";
   }
 
-  /** Says that an operation is settled: the next of its id, if any, can go. */
-  release(operation: Operation): void {
+  /** Says of such operations that they are sent again. */
+  resend(operations: readonly Operation[]): void {
+    for (const operation of operations) operation.state = "sent";
+  }
+
+  /** Takes an operation out for good, wherever it is: it is settled. The next of its id, if any, can go. */
+  remove(operation: Operation): void {
+    const { state } = operation;
     operation.state = "settled";
+    switch (state) {
+      case "new":
+      case "settled":
+        return;
+      case "blocked":
+        // It is passed over when its turn comes.
+        this.#leave(operation);
+        return;
+      case "ready":
+        this.#ready--;
+        this.#leave(operation);
+        this.#release(operation);
+        return;
+      case "sent":
+      case "resending":
+        this.#release(operation);
+        return;
+      default:
+        state satisfies never;
+    }
+  }
+
+  #release(operation: Operation): void {
     const { tails } = operation.lane!;
     let last = operation;
     let next = operation.next;
@@ -142,7 +152,7 @@ export class WriteQueue {
       next = next.next;
     }
     // One that was sent together with this one is settled in its turn.
-    if (next?.state === "sent") return;
+    if (next?.state === "sent" || next?.state === "resending") return;
     if (next !== undefined) this.#makeReady(next, next.lane!);
     else if (tails.get(operation.id) === last) tails.delete(operation.id);
   }
@@ -237,4 +247,30 @@ function compact(lane: Lane): void {
     lane.ready.splice(0, lane.head);
     lane.head = 0;
   }
+}
+
+/** Compares two strings by code point, as both engines sort text. (JavaScript compares UTF-16 units.) */
+function compareCodePoints(a: string, b: string): number {
+  if (a === b) return 0;
+  const end = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < end && a.charCodeAt(i) === b.charCodeAt(i)) i++;
+  if (i === end) return a.length - b.length;
+  const x = a.charCodeAt(i);
+  const y = b.charCodeAt(i);
+  const xIsSurrogate = (x & 0xf800) === 0xd800;
+  const yIsSurrogate = (y & 0xf800) === 0xd800;
+  // A surrogate belongs to a code point above every other unit's.
+  if (xIsSurrogate !== yIsSurrogate) return xIsSurrogate ? 1 : -1;
+  return x - y;
+}
+
+/** Sorts by id in code point order, in place. Ids that come in order, as generated ones do, cost one pass. */
+export function sortById<T extends { readonly id: string }>(items: T[]): T[] {
+  for (let i = 1; i < items.length; i++) {
+    if (compareCodePoints(items[i - 1]!.id, items[i]!.id) > 0) {
+      return items.sort((a, b) => compareCodePoints(a.id, b.id));
+    }
+  }
+  return items;
 }

@@ -6,8 +6,9 @@ import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
+import { errorForCaller } from "../batch/calls.ts";
 import type { BatchResult } from "../batch/group.ts";
-import { NotingPromise } from "../batch/noting-promise.ts";
+import type { Write } from "../batch/operation.ts";
 import type { PlanCache, PlanCacheStats } from "../cache/plan-cache.ts";
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -49,6 +50,17 @@ export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
+
+const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
+  insert: "batchInsert()",
+  update: "batchUpdate()",
+  upsert: "batchUpsert()",
+  delete: "batchDelete()",
+};
+
+const idOf = (id: string): string => id;
+const nothing = (): void => {};
+const wasFound = (_id: string, found: boolean | undefined): boolean => found ?? true;
 
 const engines = new WeakMap<FormDB, Engine>();
 
@@ -121,60 +133,72 @@ export class FormDB {
     return this.#engine.reads.get(checkCollectionName(collection), encodeId(id), options);
   }
 
-  /** Resolves to the document's id when it is committed. */
-  insert(collection: string, document: unknown): Promise<string> {
-    return this.#submit(
+  /**
+   * Resolves to the document's id when it is committed. Of this and the other writes: `signal` and `timeoutMs` end the call,
+   * not what was sent. A write that was not sent is taken back (its error's `outcome` is `rejected`), the outcome of one
+   * that was is `unknown`.
+   */
+  insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#write(
       "insert()",
-      async () => (await this.batch.submit("insert", collection, undefined, document)).id,
+      { kind: "insert", collection, id: undefined, value: document },
+      options,
+      idOf,
     );
   }
 
   /** Merges a patch into a document by JSON Merge Patch (RFC 7396). */
-  update(collection: string, id: string | number, patch: unknown): Promise<void> {
-    return this.#submit("update()", async () => {
-      await this.batch.submit("update", collection, id, patch);
-    });
+  update(collection: string, id: string | number, patch: unknown, options?: CallOptions): Promise<void> {
+    return this.#write("update()", { kind: "update", collection, id, value: patch }, options, nothing);
   }
 
   /** Inserts a document or replaces the one with its id. */
-  upsert(collection: string, document: unknown): Promise<string> {
-    return this.#submit(
+  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#write(
       "upsert()",
-      async () => (await this.batch.submit("upsert", collection, undefined, document)).id,
+      { kind: "upsert", collection, id: undefined, value: document },
+      options,
+      idOf,
     );
   }
 
   /** Resolves to whether there was such a document. */
-  delete(collection: string, id: string | number): Promise<boolean> {
-    return this.#submit("delete()", async () => {
-      const { found } = await this.batch.submit("delete", collection, id, undefined);
-      return found ?? true;
-    });
+  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
+    return this.#write("delete()", { kind: "delete", collection, id, value: undefined }, options, wasFound);
   }
 
-  batchInsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
-    return this.#submitAll("batchInsert()", "insert", collection, documents);
+  /**
+   * Inserts many. Of this and the other batch calls: resolves when all are settled, and never rejects for an operation's
+   * failure, which is in the result's `errors`.
+   */
+  batchInsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult> {
+    return this.#writeAll("insert", collection, documents, options);
   }
 
   /** Merges patches by JSON Merge Patch (RFC 7396): `[{ id, document }]`. */
   batchUpdate(
     collection: string,
     updates: Iterable<{ readonly id: string | number; readonly document: unknown }>,
+    options?: CallOptions,
   ): Promise<BatchResult> {
-    return this.#submitAll("batchUpdate()", "update", collection, updates);
+    return this.#writeAll("update", collection, updates, options);
   }
 
-  batchUpsert(collection: string, documents: Iterable<unknown>): Promise<BatchResult> {
-    return this.#submitAll("batchUpsert()", "upsert", collection, documents);
+  batchUpsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult> {
+    return this.#writeAll("upsert", collection, documents, options);
   }
 
-  batchDelete(collection: string, ids: Iterable<string | number>): Promise<BatchResult> {
-    return this.#submitAll("batchDelete()", "delete", collection, ids);
+  batchDelete(
+    collection: string,
+    ids: Iterable<string | number>,
+    options?: CallOptions,
+  ): Promise<BatchResult> {
+    return this.#writeAll("delete", collection, ids, options);
   }
 
   /** Sends what is queued; the result is that of all that was added since the last flush. */
   flush(): Promise<BatchResult> {
-    return this.#submit("flush()", () => this.batch.flush());
+    return this.#reporting("flush()", () => this.batch.flush());
   }
 
   /** Writes all documents of an iterable, in bounded memory. */
@@ -191,7 +215,7 @@ export class FormDB {
       );
       return Number(rows[0]![0]);
     };
-    return this.#submit("import()", () =>
+    return this.#reporting("import()", () =>
       importDocuments(
         {
           batch,
@@ -313,7 +337,7 @@ export class FormDB {
     throwIfAborted(what, options.signal);
   }
 
-  async #submit<T>(what: string, work: () => Promise<T>): Promise<T> {
+  async #reporting<T>(what: string, work: () => Promise<T>): Promise<T> {
     this.#check(what);
     this.#engine.transactions.refuseInside(what);
     try {
@@ -324,18 +348,42 @@ export class FormDB {
     }
   }
 
-  #submitAll(
+  /** No async function: the queue's own promise is the caller's, so that a call that is refused keeps nothing else alive. */
+  #write<T>(
     what: string,
+    write: Write,
+    options: CallOptions | undefined,
+    give: (id: string, found: boolean | undefined) => T,
+  ): Promise<T> {
+    try {
+      this.#checkWrite(what, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#engine.batch.write(write, options, give);
+  }
+
+  #writeAll(
     kind: WriteKind,
     collection: string,
     items: Iterable<unknown>,
+    options: CallOptions | undefined,
   ): Promise<BatchResult> {
-    let promise: NotingPromise<BatchResult> | undefined;
-    const awaited = (): boolean => promise?.awaited === true;
-    promise = NotingPromise.of(
-      this.#submit(what, () => this.batch.submitAll(kind, collection, items, { awaited })),
-    );
-    return promise;
+    try {
+      this.#checkWrite(BATCH_CALLS[kind], options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#engine.batch.submitAll(kind, collection, items, options);
+  }
+
+  #checkWrite(what: string, options: CallOptions | undefined): void {
+    try {
+      this.#check(what, options);
+      this.#engine.transactions.refuseInside(what);
+    } catch (error) {
+      throw errorForCaller(error as FormDBError, "rejected", 0);
+    }
   }
 
   #changeSchema<T>(name: string, collection: string, work: () => Promise<T>): Promise<T> {

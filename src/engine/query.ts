@@ -37,10 +37,12 @@ export class Queries implements QueryPlace {
     if (transactions.inside && connections.single) transactions.refuseInside(what);
   }
 
-  async insert({ plan, values, parameters, options: { signal } }: Query): Promise<QueryResult> {
+  async insert({ plan, values, parameters, options: bounds }: Query): Promise<QueryResult> {
     const [document] = plan.bind(values, parameters);
     const collection = plan.collections[0]!;
-    const { id } = await this.#engine.batch.submit("insert", collection, undefined, document, signal);
+    // The query's failure is counted as one: so the write's is not.
+    const options = { ...bounds, countsFailures: false };
+    const { id } = await this.#engine.batch.submit("insert", collection, undefined, document, options);
     return { rows: [{ id }], rowCount: 1 };
   }
 

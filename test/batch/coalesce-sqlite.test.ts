@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FormDBError } from "../../src/base/errors.ts";
-import type { Coalesce } from "../../src/batch/coalesce.ts";
+import type { Coalesce } from "../../src/batch/group.ts";
 import type { Json, JsonObject } from "../../src/batch/merge-patch.ts";
 import { type FormDB, open } from "../../src/index.ts";
 import { Random } from "../support/random.ts";

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import type { WriteKind } from "../../src/base/observer.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import { type Coalesce, MAX_MERGED_BYTES } from "../../src/batch/coalesce.ts";
-import type { BatchGroup, OperationResult } from "../../src/batch/group.ts";
+import { MAX_MERGED_BYTES } from "../../src/batch/coalesce.ts";
+import type { BatchGroup, Coalesce, OperationResult } from "../../src/batch/group.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** One id's operations as text, `kind` and JSON. */
@@ -287,7 +287,7 @@ describe("operations of one id that are sent as one", () => {
     );
     const ended = Promise.allSettled([
       processor.submit("update", "c", "x", { a: 1 }),
-      processor.submit("update", "c", "x", { b: 1 }, abort.signal),
+      processor.submit("update", "c", "x", { b: 1 }, { signal: abort.signal }),
       processor.submit("update", "c", "x", { c: 1 }),
     ]);
     await clock.advance(0);
@@ -316,7 +316,7 @@ describe("operations of one id that are sent as one", () => {
     const ended = Promise.allSettled([
       ...["1", "2", "3"].map((id) => processor.submit("delete", "c", id, undefined)),
       processor.submit("insert", "c", "x", { a: 1 }),
-      processor.submit("delete", "c", "x", undefined, abort.signal),
+      processor.submit("delete", "c", "x", undefined, { signal: abort.signal }),
     ]);
     expect((await ended).map(({ status }) => status)).toEqual([...Array(4).fill("fulfilled"), "rejected"]);
     expect(sent).toEqual(["delete 1", "delete 2", "delete 3", "insert x"]);

@@ -119,10 +119,10 @@ describe("a group that fails", () => {
       },
       { clock, random: () => 1, backoff: { baseMs: 1_000 } },
     );
-    void processor.insert("c", { id: "poison" });
+    processor.insert("c", { id: "poison" });
     await clock.advance(1);
-    void processor.delete("c", ["poison"]);
-    void processor.insert("c", { id: "other" });
+    processor.delete("c", ["poison"]);
+    processor.insert("c", { id: "other" });
     await clock.advance(1);
     expect(applied).toEqual(["insert other"]);
     await clock.advance(1_000);
@@ -183,7 +183,7 @@ describe("a group that fails", () => {
       },
       { clock },
     );
-    const first = processor.submit("insert", "c", undefined, { id: "1" }, abort.signal);
+    const first = processor.submit("insert", "c", undefined, { id: "1" }, { signal: abort.signal });
     const second = processor.submit("insert", "c", undefined, { id: "2" });
     const refused = expect(first).rejects.toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
     await clock.advance(0);

@@ -100,9 +100,10 @@ describe("a journal", () => {
         const bad = random.chance(0.05);
         if (bad) rejected.add(mine);
         const document = { id: String(random.below(30)), [`w${mine}`]: 1, ...(bad ? { bad } : {}) };
-        void processor.upsert("c", document).then(() => {
+        const onAccepted = (): void => {
           if (!dead) accepted.add(mine);
-        });
+        };
+        void processor.submitAll("upsert", "c", [document], { onAccepted });
         if (random.chance(0.3)) await clock.advance(random.below(15));
       }
       await clock.advance(random.below(30));

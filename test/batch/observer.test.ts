@@ -40,7 +40,7 @@ const doc = (id: string, value = ""): { id: string; value: string } => ({ id, va
 describe("an observer of a batch processor is told", () => {
   it("of each operation, of the flush and its reason, and of how each ended", async () => {
     const { clock, events, processor } = observed(() => {});
-    void processor.insert("c", [doc("a"), doc("b")]);
+    processor.insert("c", [doc("a"), doc("b")]);
     void processor.flush();
     await clock.advance(100);
     expect(events).toEqual([
@@ -65,8 +65,7 @@ describe("an observer of a batch processor is told", () => {
         .filter((event) => event.startsWith("flushStarted"))
         .map((event) => event.split(" ").slice(1, 3).join(" "));
     };
-    const three = (processor: BatchProcessor): void =>
-      void processor.insert("c", [doc("a"), doc("b"), doc("d")]);
+    const three = (processor: BatchProcessor): void => processor.insert("c", [doc("a"), doc("b"), doc("d")]);
     expect(await reasons({}, three)).toEqual(["eager 3"]);
     expect(await reasons({ eager: false }, three)).toEqual(["interval 3"]);
     expect(await reasons({ eager: false, maxBatchSize: 3 }, three)).toEqual(["size 3"]);
@@ -81,9 +80,9 @@ describe("an observer of a batch processor is told", () => {
 
   it("how long the oldest operation had waited", async () => {
     const { clock, events, processor } = observed(() => {}, { eager: false });
-    void processor.insert("c", doc("a"));
+    processor.insert("c", doc("a"));
     await clock.advance(60);
-    void processor.insert("c", doc("b"));
+    processor.insert("c", doc("b"));
     await clock.advance(60);
     expect(events).toContain("flushStarted interval 2 44 100");
   });
@@ -92,7 +91,7 @@ describe("an observer of a batch processor is told", () => {
     const { clock, events, processor } = observed((_, sending) => {
       if (sending < 3) throw new FormDBError("FORMDB_BUSY", "busy");
     });
-    void processor.upsert("c", doc("a"));
+    processor.upsert("c", doc("a"));
     await clock.advance(1_000);
     expect(events).toEqual([
       "queued upsert 22",
@@ -134,7 +133,7 @@ describe("an observer of a batch processor is told", () => {
 
   it("of all operations, also where several were sent as one, with the bytes that were sent", async () => {
     const { clock, events, processor } = observed(() => {});
-    void processor.update("c", [
+    processor.update("c", [
       { id: "a", document: { x: 1 } },
       { id: "a", document: { y: 2 } },
     ]);

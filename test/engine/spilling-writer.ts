@@ -10,9 +10,9 @@ let next = Number(firstId);
 
 for (;;) {
   const ids = Array.from({ length: 10 }, () => String(next++));
-  await db.batch.insert(
-    "accepted",
-    ids.map((id) => ({ id })),
-  );
+  const documents = ids.map((id) => ({ id }));
+  await new Promise<void>((resolve) => {
+    void db.batch.submitAll("insert", "accepted", documents, { onAccepted: resolve });
+  });
   process.stdout.write(ids.map((id) => `${id}\n`).join(""));
 }

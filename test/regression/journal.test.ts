@@ -7,6 +7,7 @@ import { SqliteSession } from "../../src/backend/sqlite/session.ts";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { JOURNALLED_TOKEN_LIFE_MS } from "../../src/base/journal.ts";
 import { sqliteDdl } from "../../src/dialect/sqlite/ddl.ts";
+import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -47,6 +48,13 @@ async function holdWriter(db: Awaited<ReturnType<typeof open>>): Promise<() => P
   };
 }
 
+/** Resolves when the journal holds the insert of a document. */
+function accepted(db: FormDB, document: unknown): Promise<void> {
+  return new Promise((resolve) => {
+    void db.batch.submitAll("insert", "users", [document], { onAccepted: resolve });
+  });
+}
+
 describe("a write that its caller was told is rejected", () => {
   it("does not come back after a crash", async () => {
     const db = await open(url, { spill, autoCreate: false });
@@ -62,10 +70,11 @@ describe("a write that its caller was told is rejected", () => {
     await db.createCollection("users");
     const release = await holdWriter(db);
     const first = db.insert("users", { id: "first" });
+    while (db.batch.stats().inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
     const abort = new AbortController();
-    const cancelled = db.batch.submit("insert", "users", "cancelled", {}, abort.signal);
+    const cancelled = db.batch.submit("insert", "users", "cancelled", {}, { signal: abort.signal });
     // It is in the journal once what was queued after it is.
-    await db.batch.insert("users", [{ id: "last" }]);
+    await accepted(db, { id: "last" });
     expect(await heldAfterACrash()).toContain("cancelled");
     abort.abort();
     await expect(cancelled).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
@@ -79,7 +88,7 @@ describe("a write that its caller was told is rejected", () => {
     const db = await open(url, { spill });
     await db.createCollection("users");
     const abort = new AbortController();
-    const cancelled = db.batch.submit("insert", "users", "cancelled", {}, abort.signal);
+    const cancelled = db.batch.submit("insert", "users", "cancelled", {}, { signal: abort.signal });
     // The journal has been given it and has not answered.
     await undefined;
     await undefined;
@@ -102,7 +111,7 @@ describe("what close() hands back", () => {
       () => "applied",
       (error: { outcome?: string }) => error.outcome ?? "rejected",
     );
-    await db.batch.insert("users", [{ id: "behind" }]);
+    await accepted(db, { id: "behind" });
     const closing = db.close({ deadlineMs: 30 });
     const told = await outcome;
     await release();

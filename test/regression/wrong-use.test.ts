@@ -29,7 +29,7 @@ describe("an AbortController in place of its signal", () => {
       },
       () => db.import("c", [], { signal }),
       () => db.transaction(async () => {}, { signal }),
-      () => db.batch.submit("insert", "c", "1", {}, signal),
+      () => db.batch.submit("insert", "c", "1", {}, { signal }),
       () => db.batch.submitAll("insert", "c", [], { signal }),
       () => db.pool.acquire({ signal }),
     ]) {
@@ -43,7 +43,7 @@ it("a write of no known kind is refused, and harms no other", async () => {
   const processor = new BatchProcessor(async () => {});
   await expect(processor.submit("merge" as never, "c", "1", {})).rejects.toEqual(CONFIG);
   await expect(processor.submitAll("merge" as never, "c", [{}])).rejects.toEqual(CONFIG);
-  void processor.insert("c", {});
+  processor.insert("c", {});
   expect(await processor.flush()).toMatchObject({ successful: 1, failed: 0 });
 });
 
@@ -60,7 +60,7 @@ it("a default database that was closed takes no writes, and no other takes them"
   setDefaultDatabase(db);
   try {
     await db.close();
-    void batchInsert("c", [{ id: "1" }]);
+    batchInsert("c", [{ id: "1" }]);
     const { successful, errors } = await flush(globalProcessor);
     expect(successful).toBe(0);
     expect(errors).toHaveLength(1);
