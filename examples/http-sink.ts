@@ -69,10 +69,10 @@ const processor = new BatchProcessor(execute, {
   backoff: { baseMs: 5 },
   maxRetries: 10,
 });
-for (let i = 0; i < 500; i++) {
-  await processor.upsert("people", { id: `p${i}`, age: i % 100 === 7 ? -1 : i % 90 });
+function* newPeople(): Generator<{ id: string; age: number }> {
+  for (let i = 0; i < 500; i++) yield { id: `p${i}`, age: i % 100 === 7 ? -1 : i % 90 };
 }
-const { successful, failed, errors } = await processor.flush();
+const { successful, failed, errors } = await processor.submitAll("upsert", "people", newPeople());
 console.log(`${successful} people kept, ${failed} refused, in ${requests} requests`);
 for (const { index, id, code, error, attempts } of errors)
   console.log(`  ${index} (${id}): ${code}, ${error}, sent ${attempts} times`);

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
 import { type ErrorCode, FormDBError } from "../base/errors.ts";
+import { turnIfDue } from "../base/loop-turn.ts";
 import { abortSignal, checkOptions, func, oneOf, show } from "../base/options.ts";
 import type { BatchProcessor } from "../batch/batch-processor.ts";
 import type { BatchError } from "../batch/group.ts";
@@ -65,9 +66,7 @@ const COMPARED_AT_ONCE = 250;
 /** Failures that a result lists. */
 const MAX_ERRORS = 1_000;
 
-/** An import gives the event loop a turn when it has kept it for this long: timers, signals and sockets wait no longer. */
-const TURN_EVERY_MS = 5;
-/** The clock is read once in this many documents: reading it for each costs a few percent of an import. */
+/** How many documents are taken between two looks at the clock, which tell whether the event loop needs a turn. */
 const DOCUMENTS_A_CLOCK_READ = 16;
 
 /**
@@ -145,7 +144,6 @@ class Import {
   readonly #inFlight = new Set<Promise<void>>();
   #chunk: unknown[] = [];
   #chunkSize: number;
-  #lastTurnMs = performance.now();
   #failure: { readonly error: unknown } | undefined;
   readonly #errors: BatchError[] = [];
   #read = 0;
@@ -237,19 +235,13 @@ class Import {
     const isFull = this.#chunk.length >= this.#chunkSize;
     if (isFull) this.#send();
     if (this.#inFlight.size >= CHUNKS_IN_FLIGHT) return this.#room();
-    if (!isFull && this.#read % DOCUMENTS_A_CLOCK_READ !== 0) return undefined;
-    return performance.now() - this.#lastTurnMs < TURN_EVERY_MS ? undefined : this.#turn();
+    return isFull || this.#read % DOCUMENTS_A_CLOCK_READ === 0 ? turnIfDue() : undefined;
   }
 
-  /** A database in memory writes a chunk without leaving the thread: then no turn has passed meanwhile. */
+  /** A database in memory writes a chunk without leaving the thread: then the event loop has had no turn meanwhile. */
   async #room(): Promise<void> {
     await Promise.race(this.#inFlight);
-    if (performance.now() - this.#lastTurnMs >= TURN_EVERY_MS) await this.#turn();
-  }
-
-  async #turn(): Promise<void> {
-    await nextTurn();
-    this.#lastTurnMs = performance.now();
+    await turnIfDue();
   }
 
   #send(): void {

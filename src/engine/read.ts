@@ -99,8 +99,9 @@ export class Reader {
     return this.#reporter.report(factsOf(query, run), rowCountOf, async (times) => {
       const start = clock.now();
       try {
-        // A connection that is held runs one call at a time, so that none may be left running on it.
-        if (run.held !== undefined) return await work();
+        // A connection that is held runs one call at a time, so that none may be left running on it. An insert is bounded
+        // by the queue, which knows what became of it.
+        if (run.held !== undefined || run.operation === "insert") return await work();
         return await bounded(`The ${run.operation}`, work(), clock, query.options);
       } finally {
         times.databaseMs = clock.now() - start;
