@@ -1,5 +1,5 @@
 /** A hundred concurrent updates of one id in a SQLite file, each awaited: sent one by one, and as one. */
-import type { Coalesce } from "../src/batch/coalesce.ts";
+import type { Coalesce } from "../src/batch/group.ts";
 import { open } from "../src/index.ts";
 import { type Contender, compare, report } from "./harness/compare.ts";
 import { temporaryFile } from "./harness/temporary.ts";
