@@ -18,7 +18,7 @@ export function findPgBouncer(): string | undefined {
   return path;
 }
 
-/** A PgBouncer in transaction mode before a server, on a free port of the loopback address. */
+/** A PgBouncer, in transaction mode unless told otherwise, before a server, on a free port of the loopback address. */
 export class PgBouncer {
   readonly #folder: string;
   readonly #process: ChildProcess;
@@ -31,7 +31,12 @@ export class PgBouncer {
   }
 
   /** With so few sessions of the server that callers have to share them. */
-  static async start(program: string, server: PostgresServer, sessions: number): Promise<PgBouncer> {
+  static async start(
+    program: string,
+    server: PostgresServer,
+    sessions: number,
+    mode: "transaction" | "session" = "transaction",
+  ): Promise<PgBouncer> {
     const folder = join(postgresHome, `bouncer-${process.pid}-${randomBytes(6).toString("hex")}`);
     mkdirSync(folder);
     const users = join(folder, "users");
@@ -45,7 +50,7 @@ export class PgBouncer {
           "[databases]",
           `* = host=127.0.0.1 port=${server.port}`,
           "[pgbouncer]",
-          "pool_mode = transaction",
+          `pool_mode = ${mode}`,
           "listen_addr = 127.0.0.1",
           `listen_port = ${port}`,
           "unix_socket_dir =",

@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { configError, show } from "../../base/options.ts";
+import { configError } from "../../base/options.ts";
 import { type HostAddress, readHosts, showAddress } from "./host-address.ts";
 import { readTls, type TlsPolicy } from "./tls-policy.ts";
 import { decode, oneOf, readParameters, seconds, truth, whole } from "./url-parameters.ts";
@@ -29,7 +29,10 @@ export interface ConnectionUrl {
   readonly password: string | undefined;
   readonly database: string;
   readonly tls: TlsPolicy | undefined;
+  /** Whether the URL itself says how to encrypt. */
+  readonly tlsGiven: boolean;
   readonly directTls: boolean;
+  readonly allowCleartextPassword: boolean | undefined;
   readonly channelBinding: boolean;
   readonly target: TargetSessionAttrs | undefined;
   readonly randomOrder: boolean;
@@ -44,18 +47,22 @@ export interface ConnectionUrl {
 }
 
 /**
- * Reads `postgres://user:password@host:port,host:port/database?name=value`. Throws `FORMDB_CONFIG`, without the
- * password, for what it does not understand.
+ * Reads `postgres://user:password@host:port,host:port/database?name=value`. Throws `FORMDB_CONFIG` for what it does not
+ * understand. A password with `/`, `?` or `#` in it moves to any other part of the URL, so no such error quotes the URL.
  */
 export function parseConnectionUrl(url: string): ConnectionUrl {
   const match = /^postgres(?:ql)?:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(url);
-  if (match === null) {
+  const [, authority = "", path = "", search = ""] = match ?? [];
+  const at = authority.lastIndexOf("@");
+  // An @ that comes later belongs to a user and password that an unescaped character has cut short.
+  if (match === null || path.includes("@") || (at === -1 && search.includes("@"))) {
     throw configError(
-      `A PostgreSQL URL must look like postgres://user@host:port/database, unlike ${hide(url)}`,
+      "A PostgreSQL URL must look like postgres://user:password@host:port/database?name=value, with each of the " +
+        "characters : / ? # @ % and blank inside a part written as % and two hexadecimal digits. " +
+        "Percent-encode the password: encodeURIComponent() does so",
+      "url",
     );
   }
-  const [, authority = "", path = "", search = ""] = match;
-  const at = authority.lastIndexOf("@");
   const [userPart = "", ...passwordParts] = at === -1 ? [] : authority.slice(0, at).split(":");
   const parameters = readParameters(search);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
@@ -71,6 +78,8 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
     password,
     database,
     tls: readTls(parameters),
+    tlsGiven: ["sslmode", "sslrootcert", "sslcert", "sslkey"].some((name) => text(name) !== undefined),
+    allowCleartextPassword: truth(parameters, "allow_cleartext_password"),
     directTls: oneOf(parameters, "sslnegotiation", ["postgres", "direct"]) === "direct",
     channelBinding: oneOf(parameters, "channel_binding", ["disable", "prefer", "require"]) === "require",
     target: oneOf(parameters, "target_session_attrs", TARGET_SESSION_ATTRS),
@@ -90,8 +99,4 @@ function systemUser(): string {
   } catch {
     return "postgres";
   }
-}
-
-function hide(url: string): string {
-  return show(url.replace(/\/\/[^@]*@/, "//***@").replace(/(password=)[^&]*/gi, "$1***"));
 }

@@ -1,4 +1,4 @@
-import { configError, show } from "../../base/options.ts";
+import { configError } from "../../base/options.ts";
 import { decode } from "./url-parameters.ts";
 
 /** A server's address. A host that starts with `/` is the folder of a Unix socket. */
@@ -20,14 +20,21 @@ export function readHosts(text: string, ports: string | undefined): readonly Hos
   return Object.freeze(
     text.split(",").map((part, i) => {
       const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d*))?$/.exec(part);
-      if (match === null)
-        throw configError(`A host of a PostgreSQL URL must look like name:port, unlike ${show(part)}`);
+      // What stands here may be a password without its host: it is not quoted.
+      if (match === null) {
+        throw configError(
+          `Host ${i + 1} of a PostgreSQL URL must look like name:port, with the port a number; ` +
+            "percent-encode the password if it has a / in it",
+          "url",
+        );
+      }
       const host = match[1] ?? (decode(match[2] ?? "", "host") || (process.env.PGHOST ?? "localhost"));
       const given = match[3] || portList[portList.length === 1 ? 0 : i] || process.env.PGPORT;
       const port = given === undefined ? DEFAULT_PORT : Number(given);
       if (!Number.isInteger(port) || port < 1 || port > 65_535) {
         throw configError(
-          `The port of host ${show(host)} must be a number from 1 to 65535, not ${show(given)}`,
+          `The port of host ${i + 1} of a PostgreSQL URL must be a number from 1 to 65535`,
+          "url",
         );
       }
       return Object.freeze({ host, port });

@@ -14,6 +14,10 @@ export interface Host {
   failedAt: number;
   /** Undefined until it was once connected to. */
   standby: boolean | undefined;
+  /** Whether it has said that it can't encrypt. Asked again after a failure: another server may have taken its place. */
+  plainOnly: boolean;
+  /** Whether a pooler there has refused settings in the start-up message. */
+  settingsAfterwards: boolean;
 }
 
 /**
@@ -35,6 +39,8 @@ export class HostRing {
       open: 0,
       failedAt: -Infinity,
       standby: undefined,
+      plainOnly: false,
+      settingsAfterwards: false,
     }));
   }
 
@@ -67,6 +73,7 @@ export class HostRing {
     host.failedAt = this.#clock.now();
     // Whoever comes back may come back as something else.
     host.standby = undefined;
+    host.plainOnly = false;
   }
 
   succeeded(host: Host, standby: boolean): void {

@@ -6,6 +6,7 @@ import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts
 import type { Backend, Connection, ConnectionRole, IsolationLevel, PoolSizing } from "../backend.ts";
 import { BatchTexts } from "./batch-texts.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
+import { DeadPeerWatch } from "./dead-peer-watch.ts";
 import { probeEngine } from "./engine-probe.ts";
 import { PostgresConnection } from "./postgres-connection.ts";
 import {
@@ -17,6 +18,7 @@ import {
 import type { SharedState } from "./postgres-session.ts";
 import { ReplicationState } from "./replication.ts";
 import { SessionOpener } from "./session-opener.ts";
+import { translateError } from "./translate-error.ts";
 
 export type { PostgresConnection } from "./postgres-connection.ts";
 export type { PostgresOptions } from "./postgres-options.ts";
@@ -121,7 +123,7 @@ export class PostgresBackend implements Backend {
         return new PostgresConnection(session, this.#shared);
       } catch (error) {
         session.client.end().catch(() => {});
-        throw error;
+        throw translateError(error, session.host.name, "read");
       }
     })();
     try {
@@ -186,6 +188,7 @@ export class PostgresBackend implements Backend {
       replication: new ReplicationState(
         this.#settings.reads === "replica-if-fresh" && this.#engine.logPositions,
       ),
+      watch: new DeadPeerWatch(this.#settings.silenceMs, this.#settings.clock),
       keepsStatements: !this.#pooled,
     };
   }

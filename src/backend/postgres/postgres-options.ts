@@ -35,14 +35,29 @@ export interface PostgresOptions {
   readonly targetSessionAttrs?: TargetSessionAttrs | undefined;
   /** Asked for anew with each connection where it is a function, as for tokens that expire. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
-  /** As for `tls.connect`; `true` checks the server's certificate, `false` does not encrypt. */
+  /**
+   * As for `tls.connect`; `true` checks the server's certificate, `false` does not encrypt. Refused beside `sslmode` or a
+   * certificate in the URL. Without either, connections are encrypted if the server can, as with `sslmode=prefer`.
+   */
   readonly tls?: boolean | ConnectionOptions | undefined;
+  /** Whether a server that asks for the password in clear text gets it without TLS. Default: false. */
+  readonly allowCleartextPassword?: boolean | undefined;
+  /**
+   * Whether idle connections keep the process running, as open sockets do. Default: false, so that a program ends when its
+   * work is done, whether or not it closes the database. A call that is under way always keeps it running.
+   */
+  readonly keepAlive?: boolean | undefined;
   /** What the server's own lists call the connections. */
   readonly applicationName?: string | undefined;
   /** The server ends statements that take longer; unlimited where left out. */
   readonly statementTimeoutMs?: number | undefined;
   /** For one host, until it takes queries. */
   readonly connectTimeoutMs?: number | undefined;
+  /**
+   * How long a call may hear nothing from its server before that is asked, over a new connection, whether it is still there.
+   * If it does not answer, its connections count as lost. Default: 20 000; `Infinity` never asks.
+   */
+  readonly silenceMs?: number | undefined;
   /** How long a cancelled statement may go on before its connection is closed. */
   readonly cancelTimeoutMs?: number | undefined;
   /** How many statements each connection keeps prepared; 0 for none. */
@@ -61,9 +76,12 @@ export interface PostgresSettings {
   readonly target: TargetSessionAttrs;
   readonly password: string | (() => string | Promise<string>) | undefined;
   readonly tls: TlsPolicy | undefined;
+  readonly allowCleartextPassword: boolean;
+  readonly keepAlive: boolean;
   readonly applicationName: string;
   readonly statementTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly silenceMs: number;
   readonly cancelTimeoutMs: number;
   readonly statementCacheSize: number;
   readonly pgbouncer: boolean | undefined;
@@ -71,6 +89,7 @@ export interface PostgresSettings {
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const DEFAULT_SILENCE_MS = 20_000;
 const DEFAULT_CANCEL_TIMEOUT_MS = 2_000;
 const DEFAULT_STATEMENT_CACHE_SIZE = 100;
 const MAX_TIMEOUT_MS = 2_147_483_647;
@@ -82,9 +101,12 @@ const CHECKS = {
   targetSessionAttrs: oneOf(...TARGET_SESSION_ATTRS),
   password: either(string, func),
   tls: either(boolean, object),
+  allowCleartextPassword: boolean,
+  keepAlive: boolean,
   applicationName: string,
   statementTimeoutMs: integer(0, MAX_TIMEOUT_MS),
   connectTimeoutMs: integer(1, MAX_TIMEOUT_MS),
+  silenceMs: integer(1, Infinity),
   cancelTimeoutMs: milliseconds,
   statementCacheSize: integer(0, 10_000),
   pgbouncer: boolean,
@@ -99,6 +121,12 @@ export function postgresSettings(url: string, options: PostgresOptions): Postgre
       throw configError(`An engine profile has no part ${JSON.stringify(name)}`, name);
   }
   const parsed = parseConnectionUrl(url);
+  if (options.tls !== undefined && parsed.tlsGiven) {
+    throw configError(
+      "The option tls must be left out where the URL itself says how to encrypt (sslmode, sslrootcert, sslcert or sslkey)",
+      "tls",
+    );
+  }
   const pgbouncer = options.pgbouncer ?? parsed.pgbouncer;
   const statementTimeoutMs = options.statementTimeoutMs ?? parsed.statementTimeoutMs ?? 0;
   if (pgbouncer === true && statementTimeoutMs > 0) {
@@ -127,9 +155,12 @@ export function postgresSettings(url: string, options: PostgresOptions): Postgre
     target,
     password: options.password ?? parsed.password,
     tls: options.tls === undefined ? parsed.tls : tlsPolicy(options.tls),
+    allowCleartextPassword: options.allowCleartextPassword ?? parsed.allowCleartextPassword ?? false,
+    keepAlive: options.keepAlive ?? false,
     applicationName: options.applicationName ?? parsed.applicationName ?? "formdb",
     statementTimeoutMs,
     connectTimeoutMs: options.connectTimeoutMs ?? parsed.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    silenceMs: options.silenceMs ?? DEFAULT_SILENCE_MS,
     cancelTimeoutMs: options.cancelTimeoutMs ?? DEFAULT_CANCEL_TIMEOUT_MS,
     statementCacheSize: options.statementCacheSize ?? DEFAULT_STATEMENT_CACHE_SIZE,
     pgbouncer,

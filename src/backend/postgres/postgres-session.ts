@@ -4,6 +4,7 @@ import { FormDBError } from "../../base/errors.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard, isBounded } from "./call-guard.ts";
 import { CopyIn } from "./copy-in.ts";
+import type { DeadPeerWatch, WatchedSession } from "./dead-peer-watch.ts";
 import { Exchange, type Reply } from "./exchange.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import { PreparedStatements } from "./prepared-statements.ts";
@@ -17,6 +18,7 @@ export interface SharedState {
   readonly settings: PostgresSettings;
   readonly batchTexts: BatchTexts;
   readonly replication: ReplicationState;
+  readonly watch: DeadPeerWatch;
   /** Whether statements may be kept prepared: not behind a PgBouncer that hands sessions around. */
   keepsStatements: boolean;
 }
@@ -27,13 +29,16 @@ const LAST_WISH_MS = 1_000;
  * A server's session: runs one statement at a time, keeps statements prepared, and knows whether it is still of use.
  * Whatever it throws is a `FormDBError`.
  */
-export class PostgresSession {
+export class PostgresSession implements WatchedSession {
   readonly #client: OpenSession["client"];
   readonly #shared: SharedState;
   readonly #where: string;
   readonly #prepared: PreparedStatements;
   #state: "idle" | "busy" | "closed" | "lost" = "idle";
   #lostBy: Error | undefined;
+  #progress = 0;
+  readonly address: string | undefined;
+  readonly port: number;
   /** Called once when it is lost while nobody uses it. */
   onLost: ((error: Error) => void) | undefined;
 
@@ -42,6 +47,10 @@ export class PostgresSession {
     this.#shared = shared;
     this.#where = session.host.name;
     this.#prepared = new PreparedStatements(shared.settings.statementCacheSize);
+    this.address = session.client.connection.stream.remoteAddress;
+    this.port = session.client.port;
+    shared.watch.add(this);
+    if (!shared.settings.keepAlive) session.client.connection.stream.unref();
     session.client.on("error", (error) => this.#lose(error));
     session.client.on("end", () => this.#lose(new Error("the server closed the connection")));
   }
@@ -57,6 +66,15 @@ export class PostgresSession {
   get inTransaction(): boolean {
     const status = this.#client.getTransactionStatus();
     return status === "T" || status === "E";
+  }
+
+  get progress(): number | undefined {
+    return this.#state === "busy" ? this.#progress : undefined;
+  }
+
+  /** Ends the connection, and with it the call that waits, by `error`. */
+  giveUp(error: Error): void {
+    this.#client.connection.stream.destroy(error);
   }
 
   /** How many statements it keeps prepared. */
@@ -119,6 +137,7 @@ export class PostgresSession {
       this.#client.query(stream);
       for (;;) {
         const chunk = await stream.next();
+        this.#progress++;
         if (chunk === undefined) return;
         yield chunk;
         guard.check();
@@ -137,12 +156,14 @@ export class PostgresSession {
     const wasBusy = this.#state === "busy";
     const wasLost = this.#state === "lost";
     this.#state = "closed";
+    this.#shared.watch.delete(this);
     this.onLost = undefined;
     if (wasLost || wasBusy) {
       this.#client.connection.stream.destroy();
       return;
     }
     const { clock } = this.#shared.settings;
+    this.#client.connection.stream.ref();
     const timer = clock.schedule(() => this.#client.connection.stream.destroy(), LAST_WISH_MS, {
       keepAlive: false,
     });
@@ -223,10 +244,13 @@ export class PostgresSession {
     }
     throwIfAborted("A statement", options.signal);
     this.#state = "busy";
+    this.#progress++;
+    if (!this.#shared.settings.keepAlive) this.#client.connection.stream.ref();
   }
 
   #give(): void {
     if (this.#state === "busy") this.#state = "idle";
+    if (!this.#shared.settings.keepAlive) this.#client.connection.stream.unref();
   }
 
   #lose(error: Error): void {
@@ -234,6 +258,7 @@ export class PostgresSession {
     const wasIdle = this.#state === "idle";
     this.#state = "lost";
     this.#lostBy = error;
+    this.#shared.watch.delete(this);
     this.#client.connection.stream.destroy();
     if (wasIdle) this.onLost?.(translateError(error, this.#where, "read"));
   }

@@ -7,7 +7,7 @@ import type { PostgresSettings } from "./postgres-options.ts";
 import { ruleOf } from "./sqlstates.ts";
 import type { TlsPolicy } from "./tls-policy.ts";
 import { reasonOf, sqlstateOf } from "./translate-error.ts";
-import { newClient, type WireClient } from "./wire.ts";
+import { newClient, refuseCleartextPassword, type WireClient } from "./wire.ts";
 
 /** A session on one of the hosts. */
 export interface OpenSession {
@@ -25,6 +25,9 @@ interface Failure {
   readonly passing: boolean;
   readonly cause: unknown;
 }
+
+/** After so long without traffic TCP asks whether the peer is there; ten tries a second apart without an answer end it. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /** Opens sessions on the hosts of a URL, on one that is what the caller is after. */
 export class SessionOpener {
@@ -47,7 +50,12 @@ export class SessionOpener {
       if (signal.aborted) break;
       const session = await this.#try(host, options, signal, failures);
       if (session === undefined) continue;
-      const misfit = await this.#misfit(session, target);
+      let misfit: string | undefined;
+      try {
+        misfit = await this.#misfit(session, target);
+      } catch (error) {
+        misfit = reasonOf(error);
+      }
       if (misfit === undefined) {
         if (second !== undefined) this.#drop(second);
         return session;
@@ -69,34 +77,48 @@ export class SessionOpener {
     signal: AbortSignal,
     failures: Failure[],
   ): Promise<OpenSession | undefined> {
-    const { tls } = this.#settings;
-    try {
-      return await this.#connect(host, tls, options, signal);
-    } catch (error) {
-      let reason = error;
-      if (tls !== undefined && !tls.required && /does not support SSL/.test(reasonOf(error))) {
-        try {
-          return await this.#connect(host, undefined, options, signal);
-        } catch (plain) {
-          reason = plain;
-        }
+    // At most two lessons: that the host can't encrypt, and that it takes no settings at the start.
+    for (;;) {
+      try {
+        return await this.#connect(host, options, signal);
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        if (this.#learns(host, reasonOf(error))) continue;
+        this.#ring.failed(host);
+        failures.push(describe(host, error));
+        return undefined;
       }
-      if (signal.aborted) return undefined;
-      this.#ring.failed(host);
-      failures.push(describe(host, reason));
-      return undefined;
     }
   }
 
-  async #connect(
-    host: Host,
-    tls: TlsPolicy | undefined,
-    options: string,
-    signal: AbortSignal,
-  ): Promise<OpenSession> {
+  /** Whether a failure says how the host wants to be connected to, so that another try makes sense at once. */
+  #learns(host: Host, reason: string): boolean {
+    if (!host.plainOnly && this.#settings.tls?.required === false && /does not support SSL/.test(reason)) {
+      host.plainOnly = true;
+      return true;
+    }
+    if (!host.settingsAfterwards && /unsupported startup parameter/.test(reason)) {
+      host.settingsAfterwards = true;
+      return true;
+    }
+    return false;
+  }
+
+  #tlsFor({ address, plainOnly }: Host): TlsPolicy | undefined {
+    const { tls } = this.#settings;
+    // Nobody listens on a Unix socket: like libpq, `prefer` does not encrypt there.
+    return tls?.required === false && (plainOnly || address.host.startsWith("/")) ? undefined : tls;
+  }
+
+  async #connect(host: Host, options: string, signal: AbortSignal): Promise<OpenSession> {
     const { url, password, applicationName, statementTimeoutMs, connectTimeoutMs, pgbouncer } =
       this.#settings;
+    const tls = this.#tlsFor(host);
     const sessionOptions = pgbouncer === true ? "" : [options, url.sessionOptions ?? ""].join(" ").trim();
+    const atStart = {
+      ...(statementTimeoutMs > 0 ? { statement_timeout: statementTimeoutMs } : {}),
+      ...(sessionOptions === "" ? {} : { options: sessionOptions }),
+    };
     const client = newClient({
       ...host.address,
       user: url.user,
@@ -107,10 +129,13 @@ export class SessionOpener {
       enableChannelBinding: url.channelBinding,
       application_name: applicationName,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
       connectionTimeoutMillis: connectTimeoutMs,
-      ...(statementTimeoutMs > 0 ? { statement_timeout: statementTimeoutMs } : {}),
-      ...(sessionOptions === "" ? {} : { options: sessionOptions }),
+      ...(host.settingsAfterwards ? {} : atStart),
     });
+    if (!this.#settings.allowCleartextPassword && !host.address.host.startsWith("/")) {
+      refuseCleartextPassword(client);
+    }
     let standby: boolean | undefined;
     client.connection.on("parameterStatus", (message: { parameterName: string; parameterValue: string }) => {
       if (message.parameterName === "in_hot_standby") standby = message.parameterValue === "on";
@@ -123,6 +148,7 @@ export class SessionOpener {
       await client.connect();
       host.open++;
       client.on("end", () => host.open--);
+      if (host.settingsAfterwards) await applySettings(client, sessionOptions, statementTimeoutMs);
       standby ??= await isStandby(client);
       this.#ring.succeeded(host, standby);
       return { client, host, standby };
@@ -187,9 +213,18 @@ function wantsStandby(target: TargetSessionAttrs): boolean | undefined {
 function describe(host: Host, cause: unknown): Failure {
   const sqlstate = sqlstateOf(cause);
   const reason = reasonOf(cause).replace(/^timeout expired$/, "it did not answer in time");
-  const lasting = /SSL|TLS|certificate|SASL|password/i.test(reason);
+  const lasting = /SSL|TLS|certificate|SASL|password|startup parameter/i.test(reason);
   const passing = sqlstate === undefined ? !lasting : ruleOf(sqlstate).retryable !== false;
   return { host, reason, sqlstate, passing, cause };
+}
+
+/** Settings of a session, `-c name=value …` as in `options`, made once it is open: for poolers that refuse them before. */
+async function applySettings(client: WireClient, options: string, statementTimeoutMs: number): Promise<void> {
+  const settings = [...options.matchAll(/(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)/g)].map(
+    ([, name = "", value = ""]) => [name.replaceAll("-", "_"), value.replace(/\\(.)/g, "$1")],
+  );
+  if (statementTimeoutMs > 0) settings.push(["statement_timeout", String(statementTimeoutMs)]);
+  for (const setting of settings) await ask(client, "SELECT set_config($1, $2, false)", setting);
 }
 
 /** For servers that do not report it by themselves, as PostgreSQL does since 14. */
@@ -198,12 +233,12 @@ async function isStandby(client: WireClient): Promise<boolean> {
 }
 
 /** The one value that a statement gives. */
-export async function ask(client: WireClient, text: string): Promise<unknown> {
+export async function ask(client: WireClient, text: string, values?: readonly string[]): Promise<unknown> {
   const exchange = new Exchange({
     text,
-    values: undefined,
+    values,
     name: "",
-    parse: false,
+    parse: values !== undefined,
     decoders: undefined,
     close: [],
   });

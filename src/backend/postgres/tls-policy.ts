@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
-import { messageOf } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import { oneOf } from "./url-parameters.ts";
 
-/** How a connection is encrypted: not at all, if the server can, or always. */
+/** How a connection is encrypted: not at all (undefined), if the server can (`required: false`), or always. */
 export interface TlsPolicy {
   readonly required: boolean;
   readonly options: ConnectionOptions;
@@ -12,7 +11,16 @@ export interface TlsPolicy {
 
 const SSL_MODES = ["disable", "prefer", "require", "no-verify", "verify-ca", "verify-full"] as const;
 
-/** What `sslmode` and the files beside it ask for, as libpq understands them. Undefined for no encryption. */
+/** As libpq's `sslmode=prefer`: encrypted if the server can, without checking its certificate. */
+export const PREFER_TLS: TlsPolicy = Object.freeze({
+  required: false,
+  options: { rejectUnauthorized: false },
+});
+
+/**
+ * What `sslmode` and the files beside it ask for, as libpq understands them; undefined for no encryption. Without a word it is
+ * `prefer`, or `verify-full` with a root certificate.
+ */
 export function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | undefined {
   const given = parameters.has("sslmode") ? parameters : new Map([["sslmode", process.env.PGSSLMODE ?? ""]]);
   const mode = oneOf(given, "sslmode", SSL_MODES);
@@ -22,7 +30,8 @@ export function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | un
     try {
       return readFileSync(path);
     } catch (error) {
-      throw configError(`The file of ${name} can't be read: ${messageOf(error)}`, name, path);
+      const { code } = error as NodeJS.ErrnoException;
+      throw configError(`The file that a PostgreSQL URL's ${name} names can't be read: ${code}`, name);
     }
   };
   const ca = file("sslrootcert");
@@ -33,11 +42,11 @@ export function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | un
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-  switch (mode ?? (ca === undefined ? "disable" : "verify-full")) {
+  switch (mode ?? (ca === undefined ? "prefer" : "verify-full")) {
     case "disable":
       return undefined;
     case "prefer":
-      return { required: false, options: { ...certificates, rejectUnauthorized: false } };
+      return { ...PREFER_TLS, options: { ...certificates, ...PREFER_TLS.options } };
     case "no-verify":
       return { required: true, options: { ...certificates, rejectUnauthorized: false } };
     case "require": // As in libpq: with a root certificate it is checked, without one nothing is.

@@ -1,5 +1,5 @@
 import { didYouMean } from "../../base/nearest.ts";
-import { configError, show } from "../../base/options.ts";
+import { configError } from "../../base/options.ts";
 
 /** Understood by libpq, and of no concern to this client. */
 const IGNORED = [
@@ -29,17 +29,30 @@ const KNOWN = [
   "connect_timeout",
   "statement_timeout",
   "pgbouncer",
+  "allow_cleartext_password",
   "options",
   ...IGNORED,
 ];
 
-/** The parameters behind a URL's `?`, by name. Throws `FORMDB_CONFIG` for one that is not known. */
+/**
+ * The parameters after a URL's `?`, by name. Throws `FORMDB_CONFIG` for one that is not known. Errors quote no name and no
+ * value, since either may be a piece of a password.
+ */
 export function readParameters(search: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
+  let position = 0;
   for (const [name, value] of new URLSearchParams(search)) {
+    position++;
     if (!KNOWN.includes(name)) {
       throw configError(
-        `A PostgreSQL URL has no parameter ${show(name)}${didYouMean(name, KNOWN)} Its parameters are ${KNOWN.join(", ")}`,
+        `A PostgreSQL URL's parameter number ${position} is not known${didYouMean(name, KNOWN)} ` +
+          `The parameters are ${KNOWN.join(", ")}`,
+        "url",
+      );
+    }
+    if (/;\s*[a-z_]+=/i.test(value)) {
+      throw configError(
+        `A PostgreSQL URL's parameters must be separated by &, but ${name} has a ; in it`,
         name,
       );
     }
@@ -56,7 +69,7 @@ export function oneOf<T extends string>(
   const value = parameters.get(name);
   if (value === undefined || value === "") return undefined;
   if ((accepted as readonly string[]).includes(value)) return value as T;
-  throw configError(`${name} must be one of ${accepted.join(", ")}, not ${show(value)}`, name, value);
+  throw configError(`A PostgreSQL URL's ${name} must be one of ${accepted.join(", ")}`, name);
 }
 
 export function truth(parameters: ReadonlyMap<string, string>, name: string): boolean | undefined {
@@ -68,7 +81,7 @@ export function whole(parameters: ReadonlyMap<string, string>, name: string): nu
   const value = parameters.get(name);
   if (value === undefined || value === "") return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw configError(`${name} must be a whole number, not ${show(value)}`, name, value);
+  throw configError(`A PostgreSQL URL's ${name} must be a whole number of at most nine digits`, name);
 }
 
 export function seconds(parameters: ReadonlyMap<string, string>, name: string): number | undefined {

@@ -11,6 +11,10 @@ export interface Wire {
     cork(): void;
     uncork(): void;
     destroy(error?: Error): void;
+    ref(): void;
+    unref(): void;
+    /** True for a TLS socket. */
+    readonly encrypted?: boolean | undefined;
   };
   readonly ssl: unknown;
   parse(message: { text: string; name: string }): void;
@@ -34,6 +38,7 @@ export interface Wire {
   once(event: string, listener: (...values: never[]) => void): void;
   on(event: string, listener: (...values: never[]) => void): void;
   off(event: string, listener: (...values: never[]) => void): void;
+  emit(event: "error", error: Error): void;
 }
 
 /** A `pg` client, with what its types leave out. */
@@ -54,6 +59,26 @@ export interface WireClient {
 export function newClient(config: object): WireClient {
   return new pg.Client(config as pg.ClientConfig) as unknown as WireClient;
 }
+
+/**
+ * Makes a client that is not yet connected refuse to send its password in clear text over a connection without TLS. The
+ * driver itself answers whatever the server asks for.
+ */
+export function refuseCleartextPassword(client: WireClient): void {
+  const driver = client as unknown as { _handleAuthCleartextPassword(message: unknown): void };
+  const answer = driver._handleAuthCleartextPassword;
+  driver._handleAuthCleartextPassword = (message) => {
+    if (client.connection.stream.encrypted === true) {
+      answer.call(client, message);
+      return;
+    }
+    client.connection.emit("error", new Error(CLEARTEXT_REFUSED));
+  };
+}
+
+const CLEARTEXT_REFUSED =
+  "the server asks for the password in clear text over a connection without TLS, which anybody on the way could read; " +
+  "use sslmode=require, or allow_cleartext_password=true if the network is trusted";
 
 /** A connection without a session, for a cancel request. */
 export function newWire(config: object): Wire {

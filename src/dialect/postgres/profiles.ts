@@ -11,7 +11,6 @@ export interface EngineProfile {
   readonly maxBatchBytes: number;
   /** SQLSTATEs that ask for the whole transaction to be run again, beside PostgreSQL's own. */
   readonly retryCodes: readonly string[];
-  readonly savepoints: boolean;
   /** Whether large groups of inserts go by `COPY`: where that was measured to be faster. */
   readonly copy: boolean;
   /** The type of a document's column. Where it is `json`, it is read and written through casts. */
@@ -60,7 +59,6 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   maxBatchRows: 5_000,
   maxBatchBytes: 8 * MIB,
   retryCodes: [],
-  savepoints: true,
   copy: true,
   documentType: "jsonb",
   collation: 'COLLATE "C"',
@@ -142,7 +140,6 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     maxBatchRows: 2_999,
     maxBatchBytes: 4 * MIB,
     retryCodes: ["OC000", "OC001"],
-    savepoints: false,
     copy: false,
     documentType: "json",
     collation: "",

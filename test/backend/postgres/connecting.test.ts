@@ -34,6 +34,7 @@ describe("a URL", () => {
       password: "p@ss:w",
       database: "app db",
       applicationName: "x",
+      tlsGiven: true,
       tls: { required: true, options: { rejectUnauthorized: false } },
     });
     expect(url.safeUrl).toBe("postgres://ada@h1:5433,[::1]:5432,h3:5432/app%20db");
@@ -50,13 +51,16 @@ describe("a URL", () => {
   });
 
   test.each([
-    ["postgres://u@h:99999/db", /port of host "h" must be a number from 1 to 65535/],
+    ["postgres://u@h:99999/db", /port of host 1 of a PostgreSQL URL must be a number from 1 to 65535/],
     [
       "postgres://u@h/db?aplication_name=x",
-      /no parameter "aplication_name"; did you mean "application_name"\?/,
+      /parameter number 1 is not known; did you mean "application_name"\?/,
     ],
     ["postgres://u@h/db?target_session_attrs=master", /target_session_attrs must be one of any, read-write/],
-    ["postgres://u@h/db?sslrootcert=/no/such/file", /file of sslrootcert can't be read/],
+    [
+      "postgres://u@h/db?sslrootcert=/no/such/file",
+      /file that a PostgreSQL URL's sslrootcert names can't be read: ENOENT/,
+    ],
     ["mysql://u:secret@h/db", /must look like postgres:/],
   ])("that can't be understood is refused: %s", (url, message) => {
     expect(() => parseConnectionUrl(url)).toThrow(message);
@@ -86,6 +90,14 @@ test.each<[PostgresOptions, RegExp]>([
   [{ connectTimeoutMs: 0 }, /connectTimeoutMs must be a whole number/],
 ])("options that can't be are refused: %j", (options, message) => {
   expect(() => postgresBackend("postgres://u@h/db", options)).toThrow(message);
+});
+
+test("an option tls beside a URL that says how to encrypt is refused", () => {
+  for (const search of ["sslmode=verify-full", "sslmode=disable"]) {
+    expect(() => postgresBackend(`postgres://u@h/db?${search}`, { tls: false })).toThrow(
+      /option tls must be left out where the URL itself says how to encrypt/,
+    );
+  }
 });
 
 describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => {
@@ -265,6 +277,15 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
       );
       expect(error).toMatchObject({ code: "FORMDB_TIMEOUT" });
       expect(await connection.ping()).toBe(true);
+    });
+
+    test("is used without a word in the URL wherever the server can, as libpq's prefer", async () => {
+      const connection = await open.connect(await open.start(secure.url));
+      const { rows } = await connection.execute(
+        once("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
+        [],
+      );
+      expect(rows).toEqual([[true]]);
     });
 
     test("refuses a certificate that nobody vouches for", async () => {

@@ -99,3 +99,27 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
     });
   });
 });
+
+describe.runIf(program !== undefined)("behind PgBouncer in session mode", () => {
+  test("pgbouncer=false keeps statements, and settings that the pooler refuses at the start are made afterwards", async () => {
+    await using server = await startPostgres();
+    const bouncer = await PgBouncer.start(program!, server, SESSIONS, "session");
+    try {
+      const url = `${bouncer.urlOf("postgres")}?pgbouncer=false&statement_timeout=4321&options=-c%20search_path%3Dapp%2C%5C%20public`;
+      const backend = postgresBackend(url);
+      await backend.start(never);
+      const connection = await backend.connect("write", never);
+      const { rows } = await connection.execute(
+        statement(
+          "SELECT current_setting('jit'), current_setting('statement_timeout'), current_setting('search_path')",
+        ),
+        [],
+      );
+      expect(rows).toEqual([["off", "4321ms", "app, public"]]);
+      expect(connection.preparedStatements).toBe(1);
+      await connection.close();
+    } finally {
+      await bouncer.remove();
+    }
+  });
+});
