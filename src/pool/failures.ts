@@ -5,7 +5,7 @@ import type { Entry } from "./entry.ts";
 import type { HolderReport } from "./holders.ts";
 import type { PoolStats } from "./stats.ts";
 
-/** What is known at the moment when a caller is told that it gets nothing. */
+/** The pool at the moment when a caller is refused. */
 export interface Circumstances {
   readonly stats: PoolStats;
   readonly waitMs: number;

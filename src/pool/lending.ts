@@ -52,8 +52,8 @@ export interface LendingExtras {
 }
 
 /**
- * The callers: they get a fresh idle entry at once, else stand in line for direct hand-over, or hear why they
- * get nothing. Each is answered exactly once.
+ * The callers: each gets a fresh idle entry at once, or waits in the queue for direct hand-over, or is refused.
+ * Each is answered exactly once.
  */
 export class Lending<T> {
   readonly #core: PoolCore<T>;
@@ -109,7 +109,7 @@ export class Lending<T> {
     observer.acquired(entry.id, now - since);
   }
 
-  /** Puts the caller in line, or says why it can't even wait. */
+  /** Puts the caller into the queue, or refuses it. */
   wait(options: AcquireOptions, now: number, origin: Error | undefined): Promise<T> {
     const core = this.#core;
     const { signal, timeoutMs = core.settings.acquireTimeoutMs, priority = 0, prefer } = options;
@@ -143,7 +143,7 @@ export class Lending<T> {
     return waiter.promise;
   }
 
-  /** Lends a busy entry to the first caller in line; false when nobody wants it. */
+  /** Lends a busy entry to the first caller in the queue; false if nobody takes it. */
   handOver(entry: Entry<T>, now: number): boolean {
     const { codel } = this.#extras;
     for (let waiter = this.#queue.peek(); waiter !== undefined; waiter = this.#queue.peek()) {
@@ -159,12 +159,12 @@ export class Lending<T> {
     return false;
   }
 
-  /** Everybody who waits hears why there is nothing to be had any more. */
+  /** Refuses all waiting callers. */
   failAll(error: () => FormDBError): void {
     for (const waiter of this.#queue.list()) this.#fail(waiter, error);
   }
 
-  /** After a failure to connect: those who can't be served any more, or not in time, hear why at once. */
+  /** After a failure to connect: refuses at once those that can't be served any more, or not in time. */
   tellIfPointless(): void {
     if (this.#queue.length === 0 || !this.#outOfReach) return;
     const { hopeless, nextAttemptAt } = this.#connector;
@@ -182,7 +182,7 @@ export class Lending<T> {
     }
   }
 
-  /** The process could not run for a while: that was no waiting, and those who time out later hear of it. */
+  /** The process could not run for a while: that was no waiting time. Later time-out errors mention it. */
   excuse(stallMs: number, now: number): void {
     this.#queue.excuse(stallMs, now);
     if (stallMs < this.#stallMs && this.#stalledAt >= this.#queue.oldestSince()) return;
@@ -266,7 +266,7 @@ export class Lending<T> {
     this.#core.observer.acquireFailed(reason, waitMs);
   }
 
-  /** What a caller is told who came at `since` and gets nothing. */
+  /** What the error tells a caller that came at `since`. */
   #circumstances(since: number): Circumstances {
     return {
       stats: this.stats(),

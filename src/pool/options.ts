@@ -71,21 +71,24 @@ export interface PoolOptions<T> {
   readonly validateTimeoutMs?: number | undefined;
   /** How long closing the pool waits for one `destroy`. Default 5 000. */
   readonly destroyTimeoutMs?: number | undefined;
-  /** Failures in a row, while nothing is open, after which all who wait are told. Default 3. */
+  /** Failures in a row, while nothing is open, after which all waiting callers are refused. Default 3. */
   readonly connectAttempts?: number | undefined;
   /** The pause after a first failure; it doubles with each further one, and chance takes up to half off. Default 50. */
   readonly connectBackoffMs?: number | undefined;
   /** The longest such pause. Default 5 000. */
   readonly connectBackoffMaxMs?: number | undefined;
-  /** CoDel: sheds callers once all have waited longer than this for `codelIntervalMs`. Default off. */
+  /**
+   * CoDel: once every caller of a `codelIntervalMs` has waited longer than this, refuses those that have waited for twice
+   * as long. Default off.
+   */
   readonly codelTargetMs?: number | undefined;
   /** Default 100. */
   readonly codelIntervalMs?: number | undefined;
   /** Remembers from where each resource was acquired, for errors and warnings. Costs a stack trace each. */
   readonly trackHolders?: boolean | undefined;
-  /** A loan longer than this is reported once. Default never. */
+  /** A lease longer than this is reported once. Default never. */
   readonly leakThresholdMs?: number | undefined;
-  /** Hears of such a loan. Default a process warning. */
+  /** Called with such a lease. Default: a process warning. */
   readonly onLeak?: ((report: LeakReport) => void) | undefined;
   /** Reports a nested acquire inside `use` that can never be served. */
   readonly detectNested?: boolean | undefined;

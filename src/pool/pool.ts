@@ -33,7 +33,7 @@ export interface InvalidateOptions {
 const NO_OPTIONS: AcquireOptions = Object.freeze({});
 
 /**
- * A pool of resources that are expensive to open. It knows nothing of what they are. Callers wait in line and
+ * A pool of resources that are expensive to open. It knows nothing of what they are. Callers wait in a queue and
  * get what comes back by direct hand-over; the pool alone opens, validates, replaces and closes, in the
  * background. There is never a usable idle resource while somebody waits, never more than the maximum, and one
  * timer for everything that depends on time. After HikariCP (callers wait on the pool only), pgxpool and
@@ -186,7 +186,7 @@ export class Pool<T> implements AsyncDisposable {
     return this.#lending.stats();
   }
 
-  /** Lends nothing until `resume()`: those who wait are told `FORMDB_POOL_PAUSED`, and so are newcomers. */
+  /** Lends nothing until `resume()`: waiting callers and newcomers are refused with `FORMDB_POOL_PAUSED`. */
   pause(): void {
     this.#lifecycle.pause();
   }
@@ -200,7 +200,7 @@ export class Pool<T> implements AsyncDisposable {
    * Replaces every connection, as after a failover: idle ones and those being opened now, lent ones when
    * they are given back. Callers go on waiting, for the new ones. With `interrupt` lent ones are closed at once,
    * under their holders' hands, and an attempt to connect that hangs is not waited for. With `pause` nothing
-   * is opened until `resume()`, and those who wait are told (MongoDB's `clear`).
+   * is opened until `resume()`, and waiting callers are refused (MongoDB's `clear`).
    */
   invalidate(options: InvalidateOptions = {}): void {
     checkOptions("Pool.invalidate", options, { interrupt: boolean, pause: boolean });
@@ -220,7 +220,7 @@ export class Pool<T> implements AsyncDisposable {
 
   /**
    * Serves those who wait, turns newcomers away, and resolves once everything was given back; the pool
-   * is paused then. At the deadline those who still wait are told and this rejects with `FORMDB_TIMEOUT`.
+   * is paused then. At the deadline those who still wait are refused and this rejects with `FORMDB_TIMEOUT`.
    */
   drain(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
     const wrong = wrongOption("drain()", options, { deadlineMs: milliseconds });

@@ -165,7 +165,7 @@ export class Roster<T> {
     this.#core.observer.connectionClosed(id, reason);
   }
 
-  /** Destroys a resource. A `destroy` that hangs holds nobody up but the closing, and that until its deadline. */
+  /** Destroys a resource. Only `close()` waits for it, until the deadline of the `destroy`. */
   destroy(resource: T): void {
     const { closing, counts, settings, tasks, wake } = this.#core;
     const { clock, destroyTimeoutMs } = settings;

@@ -17,8 +17,8 @@ export function replaceAt(maxLifetimeMs: number, expiresAt: number): number {
 }
 
 /**
- * Keeps a pool supplied: decides how many connections are missing, makes entries of those that arrive, hears of
- * those that are lost, and declares all of them stale.
+ * Keeps a pool supplied: decides how many connections are missing, makes entries of those that arrive, closes those
+ * that are lost, and makes all of them stale.
  */
 export class Supply<T> implements ConnectorOwner<T> {
   readonly #core: PoolCore<T>;
@@ -52,7 +52,7 @@ export class Supply<T> implements ConnectorOwner<T> {
 
   /**
    * Makes every connection stale: idle ones go now, lent ones when they are given back, and what is being
-   * opened is told to end. With `interrupt` lent ones and those being opened are taken away now.
+   * opened is told to end. With `interrupt` lent ones are closed now, and attempts to connect ended now.
    */
   invalidate(interrupt: boolean): void {
     const { counts, observer, state } = this.#core;

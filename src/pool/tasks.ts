@@ -33,7 +33,7 @@ export class Tasks {
   }
 
   /**
-   * Waits for `work` until the deadline. `end` hears how it went; `tooLate` gets a value that arrives
+   * Waits for `work` until the deadline. `end` gets the outcome; `tooLate` gets a value that arrives
    * after the end. Gives a function that ends the task at once with an error, without `afterEach`.
    */
   watch<V>(
