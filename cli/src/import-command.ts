@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { databaseOption, wholeNumber } from "./database-option.ts";
 import type { ImportFlags } from "./import-file.ts";
+import { COLUMN_TYPES, type ColumnType } from "./read/column-types.ts";
 import { INPUT_FORMATS } from "./read/input.ts";
 
 /**
- * Documents in one transaction where the user says nothing. Each transaction waits for the disk, so an import
+ * Documents in one transaction unless the user says otherwise. Each transaction waits for the disk, so an import
  * takes more at once than callers who wait for each of their writes.
  */
 const DEFAULT_BATCH_SIZE = 1_000;
@@ -25,9 +26,22 @@ export function importCommand(): Command {
       ),
     )
     .option("--id-field <field>", "the field whose value becomes the id of a document")
+    .addOption(
+      new Option(
+        "--new-ids",
+        "make a new id for each document; its field id, if it has one, is kept as original_id",
+      ).conflicts("idField"),
+    )
     .option("--rejects <file>", "write what was not imported there, one JSON object a line")
     .option("--batch-size <n>", "documents in one transaction", wholeNumber(1), DEFAULT_BATCH_SIZE)
     .option("--delimiter <c>", "what stands between the cells of a CSV input", delimiter)
+    .option("--columns <names>", "CSV without a header: the names of its columns, as a,b,c", columns)
+    .addOption(
+      new Option(
+        "--type <column=type>",
+        `CSV: the type of a column (${COLUMN_TYPES.join(", ")}); can be given many times`,
+      ).argParser(columnTypes),
+    )
     .option("--no-infer-types", "CSV: keep every cell a string, also numbers, true, false and empty ones")
     .option(
       "--source <name>",
@@ -46,4 +60,24 @@ function delimiter(text: string): string {
   throw new InvalidArgumentError(
     'It must be one ASCII character that is no letter, digit or quote, or "tab".',
   );
+}
+
+function columns(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("Each column must have a name, as in a,b,c.");
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new InvalidArgumentError(`It names the column ${twice} twice.`);
+  return names;
+}
+
+function columnTypes(
+  text: string,
+  before: ReadonlyMap<string, ColumnType> | undefined,
+): Map<string, ColumnType> {
+  const at = text.lastIndexOf("=");
+  const type = COLUMN_TYPES.find((known) => known === text.slice(at + 1));
+  if (at < 1 || type === undefined) {
+    throw new InvalidArgumentError(`It must be COLUMN=TYPE, and the type one of ${COLUMN_TYPES.join(", ")}.`);
+  }
+  return new Map(before).set(text.slice(0, at), type);
 }

@@ -1,12 +1,10 @@
-import type { FormDB } from "@formdb/perf";
-import { checkCollectionName, open } from "@formdb/perf";
+import { checkCollectionName, type FormDB, FormDBError, open } from "@formdb/perf";
 import { checkPaths } from "./check-paths.ts";
-import { ExitCode, exitCodeOf } from "./exit-code.ts";
-import { type ImportOutcome, rejectLine, runImport } from "./import-run.ts";
-import { messageOf } from "./message.ts";
-import { grouped, perSecond, seconds } from "./numbers.ts";
+import { type ImportReport, reportImport } from "./import-report.ts";
+import { type ImportOutcome, runImport } from "./import-run.ts";
 import { startProgress } from "./progress.ts";
-import { readCsv } from "./read/csv-documents.ts";
+import type { ColumnType } from "./read/column-types.ts";
+import { type CsvNotes, readCsv } from "./read/csv-documents.ts";
 import type { Entry } from "./read/entry.ts";
 import { type Input, type InputFormat, openInput } from "./read/input.ts";
 import { readJson } from "./read/json-array.ts";
@@ -19,9 +17,12 @@ export interface ImportFlags {
   readonly db?: string;
   readonly format?: InputFormat;
   readonly idField?: string;
+  readonly newIds?: boolean;
   readonly rejects?: string;
   readonly batchSize: number;
   readonly delimiter?: string;
+  readonly columns?: readonly string[];
+  readonly type?: ReadonlyMap<string, ColumnType>;
   readonly inferTypes: boolean;
   readonly source?: string;
 }
@@ -35,11 +36,23 @@ export async function importFile(file: string, flags: ImportFlags): Promise<numb
   checkPaths({ input: file, rejects: flags.rejects, url: flags.db });
   const input = await openInput(file, flags.format);
   try {
+    checkFormat(input, flags);
     await using db = await open(flags.db, { batch: { maxBatchSize: flags.batchSize } });
-    return await importInput(db, collection, input, flags);
+    return reportImport(await importInput(db, collection, input, flags));
   } finally {
     input.stop();
   }
+}
+
+/** Refuses options that mean nothing for what the input is. */
+function checkFormat({ format, name }: Input, flags: ImportFlags): void {
+  if (format === "csv" || format === "tsv") return;
+  const given = (["delimiter", "columns", "type"] as const).find((option) => flags[option] !== undefined);
+  if (given === undefined) return;
+  throw new FormDBError(
+    "FORMDB_CONFIG",
+    `--${given} is for CSV, and ${name} is read as ${format}; --format csv says otherwise`,
+  );
 }
 
 async function importInput(
@@ -47,16 +60,18 @@ async function importInput(
   collection: string,
   input: Input,
   flags: ImportFlags,
-): Promise<number> {
+): Promise<ImportReport> {
   const interruption = listenForInterruption();
   interruption.signal.addEventListener("abort", () => input.stop(), { once: true });
   const shown: Reject[] = [];
   const rejects = flags.rejects === undefined ? undefined : new RejectsFile(flags.rejects);
   const progress = startProgress({ totalBytes: input.sizeBytes, bytesRead: input.bytesRead }, process.stderr);
+  const notes: CsvNotes = { headerData: [], drifts: new Map() };
   let outcome: ImportOutcome;
   try {
-    outcome = await runImport(db, collection, readEntries(input, flags), {
+    outcome = await runImport(db, collection, readEntries(input, flags, notes), {
       idField: flags.idField,
+      newIds: flags.newIds === true,
       source: flags.source ?? input.source,
       stop: interruption.signal,
       onProgress: (counts) => progress.update(counts),
@@ -70,16 +85,13 @@ async function importInput(
     progress.stop();
     interruption.release();
   }
-  reportRejects(shown, outcome, flags.rejects);
-  reportOutcome(outcome, collection, input);
-  return reportEnd(outcome, interruption.exitCode(), input);
+  const { rejects: rejectsFile, newIds } = flags;
+  const interrupted = interruption.exitCode();
+  return { outcome, collection, input, shown, rejectsFile, newIds: newIds === true, notes, interrupted };
 }
 
 /** The documents of an input, by its format. */
-function readEntries(
-  input: Input,
-  flags: Pick<ImportFlags, "delimiter" | "inferTypes" | "idField">,
-): AsyncIterable<Entry> {
+function readEntries(input: Input, flags: ImportFlags, notes: CsvNotes): AsyncIterable<Entry> {
   switch (input.format) {
     case "ndjson":
       return readNdjson(input.chunks);
@@ -89,61 +101,14 @@ function readEntries(
     case "tsv":
       return readCsv(input.chunks, {
         delimiter: flags.delimiter ?? (input.format === "tsv" ? "\t" : undefined),
+        columns: flags.columns,
         inferTypes: flags.inferTypes,
-        textColumns: [flags.idField ?? "id"],
+        types: flags.type,
+        // Ids that are made keep what the column `id` holds as data like any other.
+        textColumns: flags.newIds === true ? [] : [flags.idField ?? "id"],
+        notes,
       });
     default:
       return input.format satisfies never;
   }
-}
-
-function reportRejects(
-  shown: readonly Reject[],
-  { rejected }: ImportOutcome,
-  file: string | undefined,
-): void {
-  if (rejected === 0) return;
-  const lines = shown.map(rejectLine);
-  const more = rejected - shown.length;
-  if (more > 0) lines.push(`and ${grouped(more)} more`);
-  lines.push(
-    file === undefined
-      ? "--rejects FILE writes all of them with their reasons"
-      : `all of them are in ${file}`,
-  );
-  process.stderr.write(`${lines.join("\n")}\n`);
-}
-
-function reportOutcome(outcome: ImportOutcome, collection: string, input: Input): void {
-  const { imported, unchanged, rejected, elapsedMs, madeIds } = outcome;
-  const lines = [
-    `${collection}: ${grouped(imported)} imported, ${grouped(unchanged)} already there, ${grouped(rejected)} rejected ` +
-      `in ${seconds(elapsedMs)} (${perSecond(imported + unchanged + rejected, elapsedMs)} documents/s)`,
-  ];
-  if (madeIds > 0) {
-    const from = input.source === "-" ? "the standard input" : input.source;
-    lines.push(
-      `${grouped(madeIds)} without an id got one made from ${from}, their place in it and their content`,
-    );
-  }
-  process.stdout.write(`${lines.join("\n")}\n`);
-}
-
-function reportEnd(outcome: ImportOutcome, interrupted: number | undefined, input: Input): number {
-  if (outcome.failure !== undefined) {
-    process.stderr.write(
-      `formdb: the import stopped early: ${messageOf(outcome.failure)}\n` +
-        "What is counted above is stored; the same command again goes on and stores nothing twice.\n",
-    );
-    return exitCodeOf(outcome.failure);
-  }
-  if (interrupted !== undefined) {
-    const of = input.sizeBytes === undefined ? "" : ` of ${grouped(input.sizeBytes)}`;
-    process.stderr.write(
-      `formdb: interrupted after ${grouped(input.bytesRead())}${of} bytes of ${input.name}. ` +
-        "What was read is stored; the same command again goes on and stores nothing twice.\n",
-    );
-    return interrupted;
-  }
-  return outcome.rejected > 0 ? ExitCode.doneWithRejects : ExitCode.done;
 }

@@ -2,7 +2,7 @@ import { FormDBError } from "@formdb/perf";
 import { type IdOptions, withId } from "./document-id.ts";
 import { messageOf } from "./message.ts";
 import { printable } from "./print/printable.ts";
-import type { Entry } from "./read/entry.ts";
+import type { Entry, ReadDocument } from "./read/entry.ts";
 import type { Reject } from "./rejects-file.ts";
 
 /** What an import needs of a database. */
@@ -26,7 +26,6 @@ interface ImportCounts {
 }
 
 interface RejectedDocument {
-  readonly index: number;
   readonly id?: string | undefined;
   readonly code: string;
   readonly error: string;
@@ -51,14 +50,16 @@ export interface ImportOutcome extends ImportProgress {
   /** How many documents got an id from their place and content. */
   readonly madeIds: number;
   readonly elapsedMs: number;
+  /** Why documents were rejected, by the code of the error. */
+  readonly reasons: ReadonlyMap<string, Reason>;
   readonly failure: unknown;
 }
 
-/**
- * How many documents the database can have in hand before the place of one of them in the input is
- * forgotten. The batch queue holds far fewer.
- */
-const REMEMBERED_POSITIONS = 1 << 17;
+export interface Reason {
+  readonly count: number;
+  /** The line of the first of them that was told. */
+  readonly line: number | undefined;
+}
 
 /**
  * Imports what a reader yields. Failures of reading and of single documents are rejects; the import goes on. Only
@@ -72,8 +73,9 @@ export async function runImport(
   options: ImportRunOptions,
 ): Promise<ImportOutcome> {
   const started = performance.now();
-  const lines = new Float64Array(REMEMBERED_POSITIONS);
-  let given = 0;
+  // What the database has in hand; an entry goes with its document.
+  const origins = new WeakMap<object, ReadDocument>();
+  const reasons = new Map<string, Reason>();
   let unreadable = 0;
   let madeIds = 0;
   let failure: unknown;
@@ -88,6 +90,9 @@ export async function runImport(
 
   /** What can fail without a document's fault: it ends the reading, and never throws into the database. */
   function reject(rejected: Reject): void {
+    const { code, line } = rejected;
+    const { count, line: first } = reasons.get(code) ?? { count: 0, line };
+    reasons.set(code, { count: count + 1, line: first });
     try {
       options.onReject(rejected);
     } catch (error) {
@@ -101,7 +106,6 @@ export async function runImport(
         if (options.stop.aborted || failure !== undefined) return;
         const document = identified(entry);
         if (document === undefined) continue;
-        lines[given++ % REMEMBERED_POSITIONS] = entry.line;
         yield document;
       }
     } catch (error) {
@@ -113,14 +117,16 @@ export async function runImport(
   function identified(entry: Entry): Record<string, unknown> | undefined {
     try {
       if (entry.error !== undefined) throw entry.error;
-      const { document, made } = withId(entry.document, entry.number, options);
-      if (made) madeIds++;
+      const { document, isMade } = withId(entry.document, entry.number, options);
+      if (isMade) madeIds++;
+      origins.set(document, entry);
       return document;
     } catch (error) {
       if (!(error instanceof FormDBError)) throw error;
       unreadable++;
-      const what = entry.error === undefined ? { document: entry.document } : { text: entry.text };
-      reject({ line: entry.line, code: error.code, error: error.message, ...what });
+      const { line, excerpt } = entry;
+      const document = "document" in entry ? entry.document : undefined;
+      reject({ line, code: error.code, error: error.message, document, excerpt });
       report();
       return undefined;
     }
@@ -133,28 +139,36 @@ export async function runImport(
         counts = progress;
         report();
       },
-      onRejected: ({ index, id, code, error, document }) => {
-        const known = index < given && index >= given - REMEMBERED_POSITIONS;
-        const line = known ? lines[index % REMEMBERED_POSITIONS] : undefined;
-        reject({ line, id, code, error, document });
+      onRejected: ({ id, code, error, document }) => {
+        const origin = origins.get(document as object);
+        reject({ line: origin?.line, id, code, error, document: origin?.document, excerpt: origin?.excerpt });
       },
     });
     counts = { imported: result.successful, unchanged: result.unchanged, failed: result.failed };
   } catch (error) {
     failure ??= error;
+    counts = countsOf(error) ?? counts;
   }
   return {
     imported: counts.imported,
     unchanged: counts.unchanged,
     rejected: counts.failed + unreadable,
     madeIds,
+    reasons,
     elapsedMs: performance.now() - started,
     failure,
   };
 }
 
+/** What an import that was stopped by an outage had done; batches may have ended since the last report. */
+function countsOf(error: unknown): ImportCounts | undefined {
+  const { imported, unchanged, failed } = error as Partial<ImportCounts>;
+  if (imported === undefined || unchanged === undefined || failed === undefined) return undefined;
+  return { imported, unchanged, failed };
+}
+
 /** One line for a reject, as people read it. */
-export function rejectLine({ line, id, code, error }: Reject): string {
+export function rejectLine({ line, id, code, error }: Omit<Reject, "document" | "excerpt">): string {
   const where = line === undefined ? "a document" : `line ${line}`;
   return printable(`${where}${id === undefined ? "" : ` (id ${id})`}: ${messageOf(error)} [${code}]`);
 }

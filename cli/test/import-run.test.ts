@@ -22,14 +22,12 @@ class Keeper implements ImportTarget {
   ): Promise<{ successful: number; unchanged: number; failed: number }> {
     const counts = { imported: 0, unchanged: 0, failed: 0 };
     const late: (() => void)[] = [];
-    let index = 0;
     for await (const item of documents) {
       const document = item as Record<string, unknown>;
-      const at = index++;
       if (document.refuse === true) {
         counts.failed++;
         // Told only at the end, when many others were read in between.
-        late.push(() => onRejected({ index: at, code: "FORMDB_CONSTRAINT", error: "refused", document }));
+        late.push(() => onRejected({ code: "FORMDB_CONSTRAINT", error: "refused", document }));
       } else {
         counts.imported++;
         this.documents.push(document);
@@ -52,6 +50,7 @@ async function run(target: ImportTarget, text: string, onReject?: () => void): P
   const progress: ImportProgress[] = [];
   const outcome = await runImport(target, "things", readNdjson(source(text)), {
     idField: undefined,
+    newIds: false,
     source: "/in",
     stop: new AbortController().signal,
     onProgress: (counts) => progress.push(counts),

@@ -55,7 +55,7 @@ describe("an import that is cut off", () => {
     expect(Number(already!.replaceAll(" ", ""))).toBe(stored);
     expect(Number(imported!.replaceAll(" ", ""))).toBe(DOCUMENTS - stored);
     await expectEachOnce(url);
-  });
+  }, 300_000);
 
   it("by SIGINT stores and reports what it has read, and exits 130", async () => {
     using scratch = new Scratch();

@@ -4,6 +4,8 @@
  */
 export type ColumnType = "number" | "boolean" | "string";
 
+export const COLUMN_TYPES: readonly ColumnType[] = ["number", "boolean", "string"];
+
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const INTEGER = /^-?\d+$/;
 const BOOLEAN = /^(?:true|false)$/i;
@@ -35,4 +37,12 @@ function typeOf(cell: string): ColumnType {
   if (!NUMBER.test(cell)) return "string";
   const value = Number(cell);
   return (INTEGER.test(cell) ? Number.isSafeInteger(value) : Number.isFinite(value)) ? "number" : "string";
+}
+
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}(?::[\da-f]{0,4}){2,7})(?:\/\d+)?$/i;
+const DATE = /^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ].*)?$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}$/;
+
+/** Whether a cell is a number, an IP address or a date: names of columns seldom are. */
+export function looksLikeData(cell: string): boolean {
+  return NUMBER.test(cell) || ADDRESS.test(cell) || DATE.test(cell);
 }

@@ -2,11 +2,14 @@ import { Readable } from "node:stream";
 import { FormDBError } from "@formdb/perf";
 import { type CsvError, type Info, type Options, Parser } from "csv-parse";
 import { show } from "../message.ts";
-import { type ByteSource, failure, MAX_DOCUMENT_BYTES, type ReadFailure } from "./entry.ts";
+import { type ByteSource, type Excerpt, failure, MAX_DOCUMENT_BYTES, type ReadFailure } from "./entry.ts";
+import { peekLineEnd } from "./line-end.ts";
 import { decodeUtf8, withoutBom } from "./text.ts";
 
 /** How CSV text becomes documents. */
 export interface CsvOptions {
+  /** The names of the columns of an input without a header, whose first record is then a document. */
+  readonly columns?: readonly string[] | undefined;
   /** What stands between two cells, one ASCII character that is no letter, digit or quote; else `,`. */
   readonly delimiter?: string | undefined;
   readonly maxBytes?: number;
@@ -17,10 +20,13 @@ export interface CsvRecord {
   readonly number: number;
   readonly line: number;
   readonly cells: readonly string[];
+  readonly excerpt: Excerpt;
 }
 
 export interface CsvTable {
   readonly header: readonly string[];
+  /** Whether the header was read from the input. */
+  readonly hasHeader: boolean;
   readonly records: AsyncIterable<CsvRecord | ReadFailure>;
 }
 
@@ -36,22 +42,28 @@ interface Parsed {
 }
 
 /**
- * The header and the records of CSV text (RFC 4180, with any mix of line ends; blank lines are left out).
+ * The header and the records of CSV text (RFC 4180; lines end in LF or CR LF, or in CR if the first one does; blank lines
+ * are left out).
  * A record with a wrong number of cells, a stray quote or bytes that are no UTF-8 is a failure with its line,
  * and the others go on. Throws `FORMDB_INVALID_DOCUMENT` where no header can be used, and where a record is
  * larger than `maxBytes`, which most often is a quote that nothing closes.
  */
 export async function readCsvTable(source: ByteSource, options: CsvOptions = {}): Promise<CsvTable> {
-  const parsed = parse(source, options);
+  const { bytes, firstEnd } = await peekLineEnd(withoutBom(source));
+  const parsed = parse(bytes, firstEnd === "\r" ? ["\r\n", "\n", "\r"] : ["\r\n", "\n"], options);
+  const { columns } = options;
+  if (columns !== undefined) {
+    return { header: columns, hasHeader: false, records: records(parsed, columns.length) };
+  }
   const first = await parsed.next();
-  if (first.done === true) return { header: [], records: none() };
+  if (first.done === true) return { header: [], hasHeader: false, records: none() };
   const header = headerOf(first.value);
   if (options.delimiter === undefined && header.length === 1 && /[;\t|]/.test(header[0]!)) {
     throw headerError(
       `It has a single column, called ${show(header[0])}; --delimiter says what stands between the cells`,
     );
   }
-  return { header, records: records(parsed, header.length) };
+  return { header, hasHeader: true, records: records(parsed, header.length) };
 }
 
 async function* none(): AsyncGenerator<never> {}
@@ -63,21 +75,35 @@ async function* records(
   let number = 0;
   for await (const { line, cells, raw, fault } of parsed) {
     number++;
+    const excerpt = { text: textOf(raw), isJson: false };
     const texts = fault === undefined ? decodeCells(cells) : [];
     if (texts !== undefined && fault === undefined && texts.length === columns) {
-      yield { number, line, cells: texts };
+      yield { number, line, cells: texts, excerpt };
       continue;
     }
     const why =
       fault ??
       (texts === undefined
         ? "The record is not valid UTF-8"
-        : `The record must have the ${columns} cells of the header, not ${texts.length}`);
-    yield failure({ number, line }, why, Buffer.from(raw, "latin1").toString("utf8"));
+        : `The record must have a cell for each of the ${columns} columns, not ${texts.length}`);
+    yield failure({ number, line }, why, texts === undefined ? withBytes(excerpt, raw) : excerpt);
   }
 }
 
-async function* parse(source: ByteSource, options: CsvOptions): AsyncGenerator<Parsed> {
+/** The text of a record that was read byte by byte. */
+function textOf(raw: string): string {
+  return NOT_ASCII.test(raw) ? Buffer.from(raw, "latin1").toString("utf8") : raw;
+}
+
+function withBytes(excerpt: Excerpt, raw: string): Excerpt {
+  return { ...excerpt, bytes: Uint8Array.from(Buffer.from(raw, "latin1")) };
+}
+
+async function* parse(
+  source: AsyncIterable<Buffer>,
+  lineEnds: readonly string[],
+  options: CsvOptions,
+): AsyncGenerator<Parsed> {
   const maxBytes = options.maxBytes ?? MAX_DOCUMENT_BYTES;
   const delimiter = options.delimiter ?? ",";
   let extraLines = 0;
@@ -85,7 +111,7 @@ async function* parse(source: ByteSource, options: CsvOptions): AsyncGenerator<P
     delimiter,
     // Bytes stay bytes, so that each record's UTF-8 can be checked and a bad one told by its line.
     encoding: "latin1",
-    record_delimiter: ["\r\n", "\n"],
+    record_delimiter: [...lineEnds],
     relax_column_count: true,
     // Strictly read, a record with a stray quote would take the records after it along. So quotes are read
     // leniently, and `hasStrayQuote` finds the records that needed it.
@@ -97,7 +123,7 @@ async function* parse(source: ByteSource, options: CsvOptions): AsyncGenerator<P
     on_record: ((record: unknown, info: Info): Parsed => {
       const { record: cells, raw: rawText } = record as { record: string[]; raw: string };
       const raw = trimLineEnds(rawText);
-      const inner = count(raw, "\n");
+      const inner = lineEndsIn(raw);
       // The parser counts a CR LF inside quotes as two lines.
       if (inner > 0) extraLines += count(raw, "\r\n");
       const fault = raw.includes('"') && hasStrayQuote(raw, delimiter) ? STRAY_QUOTE : undefined;
@@ -108,13 +134,13 @@ async function* parse(source: ByteSource, options: CsvOptions): AsyncGenerator<P
       if (error.code !== "CSV_QUOTE_NOT_CLOSED") throw unreadable(error, maxBytes);
       const text = (rawText ?? "").replace(/^[\r\n]+/, "");
       // A line end at the very end has not been counted yet.
-      const inner = count(text, "\n") - (text.endsWith("\n") ? 1 : 0);
+      const inner = lineEndsIn(text) - (/[\r\n]$/.test(text) ? 1 : 0);
       const line = (error.lines as number) - extraLines - count(text, "\r\n") - inner;
       const raw = trimLineEnds(text);
       parser.push({ line, cells: [], raw, fault: OPEN_QUOTE } satisfies Parsed);
     },
   });
-  const input = Readable.from(withoutBom(source), { objectMode: false });
+  const input = Readable.from(source, { objectMode: false });
   input.on("error", (error) => parser.destroy(error));
   input.pipe(parser);
   try {
@@ -186,6 +212,10 @@ const NOT_ASCII = /[\x80-\xff]/;
 
 function trimLineEnds(raw: string): string {
   return raw.replace(/^[\r\n]+|[\r\n]+$/g, "");
+}
+
+function lineEndsIn(text: string): number {
+  return count(text, "\n") + count(text, "\r") - count(text, "\r\n");
 }
 
 function count(text: string, what: string): number {

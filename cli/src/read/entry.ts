@@ -16,16 +16,28 @@ export interface Position {
   readonly line: number;
 }
 
+/** What the input holds at a place, to the letter: its line end and the white space around an element apart. */
+export interface Excerpt {
+  readonly text: string;
+  /** JSON text is also what the document is written as; a CSV record is not. */
+  readonly isJson: boolean;
+  /** The bytes, if they are no UTF-8, so that the text can't be exact. */
+  readonly bytes?: Uint8Array;
+  /** Set if the text is only the beginning of what was there. */
+  readonly isCut?: true;
+}
+
 /** A document that was read. */
-interface ReadDocument extends Position {
+export interface ReadDocument extends Position {
   readonly document: Record<string, unknown>;
+  readonly excerpt: Excerpt;
   readonly error?: never;
 }
 
-/** A place in the input where no document could be read, why, and the text found there. */
+/** A place in the input where no document could be read, and why. */
 export interface ReadFailure extends Position {
   readonly error: FormDBError;
-  readonly text: string;
+  readonly excerpt: Excerpt;
 }
 
 /** What readers yield: one for each line, element or record of the input. */
@@ -34,26 +46,31 @@ export type Entry = ReadDocument | ReadFailure;
 /** Bytes as they come, cut anywhere. */
 export type ByteSource = AsyncIterable<Uint8Array>;
 
-export function failure(position: Position, message: string, text: string): ReadFailure {
+/** `found` is the text that the input has at this place, or what is known of it. */
+export function failure(position: Position, message: string, found: string | Excerpt): ReadFailure {
   const error = new FormDBError("FORMDB_INVALID_DOCUMENT", message);
-  return { number: position.number, line: position.line, error, text };
+  const excerpt = typeof found === "string" ? { text: found, isJson: true } : found;
+  return { number: position.number, line: position.line, error, excerpt };
+}
+
+export function notUtf8(position: Position, what: string, bytes: Buffer): ReadFailure {
+  const excerpt = { text: bytes.toString("utf8"), isJson: true, bytes: Uint8Array.from(bytes) };
+  return failure(position, `${what} is not valid UTF-8`, excerpt);
 }
 
 export function oversized(position: Position, what: string, head: string): ReadFailure {
-  return failure(
-    position,
-    `${what} is longer than the ${MAX_DOCUMENT_BYTES} bytes that a document may have`,
-    `${head}...`,
-  );
+  const message = `${what} is longer than the ${MAX_DOCUMENT_BYTES} bytes that a document may have`;
+  return failure(position, message, { text: head, isJson: true, isCut: true });
 }
 
 /** The entry for the JSON text of one document. */
 export function entryOf(position: Position, text: string): Entry {
   const { number, line } = position;
+  const excerpt = { text, isJson: true };
   try {
-    const document = parseJson(text);
+    const document = parseJson(text.trim());
     if (typeof document === "object" && document !== null && !Array.isArray(document)) {
-      return { number, line, document: document as Record<string, unknown> };
+      return { number, line, document: document as Record<string, unknown>, excerpt };
     }
     const found = Array.isArray(document) ? "the array" : document === null ? "" : `the ${typeof document}`;
     return failure(
@@ -63,6 +80,6 @@ export function entryOf(position: Position, text: string): Entry {
     );
   } catch (error) {
     if (!(error instanceof FormDBError)) throw error;
-    return { number, line, error, text };
+    return { number, line, error, excerpt };
   }
 }

@@ -1,10 +1,12 @@
 import {
   type ByteSource,
   type Entry,
+  type Excerpt,
   entryOf,
   failure,
   KEPT_OF_OVERSIZED_BYTES,
   MAX_DOCUMENT_BYTES,
+  notUtf8,
   oversized,
   type Position,
 } from "./entry.ts";
@@ -95,12 +97,12 @@ class ElementCutter {
   *finish(): Generator<Entry> {
     if (this.#startsAt >= 0) {
       if (this.#status === "ended") {
-        yield failure(this.#position(), "After the array there must be nothing more", headOf(this.#parts));
+        yield failure(this.#position(), "After the array there must be nothing more", this.#rest());
         return;
       }
       if (this.#depth > 0 || this.#inString) {
         const message = `The input ends inside the element that begins on line ${this.#startLine}, which takes up the rest`;
-        yield failure(this.#position(), message, headOf(this.#parts));
+        yield failure(this.#position(), message, this.#rest());
         return;
       }
       yield this.#cut();
@@ -186,19 +188,21 @@ class ElementCutter {
     this.#over = false;
     if (over) return oversized(position, "The element", bytes.toString("utf8"));
     const text = decodeUtf8(bytes);
-    if (text === undefined)
-      return failure(position, "The element is not valid UTF-8", bytes.toString("utf8"));
+    if (text === undefined) return notUtf8(position, "The element", bytes);
     return entryOf(position, text.trim());
+  }
+
+  /** An element that never ends, as far as it is shown. */
+  #rest(): Excerpt {
+    const bytes = Buffer.concat(this.#parts);
+    const text = bytes.subarray(0, KEPT_OF_OVERSIZED_BYTES).toString("utf8").trim();
+    const isCut = this.#over || bytes.length > KEPT_OF_OVERSIZED_BYTES;
+    return { text, isJson: true, ...(isCut ? { isCut } : {}) };
   }
 
   #position(): Position {
     return { number: this.#number + 1, line: this.#startLine };
   }
-}
-
-function headOf(parts: readonly Buffer[]): string {
-  const text = Buffer.concat(parts).subarray(0, KEPT_OF_OVERSIZED_BYTES).toString("utf8");
-  return text.trim();
 }
 
 function isSpace(byte: number): boolean {

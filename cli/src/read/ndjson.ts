@@ -2,19 +2,20 @@ import {
   type ByteSource,
   type Entry,
   entryOf,
-  failure,
   KEPT_OF_OVERSIZED_BYTES,
   MAX_DOCUMENT_BYTES,
+  notUtf8,
   oversized,
   type Position,
 } from "./entry.ts";
 import { decodeUtf8, withoutBom } from "./text.ts";
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 
 /**
- * Newline-delimited JSON, one document a line: an entry for each line that is not blank. Lines may end
- * in CR LF, and the last one needs no end. Holds one line and one chunk at a time.
+ * Newline-delimited JSON, one document a line: an entry for each line that is not blank. Lines end in LF, CR LF or CR,
+ * and the last one needs no end. Holds one line and one chunk at a time.
  */
 export async function* readNdjson(
   source: ByteSource,
@@ -23,22 +24,44 @@ export async function* readNdjson(
   const line = new LineBuffer(maxBytes);
   let lineNumber = 0;
   let number = 0;
+  let afterReturn = false;
   for await (const chunk of withoutBom(source)) {
-    let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
+    let from = afterReturn && chunk[0] === NEWLINE ? 1 : 0;
+    const ends = new LineEnds(chunk);
+    for (let end = ends.next(from); end !== -1; end = ends.next(from)) {
       line.add(chunk.subarray(from, end));
-      from = end + 1;
+      from = chunk[end] === RETURN && chunk[end + 1] === NEWLINE ? end + 2 : end + 1;
       lineNumber++;
       const entry = line.take({ number: number + 1, line: lineNumber });
       if (entry === undefined) continue;
       number++;
       yield entry;
     }
+    afterReturn = chunk.at(-1) === RETURN;
     // What is kept beyond this chunk is copied, so that no chunk is held by a short rest of it.
     if (from < chunk.length) line.add(Buffer.from(chunk.subarray(from)));
   }
   const last = line.take({ number: number + 1, line: lineNumber + 1 });
   if (last !== undefined) yield last;
+}
+
+/** Where lines end in a chunk. A chunk without any CR, as most are, is looked through for them only once. */
+class LineEnds {
+  readonly #chunk: Buffer;
+  #return: number;
+
+  constructor(chunk: Buffer) {
+    this.#chunk = chunk;
+    this.#return = chunk.indexOf(RETURN);
+  }
+
+  /** The next line end at `from` or behind it; -1 if there is none. */
+  next(from: number): number {
+    if (this.#return !== -1 && this.#return < from) this.#return = this.#chunk.indexOf(RETURN, from);
+    const newline = this.#chunk.indexOf(NEWLINE, from);
+    if (this.#return === -1) return newline;
+    return newline === -1 ? this.#return : Math.min(newline, this.#return);
+  }
 }
 
 /** A line that is being put together, up to a limit; beyond it only the line's beginning is kept. */
@@ -70,8 +93,7 @@ class LineBuffer {
     this.#over = false;
     if (over) return oversized(position, "The line", bytes.toString("utf8"));
     const text = decodeUtf8(bytes);
-    if (text === undefined) return failure(position, "The line is not valid UTF-8", bytes.toString("utf8"));
-    const trimmed = text.trim();
-    return trimmed === "" ? undefined : entryOf(position, trimmed);
+    if (text === undefined) return notUtf8(position, "The line", bytes);
+    return text.trim() === "" ? undefined : entryOf(position, text);
   }
 }

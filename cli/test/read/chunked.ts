@@ -39,7 +39,7 @@ export async function outline(entries: AsyncIterable<Entry>): Promise<string[]> 
     if (entry.number !== index + 1) throw new Error(`entry ${index} has the number ${entry.number}`);
     return entry.error === undefined
       ? `${entry.line}: ${JSON.stringify(entry.document)}`
-      : `${entry.line}: ${entry.error.code}: ${entry.text}`;
+      : `${entry.line}: ${entry.error.code}: ${entry.excerpt.text}`;
   });
 }
 

@@ -22,7 +22,7 @@ describe("reading CSV", () => {
       fc.asyncProperty(
         fc.array(fc.tuple(cell, cell), { maxLength: 12 }),
         cuts,
-        fc.constantFrom("\n", "\r\n"),
+        fc.constantFrom("\n", "\r\n", "\r"),
         fc.constantFrom(",", ";", "\t"),
         fc.boolean(),
         async (rows, places, end, delimiter, quoted) => {
@@ -47,6 +47,19 @@ describe("reading CSV", () => {
       "8: FORMDB_INVALID_DOCUMENT: 5,6,7",
       '9: {"a":"8","b":"9"}',
     ]);
+  });
+
+  it("reads lines that end in CR alone, and tells which one it was", async () => {
+    const text = 'a,b\r1,"x\ry"\r\r2\r3,4\r';
+    expect(await outline(readCsv(source(text), asText))).toEqual([
+      '2: {"a":"1","b":"x\\ry"}',
+      "5: FORMDB_INVALID_DOCUMENT: 2",
+      '6: {"a":"3","b":"4"}',
+    ]);
+  });
+
+  it("takes a CR inside a cell for a part of it where lines end in LF", async () => {
+    expect(await documentsOf(readCsv(source("a,b\n1\r2,3\n"), asText))).toEqual([{ a: "1\r2", b: "3" }]);
   });
 
   it("reports records with a stray quote and loses none of those behind them", async () => {

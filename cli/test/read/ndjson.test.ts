@@ -9,7 +9,7 @@ describe("reading NDJSON", () => {
       fc.asyncProperty(
         fc.array(jsonDocument, { maxLength: 12 }),
         cuts,
-        fc.constantFrom("\n", "\r\n", "\n\n"),
+        fc.constantFrom("\n", "\r\n", "\r", "\n\n"),
         fc.boolean(),
         async (documents, places, end, bom) => {
           const text =
@@ -19,6 +19,15 @@ describe("reading NDJSON", () => {
         },
       ),
     );
+  });
+
+  it("takes CR alone for a line end as well", async () => {
+    expect(await outline(readNdjson(source('{"a":1}\r\r{"a":\r{"a":2}\r\n{"a":3}')))).toEqual([
+      '1: {"a":1}',
+      '3: FORMDB_INVALID_DOCUMENT: {"a":',
+      '4: {"a":2}',
+      '5: {"a":3}',
+    ]);
   });
 
   it("reads a last line without an end", async () => {
@@ -53,7 +62,7 @@ describe("reading NDJSON", () => {
           readNdjson(chunked(Buffer.from(text), places), 1_000),
         );
         expect([first, last, rest]).toEqual(['1: {"a":1}', '3: {"a":2}', []]);
-        expect(long).toBe(`2: FORMDB_INVALID_DOCUMENT: {"a":"${"x".repeat(194)}...`);
+        expect(long).toBe(`2: FORMDB_INVALID_DOCUMENT: {"a":"${"x".repeat(194)}`);
       }),
     );
   });

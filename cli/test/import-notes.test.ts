@@ -1,0 +1,113 @@
+import { writeFileSync } from "node:fs";
+import { open, type Row } from "@formdb/perf";
+import { describe, expect, it } from "vitest";
+import { type Run, runCli, Scratch } from "./run-cli.ts";
+
+/** Imports a file of the given text; its name says what it is. */
+function importText(
+  scratch: Scratch,
+  name: string,
+  text: string,
+  args: readonly string[] = [],
+): Promise<Run> {
+  writeFileSync(scratch.file(name), text);
+  return runCli(["import", name, "--into", "things", "--db", "app.db", ...args], { cwd: scratch.path });
+}
+
+async function stored(scratch: Scratch): Promise<Row[]> {
+  await using db = await open(scratch.file("app.db"));
+  return (await db.query("SELECT * FROM things ORDER BY id")).rows;
+}
+
+describe("an import tells", () => {
+  it("of an input that is not empty and yields no document", async () => {
+    using scratch = new Scratch();
+    for (const [name, text] of [
+      ["header.csv", "a,b\n"],
+      ["blank.ndjson", "\n \r\n\r"],
+      ["none.json", "[]"],
+    ] as const) {
+      const run = await importText(scratch, name, text);
+      expect(run.code).toBe(0);
+      expect(run.stderr).toContain(`no document was found in the ${text.length} bytes of ${name}`);
+    }
+    expect((await importText(scratch, "empty.csv", "")).stderr).toBe("");
+  });
+
+  it("of cells that are not of their column's type, and keeps the type that is named", async () => {
+    using scratch = new Scratch();
+    const text = `id,zip,n\n${Array.from({ length: 1_200 }, (_, i) => `${i},${20_000 + i},1\n`).join("")}x,02139,N/A\ny,02140,1\n`;
+    const run = await importText(scratch, "in.csv", text);
+    expect(run.code).toBe(0);
+    expect(run.stderr).toContain(
+      "column zip: numbers, but 2 cells are not (first on line 1 202: 02139) and are stored as strings\n" +
+        "  --type zip=string makes the whole column strings\n",
+    );
+    expect(run.stderr).toContain("column n: numbers, but 1 cells are not (first on line 1 202: N/A)");
+    const kept = await importText(scratch, "kept.csv", text, [
+      ...["--type", "zip=string", "--type", "n=number", "--new-ids"],
+    ]);
+    expect(kept.code).toBe(3);
+    expect(kept.stderr).toContain('line 1202: The cell "N/A" of the column "n" must be a number');
+    expect(kept.stderr).not.toContain("column zip");
+    const zips = (await stored(scratch)).filter(({ original_id }) => original_id !== undefined);
+    expect(new Set(zips.map(({ zip }) => typeof zip))).toEqual(new Set(["string"]));
+    expect(zips).toHaveLength(1_201);
+  });
+
+  it("of a header that looks like data, and reads files without one under given names", async () => {
+    using scratch = new Scratch();
+    const text = "1.0.0.0,1.0.0.255,13335,CLOUDFLARENET\n2001:db8::,2001:db8::ff,7,X\n";
+    const run = await importText(scratch, "asn.csv", text);
+    expect(run.stderr).toContain("the header's cells look like data: 1.0.0.0, 1.0.0.255, 13335");
+    expect(run.stderr).toContain("--columns");
+    const named = await importText(scratch, "named.csv", text, [
+      "--columns",
+      "start,end,asn,name",
+      "--id-field",
+      "start",
+    ]);
+    expect(named).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining("2 imported") });
+    expect((await stored(scratch)).filter(({ start }) => start !== undefined)).toEqual([
+      { id: "1.0.0.0", start: "1.0.0.0", end: "1.0.0.255", asn: 13335, name: "CLOUDFLARENET" },
+      { id: "2001:db8::", start: "2001:db8::", end: "2001:db8::ff", asn: 7, name: "X" },
+    ]);
+  });
+
+  it("why documents were rejected and what helps, and makes new ids when asked, the same in each run", async () => {
+    using scratch = new Scratch();
+    const text = Array.from({ length: 20 }, (_, i) => `{"id":"${i % 2}","n":${i}}\n`).join("");
+    const run = await importText(scratch, "states.ndjson", `${text}bad\n`);
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain("18 × FORMDB_DUPLICATE_ID, the first on line 3\n");
+    expect(run.stderr).toContain("--new-ids makes new ids and keeps the field as original_id");
+    expect(run.stderr).toContain("1 × FORMDB_INVALID_DOCUMENT, the first on line 21\n");
+    for (const counts of ["20 imported, 0 already there", "0 imported, 20 already there"]) {
+      const again = await importText(scratch, "states.ndjson", text, ["--new-ids"]);
+      expect(again).toMatchObject({ code: 0, stderr: "" });
+      expect(again.stdout).toContain(counts);
+      expect(again.stdout).toContain('20 got new ids (a field "id" of theirs is now original_id)');
+    }
+    const renamed = (await stored(scratch)).filter(({ original_id }) => original_id !== undefined);
+    expect(renamed.map(({ original_id, n }) => `${original_id} ${n}`)).toEqual(
+      Array.from({ length: 20 }, (_, i) => `${i % 2} ${i}`),
+    );
+  });
+});
+
+describe("an import refuses, with exit code 2,", () => {
+  it.each([
+    [["--columns", "a,b,a"], "names the column a twice"],
+    [["--columns", "a,,b"], "Each column must have a name"],
+    [["--type", "zip=text"], "the type one of number, boolean, string"],
+    [["--type", "zip"], "COLUMN=TYPE"],
+    [["--type", "zap=string"], '--type must name a column of the input, which "zap" is not: it has "zip"'],
+    [["--new-ids", "--id-field", "zip"], "cannot be used with"],
+    [["--format", "ndjson", "--columns", "a,b"], "--columns is for CSV"],
+  ])("%j", async (args, message) => {
+    using scratch = new Scratch();
+    const run = await importText(scratch, "in.csv", "zip\n1\n", args);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain(message);
+  });
+});
