@@ -1,3 +1,5 @@
+import { guardCallback } from "./callback.ts";
+
 /**
  * The events that the parts report. Every method is optional. Metrics are one observer; OpenTelemetry is another.
  * Reporting allocates nothing: methods take primitives, or an object that exists anyway.
@@ -133,16 +135,16 @@ type AnyMethod = (...values: any[]) => void;
 
 const ignore: AnyMethod = () => {};
 
-/** For which events an observer made here was made. */
+/** The events of each observer that was made here. */
 const guardedFor = new WeakMap<object, readonly string[]>();
 
 /** Observers that need no guard. */
 const vouchedFor = new WeakSet<object>();
 
 /**
- * Says of an observer that its methods never throw, whatever values of their types they are given, and do without
- * `this`: they are then called as they are. A guard is one function for all events, which an engine can't compile into
- * its callers.
+ * Says of an observer that its methods never throw, return no promise and need no `this`: they are then called without
+ * a guard, so that V8 can compile them into their callers
+ * (docs/decisions/0059-ended-queries-are-counted-together.md).
  */
 export function vouchFor<T extends object>(observer: T): T {
   vouchedFor.add(observer);
@@ -150,14 +152,14 @@ export function vouchFor<T extends object>(observer: T): T {
 }
 
 /**
- * One observer from none, one or several: it has every method of `names`, doing nothing where nobody
- * listens, and what a listener throws goes no further than here.
+ * One observer from none, one or several. It has every method of `names`, which does nothing if nobody listens. What a
+ * listener throws, or rejects with if it is an `async` function, goes no further than here.
  */
 export function guardObservers<T extends object>(
   names: readonly (keyof T & string)[],
   observers: readonly (T | undefined)[],
 ): Required<T> {
-  // A part guards what it is given; what was guarded for these events already needs no second one.
+  // A part guards what it is given; what is guarded for these events already needs no second guard.
   const [only] = observers;
   if (observers.length === 1 && only !== undefined && guardedFor.get(only) === names)
     return only as Required<T>;
@@ -167,22 +169,14 @@ export function guardObservers<T extends object>(
     for (const observer of observers) {
       const method = observer?.[name];
       if (typeof method !== "function") continue;
-      listeners.push(vouchedFor.has(observer!) ? (method as AnyMethod) : guard(method.bind(observer)));
+      listeners.push(
+        vouchedFor.has(observer!) ? (method as AnyMethod) : guardCallback(method.bind(observer) as AnyMethod),
+      );
     }
     guarded[name] = together(listeners);
   }
   guardedFor.set(guarded, names);
   return guarded as Required<T>;
-}
-
-function guard(listener: AnyMethod): AnyMethod {
-  return (...values) => {
-    try {
-      listener(...values);
-    } catch {
-      // A listener's failure is its own.
-    }
-  };
 }
 
 function together(listeners: readonly AnyMethod[]): AnyMethod {

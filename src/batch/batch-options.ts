@@ -1,3 +1,4 @@
+import { guardCallback } from "../base/callback.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Journal } from "../base/journal.ts";
 import { BATCH_EVENTS, type BatchObserver, guardObservers } from "../base/observer.ts";
@@ -185,7 +186,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
     generateId: options.generateId ?? uuidV7,
-    onError: guarded(options.onError ?? warn),
+    onError: guardCallback(options.onError ?? warn),
     spill: options.spill,
     clock: options.clock ?? systemClock,
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
@@ -229,18 +230,6 @@ function coalesceSetting({ coalesce = "additive", spill }: BatchOptions): (colle
       return MODES.has(mode) ? mode : "none";
     } catch {
       return "none"; // Sending one by one is always right.
-    }
-  };
-}
-
-/** What a callback throws, or what it returns rejects with, has nobody to go to. */
-function guarded(callback: (error: Error) => unknown): (error: Error) => void {
-  return (error) => {
-    try {
-      const returned = callback(error);
-      if (returned instanceof Promise) returned.catch(() => {});
-    } catch {
-      // The report was given; what its taker does with it is its own affair.
     }
   };
 }

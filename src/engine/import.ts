@@ -28,10 +28,10 @@ export interface RejectedDocument {
 export interface ImportOptions {
   /** Ends the reading; what was taken from the source is still written. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each batch. */
-  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
-  /** Called for each document that was not imported; unlike `errors`, for all of them. */
-  readonly onRejected?: ((rejected: RejectedDocument) => void) | undefined;
+  /** Called after each batch. The import waits for it if it is `async`; what it throws or rejects with ends the import. */
+  readonly onProgress?: ((progress: ImportProgress) => unknown) | undefined;
+  /** Called for each document that was not imported; unlike `errors`, for all of them. It may be `async` too. */
+  readonly onRejected?: ((rejected: RejectedDocument) => unknown) | undefined;
   /**
    * What to do with a document whose id is taken. `reject` (the default): report it. `skip-identical`: count
    * it as `unchanged` where the very same document was there before this import began, else report it; so an
@@ -272,16 +272,18 @@ class Import {
     }
     this.#imported += result.successful;
     let outage: BatchError | undefined;
+    const told: unknown[] = [];
     for (const error of result.errors) {
       if (unchanged.has(error.index)) this.#unchanged++;
       else if (OUTAGES.has(error.code)) outage ??= error;
-      else this.#reject({ ...error, index: firstIndex + error.index }, chunk[error.index]);
+      else told.push(this.#reject({ ...error, index: firstIndex + error.index }, chunk[error.index]));
     }
+    if (told.length > 0) await Promise.all(told);
     if (outage !== undefined) {
       const { code, error, outcome } = outage;
       throw new FormDBError(code, error, { retryable: OUTAGES.get(code)!, details: { outcome } });
     }
-    this.#options.onProgress?.({
+    await this.#options.onProgress?.({
       read: this.#read,
       imported: this.#imported,
       unchanged: this.#unchanged,
@@ -332,12 +334,13 @@ class Import {
     });
   }
 
-  #reject(error: BatchError, document: unknown): void {
+  /** Gives what the application's callback gives. */
+  #reject(error: BatchError, document: unknown): unknown {
     this.#failed++;
     if (this.#errors.length < MAX_ERRORS) this.#errors.push(error);
     const { index, id, code, error: message } = error;
     if (this.#skipsIdentical) this.#tools.rejected(code);
-    this.#options.onRejected?.({
+    return this.#options.onRejected?.({
       index,
       ...(id === undefined ? {} : { id }),
       code,

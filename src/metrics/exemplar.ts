@@ -1,3 +1,4 @@
+import { disown } from "../base/callback.ts";
 import { labelText } from "./label-text.ts";
 
 /** Labels of an example of what was counted, mostly `{ trace_id, span_id }`. */
@@ -43,7 +44,7 @@ export class ExemplarSource {
   #source: (() => ExemplarLabels | undefined) | undefined = undefined;
   readonly #failed: () => void;
 
-  /** `failed` is called if the application's function throws. */
+  /** `failed` is called if the application's function throws or gives a promise. */
   constructor(failed: () => void) {
     this.#failed = failed;
   }
@@ -60,10 +61,12 @@ export class ExemplarSource {
   next(): ExemplarLabels | undefined {
     if (this.#source === undefined) return undefined;
     try {
-      return this.#source();
+      const labels = this.#source();
+      if (!disown(labels)) return labels;
     } catch {
-      this.#failed();
-      return undefined;
+      // Counted below.
     }
+    this.#failed();
+    return undefined;
   }
 }

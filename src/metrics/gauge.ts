@@ -1,3 +1,5 @@
+import { disown } from "../base/callback.ts";
+import { configError } from "../base/options.ts";
 import type { Series, StoreContext } from "./series.ts";
 
 /** A bound gauge: a number that is set, moved up and down, or read when metrics are exported. */
@@ -43,7 +45,11 @@ export class Gauge implements Series {
 
   /** Reads a gauge that is read at export; `collect` said how. */
   refresh(): void {
-    if (this.#read !== undefined) this.#values[this.#slot] = this.#read();
+    if (this.#read === undefined) return;
+    const value: unknown = this.#read();
+    if (disown(value))
+      throw configError("A gauge must be read from a function that gives a number, not a promise");
+    this.#values[this.#slot] = value as number;
   }
 
   get value(): number {

@@ -1,3 +1,4 @@
+import { disown } from "../base/callback.ts";
 import { configError, show } from "../base/options.ts";
 import { checkBounds } from "./bucket-index.ts";
 import { Cells } from "./cells.ts";
@@ -132,9 +133,10 @@ export class Registry {
   }
 }
 
-function attempt(action: () => void, failed: () => void): void {
+/** A promise is no answer: an export does not wait. */
+function attempt(action: () => unknown, failed: () => void): void {
   try {
-    action();
+    if (disown(action())) failed();
   } catch {
     failed();
   }

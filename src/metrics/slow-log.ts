@@ -1,3 +1,4 @@
+import { guardCallback } from "../base/callback.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { EndedQuery, QueryObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
@@ -75,7 +76,7 @@ export class SlowLog {
     this.#maxPerSecond = options.maxPerSecond ?? 10;
     this.#keep = options.keep ?? 100;
     this.#parameters = options.parameters ?? "redacted";
-    this.#write = options.write ?? ((entry) => console.warn(lineOf(entry)));
+    this.#write = guardCallback(options.write ?? ((entry) => console.warn(lineOf(entry))));
     this.#clock = options.clock ?? systemClock;
     this.#tokens = this.#burst;
     this.#filledAt = this.#clock.now();
@@ -106,11 +107,7 @@ export class SlowLog {
     });
     this.#suppressed = 0;
     this.#remember(entry);
-    try {
-      this.#write(entry);
-    } catch {
-      // A log that fails must not fail the query.
-    }
+    this.#write(entry);
     return true;
   }
 

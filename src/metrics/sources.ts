@@ -1,3 +1,5 @@
+import { disown } from "../base/callback.ts";
+import { configError } from "../base/options.ts";
 import type { CounterName, GaugeName, HistogramName } from "./definitions.ts";
 import type { MetricStore } from "./store.ts";
 
@@ -152,7 +154,10 @@ class Reading {
     const all: T[] = [];
     for (const read of sources) {
       try {
-        all.push(read());
+        const source = read();
+        if (disown(source))
+          throw configError("A source of metrics must give its numbers, not a promise of them");
+        all.push(source);
       } catch (error) {
         this.#failure ??= { error };
       }

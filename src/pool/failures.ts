@@ -1,3 +1,4 @@
+import { disown } from "../base/callback.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { AcquireFailureReason } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
@@ -151,7 +152,9 @@ function held({ connection, heldMs, stack }: HolderReport): string {
 /** Calls a predicate that the user gave; one that throws has said nothing good. */
 export function judge(predicate: (error: unknown) => boolean, error: unknown): boolean {
   try {
-    return predicate(error);
+    const answer: unknown = predicate(error);
+    if (disown(answer)) throw configError("A predicate must give a boolean, not a promise");
+    return answer as boolean;
   } catch (failure) {
     process.emitWarning(`A pool's predicate failed: ${messageOf(failure)}`, {
       code: "FORMDB_POOL_PREDICATE",

@@ -117,10 +117,6 @@ export class Housekeeping<T> {
   #reportLeak(entry: Entry<T>, now: number): void {
     entry.leakReported = true;
     this.#core.counts.totals.leaks++;
-    try {
-      this.#onLeak({ ...holderOf(entry, now), leakThresholdMs: this.#core.settings.leakThresholdMs });
-    } catch {
-      // A report that fails is no reason to fail.
-    }
+    this.#onLeak({ ...holderOf(entry, now), leakThresholdMs: this.#core.settings.leakThresholdMs });
   }
 }

@@ -1,3 +1,4 @@
+import { guardCallback } from "../base/callback.ts";
 import { FormDBError } from "../base/errors.ts";
 import { boolean, checkOptions, milliseconds, wrongOption } from "../base/options.ts";
 import { CoDel } from "./codel.ts";
@@ -77,7 +78,7 @@ export class Pool<T> implements AsyncDisposable {
     const returning = new Returning<T>(core, { roster, connector, lending, supply });
     const lifecycle = new Lifecycle<T>(core, roster, connector, lending);
     const parts = { roster, lending, returning, lifecycle };
-    const housekeeping = new Housekeeping<T>(core, parts, options.onLeak ?? warnOfLeak);
+    const housekeeping = new Housekeeping<T>(core, parts, guardCallback(options.onLeak ?? warnOfLeak));
     this.#core = core;
     this.#roster = roster;
     this.#lending = lending;

@@ -1,3 +1,4 @@
+import { guardCallback } from "../../base/callback.ts";
 import { type Clock, systemClock, type Timer } from "../../base/clock.ts";
 import { checkOptions, configError, func, integer, milliseconds, object } from "../../base/options.ts";
 import type { ExportFormat } from "../exposition.ts";
@@ -78,7 +79,7 @@ export class SnapshotCollector {
     this.#timeoutMs = options.timeoutMs ?? 1_000;
     this.#maxMembers = options.maxMembers ?? 1_000;
     this.#clock = options.clock ?? systemClock;
-    this.#onError = options.onError ?? ((error) => process.emitWarning(error));
+    this.#onError = guardCallback(options.onError ?? ((error) => process.emitWarning(error)));
   }
 
   /** Adds a worker; a member of the same id is taken out first. */
@@ -131,11 +132,7 @@ export class SnapshotCollector {
     return mergeSnapshots(snapshots, (name, error) => {
       if (this.#conflicts.has(name)) return;
       this.#conflicts.add(name);
-      try {
-        this.#onError(error);
-      } catch {
-        // What its taker does with it is its own affair.
-      }
+      this.#onError(error);
     });
   }
 
