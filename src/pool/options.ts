@@ -78,8 +78,8 @@ export interface PoolOptions<T> {
   /** The longest such pause. Default 5 000. */
   readonly connectBackoffMaxMs?: number | undefined;
   /**
-   * CoDel: once every caller of a `codelIntervalMs` has waited longer than this, refuses those that have waited for twice
-   * as long. Default off.
+   * CoDel: once every caller of a `codelIntervalMs` has waited longer than this, refuses those that have waited for
+   * twice as long. Default off.
    */
   readonly codelTargetMs?: number | undefined;
   /** Default 100. */

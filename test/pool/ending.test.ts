@@ -153,6 +153,18 @@ describe("close", () => {
     expect(closed.value).toEqual({ revoked: 1 });
   });
 
+  it("waits for holders without end, if that is asked for", async () => {
+    const { pool, clock } = world();
+    const held = await pool.acquire();
+    const closed = watched(pool.close({ deadlineMs: Infinity }));
+    await clock.advance(3_600_000);
+    expect(closed.done).toBe(false);
+    pool.release(held);
+    await clock.advance(0);
+    expect(closed.value).toEqual({ revoked: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
   it("goes on opening connections for those who wait, and for nobody else", async () => {
     const { pool, clock, things } = world({
       minConnections: 3,
