@@ -104,6 +104,8 @@ export interface PoolSizing {
   readonly minConnections: number;
   readonly maxConnections: number;
   readonly maxLifetimeMs: number;
+  /** The longest pause between two attempts to connect; the pool's own default where it is left out. */
+  readonly connectBackoffMaxMs?: number;
 }
 
 /** A database engine behind FormDB: what the engine layer needs of it and nothing more. */

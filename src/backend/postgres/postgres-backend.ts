@@ -25,6 +25,11 @@ export type { PostgresOptions } from "./postgres-options.ts";
 
 const MIN_CONNECTIONS = 2;
 const MAX_CONNECTIONS = 10;
+/**
+ * After a failover the new primary must be found soon. While connecting fails, a process has one attempt under way at a time,
+ * which asks each host once: two to four of these a second are no storm.
+ */
+const CONNECT_BACKOFF_MAX_MS = 500;
 
 /** The backend for PostgreSQL and the engines that speak its protocol. Throws `FORMDB_CONFIG`. */
 export function postgresBackend(url: string, options: PostgresOptions = {}): PostgresBackend {
@@ -145,6 +150,7 @@ export class PostgresBackend implements Backend {
       minConnections: MIN_CONNECTIONS,
       maxConnections: MAX_CONNECTIONS,
       maxLifetimeMs: this.#engine.maxLifetimeMs,
+      connectBackoffMaxMs: CONNECT_BACKOFF_MAX_MS,
     };
   }
 
