@@ -1,0 +1,184 @@
+import { describe, expect, it } from "vitest";
+import { FormDBError } from "../../src/base/errors.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import type { BatchGroup, BatchOperation } from "../../src/batch/group.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/** A processor whose groups stay under way until they are let go. */
+function stuck(options = {}): {
+  clock: ManualClock;
+  sent: string[];
+  release: () => void;
+  processor: BatchProcessor;
+} {
+  const clock = new ManualClock();
+  const sent: string[] = [];
+  const releases: (() => void)[] = [];
+  const processor = new BatchProcessor(
+    ({ operations }: BatchGroup) => {
+      sent.push(...operations.map(({ id }: BatchOperation) => id));
+      return new Promise<void>((resolve) => releases.push(resolve));
+    },
+    { clock, maxBatchSize: 1, ...options },
+  );
+  return { clock, sent, release: () => releases.splice(0).forEach((resolve) => void resolve()), processor };
+}
+
+const errorOf = (call: Promise<unknown>): Promise<FormDBError> =>
+  call.then(
+    () => expect.unreachable(),
+    (error: FormDBError) => error,
+  );
+
+describe("a write whose time runs out", () => {
+  it("is unknown if it was sent, and its caller waits no longer; the flush does, and knows", async () => {
+    const { clock, release, processor } = stuck();
+    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 100 }));
+    const flushed = processor.flush();
+    await clock.advance(100);
+    expect(await error).toMatchObject({
+      code: "FORMDB_TIMEOUT",
+      outcome: "unknown",
+      retryable: false,
+      timeoutMs: 100,
+    });
+    expect(processor.stats()).toMatchObject({ held: 1, inFlight: 1 });
+    release();
+    await clock.advance(0);
+    expect(await flushed).toMatchObject({ successful: 1, failed: 0 });
+    expect(processor.stats()).toMatchObject({ held: 0, inFlight: 0, successful: 1, failed: 0 });
+  });
+
+  it("is taken back if it was not sent, queued or waiting for room", async () => {
+    const { clock, sent, release, processor } = stuck({ maxQueued: 2 });
+    const first = processor.submit("insert", "c", "1", {});
+    const queued = errorOf(processor.submit("insert", "c", "2", {}, { timeoutMs: 100 }));
+    const waiting = errorOf(processor.submit("insert", "c", "3", {}, { timeoutMs: 100 }));
+    const blocked = processor.submit("delete", "c", "2", undefined);
+    await clock.advance(99);
+    expect(processor.stats()).toMatchObject({ held: 2, waiting: 2 });
+    await clock.advance(1);
+    for (const error of [await queued, await waiting])
+      expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected", attempts: 0 });
+    expect(processor.stats()).toMatchObject({ held: 2, waiting: 0 });
+    release();
+    await clock.advance(0);
+    release();
+    await clock.advance(0);
+    await Promise.all([first, blocked]);
+    expect(sent).toEqual(["1", "2"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("of a batch ends the call: what was sent is unknown, the rest rejected", async () => {
+    const { clock, sent, processor } = stuck();
+    const call = processor.submitAll("insert", "c", [{ id: "1" }, { id: "2" }, 7], { timeoutMs: 50 });
+    await clock.advance(50);
+    expect(await call).toMatchObject({
+      successful: 0,
+      failed: 3,
+      errors: [
+        { index: 0, code: "FORMDB_TIMEOUT", outcome: "unknown", attempts: 1 },
+        { index: 1, code: "FORMDB_TIMEOUT", outcome: "rejected", attempts: 0 },
+        { index: 2, code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" },
+      ],
+    });
+    expect(sent).toEqual(["1"]);
+  });
+
+  it("in the pause before a retry is rejected at once, and not sent again", async () => {
+    const clock = new ManualClock();
+    let sent = 0;
+    const processor = new BatchProcessor(
+      async () => {
+        sent++;
+        throw new FormDBError("FORMDB_BUSY", "busy");
+      },
+      { clock, random: () => 1, backoff: { baseMs: 1_000 } },
+    );
+    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
+    await clock.advance(10);
+    expect(await error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected", attempts: 1 });
+    await clock.advance(10_000);
+    expect(sent).toBe(1);
+    expect(processor.stats()).toMatchObject({ held: 0, inFlight: 0, failed: 1 });
+  });
+
+  it("counts as one error, whatever becomes of what was sent", async () => {
+    const codes: string[] = [];
+    const { clock, release, processor } = stuck({ observer: { failed: (code: string) => codes.push(code) } });
+    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
+    await clock.advance(10);
+    await error;
+    release();
+    await clock.advance(0);
+    expect(codes).toEqual(["FORMDB_TIMEOUT"]);
+  });
+
+  it("keeps no timer and no listener once it has ended", async () => {
+    const clock = new ManualClock();
+    const processor = new BatchProcessor(async () => {}, { clock });
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    Object.assign(signal, {
+      addEventListener: (...values: Parameters<typeof add>) => {
+        listeners++;
+        add(...values);
+      },
+      removeEventListener: (...values: Parameters<typeof remove>) => {
+        listeners--;
+        remove(...values);
+      },
+    });
+    await processor.submit("insert", "c", "1", {}, { signal, timeoutMs: 1_000 });
+    await processor.submitAll("insert", "c", [{ id: "2" }], { signal, timeoutMs: 1_000 });
+    await errorOf(processor.submit("insert", "c", "", {}, { signal, timeoutMs: 1_000 }));
+    expect([listeners, clock.pending]).toEqual([0, 0]);
+  });
+});
+
+describe("closing at a deadline", () => {
+  it("lists what is unknown first, all of it, however many were not sent", async () => {
+    const clock = new ManualClock();
+    const processor = new BatchProcessor(() => new Promise(() => {}), {
+      clock,
+      maxBatchSize: 100,
+      onError: () => {},
+    });
+    const documents = Array.from({ length: 5_100 }, (_, i) => ({ id: String(i) }));
+    const call = processor.submitAll("insert", "c", documents, { maxErrors: 10 });
+    const closing = processor.close({ deadlineMs: 20 });
+    await clock.advance(20);
+    const { undelivered, result } = await closing;
+    const inFlight = Array.from({ length: 100 }, (_, i) => [i, "unknown"]);
+    const told = (errors: readonly { index: number; outcome: string }[]): unknown[] =>
+      errors.map(({ index, outcome }) => [index, outcome]);
+    expect(told(result.errors.slice(0, 100))).toEqual(inFlight);
+    expect(result.errors).toHaveLength(1_100);
+    expect(result.errors[100]).toMatchObject({ index: 100, outcome: "rejected" });
+    expect(told((await call).errors.slice(0, 101))).toEqual([...inFlight, [100, "rejected"]]);
+    expect((await call).errors).toHaveLength(110);
+    expect(undelivered).toHaveLength(5_000);
+  });
+
+  it("hands back what can be queued again: requeue() writes it and tells how it ended", async () => {
+    const applied: string[] = [];
+    const next = new BatchProcessor(async ({ kind, operations }) => {
+      if (kind === "update") throw new FormDBError("FORMDB_CONSTRAINT", "no");
+      applied.push(...operations.map(({ id }) => `${kind} ${id}`));
+    });
+    const result = await next.requeue([
+      { kind: "insert", collection: "c", id: "1", document: { a: 1 } },
+      { kind: "insert", collection: "c", id: "2", document: { a: 1 } },
+      { kind: "update", collection: "c", id: "3", document: { a: 1 } },
+      { kind: "delete", collection: "d", id: "1", document: undefined },
+    ]);
+    expect(result).toMatchObject({
+      successful: 3,
+      errors: [{ index: 2, id: "3", code: "FORMDB_CONSTRAINT" }],
+    });
+    expect(applied.toSorted()).toEqual(["delete 1", "insert 1", "insert 2"]);
+  });
+});

@@ -1,0 +1,102 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import type { FormDBError } from "../../src/base/errors.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+
+const never = (): Promise<void> => new Promise(() => {});
+
+describe("a write that finds neither room nor a place to wait", () => {
+  it("shares its error with all that are refused in the same tick, and no others", async () => {
+    const processor = new BatchProcessor(never, { maxQueued: 1, maxWaiting: 0 });
+    void processor.submit("insert", "c", "first", {});
+    const refused = (id: string): Promise<FormDBError> =>
+      processor.submit("insert", "c", id, {}).then(
+        () => expect.unreachable(),
+        (error: FormDBError) => error,
+      );
+    const [one, two] = await Promise.all([refused("1"), refused("2")]);
+    expect(one).toMatchObject({
+      code: "FORMDB_QUEUE_FULL",
+      retryable: true,
+      outcome: "rejected",
+      attempts: 0,
+    });
+    expect(two).toBe(one);
+    expect(await refused("3")).not.toBe(one);
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 0, failed: 3 });
+  });
+
+  it("is counted by the flush and the observer as every other", async () => {
+    const events: string[] = [];
+    const processor = new BatchProcessor(never, {
+      maxQueued: 1,
+      maxWaiting: 0,
+      observer: {
+        settled: (kind, outcome) => events.push(`${kind} ${outcome}`),
+        failed: (code) => events.push(code),
+      },
+    });
+    const first = processor.submit("insert", "c", "first", {}).catch(() => {});
+    await processor.submit("update", "c", "1", {}).catch(() => {});
+    expect(await processor.submitAll("delete", "c", ["2", "3"])).toMatchObject({
+      successful: 0,
+      errors: [
+        { index: 0, id: "2", code: "FORMDB_QUEUE_FULL", outcome: "rejected" },
+        { index: 1, id: "3", code: "FORMDB_QUEUE_FULL", outcome: "rejected" },
+      ],
+    });
+    const refusal = (kind: string): string[] => [`${kind} rejected`, "FORMDB_QUEUE_FULL"];
+    expect(events).toEqual([...refusal("update"), ...refusal("delete"), ...refusal("delete")]);
+    const { result } = await processor.close({ deadlineMs: 0 });
+    await first;
+    expect(result.errors.map(({ index, id, outcome }) => [index, id, outcome])).toEqual([
+      [0, "first", "unknown"],
+      [1, "1", "rejected"],
+      [2, "2", "rejected"],
+      [3, "3", "rejected"],
+    ]);
+  });
+
+  it("by the hundred thousand, in a loop that awaits none, leaves the process alive in 80 MB", async () => {
+    const program = fileURLToPath(new URL("./unawaited-loop.ts", import.meta.url));
+    for (const call of ["insert", "batchInsert"]) {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        "--max-old-space-size=80",
+        program,
+        call,
+        "200000",
+      ]);
+      expect(stdout).toBe("alive\n");
+    }
+  });
+});
+
+describe("a call with a promise, on a full queue", () => {
+  it("waits in order, awaited at once, later or never", async () => {
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const order: string[] = [];
+    const processor = new BatchProcessor(
+      async ({ operations }) => {
+        await gate;
+        order.push(...operations.map(({ id }) => id));
+      },
+      { maxQueued: 1, maxBatchSize: 1, maxWaiting: 10 },
+    );
+    const first = processor.submit("insert", "c", "a", {});
+    const never = processor.submitAll("insert", "c", [{ id: "b" }]);
+    const later = processor.submit("insert", "c", "c", {});
+    for (let i = 0; i < 20; i++) await undefined;
+    const atOnce = processor.submit("insert", "c", "d", {});
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 3 });
+    release();
+    await Promise.all([first, atOnce]);
+    expect(await later).toEqual({ id: "c" });
+    expect(await never).toMatchObject({ successful: 1 });
+    expect(order).toEqual(["a", "b", "c", "d"]);
+  });
+});

@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { CallOptions } from "../../src/base/abort.ts";
+import type { FormDBError } from "../../src/base/errors.ts";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { open } from "../../src/engine/open.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "formdb-write-errors-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SINGLE: Record<string, (db: FormDB, options?: CallOptions) => Promise<unknown>> = {
+  insert: (db, options) => db.insert("c", { id: "1" }, options),
+  update: (db, options) => db.update("c", "none", { a: 1 }, options),
+  upsert: (db, options) => db.upsert("c", { id: 0.5 }, options),
+  delete: (db, options) => db.delete("c", "", options),
+};
+const BATCH: Record<string, (db: FormDB, options?: CallOptions) => Promise<unknown>> = {
+  batchInsert: (db, options) => db.batchInsert("c", [{}], options),
+  batchUpdate: (db, options) => db.batchUpdate("c", [{ id: "1", document: {} }], options),
+  batchUpsert: (db, options) => db.batchUpsert("c", [{ id: "1" }], options),
+  batchDelete: (db, options) => db.batchDelete("c", ["1"], options),
+};
+
+const errorOf = (call: Promise<unknown>): Promise<FormDBError> =>
+  call.then(
+    () => expect.unreachable(),
+    (error: FormDBError) => error,
+  );
+
+describe("the error of a single write", () => {
+  for (const [name, call] of Object.entries(SINGLE)) {
+    it(`of ${name} names its caller in its stack, has its outcome, and counts once`, async () => {
+      await using db = await open("sqlite::memory:");
+      await db.insert("c", { id: "1" });
+      async function theCaller(): Promise<void> {
+        await call(db);
+      }
+      const error = await errorOf(theCaller());
+      expect(error.stack).toContain("theCaller");
+      expect(error.outcome).toBe("rejected");
+      expect(db.metrics.exportPrometheus()).toContain("\nformdb_errors_total 1\n");
+    });
+  }
+
+  it("is one of its own where a group fails for all", async () => {
+    await using db = await open("sqlite::memory:", { autoCreate: false });
+    async function one(): Promise<void> {
+      await db.insert("none", { id: "1" });
+    }
+    async function two(): Promise<void> {
+      await db.insert("none", { id: "2" });
+    }
+    const [a, b] = await Promise.all([errorOf(one()), errorOf(two())]);
+    expect(a).not.toBe(b);
+    expect([a.code, b.code]).toEqual(Array(2).fill("FORMDB_UNKNOWN_COLLECTION"));
+    expect(a.stack).toContain("one");
+    expect(b.stack).toContain("two");
+  });
+});
+
+describe("the bounds of a write", () => {
+  for (const [name, call] of [...Object.entries(SINGLE), ...Object.entries(BATCH)]) {
+    it(`of ${name} are looked at before anything is done`, async () => {
+      await using db = await open("sqlite::memory:");
+      expect(await errorOf(call(db, { signal: AbortSignal.abort() }))).toMatchObject({
+        code: "FORMDB_ABORTED",
+        outcome: "rejected",
+      });
+      expect(await errorOf(call(db, { timeout: 5 } as never))).toMatchObject({ code: "FORMDB_CONFIG" });
+      expect(db.batch.stats().successful).toBe(0);
+    });
+  }
+
+  it("end calls that a held connection keeps waiting, singly, in batches and as queries", async () => {
+    await using db = await open(`sqlite:${join(folder, "held.db")}`);
+    await db.createCollection("c");
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun: () => void = () => {};
+    const begins = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const transaction = db.transaction(async (tx) => {
+      await tx.insert("c", { id: "held" });
+      begun();
+      await held;
+    });
+    await begins;
+    const first = errorOf(db.insert("c", { id: "1" }, { timeoutMs: 30 }));
+    expect(await first).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "unknown" });
+    expect(await errorOf(db.insert("c", { id: "2" }, { timeoutMs: 30 }))).toMatchObject({
+      code: "FORMDB_TIMEOUT",
+      outcome: "rejected",
+    });
+    const { errors } = await db.batchInsert("c", [{ id: "3" }], { signal: AbortSignal.timeout(30) });
+    expect(errors).toMatchObject([{ code: "FORMDB_ABORTED", outcome: "rejected" }]);
+    const query = db.query('INSERT INTO c {"id": "4"}', [], { signal: AbortSignal.timeout(30) });
+    expect(await errorOf(query)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+    release();
+    await transaction;
+    await db.flush();
+    expect((await db.query("SELECT id FROM c ORDER BY id")).rows.map(({ id }) => id)).toEqual(["1", "held"]);
+  });
+});
+
+describe("around close()", () => {
+  it("every failed write has its outcome", async () => {
+    const db = await open("sqlite::memory:");
+    await db.createCollection("c");
+    const calls: Promise<unknown>[] = [];
+    const closing = db.close();
+    for (const call of [...Object.values(SINGLE), ...Object.values(BATCH)]) calls.push(call(db));
+    await closing;
+    for (const call of [...Object.values(SINGLE), ...Object.values(BATCH)]) calls.push(call(db));
+    for (const call of calls) {
+      expect(await errorOf(call)).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+    }
+  });
+});

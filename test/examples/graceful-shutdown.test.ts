@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, it } from "vitest";
+import { open } from "../../src/engine/open.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "formdb-graceful-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const program = fileURLToPath(new URL("../../examples/graceful-shutdown.ts", import.meta.url));
+const CALLERS = 50;
+/** So many are acknowledged before the service is told to end. */
+const ACKNOWLEDGED = 500;
+
+it("graceful-shutdown.ts loses nothing that it has acknowledged when SIGTERM ends it", async () => {
+  const url = `sqlite:${join(folder, "notes.db")}`;
+  const child = spawn(process.execPath, ["--conditions=@formdb/source", program], {
+    env: { ...process.env, FORMDB_URL: url, PORT: "0" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (data: Buffer) => {
+    output += data.toString();
+  });
+  child.stderr.on("data", (data: Buffer) => {
+    errors += data.toString();
+  });
+  const ended = once(child, "close");
+  while (!output.includes("\n")) await Promise.race([once(child.stdout, "data"), ended]);
+  const port = Number(/listening on (\d+)/.exec(output)![1]);
+
+  const agent = new Agent({ keepAlive: true });
+  const acknowledged: string[] = [];
+  let next = 0;
+  const post = (id: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const call = request({ agent, port, host: "127.0.0.1", path: "/notes", method: "POST" }, (response) => {
+        response.resume();
+        response.once("end", () => resolve(response.statusCode!));
+        response.once("error", reject);
+      });
+      call.once("error", reject);
+      call.end(JSON.stringify({ id, text: "x".repeat(100) }));
+    });
+  const caller = async (): Promise<void> => {
+    for (;;) {
+      const id = String(next++);
+      try {
+        if ((await post(id)) !== 201) return;
+      } catch {
+        return; // The service takes no more.
+      }
+      acknowledged.push(id);
+      if (acknowledged.length === ACKNOWLEDGED) child.kill("SIGTERM");
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  agent.destroy();
+  expect([errors, await ended]).toEqual(["", [0, null]]);
+  expect(output).toMatch(/closed: \d+ written, 0 failed, 0 not delivered/);
+  expect(acknowledged.length).toBeGreaterThanOrEqual(ACKNOWLEDGED);
+
+  await using db = await open(url);
+  const { rows } = await db.query("SELECT id FROM notes");
+  const there = new Set(rows.map(({ id }) => String(id)));
+  expect(there.size).toBe(rows.length);
+  expect(acknowledged.filter((id) => !there.has(id))).toEqual([]);
+});
