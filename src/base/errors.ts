@@ -87,7 +87,7 @@ export class FormDBError extends Error {
 
 /** Adds a fact to an error of FormDB, unless it says that one already. Gives the error. */
 export function noteDetail(error: unknown, name: string, value: unknown): unknown {
-  if (error instanceof FormDBError && error[name] === undefined) {
+  if (value !== undefined && error instanceof FormDBError && error[name] === undefined) {
     Object.defineProperty(error, name, { value, enumerable: true, configurable: true });
   }
   return error;

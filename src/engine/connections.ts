@@ -56,9 +56,9 @@ export class Connections {
       : this.read;
   }
 
-  /** Whether there is only one connection for everything: whoever holds it and asks for another waits for itself. */
-  get single(): boolean {
-    return this.read === this.write && this.read.size.max === 1;
+  /** How many callers that each hold a connection for writing, and ask for one for reading too, wait for ever. */
+  get deadlockAt(): number {
+    return this.read === this.write ? this.read.size.max : Infinity;
   }
 
   /** Whether changes of the schema can be part of a transaction. */
@@ -160,6 +160,8 @@ export class Connections {
     return new Pool<Connection>({
       ...sizing,
       ...options,
+      // An engine that takes only one is not asked for more.
+      ...(sizing.maxConnections === 1 ? { minConnections: 1, maxConnections: 1 } : {}),
       create: (signal) => this.#backend.connect(role, signal),
       destroy: (connection) => connection.close(),
       validate: (connection) => connection.ping(),

@@ -4,6 +4,7 @@ import type { PlanCache } from "../cache/plan-cache.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { TopStatements } from "../metrics/top-statements.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Connections } from "./connections.ts";
 import type { Explainer } from "./explain.ts";
 import type { DocumentReads } from "./get.ts";
@@ -27,6 +28,7 @@ export interface Engine {
   readonly schema: Schema;
   readonly explainer: Explainer;
   readonly transactions: Transactions;
+  readonly calls: CallsUnderWay;
   readonly reporter: Reporter;
   /** Ends what works in the background, lets the journal go, and detaches this database from its metrics. */
   readonly release: () => void;

@@ -104,7 +104,7 @@ export class FormDB {
     options: CallOptions = NO_OPTIONS,
   ): Promise<QueryResult> {
     this.#check("query()", options);
-    return this.#queries.run(text, parameters, options);
+    return this.#call("query()", () => this.#queries.run(text, parameters, options));
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
@@ -120,7 +120,7 @@ export class FormDB {
   /** What a query would do: its shape, how the plan cache answers, the engine's statement and plan. */
   async explain(text: string, parameters: Parameters = []): Promise<Explanation> {
     this.#check("explain()");
-    return this.#engine.explainer.explain(text, parameters);
+    return this.#call("explain()", () => this.#engine.explainer.explain(text, parameters));
   }
 
   async get(
@@ -129,8 +129,9 @@ export class FormDB {
     options: CallOptions = NO_OPTIONS,
   ): Promise<Document | undefined> {
     this.#check("get()", options);
-    this.#queries.refuseWaitingForItself("get()");
-    return this.#engine.reads.get(checkCollectionName(collection), encodeId(id), options);
+    const key = encodeId(id);
+    checkCollectionName(collection);
+    return this.#call("get()", () => this.#engine.reads.get(collection, key, options));
   }
 
   /**
@@ -255,7 +256,7 @@ export class FormDB {
 
   async listCollections(): Promise<readonly string[]> {
     this.#check("listCollections()");
-    return this.#engine.schema.listCollections();
+    return this.#call("listCollections()", () => this.#engine.schema.listCollections());
   }
 
   /** Makes an index over one or more paths; resolves to its name. */
@@ -275,7 +276,7 @@ export class FormDB {
 
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
     this.#check("listIndexes()");
-    return this.#engine.schema.indexes(collection);
+    return this.#call("listIndexes()", () => this.#engine.schema.indexes(collection));
   }
 
   /** The statements that took the most time, by shape. */
@@ -313,14 +314,15 @@ export class FormDB {
   }
 
   async #close(options: CloseOptions): Promise<CloseResult> {
-    const { batch, reader, connections, backend, release } = this.#engine;
+    const { batch, calls, connections, backend, release } = this.#engine;
     const { deadlineMs } = options;
     const start = performance.now();
     const leftMs = (): number | undefined =>
       deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
     try {
       const result = await batch.close(options);
-      await reader.closeStreams(leftMs(), () => connections.close(leftMs()));
+      const ended = await calls.close(leftMs());
+      await connections.close(ended ? leftMs() : 0);
       return result;
     } finally {
       await backend.stop();
@@ -398,6 +400,13 @@ export class FormDB {
     shape: string,
     work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
-    return this.#engine.reporter.report({ operation, collection, shape, cacheHit: true }, () => 0, work);
+    const { calls, reporter } = this.#engine;
+    return calls.run(() => reporter.report({ operation, collection, shape, cacheHit: true }, () => 0, work));
+  }
+
+  /** Runs a read; closing waits for it. */
+  #call<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const { calls, transactions } = this.#engine;
+    return calls.run(transactions.inside ? () => transactions.beside(what, work) : work);
   }
 }

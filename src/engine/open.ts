@@ -27,6 +27,7 @@ import { SlowLog, slowQueryObserver } from "../metrics/slow-log.ts";
 import { TopStatements } from "../metrics/top-statements.ts";
 import { channels } from "../metrics/tracing-channels.ts";
 import type { Plan } from "../plan/plan.ts";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import { Catalog } from "./catalog.ts";
 import { Connections } from "./connections.ts";
 import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
@@ -156,7 +157,8 @@ async function assembleParts(
   );
   const catalog = new Catalog(connections, backend.dialect.ddl, (collection) => cache.invalidate(collection));
   const plans = new PlanSource(cache, backend.dialect);
-  const reader = new Reader(plans, connections, catalog, reporter);
+  const calls = new CallsUnderWay(clock);
+  const reader = new Reader(plans, connections, catalog, reporter, calls);
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
@@ -196,6 +198,7 @@ async function assembleParts(
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
     transactions: new Transactions(connections, reader, writer, makeId, reporter),
+    calls,
     reporter,
     release: () => {
       pruner.stop();

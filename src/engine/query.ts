@@ -26,15 +26,9 @@ export class Queries implements QueryPlace {
   }
 
   stream(text: string, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
-    const { reader } = this.#engine;
-    this.refuseWaitingForItself("stream()");
+    const { reader, transactions } = this.#engine;
+    transactions.refuseWaiting("stream()");
     return reader.stream(reader.plan(text, parameters, options));
-  }
-
-  /** With a single connection a transaction holds it, and what waits for it inside waits for ever. */
-  refuseWaitingForItself(what: string): void {
-    const { transactions, connections } = this.#engine;
-    if (transactions.inside && connections.single) transactions.refuseInside(what);
   }
 
   async insert({ plan, values, parameters, options: bounds }: Query): Promise<QueryResult> {
@@ -60,14 +54,12 @@ export class Queries implements QueryPlace {
     const { transactions } = this.#engine;
     switch (kind) {
       case "select":
-        this.refuseWaitingForItself("A query");
+      case "explain":
         break;
       case "insert":
       case "update":
       case "delete":
         transactions.refuseInside("A query that writes");
-        break;
-      case "explain":
         break;
       default:
         transactions.refuseInside("A change of the schema");

@@ -6,9 +6,9 @@ import { FormDBError } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
 import type { QueryOperation } from "../base/observer.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
+import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import { OpenStreams } from "./open-streams.ts";
 import { operationOf, type PlannedText, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
@@ -50,14 +50,20 @@ export class Reader {
   readonly #connections: Connections;
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
-  readonly #streams: OpenStreams;
+  readonly #calls: CallsUnderWay;
 
-  constructor(plans: PlanSource, connections: Connections, catalog: Catalog, reporter: Reporter) {
+  constructor(
+    plans: PlanSource,
+    connections: Connections,
+    catalog: Catalog,
+    reporter: Reporter,
+    calls: CallsUnderWay,
+  ) {
     this.#plans = plans;
     this.#connections = connections;
     this.#catalog = catalog;
     this.#reporter = reporter;
-    this.#streams = new OpenStreams(reporter.clock);
+    this.#calls = calls;
   }
 
   /** Plans a query. One that can't be planned, as for a syntax error, is reported as a query that failed. */
@@ -124,13 +130,14 @@ export class Reader {
     const collection = plan.collections[0] ?? "";
     const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
     const start = clock.now();
+    this.#calls.begin();
     try {
       const bound = plan.bind(values, parameters);
       if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
       for await (const chunk of this.#chunks(statement, bound, options, ongoing)) {
         for (const columns of chunk) {
           throwIfAborted("The stream", signal);
-          this.#streams.refuseIfCut();
+          this.#calls.refuseIfCut();
           if (timeoutMs !== Infinity && clock.now() - start > timeoutMs) {
             throw timeoutError("The stream", timeoutMs);
           }
@@ -139,21 +146,15 @@ export class Reader {
         }
       }
     } catch (thrown) {
-      const error = this.#streams.whyEnded(thrown);
+      const error = this.#calls.whyEnded(thrown);
       this.#catalog.noticeMissing(error, collection);
       ongoing.fail(error);
       throw error;
     } finally {
+      this.#calls.end();
       // A caller that leaves early has got what it wanted.
       ongoing.end();
     }
-  }
-
-  /** Waits for streams that no pool knows of, at most for `deadlineMs`; then `closePools` is run, and what is open is cut. */
-  async closeStreams(deadlineMs: number | undefined, closePools: () => Promise<void>): Promise<void> {
-    await this.#streams.close(deadlineMs);
-    await closePools();
-    this.#streams.cut();
   }
 
   /** The rows of a statement in chunks; its time runs from here to the end, whatever the caller does between. */
@@ -214,7 +215,6 @@ export class Reader {
     { times, acquire }: { readonly times: QueryTimes; readonly acquire: () => Promise<Connection> },
   ): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
-    this.#streams.begin();
     try {
       for (let connection = first; ; connection = await acquire()) {
         const asked = clock.now();
@@ -233,7 +233,6 @@ export class Reader {
         yield next.value;
       }
     } finally {
-      this.#streams.end();
       await chunks.return?.();
     }
   }

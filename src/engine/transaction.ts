@@ -26,9 +26,12 @@ export interface TransactionOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Whether the transaction that some code was started in is still open. */
+/** A transaction, for the code that it has started. */
 interface Scope {
+  /** Whether it still holds its connection. */
   open: boolean;
+  /** Calls under way that this code has made on the database, beside the transaction. */
+  beside: number;
 }
 
 /** The first wait before `fn` is run again, in milliseconds; it doubles, with full jitter. */
@@ -47,6 +50,8 @@ export class Transactions {
   readonly #reporter: Reporter;
   readonly #context = new AsyncLocalStorage<Scope>();
   #open = 0;
+  /** Open transactions whose code has called the database itself and may wait for a second connection. */
+  #waiting = 0;
 
   constructor(
     connections: Connections,
@@ -67,16 +72,57 @@ export class Transactions {
    * get it. Costs nothing while no transaction is open.
    */
   refuseInside(what: string): void {
-    if (this.#open === 0 || this.#context.getStore()?.open !== true) return;
+    if (this.#scope === undefined) return;
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
       `${what} can't be called inside a transaction, whose connection it would wait for; use the transaction's own methods`,
     );
   }
 
+  /**
+   * Throws if every connection is held by a transaction that waits for one more, the caller's own included: none would
+   * ever get one.
+   */
+  refuseWaiting(what: string): void {
+    const scope = this.#scope;
+    if (scope === undefined) return;
+    const connections = this.#connections.deadlockAt;
+    if (this.#waiting + (scope.beside === 0 ? 1 : 0) < connections) return;
+    const held =
+      connections === 1
+        ? "it holds the only connection"
+        : `all ${connections} connections are held like its own`;
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `${what} on the database can't be called inside a transaction here: ${held}, so that it would wait for itself; ` +
+        "use the transaction's own methods",
+    );
+  }
+
+  /** Runs a call that the code of a transaction makes on the database itself, which needs a second connection. */
+  async beside<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.refuseWaiting(what);
+    const scope = this.#scope!;
+    if (scope.beside++ === 0) this.#waiting++;
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT"
+        ? waitedInside(what, error)
+        : error;
+    } finally {
+      if (--scope.beside === 0 && scope.open) this.#waiting--;
+    }
+  }
+
+  get #scope(): Scope | undefined {
+    const scope = this.#open === 0 ? undefined : this.#context.getStore();
+    return scope?.open === true ? scope : undefined;
+  }
+
   /** True while the caller is inside a transaction. */
   get inside(): boolean {
-    return this.#open > 0 && this.#context.getStore()?.open === true;
+    return this.#scope !== undefined;
   }
 
   async run<T>(
@@ -156,7 +202,7 @@ export class Transactions {
       return await this.#connections.use("write", wait, async (connection) => {
         waiting.stop();
         inDatabase.start();
-        const scope: Scope = { open: true };
+        const scope: Scope = { open: true, beside: 0 };
         this.#open++;
         try {
           const transaction = new OpenTransaction(
@@ -187,6 +233,7 @@ export class Transactions {
           inDatabase.stop();
           scope.open = false;
           this.#open--;
+          if (scope.beside > 0) this.#waiting--;
         }
       });
     } finally {
@@ -194,4 +241,14 @@ export class Transactions {
       times.databaseMs += inDatabase.stop();
     }
   }
+}
+
+/** Trying again would not help: the transaction holds what it waits for. */
+function waitedInside(what: string, { message, ...details }: FormDBError): FormDBError {
+  return new FormDBError(
+    "FORMDB_POOL_TIMEOUT",
+    `${message}. The call was ${what} on the database inside a transaction, which holds a connection itself: use the ` +
+      "transaction's own methods",
+    { cause: details.cause, retryable: false, details },
+  );
 }

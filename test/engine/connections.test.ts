@@ -6,21 +6,23 @@ import { open } from "../../src/index.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** The pools over an engine that takes any number of connections, and refuses each. */
-function connections(options: ConnectionPoolOptions): Connections {
+function connections(options: ConnectionPoolOptions, facts: Partial<Backend> = {}): Connections {
   const backend = {
     separateWriter: false,
+    ...facts,
     sizing: () => ({ minConnections: 0, maxConnections: 10 }),
     connect: () => Promise.reject(new FormDBError("FORMDB_CONNECT_FAILED", "nothing listens")),
   } as unknown as Backend;
   return new Connections(backend, options, new ManualClock(), {}, {});
 }
 
-it("an engine with room for ten has a single connection if the user allows one", () => {
-  expect(connections({}).single).toBe(false);
-  expect(connections({ maxConnections: 1 }).single).toBe(true);
-  const resized = connections({ maxConnections: 1 });
-  resized.read.resize({ max: 2 });
-  expect(resized.single).toBe(false);
+it("as many callers as the user allows connections wait for themselves, where reads and writes share them", () => {
+  expect(connections({}).deadlockAt).toBe(10);
+  const one = connections({ maxConnections: 1 });
+  expect(one.deadlockAt).toBe(1);
+  one.read.resize({ max: 2 });
+  expect(one.deadlockAt).toBe(2);
+  expect(connections({}, { separateWriter: true }).deadlockAt).toBe(Number.POSITIVE_INFINITY);
 });
 
 it.each(["create", "clock", "holds", "detectNested", "hosts"])(

@@ -38,6 +38,53 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
     );
   });
 
+  it.each([1, 3])(
+    "calls on the database inside transactions that hold all %i connections are refused at once",
+    async (max) => {
+      await using db = await open(await server.createDatabase(), {
+        pool: { minConnections: 0, maxConnections: max },
+      });
+      await db.insert("c", { id: "x", v: 0 });
+      const allInside = Promise.withResolvers<void>();
+      let inside = 0;
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: max }, () =>
+          db.transaction(async (tx) => {
+            await tx.get("c", "x");
+            if (++inside === max) allInside.resolve();
+            await allInside.promise;
+            return db.get("c", "x");
+          }),
+        ),
+      );
+      const refused = outcomes.filter(({ status }) => status === "rejected");
+      expect(refused).toMatchObject([
+        {
+          reason: {
+            code: "FORMDB_UNSUPPORTED",
+            retryable: false,
+            message: expect.stringMatching(/get\(\) on the database .* use the transaction's own methods/),
+          },
+        },
+      ]);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(max - 1);
+    },
+  );
+
+  it("a call on the database inside a transaction that gets no connection says what it is", async () => {
+    await using db = await open(await server.createDatabase(), {
+      pool: { minConnections: 0, maxConnections: 2, acquireTimeoutMs: 2_000 },
+    });
+    await db.insert("c", { id: "x", v: 0 });
+    await using lease = await db.pool.lease();
+    expect(await failure(db.transaction(() => db.query("SELECT * FROM c WHERE v = 0")))).toMatchObject({
+      code: "FORMDB_POOL_TIMEOUT",
+      retryable: false,
+      message: expect.stringContaining("query() on the database inside a transaction"),
+    });
+    expect(lease.resource.usable).toBe(true);
+  });
+
   describe("what ends a transaction:", () => {
     let db: FormDB;
 
@@ -50,8 +97,8 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
       ]);
     });
     afterAll(() => db?.close());
-    afterEach(() => {
-      expect(db.pool.stats().inUse).toBe(0);
+    afterEach(async () => {
+      await expect.poll(() => db.pool.stats().inUse).toBe(0);
     });
 
     /** Changes a document that somebody else changes between its read and its write, every time. */

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../../base/abort.ts";
+import type { FailureOutcome } from "../../base/errors.ts";
 import type { EngineResult, GroupWrite, StoredDocument } from "../backend.ts";
 import type { SqliteFailure } from "./errors.ts";
 import type { FileIdentity } from "./file-identity.ts";
@@ -71,6 +72,13 @@ export interface SessionResults {
 
 export type RequestKind = SessionRequest["do"];
 export type RequestOf<K extends RequestKind> = Extract<SessionRequest, { readonly do: K }>;
+
+/** What is known of a request if its session ends before it has answered. What was not committed is rolled back. */
+export function outcomeIfLost(request: SessionRequest): FailureOutcome | undefined {
+  if (!mayWrite(request)) return undefined;
+  const commits = request.do !== "begin" && !("inTransaction" in request && request.inTransaction);
+  return commits ? "unknown" : "rejected";
+}
 
 /** Whether a request may change the database, so that its failure has an outcome. */
 export function mayWrite(request: SessionRequest): boolean {

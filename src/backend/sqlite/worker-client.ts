@@ -1,11 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { bounded, type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
-import { FormDBError } from "../../base/errors.ts";
+import { type FailureOutcome, FormDBError, noteDetail } from "../../base/errors.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { sqliteError } from "./errors.ts";
 import {
   mayWrite,
+  outcomeIfLost,
   type RequestKind,
   type RequestOf,
   type SessionClient,
@@ -16,6 +17,7 @@ import type { WorkerResponse } from "./worker.ts";
 interface Pending {
   readonly what: string;
   readonly writes: boolean;
+  readonly ifLost: FailureOutcome | undefined;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -52,22 +54,21 @@ export class WorkerClient implements SessionClient {
     throwIfAborted(what, options.signal);
     const writes = mayWrite(request);
     if (this.#ended) throw this.#lostError(writes ? "rejected" : undefined);
+    const ifLost = outcomeIfLost(request);
     this.#worker ??= this.#start();
     const worker = this.#worker;
     const answered = new Promise<unknown>((resolve, reject) => {
       // First, since it throws for a value that can't be sent, which then owes no answer.
       worker.postMessage(request);
       if (this.#pending.length === 0) worker.ref();
-      this.#pending.push({ what, writes, resolve, reject });
+      this.#pending.push({ what, writes, ifLost, resolve, reject });
     });
     try {
       return (await bounded(what, answered, systemClock, options)) as SessionResults[K];
     } catch (error) {
       if (!isGivenUp(error)) throw error;
       void this.terminate();
-      throw writes
-        ? new FormDBError(error.code, error.message, { cause: error.cause, details: UNKNOWN })
-        : error;
+      throw noteDetail(error, "outcome", ifLost);
     }
   }
 
@@ -115,15 +116,13 @@ export class WorkerClient implements SessionClient {
   #lost(cause: unknown): void {
     this.#ended = true;
     this.#cause ??= cause;
-    for (const { writes, reject } of this.#pending.splice(0)) {
-      reject(this.#lostError(writes ? "unknown" : undefined));
-    }
+    for (const { ifLost, reject } of this.#pending.splice(0)) reject(this.#lostError(ifLost));
     this.onLost?.(this.#lostError(undefined));
     this.onLost = undefined;
   }
 
   /** A read, which has no outcome, may be made again. */
-  #lostError(outcome: "rejected" | "unknown" | undefined): FormDBError {
+  #lostError(outcome: FailureOutcome | undefined): FormDBError {
     return new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread has ended", {
       cause: this.#cause,
       retryable: outcome !== "unknown",
@@ -131,8 +130,6 @@ export class WorkerClient implements SessionClient {
     });
   }
 }
-
-const UNKNOWN = { outcome: "unknown" };
 
 function isGivenUp(error: unknown): error is FormDBError {
   return error instanceof FormDBError && (error.code === "FORMDB_ABORTED" || error.code === "FORMDB_TIMEOUT");

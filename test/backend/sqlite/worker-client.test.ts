@@ -34,9 +34,9 @@ describe("a worker with a SQLite session", () => {
     const worker = made.mock.contexts[0] as Worker;
     made.mockRestore();
     worker.emit("messageerror", new Error("unreadable"));
-    const expected = { code: "FORMDB_CONNECTION_LOST", outcome: "unknown" };
-    await expect(first).rejects.toMatchObject(expected);
-    await expect(second).rejects.toMatchObject(expected);
+    // What is not committed is rolled back.
+    await expect(first).rejects.toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "rejected" });
+    await expect(second).rejects.toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "unknown" });
     // Nothing is in doubt of a read, which may be made again.
     const read: FormDBError = await third.catch((error) => error);
     expect(read).toMatchObject({ code: "FORMDB_CONNECTION_LOST", retryable: true });

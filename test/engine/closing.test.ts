@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { type OpenOptions, open } from "../../src/index.ts";
+import { failure } from "../support/postgres-backends.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+describe("Closing a SQLite database in memory", () => {
+  closes((options) => open("sqlite::memory:", options));
+});
+
+describe("Closing a SQLite database in a file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "formdb-closing-"));
+  let files = 0;
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  closes((options) => open(join(folder, `${++files}.db`), options));
+});
+
+describe("Closing a PostgreSQL database", () => {
+  let server: PostgresServer;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.remove());
+
+  closes(async (options) => open(await server.createDatabase(), options));
+});
+
+function closes(openDatabase: (options: OpenOptions) => Promise<FormDB>): void {
+  /** With fewer connections than there are calls. */
+  async function opened(): Promise<FormDB> {
+    const db = await openDatabase({ pool: { maxConnections: 2 } });
+    await db.batchInsert(
+      "c",
+      Array.from({ length: 2_000 }, (_, n) => ({ id: String(n), n })),
+    );
+    return db;
+  }
+
+  it("waits for every call that was made before", async () => {
+    const db = await opened();
+    const calls = [
+      ...Array.from({ length: 50 }, (_, n) => db.get("c", n)),
+      ...Array.from({ length: 50 }, (_, n) => db.query("SELECT n FROM c WHERE n > $1", [n])),
+      db.query("UPDATE c SET m = 1"),
+      db.transaction(async (tx) => {
+        const found = await tx.get("c", 1);
+        await tx.update("c", 1, { m: found?.m });
+        return tx.get("c", 2);
+      }),
+      db.createIndex("c", "n"),
+      db.listCollections(),
+      db.explain("SELECT n FROM c"),
+      db.insert("c", { id: "new" }),
+    ];
+    const closing = db.close();
+    await Promise.all(calls);
+    expect(await closing).toMatchObject({ undelivered: [] });
+    expect(await failure(db.get("c", 1))).toMatchObject({ code: "FORMDB_CLOSED" });
+  });
+
+  it("cuts what is under way at its deadline, which says so", async () => {
+    const db = await opened();
+    const begun = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const transaction = failure(
+      db.transaction(async (tx) => {
+        await tx.update("c", 1, { m: 1 });
+        begun.resolve();
+        await held.promise;
+        await tx.update("c", 2, { m: 1 });
+      }),
+    );
+    await begun.promise;
+    await db.close({ deadlineMs: 20 });
+    held.resolve();
+    expect(await transaction).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+  });
+
+  it("cuts a stream that nobody reads on", async () => {
+    const db = await opened();
+    const stream = db.stream("SELECT * FROM c");
+    await stream.next();
+    await db.close({ deadlineMs: 20 });
+    const rest = (async () => {
+      for await (const row of stream) expect(row).toBeDefined();
+    })();
+    expect(await failure(rest)).toMatchObject({ code: "FORMDB_CLOSED" });
+  });
+}
