@@ -39,7 +39,7 @@ export class PoolCore<T> {
   constructor(options: PoolOptions<T>, advance: () => void, onWake: (lateMs: number) => void) {
     this.settings = settingsOf(options);
     this.#size = sizeOf(options);
-    this.#state = options.startPaused === true ? "paused" : "ready";
+    this.#state = this.settings.startPaused ? "paused" : "ready";
     this.observer = guardObservers<PoolObserver>(POOL_EVENTS, [options.observer]);
     this.tasks = new Tasks(advance);
     this.wake = new WakeUp(this.settings.clock, onWake);

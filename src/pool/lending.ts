@@ -47,8 +47,6 @@ export const ACQUIRE_OPTIONS: Readonly<Record<keyof AcquireOptions, OptionCheck>
 export interface LendingExtras {
   readonly codel: CoDel | undefined;
   readonly nesting: Nesting | undefined;
-  /** Whether time-out errors list who holds what. */
-  readonly listHolders: boolean;
 }
 
 /**
@@ -246,7 +244,7 @@ export class Lending<T> {
   #timeOut(waiter: Waiter<T>, now: number): void {
     const { timeoutMs } = waiter.deadlines!;
     const stallMs = this.#stalledAt >= waiter.since ? this.#stallMs : 0;
-    const holders = this.#extras.listHolders ? holdersOf(this.#roster.entries(), now) : undefined;
+    const holders = this.#core.settings.trackHolders ? holdersOf(this.#roster.entries(), now) : undefined;
     const eventLoopDelayMs = Math.max(stallMs, now - waiter.deadline);
     this.#fail(waiter, () =>
       acquireTimeout(this.#circumstances(waiter.since), { timeoutMs, eventLoopDelayMs, holders }),

@@ -12,7 +12,7 @@ import {
   number,
   object,
 } from "../base/options.ts";
-import type { LeakReport } from "./holders.ts";
+import { type LeakReport, warnOfLeak } from "./holders.ts";
 
 /** What a pool is made of and how it behaves. Only `create` is needed. */
 export interface PoolOptions<T> {
@@ -150,36 +150,39 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   random: func,
 };
 
-/** Options with every default filled in. Sizes can change later; the rest is fixed. */
-export interface PoolSettings<T> {
-  readonly create: PoolOptions<T>["create"];
-  readonly destroy: (resource: T) => unknown;
-  readonly validate: ((resource: T) => unknown) | undefined;
-  readonly reset: ((resource: T) => unknown) | undefined;
-  readonly isFatal: (error: unknown) => boolean;
-  readonly invalidates: ((error: unknown) => boolean) | undefined;
-  readonly watch: ((resource: T, report: (error: unknown) => void) => void) | undefined;
-  readonly holds: ((resource: T, key: string) => boolean) | undefined;
-  readonly maxConnecting: number;
-  readonly maxWaiting: number;
-  readonly acquireTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly allowExitOnIdle: boolean;
-  readonly maxLifetimeMs: number;
-  readonly lifetimeJitter: number;
-  readonly keepaliveMs: number;
-  readonly validateAfterIdleMs: number;
-  readonly maxUses: number;
-  readonly connectTimeoutMs: number;
-  readonly validateTimeoutMs: number;
-  readonly destroyTimeoutMs: number;
-  readonly connectAttempts: number;
-  readonly connectBackoffMs: number;
-  readonly connectBackoffMaxMs: number;
-  readonly leakThresholdMs: number;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
+const DEFAULTS = Object.freeze({
+  destroy: dispose,
+  isFatal: (): boolean => true,
+  maxConnecting: 2,
+  maxWaiting: 10_000,
+  acquireTimeoutMs: 5_000,
+  idleTimeoutMs: 30_000,
+  allowExitOnIdle: true,
+  maxLifetimeMs: 1_800_000,
+  lifetimeJitter: 0.1,
+  keepaliveMs: Infinity,
+  validateAfterIdleMs: 1_000,
+  maxUses: Infinity,
+  connectTimeoutMs: 10_000,
+  validateTimeoutMs: 2_500,
+  destroyTimeoutMs: 5_000,
+  connectAttempts: 3,
+  connectBackoffMs: 50,
+  connectBackoffMaxMs: 5_000,
+  codelIntervalMs: 100,
+  trackHolders: false,
+  leakThresholdMs: Infinity,
+  onLeak: warnOfLeak,
+  detectNested: false,
+  startPaused: false,
+  clock: systemClock,
+  random: Math.random,
+});
+
+/** Options with every default filled in but those of the sizes, which can change: see `sizeOf`. */
+export type PoolSettings<T> = Omit<PoolOptions<T>, keyof typeof DEFAULTS> & {
+  readonly [Name in keyof typeof DEFAULTS]: NonNullable<PoolOptions<T>[Name]>;
+};
 
 /** Checks the options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
@@ -188,46 +191,21 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   }
   checkOptions("Pool", options, CHECKS);
   if (options.create === undefined) throw configError("A pool needs the option create", "create");
-  const { keepaliveMs = Infinity, validate, connectBackoffMs = 50, connectBackoffMaxMs = 5_000 } = options;
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settings: PoolSettings<T> = { ...DEFAULTS, create: options.create, ...given };
+  const { keepaliveMs, validate, connectBackoffMs, connectBackoffMaxMs } = settings;
   if (keepaliveMs !== Infinity && validate === undefined) {
     throw configError("Pool's option keepaliveMs needs the option validate", "keepaliveMs", keepaliveMs);
   }
   if (connectBackoffMs > connectBackoffMaxMs) {
     throw configError(
-      `Pool's option connectBackoffMs must be at most connectBackoffMaxMs (${connectBackoffMaxMs}), not ${connectBackoffMs}`,
+      `Pool's option connectBackoffMs must be at most connectBackoffMaxMs, which is ${connectBackoffMaxMs}, ` +
+        `not ${connectBackoffMs}`,
       "connectBackoffMs",
       connectBackoffMs,
     );
   }
-  return Object.freeze({
-    create: options.create,
-    destroy: options.destroy ?? dispose,
-    validate,
-    reset: options.reset,
-    isFatal: options.isFatal ?? (() => true),
-    invalidates: options.invalidates,
-    watch: options.watch,
-    holds: options.holds,
-    maxConnecting: options.maxConnecting ?? 2,
-    maxWaiting: options.maxWaiting ?? 10_000,
-    acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000,
-    idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
-    allowExitOnIdle: options.allowExitOnIdle ?? true,
-    maxLifetimeMs: options.maxLifetimeMs ?? 1_800_000,
-    lifetimeJitter: options.lifetimeJitter ?? 0.1,
-    keepaliveMs,
-    validateAfterIdleMs: options.validateAfterIdleMs ?? 1_000,
-    maxUses: options.maxUses ?? Infinity,
-    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    validateTimeoutMs: options.validateTimeoutMs ?? 2_500,
-    destroyTimeoutMs: options.destroyTimeoutMs ?? 5_000,
-    connectAttempts: options.connectAttempts ?? 3,
-    connectBackoffMs,
-    connectBackoffMaxMs,
-    leakThresholdMs: options.leakThresholdMs ?? Infinity,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
-  });
+  return Object.freeze(settings);
 }
 
 const DEFAULT_MIN = 2;

@@ -6,7 +6,7 @@ import { Connector } from "./connector.ts";
 import { PoolCore } from "./core.ts";
 import type { Entry } from "./entry.ts";
 import { notLent } from "./failures.ts";
-import { captureOrigin, warnOfLeak } from "./holders.ts";
+import { captureOrigin } from "./holders.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { ACQUIRE_OPTIONS, type AcquireOptions, Lending } from "./lending.ts";
 import { type CloseReport, Lifecycle } from "./lifecycle.ts";
@@ -64,21 +64,20 @@ export class Pool<T> implements AsyncDisposable {
       () => this.#advance(),
       (lateMs) => housekeeping.wakeUp(lateMs),
     );
-    const { codelTargetMs, codelIntervalMs = 100, trackHolders = false, detectNested = false } = options;
+    const { codelTargetMs, codelIntervalMs, trackHolders, leakThresholdMs, detectNested } = core.settings;
     this.#nesting = detectNested ? new Nesting() : undefined;
-    this.#keepOrigins = trackHolders || core.settings.leakThresholdMs !== Infinity;
+    this.#keepOrigins = trackHolders || leakThresholdMs !== Infinity;
     const roster = new Roster<T>(core);
     const connector = new Connector<T>(core);
     const lending = new Lending<T>(core, roster, connector, {
       codel: codelTargetMs === undefined ? undefined : new CoDel(codelTargetMs, codelIntervalMs),
       nesting: this.#nesting,
-      listHolders: trackHolders,
     });
     const supply = new Supply<T>(core, roster, connector, lending);
     const returning = new Returning<T>(core, { roster, connector, lending, supply });
     const lifecycle = new Lifecycle<T>(core, roster, connector, lending);
     const parts = { roster, lending, returning, lifecycle };
-    const housekeeping = new Housekeeping<T>(core, parts, guardCallback(options.onLeak ?? warnOfLeak));
+    const housekeeping = new Housekeeping<T>(core, parts, guardCallback(core.settings.onLeak));
     this.#core = core;
     this.#roster = roster;
     this.#lending = lending;
