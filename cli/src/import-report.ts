@@ -106,7 +106,7 @@ function outcomeLines({ outcome, collection, input, newIds }: ImportReport): str
     const which = newIds
       ? `${grouped(madeIds)} got new ids (a field "id" of theirs is now ${OLD_ID_FIELD})`
       : `${grouped(madeIds)} without an id got one`;
-    lines.push(`${which}, made from ${from}, their place in it and their content`);
+    lines.push(printable(`${which}, made from ${from}, their place in it and their content`));
   }
   return lines;
 }

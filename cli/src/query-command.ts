@@ -20,6 +20,7 @@ export function queryCommand(): Command {
         .default([], "none"),
     )
     .addOption(new Option("--format <format>", "how to print the rows").choices(OUTPUT_FORMATS))
+    .option("--safe-csv", "CSV for spreadsheets: a ' before each cell that they would run as a formula")
     .option("--explain", "print the plan instead of running the query")
     .addOption(databaseOption())
     .action(async (text: string, flags: QueryFlags) => {

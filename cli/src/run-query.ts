@@ -1,5 +1,5 @@
 import type { FormDB, Row } from "@formdb/perf";
-import { open } from "@formdb/perf";
+import { FormDBError, open } from "@formdb/perf";
 import { outlineOf, type QueryOutline } from "@formdb/perf/query";
 import { ExitCode } from "./exit-code.ts";
 import { grouped } from "./numbers.ts";
@@ -7,7 +7,7 @@ import { parameters } from "./parameters.ts";
 import { printCsv } from "./print/csv.ts";
 import { printJson, printNdjson } from "./print/json.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
-import { printable } from "./print/printable.ts";
+import { printable, printableLines } from "./print/printable.ts";
 import { DEFAULT_TABLE_COLUMNS, MAX_TABLE_ROWS, printTable } from "./print/table.ts";
 import { listenForInterruption } from "./signals.ts";
 
@@ -15,6 +15,7 @@ export interface QueryFlags {
   readonly param: readonly string[];
   readonly format?: OutputFormat;
   readonly explain?: boolean;
+  readonly safeCsv?: boolean;
   readonly db?: string;
 }
 
@@ -23,16 +24,21 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   const outline = outlineOf(text);
   const params = parameters(outline, flags.param);
   const format = flags.format ?? (process.stdout.isTTY ? "table" : "json");
+  if (flags.safeCsv === true && format !== "csv") {
+    throw new FormDBError("FORMDB_CONFIG", `--safe-csv is for --format csv, not ${format}`);
+  }
   const output = new Output(process.stdout);
   const interruption = listenForInterruption();
   try {
     await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
     if (flags.explain === true) {
-      await output.write(`${JSON.stringify(await db.explain(text, params), null, 2)}\n`);
+      const plan = JSON.stringify(await db.explain(text, params), null, 2);
+      await output.write(`${output.isTerminal ? printableLines(plan) : plan}\n`);
       await output.flush();
       return ExitCode.done;
     }
-    return await print(await rowsOf(db, text, outline, params, interruption.signal), format, output);
+    const rows = await rowsOf(db, text, outline, params, interruption.signal);
+    return await print(rows, format, output, flags.safeCsv === true);
   } catch (error) {
     const code = interruption.exitCode();
     if (code === undefined) throw error;
@@ -59,7 +65,7 @@ async function rowsOf(
   return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
 }
 
-async function print(rows: Rows, format: OutputFormat, output: Output): Promise<number> {
+async function print(rows: Rows, format: OutputFormat, output: Output, isSafe: boolean): Promise<number> {
   switch (format) {
     case "json":
       await printJson(rows, output);
@@ -68,10 +74,10 @@ async function print(rows: Rows, format: OutputFormat, output: Output): Promise<
       await printNdjson(rows, output);
       return ExitCode.done;
     case "csv": {
-      const lost = await printCsv(rows, output);
+      const lost = await printCsv(rows, output, { isSafe });
       if (lost.size === 0) return ExitCode.done;
       process.stderr.write(
-        `formdb: fields that the first rows do not have are missing in the output: ${[...lost].join(", ")}. ` +
+        `formdb: fields that the first rows do not have are missing in the output: ${[...lost].map(printable).join(", ")}. ` +
           "Name the fields in SELECT, or use --format ndjson.\n",
       );
       return ExitCode.failed;

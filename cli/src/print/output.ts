@@ -17,11 +17,14 @@ const BUFFERED_CHARACTERS = 16 * 1024;
  */
 export class Output {
   readonly #stream: NodeJS.WritableStream;
+  /** Whether people see the text as it comes, so that it must not steer what shows it. */
+  readonly isTerminal: boolean;
   #text = "";
   #closed = false;
 
-  constructor(stream: NodeJS.WritableStream) {
+  constructor(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
     this.#stream = stream;
+    this.isTerminal = stream.isTTY === true;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
       this.#closed = true;

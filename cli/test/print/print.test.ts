@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { printCsv } from "../../src/print/csv.ts";
-import { printJson } from "../../src/print/json.ts";
+import { printJson, printNdjson } from "../../src/print/json.ts";
 import { Output } from "../../src/print/output.ts";
 import { printTable } from "../../src/print/table.ts";
 import { readCsv } from "../../src/read/csv-documents.ts";
@@ -95,4 +95,41 @@ describe("printing a table", () => {
     expect(text).toContain("│ 100 │      │");
     expect(text).toContain("2 rows");
   });
+});
+
+describe("on a terminal", () => {
+  const evil = { "na\u001b[2Jme": "\u001b]52;c;eA==\u0007\u009b31m\u202egpj.exe\u2066\u2028\nx" };
+
+  async function onTerminal(print: (output: Output) => Promise<unknown>): Promise<string> {
+    const stream = Object.assign(new PassThrough(), { isTTY: true });
+    await print(new Output(stream));
+    stream.end();
+    return stream.setEncoding("utf8").read() as string;
+  }
+
+  it.each<[string, (output: Output) => Promise<unknown>]>([
+    ["CSV", (output) => printCsv([evil], output)],
+    ["JSON", (output) => printJson([evil], output)],
+    ["NDJSON", (output) => printNdjson([evil], output)],
+    ["a table", (output) => printTable([evil], output, 200)],
+  ])("%s steers nothing", async (_format, print) => {
+    const text = await onTerminal(print);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(text).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u202a-\u202e\u2066-\u2069]/);
+    expect(text).toContain("\\u009b31m\\u202egpj.exe");
+  });
+
+  it("JSON has the same value, and elsewhere the same bytes as ever", async () => {
+    expect(JSON.parse(await onTerminal((output) => printJson([evil], output)))).toEqual([evil]);
+    const { text } = await printed((output) => printNdjson([evil], output));
+    expect(text).toBe(`${JSON.stringify(evil)}\n`);
+  });
+});
+
+it("CSV for spreadsheets has a quote before formulas, and numbers as they are", async () => {
+  const rows = [{ a: "=cmd()", "+b": -5, c: "-5", d: "@x", e: " =1", f: "\tx", g: "a=b", h: { i: "=1" } }];
+  const safe = await printed((output) => printCsv(rows, output, { isSafe: true }));
+  expect(safe.text).toBe('a,\'+b,c,d,e,f,g,h\n\'=cmd(),-5,\'-5,\'@x,\' =1,\'\tx,a=b,"{""i"":""=1""}"\n');
+  const exact = await printed((output) => printCsv(rows, output));
+  expect(exact.text).toContain("=cmd(),-5,-5,@x");
 });
