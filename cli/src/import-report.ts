@@ -5,6 +5,7 @@ import { type ImportOutcome, rejectLine } from "./import-run.ts";
 import { messageOf } from "./message.ts";
 import { grouped, percent, perSecond, seconds } from "./numbers.ts";
 import { printable } from "./print/printable.ts";
+import { say } from "./print/say.ts";
 import type { CsvNotes } from "./read/csv-documents.ts";
 import type { Input } from "./read/input.ts";
 import type { Reject } from "./rejects-file.ts";
@@ -26,7 +27,7 @@ export interface ImportReport {
 /** Tells how an import ended, the result on standard output and the rest on standard error; gives the exit code. */
 export function reportImport(report: ImportReport): number {
   tell([...rejectLines(report), ...noteLines(report)]);
-  process.stdout.write(`${outcomeLines(report).join("\n")}\n`);
+  say(process.stdout, outcomeLines(report).join("\n"));
   tell(endLines(report));
   const { outcome, interrupted } = report;
   if (outcome.failure !== undefined) return exitCodeOf(outcome.failure);
@@ -34,7 +35,7 @@ export function reportImport(report: ImportReport): number {
 }
 
 function tell(lines: readonly string[]): void {
-  if (lines.length > 0) process.stderr.write(`${lines.join("\n")}\n`);
+  if (lines.length > 0) say(process.stderr, lines.join("\n"));
 }
 
 function rejectLines({ shown, outcome, rejectsFile, newIds }: ImportReport): string[] {

@@ -5,6 +5,7 @@ import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { importCommand } from "./import-command.ts";
 import { messageOf } from "./message.ts";
 import { printableLines } from "./print/printable.ts";
+import { say } from "./print/say.ts";
 import { queryCommand } from "./query-command.ts";
 
 /** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
@@ -29,7 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
 function endWith(error: unknown): number {
   // Commander has said what was wrong with the usage; help and version end here as well.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
-  process.stderr.write(`formdb: ${printableLines(messageOf(error))}\n`);
+  say(process.stderr, `formdb: ${printableLines(messageOf(error))}`);
   if (process.env.FORMDB_DEBUG) console.error(error);
   return exitCodeOf(error);
 }

@@ -10,7 +10,7 @@ export const VISITS = "demo_visits";
 export const BATCH_SIZE = 100;
 
 /** Walks through the sample in an order without a pattern, the same in every run. */
-function picker(sample: readonly City[]): () => City {
+export function picker(sample: readonly City[]): () => City {
   let at = 0;
   return () => {
     at = (at + 7_919) % sample.length;
@@ -70,11 +70,24 @@ export function batchedWrites(db: FormDB, sample: readonly City[]): Work {
   };
 }
 
-/** What a service does: of ten calls seven look-ups, one count, one read by id and one write. */
 export function mixed(db: FormDB, sample: readonly City[], ids: readonly string[]): Work {
-  const lookUp = lookUps(db, sample);
-  const count = counts(db, sample);
-  const write = singleWrites(db, sample);
+  const get = (id: string): Promise<unknown> => db.get(CITIES, id);
+  return mix(
+    { lookUp: lookUps(db, sample), count: counts(db, sample), get, write: singleWrites(db, sample) },
+    ids,
+  );
+}
+
+/** The calls that a mixed load is made of. */
+interface Calls {
+  readonly lookUp: Work;
+  readonly count: Work;
+  readonly get: (id: string) => Promise<unknown>;
+  readonly write: Work;
+}
+
+/** What a service does: of ten calls seven look-ups, one count, one read by id and one write. */
+export function mix({ lookUp, count, get, write }: Calls, ids: readonly string[]): Work {
   let calls = 0;
   return async () => {
     const call = calls++;
@@ -82,7 +95,7 @@ export function mixed(db: FormDB, sample: readonly City[], ids: readonly string[
       case 3:
         return count();
       case 6:
-        await db.get(CITIES, ids[(call * 31) % ids.length]!);
+        await get(ids[(call * 31) % ids.length]!);
         return 1;
       case 9:
         return write();
@@ -92,7 +105,7 @@ export function mixed(db: FormDB, sample: readonly City[], ids: readonly string[
   };
 }
 
-function visit({ name, country }: City): Record<string, unknown> {
+export function visit({ name, country }: City): Record<string, unknown> {
   return { city: name, country, at: Date.now() };
 }
 
