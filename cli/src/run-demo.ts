@@ -124,7 +124,7 @@ function nextSteps(file: string, { db, metricsPort }: DemoFlags): string {
     "By hand is the same work written with better-sqlite3 and prepared statements, on the caller's thread; × is ops/s " +
       "beside that. ops/s counts documents for writes and calls for the rest; times are of one call, waiting included; " +
       "hits is the plan cache's hit rate. Each line ran on a database opened with its setting. With the plan cache off, " +
-      "each call compiles its own plan. Scans: 8 callers. Mixed: 80 % queries, 10 % reads by id, 10 % writes, all awaited.",
+      "each call compiles its own plan. Scans: 8 callers. Mixed: 80% queries, 10% reads by id, 10% writes, all awaited.",
     "",
     "To query the cities yourself:",
     ...(db === undefined ? [`  ${formdb} import ${shownPath(file)} --into ${CITIES}`] : []),
