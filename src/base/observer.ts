@@ -6,8 +6,8 @@ import { guardCallback } from "./callback.ts";
  */
 
 /**
- * Why a look-up in the plan cache found no plan that could be used. `invalid`: the compiler refused the text, as it does
- * for a syntax error, so that no cache could have had its plan. Such look-ups are left out of the hit rate.
+ * Why a look-up in the plan cache found no plan that could be used. `invalid`: the compiler refused the text, as for a
+ * syntax error, so that no cache could have had its plan. The hit rate leaves such look-ups out.
  */
 export type CacheMissReason = "cold" | "expired" | "evicted" | "stale" | "bypassed" | "invalid";
 
@@ -75,7 +75,7 @@ export interface BatchObserver {
   settled?(kind: WriteKind, outcome: WriteOutcome): void;
   /** An operation failed that has no promise of its own, which would tell of it. `sqlstate` may be empty. */
   failed?(code: string, sqlstate: string): void;
-  /** So many failures were handed to nobody: nobody awaited their calls, and no flush came for them. */
+  /** Failures that were handed to nobody: nobody awaited their calls, and no flush collected them. */
   unawaited?(failures: number): void;
   retried?(operations: number, attempt: number): void;
   bisected?(operations: number): void;

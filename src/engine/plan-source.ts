@@ -10,7 +10,7 @@ import { type ShapedText, shapeOf } from "../query/shape.ts";
 
 /** Texts whose shape is remembered. */
 const MAX_TEXTS = 2_000;
-/** Longer texts are scanned anew each time: remembering them costs more than it spares. */
+/** Longer texts are scanned each time: remembering them costs more than it saves. */
 const MAX_REMEMBERED_LENGTH = 2_000;
 
 /** A text's plan, and the literals that its text held. */
@@ -22,8 +22,8 @@ export interface PlannedText {
 }
 
 /**
- * From a query's text to its plan, in two steps: the exact text gives its shape, remembered where the text is
- * one that comes again; the shape gives the plan, from the cache or else compiled.
+ * From a query's text to its plan, in two steps: the text gives its shape, which is remembered if the text is likely to
+ * come again; the shape gives the plan, from the cache or from the compiler.
  */
 export class PlanSource {
   readonly #cache: PlanCache<Plan>;
@@ -46,7 +46,7 @@ export class PlanSource {
   /** The plan and how the cache would answer for it, without counting a look-up. */
   inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
     const shaped = this.#shape(text);
-    // What is behind an EXPLAIN is of interest, not the EXPLAIN itself.
+    // The outcome of the explained query is shown, not that of the EXPLAIN.
     const outcome = this.#cache.outcomeOf(shaped.key.replace(/^EXPLAIN /, ""));
     return { ...this.#planFor(text, shaped), outcome };
   }

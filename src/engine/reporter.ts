@@ -3,14 +3,14 @@ import { FormDBError } from "../base/errors.ts";
 import type { EndedQuery, QueryObserver, QueryOperation } from "../base/observer.ts";
 import { beginTrace, channels, type QueryTrace, type TraceEnd } from "../metrics/tracing-channels.ts";
 
-/** The times of one query, gathered on its way. */
+/** The times of one query, measured on its way. */
 export interface QueryTimes {
   waitMs: number;
   databaseMs: number;
   decodeMs: number;
 }
 
-/** What was found of a query, for the observers. */
+/** What observers are told of a query, beside its times. */
 export interface QueryFacts {
   readonly operation: QueryOperation;
   readonly collection: string;

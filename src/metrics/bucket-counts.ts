@@ -23,7 +23,7 @@ export class BucketCounts {
     values[this.#sum + 1] = -Infinity;
   }
 
-  /** The value must be a number that the index can find: finite, and not negative where no bound is. */
+  /** The value must be a number that the index can find: finite, and negative only if a bound is. */
   put(value: number): void {
     const cells = this.#cells;
     const sum = this.#sum;
@@ -75,7 +75,7 @@ export class BucketCounts {
     return this.#cells[this.#sum + 1]!;
   }
 
-  /** Adds what another one of the same bounds has counted. */
+  /** Adds the counts of another one with the same bounds. */
   add(counts: ArrayLike<number>, sum: number, max: number): void {
     const cells = this.#cells;
     for (let i = 0; i <= this.#index.bounds.length; i++) cells[this.#first + i]! += counts[i] ?? 0;

@@ -42,7 +42,7 @@ export function watchEventLoop(store: MetricStore): () => void {
   return () => {
     detach();
     monitor.disable();
-    // What nobody measures must not look as it last did.
+    // The last values must not stay when nobody measures any more.
     for (const gauge of [mean, p50, p99, max, utilization]) gauge.set(0);
   };
 }

@@ -4,7 +4,7 @@ import { labelText } from "./label-text.ts";
 /** Labels of an example of what was counted, mostly `{ trace_id, span_id }`. */
 export type ExemplarLabels = Readonly<Record<string, string>>;
 
-/** OpenMetrics allows so many characters for the names and values of an exemplar together. */
+/** The most characters that OpenMetrics allows for the names and values of an exemplar together. */
 export const MAX_EXEMPLAR_LENGTH = 128;
 
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -18,7 +18,7 @@ export interface Exemplar {
   readonly wallTimeMs: number;
 }
 
-/** The exemplar, or undefined where OpenMetrics allows no such labels: recording never fails. */
+/** The exemplar, or undefined if OpenMetrics does not allow its labels: recording never fails. */
 export function makeExemplar(
   labels: ExemplarLabels,
   value: number,

@@ -88,7 +88,7 @@ function histogramWriter(
   const openMetrics = format === "openmetrics";
   const { name } = family;
   const ends = [...family.bounds, Infinity].map((bound) => `le="${boundText(bound, openMetrics)}"} `);
-  // OpenMetrics: where negative values are expected the sum may fall, so it and the count are left out.
+  // OpenMetrics leaves sum and count out if values may be negative: the sum could fall.
   const summed = !openMetrics || family.bounds[0]! >= 0;
   return (i) => {
     const series = family.series[i]!;

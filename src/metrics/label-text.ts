@@ -1,7 +1,7 @@
 /** Label values of more UTF-16 units go to the overflow series. */
 export const MAX_LABEL_VALUE_LENGTH = 1_024;
 
-/** The label value of what went over a limit. */
+/** The label value of series beyond a limit. */
 export const OVERFLOW_VALUE = "__other__";
 
 /**

@@ -123,3 +123,11 @@ export const SQLSTATE_CLASSES: readonly string[] = Object.freeze([
   "58",
   "XX",
 ]);
+
+/**
+ * Whether the collection's name of a query that failed with this code may be one that no collection has. Such names come
+ * from the caller: as label values they would have no limit.
+ */
+export function isInventedName(code: string): boolean {
+  return code === "FORMDB_UNKNOWN_COLLECTION" || code === "FORMDB_SYNTAX" || code === "FORMDB_CONFIG";
+}

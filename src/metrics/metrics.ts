@@ -205,7 +205,10 @@ export class Metrics {
     this.#store.registry.reset();
   }
 
-  /** Measures the event loop's delay until every function that it has returned was called. Does not keep the process. */
+  /**
+   * Measures the event loop's delay. Each call returns a function; measuring ends when all of them were called. It does
+   * not keep the process running.
+   */
   async watchEventLoop(): Promise<() => void> {
     const { watchEventLoop } = await import("./event-loop.ts");
     if (this.#loopWatchers === 0) this.#stopLoopWatch = watchEventLoop(this.#store);

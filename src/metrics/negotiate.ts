@@ -20,8 +20,8 @@ interface Accepted {
 const MAX_HEADER_LENGTH = 4_096;
 
 /**
- * The format that an `Accept` header asks for: OpenMetrics where it names that, in version 1.0.0 or none, with at
- * least the quality of plain text; otherwise plain text, which everybody understands.
+ * The format that an `Accept` header asks for: OpenMetrics if it names that, in version 1.0.0 or none, with at
+ * least the quality of plain text; otherwise plain text.
  */
 export function formatFor(accept: string | undefined): ExportFormat {
   let openMetrics = 0;

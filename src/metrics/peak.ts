@@ -2,7 +2,7 @@
 export const PEAK_WINDOW_MS = 60_000;
 
 /**
- * A level and the highest that it has been since the reading before, and for at least `PEAK_WINDOW_MS`: what a
+ * A level, and its peak since the previous reading and for at least `PEAK_WINDOW_MS`: what a
  * gauge that is read now and then does not see.
  */
 export class Peak {
@@ -19,7 +19,7 @@ export class Peak {
     this.level++;
   }
 
-  /** Never below zero: what is counted may have begun before the counting. */
+  /** Never below zero: counting may have begun in between. */
   down(): void {
     if (this.level > 0) this.level--;
   }
@@ -29,7 +29,7 @@ export class Peak {
     if (this.level > this.#highest) this.#highest = this.level;
   }
 
-  /** The peak; a new window begins where the present one is long enough. */
+  /** The peak; a new window begins if the present one is long enough. */
   read(now: number): number {
     this.mark();
     if (now - this.#since < PEAK_WINDOW_MS) return Math.max(this.#before, this.#highest);

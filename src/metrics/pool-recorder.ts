@@ -28,7 +28,7 @@ export function poolRecorder(metrics: Metrics, pool: string): Required<PoolObser
   const failed = byReason(store.counter("pool_acquire_failures_total"), pool);
 
   const waited = (waitMs: number): void => {
-    // Most callers get their connection at once and never wait: how many wait is told by one who did, before it ends.
+    // Most callers get a connection at once. So the peak of waiting is taken when one that had to wait stops waiting.
     if (waitMs > 0) waiting.mark();
     waiting.down();
     wait.observe(waitMs / 1_000);

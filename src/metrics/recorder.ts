@@ -23,7 +23,7 @@ export interface RecorderOptions {
 }
 
 /**
- * The observer that turns what the parts report into metrics. Handles are bound when it is made; while it
+ * The observer that turns events into metrics. Handles are bound when it is made; while it
  * records it allocates nothing. Of several pools each needs a recorder's pool methods of its own: `poolRecorder`.
  */
 export function recorder(metrics: Metrics, options: RecorderOptions = {}): Required<Observer> {
@@ -127,7 +127,7 @@ function handles(
   return memo((value) => family.labels({ ...fixed, [label]: value }));
 }
 
-/** Most handles that are kept by value; what comes later is looked up each time. */
+/** Most handles that are kept by value; later values are looked up each time. */
 const MAX_HANDLES = 100;
 
 function memo<H>(find: (value: string) => H): (value: string) => H {

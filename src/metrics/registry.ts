@@ -160,7 +160,8 @@ function checkSame(present: AnyFamily, wanted: MetricDefinition): void {
     const bounds = present.bounds;
     if (wanted.buckets.length !== bounds.length || wanted.buckets.some((bound, i) => bound !== bounds[i])) {
       throw configError(
-        `The histogram ${name} has the buckets ${bounds.join(", ")} already and can't have ${wanted.buckets.join(", ")}`,
+        `The histogram ${name} has the buckets ${bounds.join(", ")} already ` +
+          `and can't have ${wanted.buckets.join(", ")}`,
       );
     }
   }

@@ -3,11 +3,11 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { EndedQuery, QueryObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
 
-/** What a slow query's log says of its parameters: their types, themselves, or nothing. */
+/** What the log holds of a slow query's parameters: their types, their values, or nothing. */
 export type ParameterLogging = "redacted" | "full" | "none";
 
 export interface SlowLogOptions {
-  /** A query that takes so long or longer is slow. */
+  /** A query that takes this long or longer is slow. */
   readonly thresholdMs: number;
   /** Default 10; further slow queries of a second are counted, not logged. */
   readonly maxPerSecond?: number | undefined;
@@ -49,7 +49,7 @@ const MAX_DESCRIBED = 50;
 
 /**
  * A log of slow queries: structured entries at a bounded rate (a token bucket that holds one second), the last
- * ones kept for whoever asks. Parameters are described, not shown, unless `parameters: "full"`.
+ * entries are kept for `entries()`. Parameters are described, not shown, unless `parameters: "full"`.
  */
 export class SlowLog {
   readonly thresholdMs: number;
@@ -82,7 +82,7 @@ export class SlowLog {
     this.#filledAt = this.#clock.now();
   }
 
-  /** Logs a query if it is slow. False where it was slow and the rate did not allow it. Never throws. */
+  /** Logs a query if it is slow. Gives false if it was slow but the rate did not allow an entry. Never throws. */
   report(query: EndedQuery): boolean {
     if (!(query.totalMs >= this.thresholdMs)) return true;
     if (!this.#take()) {

@@ -4,7 +4,7 @@ import { BucketIndex } from "./bucket-index.ts";
 import type { Column } from "./deferred/column.ts";
 import { percentile } from "./percentile.ts";
 
-/** What is known of one shape. */
+/** The statistics of one shape. */
 export interface StatementStats {
   readonly shape: string;
   readonly operation: string;
@@ -17,7 +17,7 @@ export interface StatementStats {
   readonly meanMs: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** At most so much time was spent on this shape before it had a slot; 0 where nothing can be missing. */
+  /** The most time that may have been spent on this shape before it had a slot; 0 if none is missing. */
   readonly missedMs: number;
 }
 
@@ -33,7 +33,7 @@ export class StatementSlot {
   #errors = 0;
   #rows = 0;
   #cacheHits = 0;
-  /** What the slot's former owners had, which may have been this shape's. */
+  /** The time of the slot's former owners, some of which may have been this shape's. */
   #missedMs = 0;
   /** Of each call, in milliseconds. */
   readonly #times: BucketCounts = new BucketCounts(INDEX, {
@@ -41,7 +41,7 @@ export class StatementSlot {
     slot: 0,
   });
 
-  /** Makes it the place of a shape, which inherits the time of those before it as what it may have missed. */
+  /** Gives the slot to a shape. The time of its former owners becomes what the shape may have missed. */
   give(shape: string, operation: string, collection: string): void {
     this.#missedMs = this.weightMs;
     this.shape = shape;
@@ -57,7 +57,7 @@ export class StatementSlot {
     if (code !== "") this.#errors += 1;
     if (cacheHit) this.#cacheHits += 1;
     this.#rows += rows;
-    // What can't be added up is no reason to lose the call.
+    // A call whose time can't be added up still counts as a call.
     this.#times.put(totalMs >= 0 && totalMs < Infinity ? totalMs : 0);
   }
 

@@ -2,7 +2,7 @@ import type { MetricType } from "./definitions.ts";
 import type { AnyFamily } from "./instruments.ts";
 import { percentile } from "./percentile.ts";
 
-/** A distribution in few numbers, in the unit of what was observed; zeroes without observations. */
+/** A distribution in few numbers, in the unit of what was observed; zeros without observations. */
 export interface Distribution {
   readonly count: number;
   readonly sum: number;
@@ -25,7 +25,7 @@ export interface MetricSummary {
   readonly series: readonly SeriesSummary[];
 }
 
-/** All metrics as data, the most asked for first. Times are in milliseconds where the name says so. */
+/** All metrics as data, the most asked for first. Times are in milliseconds if the name ends in `Ms`. */
 export interface MetricsSummary {
   readonly queries: {
     readonly total: number;

@@ -16,7 +16,7 @@ export const MAX_SHAPE_LENGTH = 4_096;
 /** A slot in the heap. */
 interface Node {
   readonly slot: StatementSlot;
-  /** The slot's weight when the heap last looked: no more than today's. */
+  /** The slot's weight when the heap was last ordered: no more than today's. */
   weightMs: number;
 }
 
@@ -25,7 +25,7 @@ interface Node {
  * Metwally, Agrawal and El Abbadi (2005), weighted by time. A new shape takes the slot with the least time and
  * inherits that time as its possible error; so a shape that took more than the n-th part of all time is
  * always among the n. The slots are a binary heap with the least on top, put in order when a slot is needed: as weights
- * only grow, the order by what they were is enough to find the least of today.
+ * only grow, the order by earlier weights is enough to find the least of today.
  */
 export class TopStatements {
   /** What was recorded and is not counted yet: settled before anything is read. */
@@ -70,7 +70,7 @@ export class TopStatements {
 
   #added(): StatementSlot {
     const slot = new StatementSlot();
-    // Nothing is lighter: it goes to the top.
+    // No slot has less weight: it goes to the top.
     const heap = this.#heap;
     let place = heap.length;
     while (place > 0) {

@@ -22,7 +22,7 @@ export interface FlushTrace {
   readonly operations: number;
 }
 
-/** Node's TracingChannels of FormDB, by what they trace. */
+/** FormDB's TracingChannels. */
 export const channels: Readonly<{
   query: TracingChannel<QueryTrace, QueryTrace>;
   poolAcquire: TracingChannel<AcquireTrace, AcquireTrace>;
@@ -49,8 +49,8 @@ export function traced<Trace extends object, T>(
 export type TraceEnd = { readonly result: unknown } | { readonly error: unknown };
 
 /**
- * Begins a traced operation that no single promise stands for, such as an iteration: tells subscribers what `tracePromise`
- * would. Gives what ends it.
+ * Begins a traced operation that is not one promise, such as an iteration. Subscribers get the events that
+ * `tracePromise` would publish. Returns the function that ends it.
  */
 export function beginTrace<Trace extends object>(
   channel: TracingChannel<Trace, Trace>,

@@ -66,7 +66,7 @@ describe("docs/metrics.md", () => {
 });
 
 describe("The catalogue", () => {
-  test("begins with the eight names of the seed, none of them with labels", () => {
+  test("begins with the eight names of the compatibility API, none of them with labels", () => {
     expect(COMPATIBLE_NAMES).toEqual([
       "query_total",
       "query_latency_ms",

@@ -6,7 +6,7 @@ import { parseExposition } from "./exposition-parser.ts";
 
 const lines = (metrics: Metrics): string[] => metrics.exportPrometheus().split("\n");
 
-describe("The seed's metrics", () => {
+describe("The compatibility API's metrics", () => {
   test("are exported from the start, each with HELP, TYPE and a plain line", () => {
     const all = lines(new Metrics({ prefix: "formdb" }));
     for (const name of COMPATIBLE_NAMES) {

@@ -1,12 +1,13 @@
 import type { Observer, PoolObserver } from "../../base/observer.ts";
 import { DURATION_BUCKETS } from "../definitions.ts";
+import { isInventedName } from "../label-values.ts";
 import type { PoolSource } from "../sources.ts";
 import type { OtelAttributes, OtelMeter, OtelObservable } from "./opentelemetry-api.ts";
 
 /** Most sets of attributes that are kept for reuse. */
 const MAX_ATTRIBUTE_SETS = 1_000;
 
-/** What OpenTelemetry's metrics are made of beside the observer's events. */
+/** The settings of OpenTelemetry's metrics. */
 export interface OtelMetricsOptions {
   /** Attributes of every measurement, such as `db.system.name`. */
   readonly attributes: OtelAttributes;
@@ -193,10 +194,7 @@ class AttributeSets {
 
 function queryAttributes(operation: string, collection: string, code: string): OtelAttributes {
   const attributes: OtelAttributes = { "db.operation.name": operation.toUpperCase() };
-  // A name that no collection has is the caller's invention: as an attribute, such names would never end.
-  const invented =
-    code === "FORMDB_UNKNOWN_COLLECTION" || code === "FORMDB_SYNTAX" || code === "FORMDB_CONFIG";
-  if (collection !== "" && !invented) attributes["db.collection.name"] = collection;
+  if (collection !== "" && !isInventedName(code)) attributes["db.collection.name"] = collection;
   if (code !== "") attributes["error.type"] = code;
   return attributes;
 }

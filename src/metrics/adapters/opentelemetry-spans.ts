@@ -153,7 +153,7 @@ function describeAcquire({ pool }: AcquireTrace): Described {
 function describeFlush({ collection, kind, operations }: FlushTrace): Described {
   const several = operations > 1;
   const attributes = target(several ? `BATCH ${kind.toUpperCase()}` : kind.toUpperCase(), collection);
-  // The conventions forbid the attribute where there is one operation.
+  // The conventions forbid the attribute for a batch of one operation.
   if (several) attributes["db.operation.batch.size"] = operations;
   return { name: attributes["db.query.summary"] as string, kind: SPAN_KIND_CLIENT, attributes };
 }

@@ -53,8 +53,8 @@ export interface OpenTelemetryAdapter {
 }
 
 /**
- * Reports to OpenTelemetry: metrics by the names of its semantic conventions for databases, and spans of queries, waits for a
- * connection and batches. Needs the package `@opentelemetry/api` and, for anything to be kept, an SDK that was
+ * Reports to OpenTelemetry: metrics by the names of its semantic conventions for databases, and spans of queries, of
+ * waits for a connection and of batches. Needs the package `@opentelemetry/api` and, for anything to be kept, an SDK that was
  * registered before this is called. Throws `FORMDB_CONFIG`.
  */
 export async function openTelemetry(options: OpenTelemetryOptions = {}): Promise<OpenTelemetryAdapter> {
@@ -102,8 +102,8 @@ export async function openTelemetry(options: OpenTelemetryOptions = {}): Promise
 }
 
 /**
- * Attaches the active span's trace to the query durations that a store exports as OpenMetrics, where the span is sampled: an
- * exemplar that leads to no trace is of no use. Returns what ends that.
+ * Attaches the trace of the active span to the query durations that a store exports as OpenMetrics, if the span is
+ * sampled: an exemplar must lead to a trace that is kept. Returns what ends that.
  */
 export async function exemplarsFromActiveSpan(metrics: Pick<Metrics, "exemplarsFrom">): Promise<() => void> {
   const { trace } = await loadApi();

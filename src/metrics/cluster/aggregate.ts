@@ -4,9 +4,9 @@ import { Registry } from "../registry.ts";
 import { definitionOf, type FamilySnapshot, type MetricsSnapshot, type SeriesSnapshot } from "../snapshot.ts";
 
 /**
- * The metrics of several processes or threads as one: counters and histograms add; gauges add too, or give
- * their largest or mean value, as the catalogue says of each. A metric that two snapshots define
- * differently is refused by name (`FORMDB_CONFIG`); with `onConflict`, the first definition stands and the others are left out.
+ * The metrics of several processes or threads as one. Counters and histograms are added. Gauges are added, or their
+ * largest or mean value is taken, as `aggregate` in their definition says. A metric that two snapshots define differently
+ * is refused by name (`FORMDB_CONFIG`); with `onConflict` the first definition stands and the others are left out.
  */
 export function mergeSnapshots(
   snapshots: readonly MetricsSnapshot[],

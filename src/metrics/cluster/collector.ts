@@ -5,7 +5,7 @@ import type { ExportFormat } from "../exposition.ts";
 import type { MetricsSnapshot } from "../snapshot.ts";
 import { exportSnapshot, mergeSnapshots, totalsOf } from "./aggregate.ts";
 
-/** A way to another process or thread, whatever carries it. */
+/** A channel to another process or thread. */
 export interface SnapshotChannel {
   send(message: unknown): void;
   /** Returns what ends it. */
@@ -26,7 +26,7 @@ export function answerSnapshots(metrics: Snapshotter, channel: SnapshotChannel):
     try {
       channel.send({ type: SNAPSHOT, id: message.id, snapshot: metrics.snapshot() });
     } catch {
-      // Who has asked has gone.
+      // The asking process has gone.
     }
   });
 }
@@ -51,9 +51,9 @@ interface Member {
 }
 
 /**
- * Collects the metrics of many workers and exports them as one. What a worker had counted when it was last asked
- * stays counted after it has gone, so that counters don't fall. A metric that a member defines otherwise than those before
- * it did is left out of that member's. Can be served by `scrapeHandler` or `listen`.
+ * Collects the metrics of many workers and exports them as one. What a worker had counted when it was last asked stays in
+ * the sum after the worker has ended, so that counters don't fall. A metric that a member defines differently from the
+ * members before it is left out of that member's metrics. `scrapeHandler` and `listen` can serve it.
  */
 export class SnapshotCollector {
   readonly #own: Snapshotter | undefined;
@@ -199,7 +199,7 @@ export function clusterChannel(end: ProcessLike): SnapshotChannel {
     send: (message) => {
       if (end.send === undefined || (end.isConnected?.() ?? end.connected) === false)
         throw configError("A cluster channel must be to a process with an IPC channel that is open");
-      // That the channel was closed meanwhile is told to the callback; without one, it would end the process.
+      // The callback takes the error of a channel that was closed meanwhile; without one it would end the process.
       end.send(message, () => {});
     },
     receive: (listener) => {

@@ -1,6 +1,6 @@
 /**
- * Work that is put off until somebody reads: what was recorded and is not counted yet. Putting off the same work again
- * before then changes nothing.
+ * Counting that is put off until something is read (docs/decisions/0059-ended-queries-are-counted-together.md). Putting
+ * the same work off twice is putting it off once.
  */
 export class Backlog {
   readonly #work: Set<() => void> = new Set();
@@ -9,7 +9,7 @@ export class Backlog {
     this.#work.add(work);
   }
 
-  /** Does what was put off. Whoever reads calls it first. */
+  /** Does the work. Every reader calls it first. */
   settle(): void {
     if (this.#work.size === 0) return;
     const due = [...this.#work];

@@ -1,6 +1,6 @@
 import type { EndedQuery } from "../../base/observer.ts";
 import type { Histogram } from "../histogram.ts";
-import type { QueryOutcome } from "../label-values.ts";
+import { isInventedName, type QueryOutcome } from "../label-values.ts";
 import type { MetricStore } from "../store.ts";
 import type { TopStatements } from "../top-statements.ts";
 import type { Column } from "./column.ts";
@@ -16,7 +16,7 @@ const DECODE = 3;
 /** The rest of its time. */
 const REST = 4;
 const ROWS = 5;
-/** 1 where its plan was in the cache. */
+/** 1 if its plan was in the cache, else 0. */
 const HIT = 6;
 
 /** The parts of a query's time by the value of their label. */
@@ -133,7 +133,7 @@ export class EndedQueries {
   #countRun(run: Run, end: number): void {
     const { operation, collection, code, shape, start } = run;
     const outcome = outcomeOf(code);
-    const label = collectionLabel(collection, code);
+    const label = isInventedName(code) ? "" : collection;
     this.#store.queries.recordEach(operation, label, outcome, over(this.#seconds, start, end));
     // A histogram at a time: its parts are looked up once for all queries of the run.
     for (const { histogram, column } of this.#phases) histogram.observeEach(over(column, start, end));
@@ -156,7 +156,7 @@ export class EndedQueries {
 
 /** A column of the queries' numbers. */
 interface OffsetColumn extends Column {
-  /** Where its number stands among those of a query. */
+  /** The place of its number among those of a query. */
   readonly offset: number;
 }
 
@@ -171,7 +171,7 @@ function emptyRun(): Run {
   return { operation: "", collection: "", code: "", shape: "", start: 0 };
 }
 
-/** What the `outcome` label says of an error code; an empty code is success. */
+/** The `outcome` label for an error code; an empty code is success. */
 export function outcomeOf(code: string): QueryOutcome {
   switch (code) {
     case "":
@@ -183,17 +183,5 @@ export function outcomeOf(code: string): QueryOutcome {
       return "aborted";
     default:
       return "error";
-  }
-}
-
-/** A name that no collection has comes from the caller: as label values such names would have no limit. */
-function collectionLabel(collection: string, code: string): string {
-  switch (code) {
-    case "FORMDB_UNKNOWN_COLLECTION":
-    case "FORMDB_SYNTAX":
-    case "FORMDB_CONFIG":
-      return "";
-    default:
-      return collection;
   }
 }
