@@ -150,7 +150,36 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   random: func,
 };
 
-const DEFAULTS = Object.freeze({
+/** The options that have a default. */
+type DefaultName =
+  | "destroy"
+  | "isFatal"
+  | "maxConnecting"
+  | "maxWaiting"
+  | "acquireTimeoutMs"
+  | "idleTimeoutMs"
+  | "allowExitOnIdle"
+  | "maxLifetimeMs"
+  | "lifetimeJitter"
+  | "keepaliveMs"
+  | "validateAfterIdleMs"
+  | "maxUses"
+  | "connectTimeoutMs"
+  | "validateTimeoutMs"
+  | "destroyTimeoutMs"
+  | "connectAttempts"
+  | "connectBackoffMs"
+  | "connectBackoffMaxMs"
+  | "codelIntervalMs"
+  | "trackHolders"
+  | "leakThresholdMs"
+  | "onLeak"
+  | "detectNested"
+  | "startPaused"
+  | "clock"
+  | "random";
+
+const DEFAULTS: { readonly [Name in DefaultName]: NonNullable<PoolOptions<unknown>[Name]> } = Object.freeze({
   destroy: dispose,
   isFatal: (): boolean => true,
   maxConnecting: 2,
@@ -180,8 +209,8 @@ const DEFAULTS = Object.freeze({
 });
 
 /** Options with every default filled in but those of the sizes, which can change: see `sizeOf`. */
-export type PoolSettings<T> = Omit<PoolOptions<T>, keyof typeof DEFAULTS> & {
-  readonly [Name in keyof typeof DEFAULTS]: NonNullable<PoolOptions<T>[Name]>;
+export type PoolSettings<T> = Omit<PoolOptions<T>, DefaultName> & {
+  readonly [Name in DefaultName]: NonNullable<PoolOptions<T>[Name]>;
 };
 
 /** Checks the options and fills in the defaults. Throws `FORMDB_CONFIG`. */
