@@ -49,9 +49,9 @@ export interface BatchOptions {
   readonly token?: boolean | undefined;
   /**
    * Which operations that follow one another on one id are sent as one, or a function that tells it for a
-   * collection. `additive`: where the one has every value of each. `all`: also where a later one overwrites or deletes what an
-   * earlier one wrote; `execute` must then say of a delete whether it `found` its document. Default `additive`; with a
-   * `spill` always `none`.
+   * collection. `additive`: where the one has every value of each. `all`: also where a later one overwrites or
+   * deletes what an earlier one wrote; `execute` must then say of a delete whether it `found` its document. Default
+   * `additive`; with a `spill` always `none`.
    */
   readonly coalesce?: Coalesce | ((collection: string) => Coalesce) | undefined;
   /** A number for the part of a distributed database that keeps an id: a group holds ids of one part alone. */
@@ -65,8 +65,8 @@ export interface BatchOptions {
   /** Makes the id of a document that has none. Default: UUIDv7. */
   readonly generateId?: (() => string) | undefined;
   /**
-   * Takes failures of `insert`, `update`, `upsert` and `delete`, which return nothing, that no `flush` has collected before
-   * `close()`. Default: a process warning.
+   * Takes failures of `insert`, `update`, `upsert` and `delete`, which return nothing, that no `flush` has
+   * collected before `close()`. Default: a process warning.
    */
   readonly onError?: ((error: Error) => void) | undefined;
   /** A durable journal of what is queued. */
@@ -140,9 +140,9 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
 };
 
 const MIB = 1024 * 1024;
-/** `maxBatchSize` where nothing is said. */
+/** The default of `maxBatchSize`. */
 export const DEFAULT_BATCH_SIZE = 100;
-/** `maxBatchBytes` where nothing is said. */
+/** The default of `maxBatchBytes`. */
 export const DEFAULT_BATCH_BYTES: number = 4 * MIB;
 
 /** Checks options and fills in the defaults. Throws `FORMDB_CONFIG`. */
@@ -162,7 +162,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
   }
   if (options.spill !== undefined && (options.token === false || options.lookUpToken === undefined)) {
     throw configError(
-      "BatchProcessor's option spill needs tokens and a lookUpToken: without them a replay could apply operations twice",
+      "BatchProcessor's option spill needs tokens and a lookUpToken: else a replay could apply operations twice",
       "spill",
     );
   }

@@ -34,7 +34,10 @@ import { WriteQueue } from "./write-queue.ts";
 
 export type { BatchStats } from "./group.ts";
 
-/** How a call of one operation is bounded. What was not sent is taken back; the outcome of what was sent is `unknown`. */
+/**
+ * How a call of one operation is bounded. What was not sent is taken back; the outcome of what was sent is
+ * `unknown`.
+ */
 export interface WriteOptions extends CallOptions {
   /** Whether a failure counts as an error; default true. False for a caller that counts it itself. */
   readonly countsFailures?: boolean | undefined;
@@ -42,7 +45,10 @@ export interface WriteOptions extends CallOptions {
 
 /** How a call of many operations is bounded. */
 export interface SubmitOptions extends WriteOptions {
-  /** The most failures with the outcome `rejected` that this call's result lists. Default: the processor's `maxErrors`. */
+  /**
+   * The most failures with the outcome `rejected` that this call's result lists. Default: the processor's
+   * `maxErrors`.
+   */
   readonly maxErrors?: number | undefined;
   /** The most operations of a group of this call, if it is more than the processor's. */
   readonly maxBatchSize?: number | undefined;
@@ -74,12 +80,13 @@ const REFUSED: Caller = { countsFailures: true, add: () => 0, taken() {}, ended(
 const REFUSED_UNCOUNTED: Caller = { ...REFUSED, countsFailures: false };
 
 /**
- * One queue for inserts, updates, upserts and deletes: gathers them into groups of one kind and collection, sends each
- * group by one call of `execute`, and tells every operation how it ended. Operations of one id keep their order.
+ * One queue for inserts, updates, upserts and deletes: gathers them into groups of one kind and collection, sends
+ * each group by one call of `execute`, and tells every operation how it ended. Operations of one id keep their
+ * order.
  *
- * `insert`, `update`, `upsert` and `delete` return nothing: they add what there is room for, and `flush` gives the result.
- * `submit` and `submitAll` return a promise, which alone tells how their operations ended, and wait in order while the queue is
- * full. They count for the flush too.
+ * `insert`, `update`, `upsert` and `delete` return nothing: they add what there is room for, and `flush` gives the
+ * result. `submit` and `submitAll` return a promise, which alone tells how their operations ended, and wait in
+ * order while the queue is full. They count for the flush too.
  */
 export class BatchProcessor {
   readonly #settings: BatchSettings;
@@ -108,7 +115,10 @@ export class BatchProcessor {
     this.#intake = new Intake(settings, { ledger, dispatcher: this.#dispatcher, journal });
   }
 
-  /** Adds one document or many. What finds no room fails with `FORMDB_QUEUE_FULL`. Throws if it can add nothing at all. */
+  /**
+   * Adds one document or many. What finds no room fails with `FORMDB_QUEUE_FULL`. Throws if it can add nothing at
+   * all.
+   */
   insert(collection: string, documents: unknown): void {
     this.#add("insert", collection, manyOf(documents), DOCUMENT);
   }
@@ -127,7 +137,10 @@ export class BatchProcessor {
     this.#add("delete", collection, manyOf(ids), ID);
   }
 
-  /** Writes what an earlier processor could not deliver. Waits for room as `submitAll` does, and gives a result as it does. */
+  /**
+   * Writes what an earlier processor could not deliver. Waits for room as `submitAll` does, and gives a result as
+   * it does.
+   */
   async requeue(operations: Iterable<UndeliveredOperation>): Promise<BatchResult> {
     const call = new Tally(this.#settings);
     call.open();
@@ -251,9 +264,10 @@ export class BatchProcessor {
   }
 
   /**
-   * Takes no more, delivers what it has, and ends. What is not delivered by the deadline comes back: as `undelivered`
-   * if it is certainly not applied, as failures with the outcome `unknown` if it was under way. With a `spill`
-   * the former is out of the journal, and the latter stays there for the next start and must not be queued again by hand.
+   * Takes no more, delivers what it has, and ends. What is not delivered by the deadline comes back: as
+   * `undelivered` if it is certainly not applied, as failures with the outcome `unknown` if it was under way. With
+   * a `spill` the former is out of the journal, and the latter stays there for the next start and must not be
+   * queued again by hand.
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });

@@ -201,9 +201,9 @@ export function closedError(): FormDBError {
 }
 
 /**
- * The error for the caller of one write. Operations of a group share their error, which was made where no caller was; this
- * one says what became of the write, and has the stack of whoever makes it. An error that said otherwise, such as that of a lost
- * connection after the database has told that nothing was committed, becomes its cause.
+ * The error for the caller of one write. Operations of a group share their error, which was made where no caller
+ * was; this one says what became of the write, and has the stack of whoever makes it. An error that said otherwise,
+ * such as that of a lost connection after the database has told that nothing was committed, becomes its cause.
  */
 export function errorForCaller(error: FormDBError, outcome: FailureOutcome, attempts: number): FormDBError {
   const { code, message, outcome: said } = error;

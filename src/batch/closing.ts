@@ -14,8 +14,8 @@ export interface ClosingParts {
 }
 
 /**
- * Delivers what is held, until the deadline. What is left then is given up: its callers are told, and what is certainly not
- * applied comes back.
+ * Delivers what is held, until the deadline. What is left then is given up: its callers are told, and what is
+ * certainly not applied comes back.
  */
 export async function deliverRest(
   parts: ClosingParts,

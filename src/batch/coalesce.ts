@@ -31,8 +31,8 @@ export function coalesce(first: Operation, mode: Coalesce, room: number): Merged
 }
 
 /**
- * The longest run that ends in a delete and of which a delete's `found` tells all. Values do not matter then. (An update before an
- * upsert, or anything after a delete but another, can't be told from it.)
+ * The longest run that ends in a delete and of which a delete's `found` tells all. Values do not matter then. (An
+ * update before an upsert, or anything after a delete but another, can't be told from it.)
  */
 function untilDelete(first: Operation): MergedOperation | undefined {
   const run: Operation[] = [];
@@ -77,7 +77,10 @@ function withValues(first: Operation, mode: Coalesce, room: number): MergedOpera
     : new MergedOperation(first.kind, parts, JSON.stringify(value), value);
 }
 
-/** Whether an operation may go on with what one of the kind `onto` wrote, so that success of the one is success of both. */
+/**
+ * Whether an operation may go on with what one of the kind `onto` wrote, so that success of the one is success of
+ * both.
+ */
 function writesOnto(onto: WriteKind, kind: WriteKind): boolean {
   if (kind === "update") return onto !== "delete";
   return kind === "upsert" && (onto === "insert" || onto === "upsert");
@@ -94,8 +97,8 @@ function merge(kind: WriteKind, value: JsonObject, update: Operation, mode: Coal
 }
 
 /**
- * How each part ended, by the result of the one that was sent, in the order of the parts; undefined where it does not tell. Then
- * nothing was applied, so that the parts can be sent one by one.
+ * How each part ended, by the result of the one that was sent, in the order of the parts; undefined where it does
+ * not tell. Then nothing was applied, so that the parts can be sent one by one.
  */
 export function outcomesOfParts(
   { kind, parts }: MergedOperation,

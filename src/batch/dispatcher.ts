@@ -12,7 +12,10 @@ import { sortById, type WriteQueue } from "./write-queue.ts";
 
 /** How many microtasks what is in flight when a deadline passes has to react to its signal. */
 const ABORT_MICROTASKS = 20;
-/** When this many microtasks in a row have added nothing, callers that go on together are together: an eager batch is sent. */
+/**
+ * When this many microtasks in a row have added nothing, callers that go on together are together: an eager batch
+ * is sent.
+ */
 const QUIET_MICROTASKS = 4;
 /** It is sent after this many at the latest. */
 const MAX_GATHERING_MICROTASKS = 64;
@@ -26,9 +29,9 @@ export interface DispatcherParts {
 }
 
 /**
- * Decides when operations leave the queue: when there are enough of them, when the oldest has waited long enough, when nothing
- * is in flight, or when somebody asks. Parcels that are sent again take turns with new ones, and hold no slot while they pause, so that
- * a poisoned batch starves nobody.
+ * Decides when operations leave the queue: when there are enough of them, when the oldest has waited long enough,
+ * when nothing is in flight, or when somebody asks. Parcels that are sent again take turns with new ones, and hold
+ * no slot while they pause, so that a poisoned batch starves nobody.
  */
 export class Dispatcher implements Steps {
   readonly queue: WriteQueue;
@@ -109,8 +112,8 @@ export class Dispatcher implements Steps {
   }
 
   /**
-   * Gives up, and gives back what has not been settled: `unsent` is certainly not applied, in the order in which it was queued;
-   * of `unknown` nobody can tell.
+   * Gives up, and gives back what has not been settled: `unsent` is certainly not applied, in the order in which it
+   * was queued; of `unknown` nobody can tell.
    */
   async giveUp(reason: FormDBError): Promise<{ unsent: Operation[]; unknown: Operation[] }> {
     this.#abort.abort(reason);

@@ -93,8 +93,8 @@ export interface BatchResult {
   readonly successful: number;
   readonly failed: number;
   /**
-   * First all failures with the outcome `unknown`, then the first `maxErrors` of the others, each ordered by index. `failed`
-   * counts all.
+   * First all failures with the outcome `unknown`, then the first `maxErrors` of the others, each ordered by index.
+   * `failed` counts all.
    */
   readonly errors: BatchError[];
 }

@@ -20,8 +20,8 @@ export interface LedgerParts {
 }
 
 /**
- * The account of a processor: what it holds, how each operation ended, and who is told. Every operation ends here, once, by
- * `settle`: whatever it was, wherever it is, and whoever found out.
+ * The account of a processor: what it holds, how each operation ended, and who is told. Every operation ends here,
+ * once, by `settle`: whatever it was, wherever it is, and whoever found out.
  */
 export class Ledger {
   readonly room: Room;
@@ -74,7 +74,10 @@ export class Ledger {
     }
   }
 
-  /** Its caller waits no longer. What was not sent is taken back; of what was sent the caller is told that nobody knows. */
+  /**
+   * Its caller waits no longer. What was not sent is taken back; of what was sent the caller is told that nobody
+   * knows.
+   */
   giveUp(operation: Operation, error: FormDBError): void {
     const { state, call, callIndex } = operation;
     if (state === "settled") return;
@@ -98,7 +101,10 @@ export class Ledger {
     this.#handedBack = [];
   }
 
-  /** Ends that. Resolves to what was collected, once the journal has forgotten it: whoever gets it may queue it elsewhere. */
+  /**
+   * Ends that. Resolves to what was collected, once the journal has forgotten it: whoever gets it may queue it
+   * elsewhere.
+   */
   async endHandingBack(): Promise<readonly UndeliveredOperation[]> {
     while (this.#forgetting.size > 0) await Promise.all(this.#forgetting);
     const handedBack = this.#handedBack!;

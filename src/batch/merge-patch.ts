@@ -1,9 +1,9 @@
 /**
  * The algebra of merging writes of one document, on JSON values.
  *
- * A merge patch (RFC 7396) that is an object sets members: to a value, to nothing where it has null, and where it has an
- * object, to the merge of that object into what is there (an object with nothing in it, where there is none or something
- * else). Written `t · p` for a document `t` and a patch `p`, we look for the patch `pq` with
+ * A merge patch (RFC 7396) that is an object sets members: to a value, to nothing where it has null, and where it
+ * has an object, to the merge of that object into what is there (an object with nothing in it, where there is none
+ * or something else). Written `t · p` for a document `t` and a patch `p`, we look for the patch `pq` with
  *
  *     t · pq = (t · p) · q     for every t.
  *
@@ -12,15 +12,15 @@
  * - only one has the member: `pq` has it as it is, nulls inside of it included, for they remove;
  * - `b` is no object (a scalar, an array, null): it decides alone, whatever `a` was;
  * - both are objects: their composition, by the same rules;
- * - `b` is an object and `a` is none: after `p` the member is missing or no object, so `q` makes an object of `b` alone.
- *   But no patch can say "this object and nothing else": an object in a patch merges into one that `t` may have. **There is
- *   no such `pq`.**
+ * - `b` is an object and `a` is none: after `p` the member is missing or no object, so `q` makes an object of `b`
+ *   alone. But no patch can say "this object and nothing else": an object in a patch merges into one that `t` may
+ *   have. **There is no such `pq`.**
  *
  * Onto a whole document (of an insert or upsert) a patch can always be applied: the document is known.
  *
  * Beside whether a merge is possible it matters what it hides. A merge is *additive* where every value of both
- * operations is in what comes out, so that whoever gets it sees all that there could be to refuse. It *overwrites* where a
- * value of the first is gone.
+ * operations is in what comes out, so that whoever gets it sees all that there could be to refuse. It *overwrites*
+ * where a value of the first is gone.
  */
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;

@@ -38,9 +38,9 @@ export interface Flush extends Listener {
 }
 
 /**
- * Where an operation is. `new`: not in the queue yet. `blocked`: an earlier one of its id is not settled. `ready`: in its
- * lane. `sent`: in a group that is executed or looked up, alone or merged. `resending`: in a group that was certainly not
- * applied and waits to be sent again. `settled`: its outcome is known. `WriteQueue` moves it.
+ * Where an operation is. `new`: not in the queue yet. `blocked`: an earlier one of its id is not settled. `ready`:
+ * in its lane. `sent`: in a group that is executed or looked up, alone or merged. `resending`: in a group that was
+ * certainly not applied and waits to be sent again. `settled`: its outcome is known. `WriteQueue` moves it.
  */
 export type OperationState = "new" | "blocked" | "ready" | "sent" | "resending" | "settled";
 
@@ -91,7 +91,10 @@ export class Operation implements BatchOperation {
   }
 }
 
-/** Several operations of one id that are sent as one. Its result says how each of them ended, or they are sent one by one. */
+/**
+ * Several operations of one id that are sent as one. Its result says how each of them ended, or they are sent one
+ * by one.
+ */
 export class MergedOperation implements BatchOperation {
   readonly kind: WriteKind;
   readonly collection: string;

@@ -17,8 +17,8 @@ export interface RoomLimits {
 }
 
 /**
- * The places for operations, queued and in flight, and the calls that wait for one, first come, first served: a call does
- * not overtake another, so that the operations of an id keep the order of the calls.
+ * The places for operations, queued and in flight, and the calls that wait for one, first come, first served: a
+ * call does not overtake another, so that the operations of an id keep the order of the calls.
  */
 export class Room {
   readonly #limits: RoomLimits;
@@ -64,14 +64,17 @@ export class Room {
     this.#checkIdle();
   }
 
-  /** The error for what finds neither room nor a place to wait. One for all that is refused in a tick: there may be millions. */
+  /**
+   * The error for what finds neither room nor a place to wait. One for all that is refused in a tick: there may be
+   * millions.
+   */
   get fullError(): FormDBError {
     if (this.#full === undefined) {
       const { maxQueued, maxQueuedBytes, maxWaiting } = this.#limits;
       this.#full = new FormDBError(
         "FORMDB_QUEUE_FULL",
         `The write was refused: the batch queue holds the maxQueued (${maxQueued} operations) or maxQueuedBytes ` +
-          `(${maxQueuedBytes}) that it may, and this call does not wait or would be beyond maxWaiting (${maxWaiting} calls)`,
+          `(${maxQueuedBytes}) that it may, and this call does not wait, or maxWaiting (${maxWaiting}) calls do`,
         { details: { maxQueued, maxQueuedBytes, maxWaiting, outcome: "rejected", attempts: 0 } },
       );
       queueMicrotask(() => {

@@ -9,10 +9,10 @@ const COMPACT_AT = 1_024;
 type Lanes = Readonly<Record<WriteKind, Lane>>;
 
 /**
- * Operations that wait to be sent, and the one place that moves an operation from state to state. Those of one id form a
- * chain of which only the first can be taken; the next becomes ready when it is settled. So the operations of an id keep their
- * order across kinds and are never under way at once, and the ids of a group are distinct, whatever is sent side by side. All
- * steps take constant time.
+ * Operations that wait to be sent, and the one place that moves an operation from state to state. Those of one id
+ * form a chain of which only the first can be taken; the next becomes ready when it is settled. So the operations
+ * of an id keep their order across kinds and are never under way at once, and the ids of a group are distinct,
+ * whatever is sent side by side. All steps take constant time.
  *
  * If operations of one id can be sent as one (see `coalesce`), the first takes the others out of the chain with it.
  */

@@ -28,7 +28,10 @@ export interface RejectedDocument {
 export interface ImportOptions {
   /** Ends the reading; what was taken from the source is still written. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each batch. The import waits for it if it is `async`; what it throws or rejects with ends the import. */
+  /**
+   * Called after each batch. The import waits for it if it is `async`; what it throws or rejects with ends the
+   * import.
+   */
   readonly onProgress?: ((progress: ImportProgress) => unknown) | undefined;
   /** Called for each document that was not imported; unlike `errors`, for all of them. It may be `async` too. */
   readonly onRejected?: ((rejected: RejectedDocument) => unknown) | undefined;
@@ -70,8 +73,9 @@ const MAX_ERRORS = 1_000;
 const DOCUMENTS_A_CLOCK_READ = 16;
 
 /**
- * What a write fails with, after its retries, because the database can't be reached, has no room, or is being closed. That is
- * no property of a document: every other document would fail with the same. True if running the import again may succeed.
+ * What a write fails with, after its retries, because the database can't be reached, has no room, or is being
+ * closed. That is no property of a document: every other document would fail with the same. True if running the
+ * import again may succeed.
  */
 const OUTAGES: ReadonlyMap<ErrorCode, boolean> = new Map<ErrorCode, boolean>([
   ["FORMDB_BUSY", true],
@@ -100,9 +104,9 @@ export interface ImportTools {
 }
 
 /**
- * Writes all documents of a source through the batch queue, in bounded memory. Rejects where the import could not go on: with
- * the source's own error, or with a `FormDBError` of an outage's code (`retryable`) or of `FORMDB_CLOSED`, whose fields `read`,
- * `imported`, `unchanged` and `failed` say how far it came.
+ * Writes all documents of a source through the batch queue, in bounded memory. Rejects where the import could not
+ * go on: with the source's own error, or with a `FormDBError` of an outage's code (`retryable`) or of
+ * `FORMDB_CLOSED`, whose fields `read`, `imported`, `unchanged` and `failed` say how far it came.
  */
 export async function importDocuments(
   tools: ImportTools,
@@ -325,7 +329,8 @@ class Import {
       unchanged: this.#unchanged,
       failed: this.#failed,
     };
-    const sofar = `${counts.imported} of the ${counts.read} documents read are imported, ${counts.failed} were rejected`;
+    const { read, imported, failed } = counts;
+    const sofar = `${imported} of the ${read} documents read are imported, ${failed} were rejected`;
     const again = retryable ? '. Running it again with ifExists: "skip-identical" goes on from there' : "";
     return new FormDBError(code, `The import stopped: ${message}. ${sofar}${again}`, {
       cause: error,

@@ -99,7 +99,10 @@ export class Writer {
   }
 }
 
-/** Writes one document, the only one of `write`, on a connection that the caller holds, as a part of its transaction. */
+/**
+ * Writes one document, the only one of `write`, on a connection that the caller holds, as a part of its
+ * transaction.
+ */
 export async function writeOne(
   connection: Connection,
   write: GroupWrite,
