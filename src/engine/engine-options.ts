@@ -53,8 +53,8 @@ export interface OpenOptions {
   /** SQLite files: told of the pool of the single writer, whose connections are numbered for themselves. */
   readonly writerObserver?: PoolObserver | undefined;
   /**
-   * Takes failures of `db.batch.insert` and its like, which return nothing, that no `flush` has collected before `close()`.
-   * Default: a process warning.
+   * Takes failures of `db.batch.insert` and its like, which return nothing, that no `flush` has collected before
+   * `close()`. Default: a process warning.
    */
   readonly onError?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
