@@ -228,6 +228,36 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         expect(await db.get(collection, "1")).toEqual({ id: "1", n: 3, m: 4 });
       });
 
+      it.each(["$inc", "$set", "$"])(
+        "a patch with the field %j is refused, wherever it is given",
+        async (name) => {
+          const collection = await collectionOf([{ id: "1", n: 1 }]);
+          const patch = { [name]: { n: 1 } };
+          const refused = {
+            code: "FORMDB_INVALID_DOCUMENT",
+            path: name,
+            message: expect.stringContaining("operators"),
+          };
+          await expect(db.update(collection, "1", patch)).rejects.toMatchObject(refused);
+          await expect(db.transaction((tx) => tx.update(collection, "1", patch))).rejects.toMatchObject(
+            refused,
+          );
+          expect(await db.batchUpdate(collection, [{ id: "1", document: patch }])).toMatchObject({
+            errors: [{ code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" }],
+          });
+          await db.update(collection, "1", { below: patch });
+          expect(await db.get(collection, "1")).toEqual({ id: "1", n: 1, below: patch });
+        },
+      );
+
+      it("a patch must not have another id than its own, in a transaction too", async () => {
+        const collection = await collectionOf([{ id: "1" }]);
+        expect(await codeOf(db.update(collection, "1", { id: "2" }))).toBe("FORMDB_INVALID_ID");
+        expect(await codeOf(db.transaction((tx) => tx.update(collection, "1", { id: "2" })))).toBe(
+          "FORMDB_INVALID_ID",
+        );
+      });
+
       it("many concurrent writes are all there, each once", async () => {
         const collection = await collectionOf();
         await Promise.all(Array.from({ length: 500 }, (_, n) => db.insert(collection, { id: `d${n}`, n })));
@@ -442,7 +472,6 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
           code: "FORMDB_UNKNOWN_COLLECTION",
           message: expect.stringContaining(collection),
         });
-        expect(await codeOf(db.get("nowhere_at_all", "1"))).toBe("FORMDB_UNKNOWN_COLLECTION");
         expect(await codeOf(db.update("nowhere_at_all", "1", {}))).toBe("FORMDB_UNKNOWN_COLLECTION");
       });
 
@@ -662,6 +691,22 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         await db.dropCollection(collection);
         await atOnce(20, (n) => db.transaction((tx) => tx.insert(collection, { id: String(n) })));
         expect(await ids(`SELECT id FROM ${collection}`)).toHaveLength(20);
+      });
+
+      it("a collection that is not there yet reads as empty by id, inside and outside; a query names the nearest", async () => {
+        const collection = await collectionOf([{ id: "1" }]);
+        expect(await db.get(`${collection}x`, "1")).toBeUndefined();
+        expect(await db.transaction((tx) => tx.get(`${collection}x`, "1"))).toBeUndefined();
+        for (const query of [
+          () => db.query(`SELECT * FROM ${collection}x`),
+          () => db.query(`SELECT * FROM ${collection}x WHERE id = '1'`),
+          () => db.transaction((tx) => tx.query(`SELECT * FROM ${collection}x`)),
+        ]) {
+          await expect(query()).rejects.toMatchObject({
+            code: "FORMDB_UNKNOWN_COLLECTION",
+            message: expect.stringContaining(collection),
+          });
+        }
       });
 
       it("nested ones and writes beside them are errors that say so", async () => {

@@ -48,6 +48,22 @@ export function encodeDocument(document: unknown): string {
 }
 
 /**
+ * The same for a patch, which is merged as it is (RFC 7396). Field names that begin with `$` are refused at its top: other
+ * databases know them as operators, and here they would be stored.
+ */
+export function encodePatch(patch: unknown): string {
+  const text = encodeDocument(patch);
+  if (!text.includes('"$')) return text;
+  const operator = Object.keys(JSON.parse(text) as object).find((name) => name.startsWith("$"));
+  if (operator === undefined) return text;
+  throw invalid(
+    `A patch must not have the field ${show(operator)}: it is merged into the document by JSON Merge Patch (RFC 7396), which ` +
+      "has no operators. Give the new value, computed in a transaction if it depends on the old one",
+    { path: operator },
+  );
+}
+
+/**
  * The key for a document's `id`: a string as it is, a safe integer as its decimal digits. Throws
  * `FORMDB_INVALID_ID`.
  */

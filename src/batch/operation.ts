@@ -1,4 +1,4 @@
-import { encodeDocument, encodeId } from "../base/document.ts";
+import { encodeDocument, encodeId, encodePatch } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind, WriteOutcome } from "../base/observer.ts";
 import { show } from "../base/options.ts";
@@ -146,7 +146,7 @@ export interface Write {
  */
 export function encodeOperation({ kind, collection, id, value }: Write, generateId: () => string): Operation {
   if (kind === "delete") return new Operation(kind, collection, encodeId(id), "", undefined);
-  const json = encodeDocument(value);
+  const json = kind === "update" ? encodePatch(value) : encodeDocument(value);
   const own = ownId(value as object, json);
   if (id === undefined && kind !== "update") {
     return new Operation(kind, collection, own === undefined ? generateId() : encodeId(own), json, value);

@@ -59,6 +59,11 @@ export class Catalog {
     if (!names.includes(collection)) throw unknownError(collection, names);
   }
 
+  /** Whether the collection is there, asking on a connection that the caller holds. */
+  async isOn(connection: Connection, collection: string): Promise<boolean> {
+    return this.#collections.has(collection) || (await namesOn(connection, this.#ddl)).includes(collection);
+  }
+
   /** Makes the collection as a part of the caller's transaction; `created` tells of it once that is committed. */
   async createOn(connection: Connection, collection: string): Promise<void> {
     await this.#createWhereMissing(connection, checkCollectionName(collection));

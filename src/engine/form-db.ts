@@ -131,7 +131,10 @@ export class FormDB {
     this.#check("get()", options);
     const key = encodeId(id);
     checkCollectionName(collection);
-    return this.#call("get()", () => this.#engine.reads.get(collection, key, options));
+    const { reads, writer } = this.#engine;
+    return this.#call("get()", async () =>
+      (await writer.mayRead(collection)) ? reads.get(collection, key, options) : undefined,
+    );
   }
 
   /**

@@ -1,10 +1,11 @@
 import type { Connection } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
-import { type Document, encodeDocument, encodeId } from "../base/document.ts";
-import { FormDBError } from "../base/errors.ts";
-import type { QueryOperation, WriteKind } from "../base/observer.ts";
+import { type Document, encodeId } from "../base/document.ts";
+import { FormDBError, noteDetail } from "../base/errors.ts";
+import type { QueryOperation } from "../base/observer.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
+import { encodeOperation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import { toDocument } from "./get.ts";
@@ -72,8 +73,9 @@ export class OpenTransaction implements Transaction {
     const rows = (found: Document | undefined): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
       const key = encodeId(id);
-      await this.#need(collection);
-      const [found] = await this.#tools.connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
+      const { connection, writer } = this.#tools;
+      if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) return undefined;
+      const [found] = await connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
       return found === undefined ? undefined : toDocument(found);
     });
   }
@@ -88,13 +90,13 @@ export class OpenTransaction implements Transaction {
 
   update(collection: string, id: string | number, patch: unknown): Promise<void> {
     return this.#method("update", collection, one, async () => {
-      await this.#write("update", collection, encodeId(id), encodeDocument(patch));
+      await this.#write({ kind: "update", collection, id, value: patch });
     });
   }
 
   delete(collection: string, id: string | number): Promise<boolean> {
     return this.#method("delete", collection, Number, async () => {
-      const { found } = await this.#write("delete", collection, encodeId(id), "");
+      const { found } = await this.#write({ kind: "delete", collection, id, value: undefined });
       return found ?? true;
     });
   }
@@ -136,23 +138,20 @@ export class OpenTransaction implements Transaction {
   }
 
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
-    const json = encodeDocument(document);
-    const given = (document as { id?: unknown }).id;
-    const id = given === undefined ? this.#tools.makeId() : encodeId(given);
-    await this.#write(kind, collection, id, json);
-    return id;
+    return (await this.#write({ kind, collection, id: undefined, value: document })).id;
   }
 
-  async #write(kind: WriteKind, collection: string, id: string, json: string): ReturnType<typeof writeOne> {
-    const { connection, writer } = this.#tools;
+  async #write(write: Write): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
+    const { connection, writer, makeId } = this.#tools;
+    const { kind, collection, id, json } = encodeOperation(write, makeId);
     if (!this.made.has(collection)) {
       const made = await writer.ensureCollectionOn(connection, kind, collection);
       if (made) this.made.add(collection);
     }
-    const write = { kind, collection, ids: [id], json: [json], token: undefined };
-    const result = await writeOne(connection, write, this.#bounds(NO_OPTIONS));
-    if (result.error !== undefined) throw result.error;
-    return result;
+    const group = { kind, collection, ids: [id], json: [json], token: undefined };
+    const { found, error } = await writeOne(connection, group, this.#bounds(NO_OPTIONS));
+    if (error !== undefined) throw noteDetail(error, "id", id);
+    return { id, found };
   }
 
   /** A call ends with its transaction. */

@@ -83,7 +83,25 @@ export class Writer {
     return true;
   }
 
-  /** The collection must be there for a read inside a transaction. */
+  /**
+   * Whether there is a collection that a document can be read from. One that a first insert would make reads as empty
+   * before that; without `autoCreate` it must be there.
+   */
+  async mayRead(collection: string): Promise<boolean> {
+    if (this.#catalog.has(collection)) return true;
+    if (this.#autoCreate) return (await this.#catalog.refresh()).includes(collection);
+    await this.#catalog.need(collection);
+    return true;
+  }
+
+  /** The same inside a transaction, on its connection. */
+  async mayReadOn(connection: Connection, collection: string): Promise<boolean> {
+    if (this.#autoCreate) return this.#catalog.isOn(connection, collection);
+    await this.#catalog.needOn(connection, collection);
+    return true;
+  }
+
+  /** The collection must be there for a query inside a transaction. */
   needCollectionOn(connection: Connection, collection: string): Promise<void> {
     return this.#catalog.needOn(connection, collection);
   }

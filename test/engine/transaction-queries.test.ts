@@ -45,10 +45,10 @@ describe("what runs in a transaction", () => {
       await expect(tx.update("c", "nobody", {})).rejects.toMatchObject({ code: "FORMDB_NOT_FOUND" });
     });
     expect(errors()).toBe(0);
-    await expect(db.transaction((tx) => tx.get("nowhere", "1"))).rejects.toMatchObject({
+    await expect(db.transaction((tx) => tx.query("SELECT * FROM nowhere"))).rejects.toMatchObject({
       code: "FORMDB_UNKNOWN_COLLECTION",
     });
     expect(errors()).toBe(1);
-    expect(counts(db)).toMatchObject({ "update error": 1, "get error": 1, "transaction error": 1 });
+    expect(counts(db)).toMatchObject({ "update error": 1, "select error": 1, "transaction error": 1 });
   });
 });
