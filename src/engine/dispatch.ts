@@ -1,5 +1,4 @@
 import { FormDBError } from "../base/errors.ts";
-import type { QueryOperation } from "../base/observer.ts";
 import type { Held, Query, QueryResult, Reader } from "./read.ts";
 
 /** Where queries run: on connections lent for each, or in a transaction on the one that it holds. */
@@ -7,32 +6,31 @@ export interface QueryPlace {
   /** The connection of the transaction. */
   readonly held: Held | undefined;
   insert(query: Query): Promise<QueryResult>;
-  /** Left out where there is none. */
+  /** Left out in a transaction, which takes none. */
   explain?(query: Query): Promise<QueryResult>;
-  /** The same for changes and listings of the schema. */
+  /** Changes and listings of the schema. Left out in a transaction. */
   changeSchema?(query: Query): Promise<QueryResult>;
 }
 
 /** Runs a query by its kind, and reports it as the query that it is. */
 export function dispatch(query: Query, place: QueryPlace, reader: Reader): Promise<QueryResult> {
+  const { held } = place;
   const { kind } = query.plan;
-  const report = (operation: QueryOperation, run: ((query: Query) => Promise<QueryResult>) | undefined) => {
-    if (run === undefined) throw notInTransaction(query);
-    return reader.report(query, { operation, held: place.held }, () => run.call(place, query));
-  };
   switch (kind) {
     case "select":
     case "update":
     case "delete":
-      return reader.run(query, kind, place.held);
+      return reader.run(query, kind, held);
     case "insert":
-      return report(kind, place.insert);
+      return reader.report(query, { operation: kind, held }, () => place.insert(query));
     case "explain":
-      return report(kind, place.explain);
-    case "introspect":
-      return report(kind, place.changeSchema);
+      if (place.explain === undefined) throw notInTransaction(query);
+      return reader.report(query, { operation: kind, held }, () => place.explain!(query));
     default:
-      return report("ddl", place.changeSchema);
+      if (place.changeSchema === undefined) throw notInTransaction(query);
+      return reader.report(query, { operation: kind === "introspect" ? kind : "ddl", held }, () =>
+        place.changeSchema!(query),
+      );
   }
 }
 

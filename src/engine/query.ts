@@ -19,7 +19,8 @@ export class Queries implements QueryPlace {
     const { reader, backend } = this.#engine;
     const query = reader.plan(text, parameters, options);
     const { plan } = query;
-    const id = backend.gathersReads ? plan.pointId?.(query.values, parameters) : undefined;
+    const id = plan.pointId?.(query.values, parameters);
+    if (id !== undefined && !backend.gathersReads) this.refuseWaitingForItself("A query");
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
     this.#refuseInside(plan.kind);
     return dispatch(query, this, reader);

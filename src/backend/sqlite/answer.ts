@@ -13,8 +13,11 @@ function answerAny(session: SqliteSession, request: SessionRequest): SessionResu
   switch (request.do) {
     case "bootstrap":
       return session.bootstrap(request.texts);
-    case "execute":
-      return session.execute(request);
+    case "execute": {
+      const start = performance.now();
+      const result = session.execute(request);
+      return Object.assign(result, { ms: performance.now() - start });
+    }
     case "openStream":
       return session.openStream(request.text, request.values);
     case "readStream":

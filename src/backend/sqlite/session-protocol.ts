@@ -37,7 +37,6 @@ export type SessionRequest =
 /** What a statement gave. A long result comes in parts: `rest` is the stream of the rows that follow. */
 export type ExecuteResult = EngineResult & {
   readonly rows: unknown[][];
-  readonly ms: number;
   readonly rest: number | undefined;
 };
 
@@ -56,7 +55,8 @@ export interface SessionWriteResult {
 /** The result of each request. */
 export interface SessionResults {
   bootstrap: FileIdentity | undefined;
-  execute: ExecuteResult;
+  /** With the milliseconds that it took. */
+  execute: ExecuteResult & { readonly ms: number };
   openStream: number;
   readStream: StreamChunk;
   closeStream: undefined;

@@ -60,7 +60,6 @@ export class SqliteSession {
   }
 
   execute({ text, values, returnsRows, keep, inTransaction }: ExecuteRequest): ExecuteResult {
-    const start = performance.now();
     this.#mustBe(inTransaction);
     // An EXPLAIN is prepared against the schema as this handle last saw it; running anything makes it look.
     if (!keep) this.#prepare("SELECT 1 FROM sqlite_master LIMIT 1", true).get();
@@ -69,21 +68,20 @@ export class SqliteSession {
       statement = this.#prepare(text, keep);
     } catch (error) {
       // A file that FormDB never wrote to has no table of indexes, and so no indexes.
-      if (this.#readOnly && isOwnTableMissing(error))
-        return { rows: [], rowCount: 0, ms: 0, rest: undefined };
+      if (this.#readOnly && isOwnTableMissing(error)) return { rows: [], rowCount: 0, rest: undefined };
       throw error;
     }
     if (!statement.readonly) this.#beforeChange();
     if (!returnsRows || !statement.reader) {
       const { changes } = statement.run(values as unknown[]);
       if (!inTransaction && !statement.readonly) this.#mustHaveCommitted();
-      return { rows: [], rowCount: changes, ms: performance.now() - start, rest: undefined };
+      return { rows: [], rowCount: changes, rest: undefined };
     }
     const rows = statement.all(values as unknown[]) as unknown[][];
     const rowCount = rows.length;
     const rest =
       rowCount <= MAX_ROWS_AN_ANSWER ? undefined : this.#addStream(rows.splice(MAX_ROWS_AN_ANSWER).values());
-    return { rows, rowCount, ms: performance.now() - start, rest };
+    return { rows, rowCount, rest };
   }
 
   /** Opens a stream of a statement's rows and returns its number. It sees the database as it is now. */
