@@ -16,11 +16,10 @@ export class Queries implements QueryPlace {
 
   /** Throws at once if the query can't even be begun. */
   run(text: string, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
-    const { reader, backend } = this.#engine;
+    const { reader } = this.#engine;
     const query = reader.plan(text, parameters, options);
     const { plan } = query;
     const id = plan.pointId?.(query.values, parameters);
-    if (id !== undefined && !backend.gathersReads) this.refuseWaitingForItself("A query");
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
     this.#refuseInside(plan.kind);
     return dispatch(query, this, reader);

@@ -85,7 +85,7 @@ export class Reader {
     }
   }
 
-  /** Runs a query that has a statement, on a connection that is lent for it or on the one that its transaction holds. */
+  /** Runs a query that has a statement, on a connection lent for it or on the one that its transaction holds. */
   async run(
     query: Query,
     operation: "select" | "update" | "delete",

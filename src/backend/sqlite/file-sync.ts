@@ -4,9 +4,9 @@ import { promisify } from "node:util";
 const datasync = promisify(fdatasync);
 
 /**
- * Brings what was written to a file to its disk, from a thread of the system's pool: one call at a time, and all who ask
- * while one is under way share the next. Once it has failed it fails for ever, since the system then may have
- * dropped what it could not write and tells of that only once.
+ * Brings what was written to a file to its disk, from a thread of the system's pool: one call at a time, and all
+ * callers during one share the next. Once it has failed it fails for ever, since the system may then have dropped
+ * what it could not write, and reports that only once.
  */
 export class FileSync {
   readonly #descriptor: number;

@@ -12,7 +12,7 @@ export interface ExecuteRequest {
   readonly returnsRows: boolean;
   /** Whether the statement is kept prepared. */
   readonly keep: boolean;
-  /** Whether the connection has begun a transaction; the session refuses the request if it has none open, and vice versa. */
+  /** Whether the connection has begun a transaction. The session refuses the request if it does not agree. */
   readonly inTransaction: boolean;
 }
 

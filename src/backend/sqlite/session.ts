@@ -313,7 +313,7 @@ function isConstraint(error: unknown): boolean {
   return failureOf(error).sqliteCode?.startsWith("SQLITE_CONSTRAINT") === true;
 }
 
-/** Writes the rows from `from` on by one statement. False where one of them broke a constraint: then none is written. */
+/** Writes the rows from `from` on by one statement. False if one of them broke a constraint: then none is written. */
 function tryRows(
   statement: Database.Statement,
   { ids, json }: GroupWrite,

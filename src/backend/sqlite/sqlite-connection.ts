@@ -199,7 +199,7 @@ export class SqliteConnection implements Connection {
     return { rows, rowCount };
   }
 
-  /** A read on the caller's thread that may be ended, which it can only between rows. Row by row takes a quarter longer. */
+  /** A read on the caller's thread that may be ended between rows. Row by row takes a quarter longer. */
   async #inChunks(
     statement: EngineStatement,
     values: readonly unknown[],

@@ -13,12 +13,13 @@ export interface SqliteLocation {
 }
 
 /**
- * Reads `sqlite:app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `file:app.db` or a plain path. The parameter `mode` is
- * SQLite's own: `ro` opens for reading only, `rw` an existing file, and `rwc`, the default, makes the file if there is none.
+ * Reads `sqlite:app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `file:app.db` or a plain path. The parameter
+ * `mode` is SQLite's own: `ro` opens for reading only, `rw` an existing file, and `rwc`, the default, makes the file if
+ * there is none.
  *
- * Throws `FORMDB_CONFIG` for anything else and for a path that can't be a database file: a directory, or a file in a folder
- * that does not exist; `FORMDB_CONNECT_FAILED` if a file must exist and does not. What is no path is never part of a message:
- * it may be a secret that was put in the wrong place.
+ * Throws `FORMDB_CONFIG` for anything else and for a path that can't be a database file: a directory, or a file in a
+ * folder that does not exist; `FORMDB_CONNECT_FAILED` if a file must exist and does not. What is no path is never part
+ * of a message: it may be a secret that was put in the wrong place.
  */
 export function parseSqliteUrl(url: string, mustExist = false): SqliteLocation {
   refuseOtherUrls(url);

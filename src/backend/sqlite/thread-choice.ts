@@ -8,7 +8,7 @@ interface Record {
 
 /** A statement that took less than this, in milliseconds, costs less than a trip to a worker thread and back. */
 export const SHORT_RUN_MS = 0.25;
-/** A statement that once held the caller's thread for longer than this, in milliseconds, is tried twice as long again. */
+/** Milliseconds on the caller's thread after which a statement goes back to the worker, for twice as many runs. */
 export const LONG_RUN_MS = 2;
 /** Short runs in a row before a statement comes to the caller's thread for the first time. */
 export const TRIAL_RUNS = 8;
