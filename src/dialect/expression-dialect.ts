@@ -34,6 +34,42 @@ export interface ContainerChange {
   readonly length: number;
 }
 
+/** A SELECT of documents, spelled but for its order. */
+export interface DocumentsQuery {
+  /** The columns. */
+  readonly list: string;
+  readonly table: string;
+  /** ` WHERE …`, or nothing. */
+  readonly where: Fragment;
+  /** Empty where the order does not matter. Ties, also among arrays and among objects, go by id. */
+  readonly orderBy: readonly { readonly path: DocumentPath; readonly descending: boolean }[];
+  readonly limit: Bound | undefined;
+  readonly offset: Bound | undefined;
+}
+
+/**
+ * How groups and aggregates are spelled. What is at each path is taken from a document once, by a query within the
+ * query; all that is asked of it looks at that query's columns.
+ */
+export interface Grouping {
+  /** The inner query: ` FROM (SELECT …)`. */
+  from(table: string, where: Fragment): Fragment;
+  aggregate(aggregate: Aggregate, path: DocumentPath): Column;
+  /** The terms of `GROUP BY`. */
+  groupBy(path: DocumentPath): readonly string[];
+  /** The column for a path that the rows are grouped by. */
+  column(path: DocumentPath): Column;
+  /** The terms of `ORDER BY` for such a path; ties are left to what follows. */
+  orderBy(path: DocumentPath, descending: boolean): readonly string[];
+  /** An order of the groups by such a path that leaves no ties, not even among arrays or among objects. */
+  orderTotally(path: DocumentPath): readonly string[];
+  orderByAggregate(
+    aggregate: Aggregate,
+    path: DocumentPath | undefined,
+    descending: boolean,
+  ): readonly string[];
+}
+
 /**
  * How an engine spells what the query language means. The language is three-valued; SQL's own three values are
  * not used for it. Instead each condition can be asked for in two ways: where it is true (`wanted`), or where it
@@ -68,23 +104,13 @@ export interface ExpressionDialect {
   /** The two columns of `SELECT *`: the key, and the document as JSON text. */
   readonly documentColumns: string;
   column(path: DocumentPath): Column;
-  aggregate(aggregate: Aggregate, path: DocumentPath): Column;
 
+  /** A whole SELECT of documents. */
+  documents(query: DocumentsQuery): Fragment;
   /** The terms of `ORDER BY` for documents; ties are left to what follows. */
   orderBy(path: DocumentPath, descending: boolean): readonly string[];
-  /** The terms of `GROUP BY`. */
-  groupBy(path: DocumentPath): readonly string[];
-  /** The column for a path that the rows are grouped by. */
-  groupColumn(path: DocumentPath): Column;
-  /** The terms of `ORDER BY` for such a path; ties are left to what follows. */
-  orderByGroup(path: DocumentPath, descending: boolean): readonly string[];
-  /** An order of the groups by such a path that leaves no ties, not even among arrays or among objects. */
-  orderGroupsTotally(path: DocumentPath): readonly string[];
-  orderByAggregate(
-    aggregate: Aggregate,
-    path: DocumentPath | undefined,
-    descending: boolean,
-  ): readonly string[];
+  /** Groups and aggregates that look at these paths. */
+  grouping(paths: readonly DocumentPath[]): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
 
   /** The changed document. */

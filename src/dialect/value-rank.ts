@@ -30,14 +30,11 @@ export function isComposite(value: JsonValue): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** The rank as comparisons are given it: NULL for null, so that nothing compares with it. */
-export function encodeRank(value: JsonValue): number | null {
-  return value === null ? null : rankOf(value);
-}
-
-/** The rank as orderings are given it: one that no value has for what has no order. */
-export function encodeOrderedRank(value: JsonValue): number | null {
-  return isComposite(value) ? -1 : encodeRank(value);
+/** The name of a value's type. */
+export function kindOf(value: JsonValue): string {
+  if (typeof value !== "object") return typeof value;
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : "object";
 }
 
 /** A list for `IN`, split into what the engines need to know of it. */
@@ -64,4 +61,13 @@ export function splitList(list: JsonValue): SplitList {
 export function encodeKey(value: JsonValue): string | null {
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : null;
+}
+
+/** The types of a list's elements, each once, in the order of `RANK` and apart by blanks; `empty` of an empty one. */
+export function kindsOfList(list: JsonValue): string {
+  const kinds = new Set((list as readonly JsonValue[]).map(kindOf));
+  if (kinds.size === 0) return "empty";
+  return Object.keys(RANK)
+    .filter((kind) => kinds.has(kind))
+    .join(" ");
 }

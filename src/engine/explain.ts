@@ -31,9 +31,9 @@ export class Explainer {
   async explain(text: string, parameters: Parameters): Promise<Explanation> {
     const { plan: outer, values, outcome } = this.#plans.inspect(text);
     const plan = outer.explained ?? outer;
-    const { kind, statement } = plan;
+    const { kind, cost } = plan;
     const shape = plan.shape.replace(/^EXPLAIN /, "");
-    const bound = plan.bind(values, parameters);
+    const { statement, values: bound } = plan.bind(values, parameters);
     const collection = plan.collections[0];
     const about = { kind, collection, shape, cache: outcome, parameters: bound };
     if (statement === undefined || collection === undefined) {
@@ -49,7 +49,7 @@ export class Explainer {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const enginePlan = await this.#enginePlan(statement.text, bound);
     const indexes = await this.#indexesIn(enginePlan, collection);
-    const { text: statementText, cost } = statement;
+    const { text: statementText } = statement;
     return { ...about, statement: statementText, cost, index: indexes[0], indexes, enginePlan };
   }
 

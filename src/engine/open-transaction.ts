@@ -132,7 +132,7 @@ export class OpenTransaction implements Transaction {
   }
 
   async #insert({ plan, values, parameters }: Query): Promise<QueryResult> {
-    const [document] = plan.bind(values, parameters);
+    const [document] = plan.bind(values, parameters).values;
     const id = await this.#put("insert", plan.collections[0]!, document);
     return { rows: [{ id }], rowCount: 1 };
   }

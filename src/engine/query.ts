@@ -32,7 +32,7 @@ export class Queries implements QueryPlace {
   }
 
   async insert({ plan, values, parameters, options: bounds }: Query): Promise<QueryResult> {
-    const [document] = plan.bind(values, parameters);
+    const [document] = plan.bind(values, parameters).values;
     const collection = plan.collections[0]!;
     // The query's failure is counted as one: so the write's is not.
     const options = { ...bounds, countsFailures: false };

@@ -1,11 +1,10 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
 import { bounded, type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
-import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
 import type { QueryOperation } from "../base/observer.ts";
-import type { Parameters, Plan } from "../plan/plan.ts";
+import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
@@ -121,8 +120,7 @@ export class Reader {
    */
   async *stream(query: Query): AsyncGenerator<Row> {
     const { plan, values, parameters, options } = query;
-    const { statement } = plan;
-    if (plan.kind !== "select" || statement === undefined) {
+    if (plan.kind !== "select") {
       throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${plan.shape}`);
     }
     const { clock } = this.#reporter;
@@ -134,7 +132,7 @@ export class Reader {
     try {
       const bound = plan.bind(values, parameters);
       if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-      for await (const chunk of this.#chunks(statement, bound, options, ongoing)) {
+      for await (const chunk of this.#chunks(bound, options, ongoing)) {
         for (const columns of chunk) {
           throwIfAborted("The stream", signal);
           this.#calls.refuseIfCut();
@@ -159,8 +157,7 @@ export class Reader {
 
   /** The rows of a statement in chunks; its time runs from here to the end, whatever the caller does between. */
   async *#chunks(
-    statement: EngineStatement,
-    bound: readonly unknown[],
+    { statement, values }: BoundStatement,
     options: CallOptions,
     times: QueryTimes,
   ): AsyncGenerator<ChunkOfRows> {
@@ -177,7 +174,7 @@ export class Reader {
     };
     const connection = await acquire();
     const chunks = connection
-      .stream(statement, bound, remaining(options, times.waitMs))
+      .stream(statement!, values, remaining(options, times.waitMs))
       [Symbol.asyncIterator]();
     if (connection.streamsBetweenCalls === true)
       yield* this.#betweenCalls(connection, chunks, { times, acquire });
@@ -256,7 +253,7 @@ export class Reader {
       });
     };
     try {
-      return await this.#connections.use(role, options, work, plan.statement?.name);
+      return await this.#connections.use(role, options, work, bound.statement?.name);
     } catch (error) {
       if (!lent) times.waitMs = clock.now() - asked;
       this.#catalog.noticeMissing(error, collection);
@@ -283,7 +280,7 @@ export class Reader {
     let received = sent;
     let result: EngineResult;
     try {
-      result = await connection.execute(plan.statement!, bound, options);
+      result = await connection.execute(bound.statement!, bound.values, options);
     } finally {
       received = clock.now();
       times.databaseMs = received - sent;
@@ -308,7 +305,7 @@ type Chunks = AsyncIterator<ChunkOfRows>;
 /** A plan with its values, and what its caller and its report ask of the run. */
 interface Execution {
   readonly plan: Plan;
-  readonly bound: readonly unknown[];
+  readonly bound: BoundStatement;
   readonly times: QueryTimes;
   readonly options: CallOptions;
 }

@@ -6,10 +6,10 @@ import { encodeKey } from "../dialect/value-rank.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
 import { changesOf } from "./changes.ts";
 import { type Decode, decodeDocument } from "./decode.ts";
-import { assemble, preparedStatement } from "./engine-statement.ts";
+import { Variants } from "./engine-statement.ts";
 import { OperandTable } from "./operand-table.ts";
 import { checkParameters } from "./parameters.ts";
-import type { Parameters, Plan } from "./plan.ts";
+import type { BoundStatement, Parameters, Plan } from "./plan.ts";
 import { costOf, pointOperand } from "./point.ts";
 import { compileSelect, compileWhere } from "./select.ts";
 
@@ -61,7 +61,7 @@ function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {
       return Object.freeze({
         ...inner,
         kind: "explain",
-        statement: undefined,
+        cost: undefined,
         tree: statement,
         pointId: undefined,
         explained: inner,
@@ -95,35 +95,25 @@ function plan(
   dialect: Dialect,
 ): Plan {
   const { resolvers, signature } = operands;
-  // Where the engine layer acts itself it is given the operands as they are: the document of an INSERT.
-  const { text, bounds } =
-    executable === undefined
-      ? {
-          text: "",
-          bounds: resolvers.map((_, operand) => ({ operand, encode: (value: JsonValue): unknown => value })),
-        }
-      : assemble(executable.fragment, dialect);
+  const variants = executable && new Variants(executable.fragment, dialect, executable);
+  const { text, places } = variants?.size ?? { text: 0, places: resolvers.length };
   const count = resolvers.length;
-  const bind = (values: readonly unknown[], parameters: Parameters): unknown[] => {
+  const bind = (values: readonly unknown[], parameters: Parameters): BoundStatement => {
     checkParameters(signature, parameters);
     const resolved = new Array<JsonValue>(count);
     for (let i = 0; i < count; i++) resolved[i] = resolvers[i]!(values, parameters);
-    const bound = new Array<unknown>(bounds.length);
-    for (let i = 0; i < bound.length; i++) {
-      const { operand, encode } = bounds[i]!;
-      bound[i] = encode(resolved[operand]!);
-    }
-    return bound;
+    // Where the engine layer acts itself it is given the operands as they are: the document of an INSERT.
+    return variants === undefined ? { statement: undefined, values: resolved } : variants.bind(resolved);
   };
   return Object.freeze({
     kind: tree.type,
     dialect: dialect.name,
     shape,
     collections: Object.freeze(collectionsOf(tree)),
-    statement: executable && preparedStatement(text, executable.cost, executable.returnsRows),
+    cost: executable?.cost,
     tree,
     pointId: tree.type === "select" ? pointId(tree, operands) : undefined,
-    bytes: BASE_BYTES + 2 * text.length + 4 * shape.length + BYTES_PER_VALUE * (bounds.length + count),
+    bytes: BASE_BYTES + 2 * text + 4 * shape.length + BYTES_PER_VALUE * (places + count),
     explained: undefined,
     bind,
     decode: (columns: readonly unknown[]): Row => (executable?.decode ?? decodeDocument)(columns),

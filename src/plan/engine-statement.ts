@@ -1,29 +1,91 @@
 import { createHash } from "node:crypto";
+import type { JsonValue } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import type { Dialect } from "../dialect/dialect.ts";
-import type { Bound, Fragment } from "../dialect/fragment.ts";
+import { type Bound, choicesIn, type Fragment, settle } from "../dialect/fragment.ts";
 
 /** A name made from a statement's text: 128 bits of its SHA-256, so that no two texts share one. */
 export function statementName(text: string): string {
   return `f${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
 }
 
-/** The text of a fragment, and what its placeholders stand for in their order. */
-export function assemble(fragment: Fragment, dialect: Dialect): { text: string; bounds: readonly Bound[] } {
-  const bounds: Bound[] = [];
-  let text = "";
-  for (const piece of fragment) {
-    if (typeof piece === "string") text += piece;
-    else text += dialect.placeholder(bounds.push(piece));
-  }
-  return { text, bounds };
+/** A statement's text, and what its placeholders stand for in their order. */
+interface Variant {
+  readonly statement: EngineStatement;
+  readonly bounds: readonly Bound[];
 }
 
+/** How many spellings of one statement are kept. Real callers give an operand values of one type or two. */
+const MAX_VARIANTS = 16;
+
+/**
+ * A fragment as the statements that it stands for: one for each combination of the kinds of values that it is given.
+ * Each is spelled when it is first asked for.
+ */
+export class Variants {
+  readonly #fragment: Fragment;
+  readonly #choices: ReturnType<typeof choicesIn>;
+  readonly #dialect: Dialect;
+  readonly #facts: StatementFacts;
+  readonly #kept = new Map<string, Variant>();
+  #lastKey: string | undefined;
+  #last: Variant | undefined;
+
+  constructor(fragment: Fragment, dialect: Dialect, facts: StatementFacts) {
+    this.#fragment = fragment;
+    this.#choices = choicesIn(fragment);
+    this.#dialect = dialect;
+    this.#facts = facts;
+  }
+
+  /** The statement for these operands, and their values as the driver is given them. */
+  bind(operands: readonly JsonValue[]): { readonly statement: EngineStatement; readonly values: unknown[] } {
+    const { statement, bounds } = this.#variant(operands);
+    const values = new Array<unknown>(bounds.length);
+    for (let i = 0; i < values.length; i++) {
+      const { operand, encode } = bounds[i]!;
+      values[i] = encode(operands[operand]!);
+    }
+    return { statement, values };
+  }
+
+  /** Roughly the bytes of one statement and its places. */
+  get size(): { readonly text: number; readonly places: number } {
+    // An empty list is a value that every choice can be asked for.
+    const { statement, bounds } = this.#spell(this.#choices.map(({ kindOf }) => kindOf([])));
+    return { text: statement.text.length, places: bounds.length };
+  }
+
+  #variant(operands: readonly JsonValue[]): Variant {
+    let key = "";
+    for (const { operand, kindOf } of this.#choices) key += `${kindOf(operands[operand]!)},`;
+    if (key === this.#lastKey) return this.#last!;
+    let variant = this.#kept.get(key);
+    if (variant === undefined) {
+      variant = this.#spell(key.split(","));
+      this.#kept.set(key, variant);
+      if (this.#kept.size > MAX_VARIANTS) this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    this.#lastKey = key;
+    this.#last = variant;
+    return variant;
+  }
+
+  #spell(kinds: readonly string[]): Variant {
+    const bounds: Bound[] = [];
+    let text = "";
+    for (const piece of settle(this.#fragment, kinds)) {
+      if (typeof piece === "string") text += piece;
+      else text += this.#dialect.placeholder(bounds.push(piece));
+    }
+    return { statement: preparedStatement(text, this.#facts), bounds };
+  }
+}
+
+/** What is known of a statement before it is spelled. */
+export type StatementFacts = Pick<EngineStatement, "cost" | "returnsRows">;
+
 /** A statement that is kept prepared. */
-export function preparedStatement(
-  text: string,
-  cost: EngineStatement["cost"],
-  returnsRows: boolean,
-): EngineStatement {
+function preparedStatement(text: string, { cost, returnsRows }: StatementFacts): EngineStatement {
   return Object.freeze({ text, name: statementName(text), prepare: true, cost, returnsRows });
 }

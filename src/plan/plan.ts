@@ -6,6 +6,12 @@ import type { Statement } from "../query/syntax-tree.ts";
 /** A caller's parameters: by position for `$1` and `?`, by name for `:name`. */
 export type Parameters = readonly unknown[] | { readonly [name: string]: unknown };
 
+/** A statement with the values for its placeholders. */
+export interface BoundStatement {
+  readonly statement: EngineStatement | undefined;
+  readonly values: readonly unknown[];
+}
+
 /**
  * A compiled query, frozen: everything that does not depend on values. It serves every text of its shape.
  */
@@ -17,8 +23,8 @@ export interface Plan {
   readonly shape: string;
   /** The collections whose change makes it stale. */
   readonly collections: readonly string[];
-  /** What the engine runs; undefined where the engine layer acts itself (inserts, DDL, INTROSPECT). */
-  readonly statement: EngineStatement | undefined;
+  /** What running it costs; undefined where no statement does it and the engine layer acts itself (inserts, DDL, INTROSPECT). */
+  readonly cost: EngineStatement["cost"] | undefined;
   /** The tree that it was compiled from, for the layer that acts on inserts, DDL, INTROSPECT and EXPLAIN. */
   readonly tree: Statement;
   /**
@@ -31,10 +37,10 @@ export interface Plan {
   /** Roughly the memory that keeping it costs. */
   readonly bytes: number;
   /**
-   * The values for the engine's placeholders, from the shape's lifted literals and the caller's parameters.
-   * Throws `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
+   * What the engine runs for the shape's lifted literals and the caller's parameters: values of other types may be
+   * compared by another statement. Where `cost` is undefined there is none, and the values are the operands. Throws `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
    */
-  bind(values: readonly unknown[], parameters: Parameters): unknown[];
+  bind(values: readonly unknown[], parameters: Parameters): BoundStatement;
   /** One row of the result from the engine's columns. */
   decode(columns: readonly unknown[]): Row;
 }

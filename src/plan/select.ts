@@ -1,7 +1,7 @@
 import type { Dialect } from "../dialect/dialect.ts";
-import type { Column } from "../dialect/expression-dialect.ts";
+import type { Column, DocumentsQuery, Grouping } from "../dialect/expression-dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
-import type { Operand, OrderKey, Select, SelectItem } from "../query/syntax-tree.ts";
+import type { Operand, Select, SelectItem } from "../query/syntax-tree.ts";
 import { ConditionCompiler } from "./conditions.ts";
 import { type Decode, decodeDocument, rowDecoder } from "./decode.ts";
 import type { OperandTable } from "./operand-table.ts";
@@ -12,23 +12,14 @@ export function compileSelect(
   dialect: Dialect,
   operands: OperandTable,
 ): { readonly fragment: Fragment; readonly decode: Decode } {
-  const { expressions } = dialect;
-  const { items } = select;
-  const grouped = select.groupBy.length > 0 || (items?.some(({ type }) => type === "aggregate") ?? false);
-  const columns = items?.map((item) => ({ name: item.name, ...columnOf(item, grouped, dialect) }));
-  const list = columns?.map(({ text }) => text).join(", ") ?? expressions.documentColumns;
   const where = compileWhere(select.where, dialect, operands);
-  const groups = select.groupBy.flatMap((path) => expressions.groupBy(path));
-  const groupBy = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
-  const orderBy = grouped ? groupedOrder(select, dialect) : documentOrder(select.orderBy, dialect);
   const count = (operand: Operand | undefined) =>
     operand && { operand: operands.add(operand, "count"), encode: (value: unknown): unknown => value };
-  const limit = expressions.limit(count(select.limit), count(select.offset));
-  const from = dialect.identifier(select.collection);
-  return {
-    fragment: sql`SELECT ${list} FROM ${from}${where}${groupBy}${orderBy}${limit}`,
-    decode: columns === undefined ? decodeDocument : rowDecoder(columns),
-  };
+  const limits = { limit: count(select.limit), offset: count(select.offset) };
+  const aggregated = select.items?.some(({ type }) => type === "aggregate") ?? false;
+  return select.groupBy.length > 0 || aggregated
+    ? compileGroups(select, dialect, where, limits)
+    : compileDocuments(select, dialect, where, limits);
 }
 
 /** ` WHERE …`, or nothing. */
@@ -37,36 +28,63 @@ export function compileWhere(where: Select["where"], dialect: Dialect, operands:
   return sql` WHERE ${new ConditionCompiler(dialect.expressions, operands).compile(where, true)}`;
 }
 
-function columnOf(item: SelectItem, grouped: boolean, { expressions }: Dialect): Column {
-  if (item.type === "path") {
-    return grouped ? expressions.groupColumn(item.path) : expressions.column(item.path);
-  }
-  if (item.path === undefined) return { text: "count(*)", form: "number" };
-  return expressions.aggregate(item.function, item.path);
+type Limits = Pick<DocumentsQuery, "limit" | "offset">;
+type Compiled = ReturnType<typeof compileSelect>;
+
+function compileDocuments(
+  { items, collection, orderBy }: Select,
+  { expressions, identifier }: Dialect,
+  where: Fragment,
+  limits: Limits,
+): Compiled {
+  const columns = items?.map((item) => ({ name: item.name, ...expressions.column(item.path ?? ["id"]) }));
+  const list = columns?.map(({ text }) => text).join(", ") ?? expressions.documentColumns;
+  return {
+    fragment: expressions.documents({ list, table: identifier(collection), where, orderBy, ...limits }),
+    decode: columns === undefined ? decodeDocument : rowDecoder(columns),
+  };
 }
 
-/** Ties, also among arrays and among objects, go by id. */
-function documentOrder(keys: readonly OrderKey[], { expressions }: Dialect): string {
-  if (keys.length === 0) return "";
-  const terms: string[] = [];
-  for (const { path, descending } of keys) {
-    terms.push(...expressions.orderBy(path, descending));
-    if (path.length === 1 && path[0] === "id") return ` ORDER BY ${terms.join(", ")}`;
-  }
-  return ` ORDER BY ${[...terms, ...expressions.orderBy(["id"], false)].join(", ")}`;
+function compileGroups(
+  select: Select,
+  { expressions, identifier }: Dialect,
+  where: Fragment,
+  { limit, offset }: Limits,
+): Compiled {
+  const { items = [], groupBy } = select;
+  const grouping = expressions.grouping([
+    ...groupBy,
+    ...items.flatMap((item) => (item.path === undefined ? [] : [item.path])),
+  ]);
+  const columns = items.map((item) => ({ name: item.name, ...columnOf(item, grouping) }));
+  const list = columns.map(({ text }) => text).join(", ");
+  const groups = groupBy.flatMap((path) => grouping.groupBy(path));
+  const by = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
+  const from = grouping.from(identifier(select.collection), where);
+  const order = groupedOrder(select, grouping);
+  return {
+    fragment: sql`SELECT ${list}${from}${by}${order}${expressions.limit(limit, offset)}`,
+    decode: rowDecoder(columns),
+  };
+}
+
+function columnOf(item: SelectItem, grouping: Grouping): Column {
+  if (item.type === "path") return grouping.column(item.path);
+  if (item.path === undefined) return { text: "count(*)", form: "number" };
+  return grouping.aggregate(item.function, item.path);
 }
 
 /** Ties go by the paths that the rows are grouped by. */
-function groupedOrder({ items = [], groupBy, orderBy }: Select, { expressions }: Dialect): string {
+function groupedOrder({ items = [], groupBy, orderBy }: Select, grouping: Grouping): string {
   // Without GROUP BY there is one row.
   if (orderBy.length === 0 || groupBy.length === 0) return "";
   const terms = orderBy.flatMap(({ path, descending, column }) => {
     const item = column === undefined ? undefined : items[column];
     if (item?.type !== "aggregate") {
-      return expressions.orderByGroup(item === undefined ? path : item.path, descending);
+      return grouping.orderBy(item === undefined ? path : item.path, descending);
     }
-    return expressions.orderByAggregate(item.function, item.path, descending);
+    return grouping.orderByAggregate(item.function, item.path, descending);
   });
-  for (const path of groupBy) terms.push(...expressions.orderGroupsTotally(path));
+  for (const path of groupBy) terms.push(...grouping.orderTotally(path));
   return ` ORDER BY ${terms.join(", ")}`;
 }

@@ -3,7 +3,7 @@ import pg from "pg";
 import type { Row } from "../../src/base/document.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts";
-import { sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";
+import { sqliteAggregates, sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";
 import { sqliteDialect } from "../../src/dialect/sqlite/sqlite-dialect.ts";
 import { compile } from "../../src/plan/compile.ts";
 import type { Parameters, Plan } from "../../src/plan/plan.ts";
@@ -42,7 +42,8 @@ export async function query(
   parameters: Parameters = [],
 ): Promise<{ rows: Row[]; count: number }> {
   const { plan, values } = prepare(text, engine.dialect);
-  const { rows, count } = await engine.run(plan.statement!.text, plan.bind(values, parameters));
+  const { statement, values: bound } = plan.bind(values, parameters);
+  const { rows, count } = await engine.run(statement!.text, bound);
   return { rows: rows.map((row) => plan.decode(row)), count };
 }
 
@@ -58,6 +59,8 @@ export async function contents(engine: TestEngine, collection: string): Promise<
 export function openSqlite(): TestEngine {
   const db = new Database(":memory:");
   for (const { name, deterministic, fn } of sqliteFunctions) db.function(name, { deterministic }, fn);
+  for (const { name, ...aggregate } of sqliteAggregates)
+    db.aggregate(name, { ...aggregate, deterministic: true });
   return {
     name: "SQLite",
     dialect: sqliteDialect,

@@ -289,6 +289,7 @@ function digitsOf(value: number): { units: bigint; places: number } {
 }
 
 function decimal(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
   const { units, places } = digitsOf(value);
   const sign = units < 0n ? "-" : "";
   const digits = String(units)
@@ -297,12 +298,13 @@ function decimal(value: number): string {
   return sign + (places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`);
 }
 
-/** An exact sum of decimals, rounded once. */
-function sum(numbers: readonly number[]): number {
+/** An exact sum of decimals, divided by a whole number, rounded once. */
+function sum(numbers: readonly number[], divisor: number = 1): number {
   const parts = numbers.map(digitsOf);
-  const places = Math.max(...parts.map((part) => part.places));
+  // So many more places that a double's last digit is far from the last one here.
+  const places = Math.max(...parts.map((part) => part.places)) + 400;
   const total = parts.reduce((all, part) => all + part.units * 10n ** BigInt(places - part.places), 0n);
-  return Number(`${total}e-${places}`);
+  return Number(`${total / BigInt(divisor)}e-${places}`);
 }
 
 function aggregate(item: SelectItem & { type: "aggregate" }, members: readonly Stored[]): unknown {
@@ -315,7 +317,7 @@ function aggregate(item: SelectItem & { type: "aggregate" }, members: readonly S
     case "SUM":
       return numbers.length === 0 ? null : sum(numbers);
     case "AVG":
-      return numbers.length === 0 ? null : sum(numbers) / numbers.length;
+      return numbers.length === 0 ? null : sum(numbers, numbers.length);
     case "MIN":
       return values.sort(compareTotally)[0] ?? null;
     case "MAX":

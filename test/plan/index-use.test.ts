@@ -83,13 +83,16 @@ describe.each(engines)("%s", (_, open) => {
 
   async function explain(text: string, parameters: readonly unknown[]): Promise<string> {
     const { plan, values } = prepare(text, engine.dialect);
-    return engine.explain(plan.statement!.text, plan.bind(values, parameters));
+    const { statement, values: bound } = plan.bind(values, parameters);
+    return engine.explain(statement!.text, bound);
   }
 
   function expectIndex(explained: string): void {
     // PostgreSQL's node names; SQLite says USING INDEX where it searches or walks one.
-    expect(explained).not.toMatch(/Seq Scan on big|^SCAN big(?! USING)/m);
-    expect(explained).toMatch(/Index (Only )?Scan|Bitmap Index Scan|USING (COVERING )?(INDEX|PRIMARY KEY)/);
+    // What SQLite sorts by ranks is behind a condition that holds only for mixed types.
+    const [chosen = ""] = explained.split("UNION ALL");
+    expect(chosen).not.toMatch(/Seq Scan on big|^SCAN big(?! USING)/m);
+    expect(chosen).toMatch(/Index (Only )?Scan|Bitmap Index Scan|USING (COVERING )?(INDEX|PRIMARY KEY)/);
   }
 
   it.each(INDEXED)("uses the index for %s", async (text, parameters = []) => {

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { sqliteFunctions } from "../../dialect/sqlite/functions.ts";
+import { sqliteAggregates, sqliteFunctions } from "../../dialect/sqlite/functions.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
 import { mustBeInPlace } from "./file-identity.ts";
@@ -37,6 +37,9 @@ export function openDatabase(settings: DatabaseSettings): Database.Database {
     database.pragma("schema_version");
     for (const { name, deterministic, fn } of sqliteFunctions) {
       database.function(name, { deterministic, directOnly: false }, fn);
+    }
+    for (const { name, ...aggregate } of sqliteAggregates) {
+      database.aggregate(name, { ...aggregate, deterministic: true, directOnly: false });
     }
   } catch (error) {
     database.close();

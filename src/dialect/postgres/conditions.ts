@@ -1,54 +1,65 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { OrderOperator } from "../expression-dialect.ts";
-import { type Fragment, sql } from "../fragment.ts";
+import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
-import { encodeKey, encodeOrderedRank, encodeRank, isComposite, RANK, splitList } from "../value-rank.ts";
-import { rangeBound } from "./range-bounds.ts";
-import { jsonTerm, type PostgresTerm, prefixOf, termOf } from "./terms.ts";
+import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
+import { KEY, type PostgresTerm, stringKey, termOf } from "./terms.ts";
+
+/*
+ * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order holds for numbers
+ * and booleans, or of texts. What an index can serve comes behind, and says what the first comparison leaves open.
+ * PostgreSQL asks the cheaper of two conditions first, and of two that cost the same the one that is written first.
+ */
 
 /** A place for a value with its type, so that the server never has to guess it. */
 function bound(operand: number, type: string, encode: (value: JsonValue) => unknown): Fragment {
   return sql`${{ operand, encode }}::${type}`;
 }
 
-/** The three parts of an operand, as those of `PostgresTerm`. Numbers go as text: decimals, not doubles. */
-const rankOperand = (operand: number): Fragment => bound(operand, "integer", encodeRank);
-const numberOperand = (operand: number): Fragment =>
-  bound(operand, "numeric", (value) => {
-    if (typeof value === "number") return String(value);
-    if (typeof value === "boolean") return value ? "1" : "0";
-    return value === null ? null : "0";
-  });
-const encodeText = (value: JsonValue): string | null =>
-  typeof value === "string" ? value : value === null ? null : "";
-const textOperand = (operand: number): Fragment => bound(operand, "text", encodeText);
-const prefixOperand = (operand: number): Fragment =>
-  bound(operand, "text", (value) => (typeof value === "string" ? prefixOf(value) : encodeText(value)));
+/** Numbers go as text: decimals, not doubles. */
+const numberOperand = (operand: number): Fragment => bound(operand, "numeric", String);
 const jsonOperand = (operand: number): Fragment => bound(operand, "jsonb", (value) => JSON.stringify(value));
 const knownOperand = (operand: number): Fragment => bound(operand, "boolean", (value) => value !== null);
 const stringOperand = (operand: number): Fragment =>
   bound(operand, "text", (value) => (typeof value === "string" ? value : null));
-const keyOperand = (operand: number): Fragment => bound(operand, "text", encodeKey);
+const idOperand = (operand: number): Fragment => bound(operand, "text", encodeKey);
+const keyOperand = (operand: number): Fragment => bound(operand, "text", keyOf);
 
-/** Where a condition that is known wherever `term` and the operand are not null is false. */
-function falsehood(term: PostgresTerm, operand: number, condition: Fragment): Fragment {
-  return sql`(${term.rank} <> 0 AND ${knownOperand(operand)} AND NOT coalesce(${condition}, FALSE))`;
+/** The key that an index holds for a value. */
+function keyOf(value: JsonValue): string {
+  if (typeof value === "string") return stringKey(value);
+  return typeof value === "boolean" ? KEY[value ? "true" : "false"] : KEY[kindOf(value) as keyof typeof KEY];
+}
+
+const inCodePoints = (text: string): string => `${text} COLLATE "C"`;
+const isKnown = (term: PostgresTerm): string => `${term.json} <> 'null'::jsonb`;
+
+/** Where the value is known and the condition, which is known for all of its type, does not hold. */
+function falsehood(term: PostgresTerm, kind: string, condition: Fragment): Fragment {
+  return sql`(${isKnown(term)} AND NOT (${term.type} = '${kind}' AND ${condition}))`;
 }
 
 export function equals(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
   if (term.isKey) {
-    const key = keyOperand(operand);
+    const key = idOperand(operand);
     return wanted ? sql`id = ${key}` : sql`(${knownOperand(operand)} AND id IS DISTINCT FROM ${key})`;
   }
-  if (!wanted) {
-    return sql`(${term.rank} <> 0 AND ${knownOperand(operand)} AND ${term.json} <> ${jsonOperand(operand)})`;
-  }
-  return sql`(${term.rank} = ${rankOperand(operand)} AND ${term.number} = ${numberOperand(operand)} AND ${term.prefix} = ${prefixOperand(operand)} AND ${term.json} = ${jsonOperand(operand)})`;
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    const sameKey = sql`${term.key} = ${keyOperand(operand)}`;
+    if (kind === "string") {
+      const same = sql`${term.plain} = ${stringOperand(operand)}`;
+      return wanted ? steps(same, sameKey) : falsehood(term, kind, same);
+    }
+    const same = sql`${term.json} = ${jsonOperand(operand)}`;
+    if (!wanted) return sql`(${isKnown(term)} AND NOT (${same}))`;
+    if (kind !== "number") return steps(same, sameKey);
+    return steps(same, sameKey, sql`${term.number} = ${numberOperand(operand)}`);
+  });
 }
 
-/** Of a number and a text one is the same on both sides. So the two can be compared as a row, which indexes serve. */
 export function orders(
   path: DocumentPath,
   operator: OrderOperator,
@@ -58,22 +69,40 @@ export function orders(
   const term = termOf(path);
   if (term.isKey) {
     const condition = sql`(id ${operator} ${stringOperand(operand)})`;
-    return wanted ? condition : falsehood(term, operand, condition);
+    return wanted ? condition : sql`(${knownOperand(operand)} AND NOT coalesce(${condition}, FALSE))`;
   }
-  const rank = bound(operand, "integer", encodeOrderedRank);
-  const beyond = operator.startsWith("<") ? "<" : ">";
-  const number = bound(operand, "numeric", (value) => rangeBound(operator, value)[0]);
-  const prefix = bound(operand, "text", (value) => rangeBound(operator, value)[1]);
-  // The first comparison leads an index to the range, the second is the one that is meant.
-  const near = sql`(${term.number}, ${term.prefix}) ${beyond} (${number}, ${prefix})`;
-  const exact = sql`(${term.number}, ${term.text}) ${operator} (${numberOperand(operand)}, ${textOperand(operand)})`;
-  const condition = sql`(${term.rank} = ${rank} AND ${near} AND ${exact})`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    // Arrays and objects have no order: the comparison is false for every value.
+    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(path, false);
+    if (kind === "string") {
+      const exact = sql`${inCodePoints(term.plain)} ${operator} ${stringOperand(operand)}`;
+      if (!wanted) return falsehood(term, kind, exact);
+      // An index holds the starts of texts, which may be equal where the texts are not.
+      const near = sql`${term.key} ${operator.startsWith("<") ? "<=" : ">="} ${keyOperand(operand)}`;
+      return steps(exact, near, isOfRank(term, RANK.string, operator));
+    }
+    const exact = sql`${term.json} ${operator} ${jsonOperand(operand)}`;
+    if (!wanted) return falsehood(term, kind, exact);
+    if (kind === "boolean") {
+      return steps(
+        exact,
+        sql`${term.key} ${operator} ${keyOperand(operand)}`,
+        isOfRank(term, RANK.boolean, operator),
+      );
+    }
+    const near = sql`${term.number} ${operator} ${numberOperand(operand)}`;
+    return steps(exact, [`${term.key} = '${KEY.number}'`], near);
+  });
+}
+
+/** The other end of a range within the keys of a rank. */
+function isOfRank(term: PostgresTerm, rank: number, operator: OrderOperator): Fragment {
+  return [operator.startsWith("<") ? `${term.key} >= '${rank}'` : `${term.key} < '${rank + 1}'`];
 }
 
 function comparison(left: PostgresTerm, right: PostgresTerm, condition: string, wanted: boolean): Fragment {
-  const known = `${left.rank} <> 0 AND ${right.rank} <> 0`;
-  return [`(${known} AND ${wanted ? "" : "NOT "}(${condition}))`];
+  return [`(${isKnown(left)} AND ${isKnown(right)} AND ${wanted ? "" : "NOT "}(${condition}))`];
 }
 
 export function equalPaths(leftPath: DocumentPath, rightPath: DocumentPath, wanted: boolean): Fragment {
@@ -90,12 +119,27 @@ export function orderPaths(
 ): Fragment {
   const left = termOf(leftPath);
   const right = termOf(rightPath);
-  const row = (term: PostgresTerm): string => `(${term.number}, ${term.text})`;
-  const condition = `${left.rank} = ${right.rank} AND ${left.rank} < ${RANK.array} AND ${row(left)} ${operator} ${row(right)}`;
+  const condition =
+    `${left.type} = ${right.type} AND CASE WHEN ${left.type} = 'string' ` +
+    `THEN ${inCodePoints(left.plain)} ${operator} ${right.plain} ` +
+    `ELSE ${left.type} = ANY ('{number,boolean}') AND ${left.json} ${operator} ${right.json} END`;
   return comparison(left, right, condition, wanted);
 }
 
-/** Equality with the rows of a list leads to a join, which uses an index where that pays. */
+/** The elements of a list that are of one kind, as an array of the engine: of an array the planner knows its length. */
+function elementsOf(
+  operand: number,
+  kind: string,
+  type: string,
+  encode: (value: JsonValue) => unknown,
+): Fragment {
+  return bound(operand, `${type}[]`, (list) =>
+    splitList(list)
+      .values.filter((value) => kindOf(value) === kind)
+      .map(encode),
+  );
+}
+
 export function isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
   if (term.isKey) {
@@ -104,27 +148,29 @@ export function isIn(path: DocumentPath, operand: number, wanted: boolean): Frag
         .values.map(encodeKey)
         .filter((key) => key !== null),
     );
-    return wanted ? sql`id = ANY(${keys})` : outside(term, operand, sql`id <> ALL(${keys})`);
+    if (wanted) return sql`id = ANY(${keys})`;
+    const empty = bound(operand, "boolean", (list) => splitList(list).empty);
+    const noNull = bound(operand, "boolean", (list) => !splitList(list).hasNull);
+    return sql`(${empty} OR (${noNull} AND id <> ALL(${keys})))`;
   }
-  // An array and no JSON list: of an array the planner knows how long it is.
-  const values = bound(operand, "jsonb[]", (list) =>
-    splitList(list).values.map((value) => JSON.stringify(value)),
-  );
-  if (!wanted) {
-    const among = sql`SELECT e.value FROM unnest(${values}) AS e(value)`;
-    return outside(term, operand, sql`${term.json} NOT IN (${among})`);
-  }
-  const element = jsonTerm("e.value");
-  const columns = ({ rank, number, text, json }: PostgresTerm): string =>
-    [rank, number, text, json].join(", ");
-  return sql`(${columns(term)}) IN (SELECT ${columns(element)} FROM unnest(${values}) AS e(value))`;
-}
-
-/** Where a value is known to be in none of the elements: `condition`, but for NULLs and the empty list. */
-function outside(term: PostgresTerm, operand: number, condition: Fragment): Fragment {
-  const empty = bound(operand, "boolean", (list) => splitList(list).empty);
-  const noNull = bound(operand, "boolean", (list) => !splitList(list).hasNull);
-  return sql`(${empty} OR (${term.rank} <> 0 AND ${noNull} AND ${condition}))`;
+  return choice(operand, kindsOfList, (kinds) => {
+    if (kinds === "empty") return [wanted ? "FALSE" : "TRUE"];
+    const names = kinds.split(" ").filter((kind) => kind !== "null");
+    if (!wanted && names.length < kinds.split(" ").length) return ["FALSE"];
+    const each = names.map((kind) => {
+      const json = (value: JsonValue): string => JSON.stringify(value);
+      const keys = sql`${term.key} = ANY(${elementsOf(operand, kind, "text", keyOf)})`;
+      if (kind === "string") {
+        return steps(sql`${term.plain} = ANY(${elementsOf(operand, kind, "text", String)})`, keys);
+      }
+      const same = sql`${term.json} = ANY(${elementsOf(operand, kind, "jsonb", json)})`;
+      if (kind !== "number") return steps(same, keys);
+      const numbers = sql`${term.number} = ANY(${elementsOf(operand, kind, "numeric", String)})`;
+      return steps(same, [`${term.key} = '${KEY.number}'`], numbers);
+    });
+    const condition = combine("OR", each);
+    return wanted ? condition : sql`(${isKnown(term)} AND NOT ${condition})`;
+  });
 }
 
 /** The pattern with a backslash only where one is needed. */
@@ -139,47 +185,79 @@ function encodePattern(pattern: JsonValue): string | null {
     .join("");
 }
 
-/** Where the range of what starts as the pattern does begins, in an index. */
-function prefixStart(pattern: JsonValue): string | null {
-  const prefix = likePrefix(pattern);
-  return prefix === null ? null : prefixOf(prefix);
+function kindOfPattern(pattern: JsonValue): string {
+  if (typeof pattern !== "string") return "null";
+  return likePrefix(pattern) === "" ? "any start" : "start";
 }
 
-/** Where it ends: a row with a number, since there is no last text. */
-function prefixEnd(pattern: JsonValue): readonly [number: string | null, text: string | null] {
-  const prefix = prefixStart(pattern);
-  if (prefix === null) return [null, null];
-  const after = textAfter(prefix);
-  return after === undefined ? ["1", ""] : ["0", after];
-}
+/** Where the range of what starts as the pattern does begins, among the keys of an index. */
+const firstKey = (pattern: JsonValue): string => stringKey(likePrefix(pattern) ?? "");
+/** Where it ends. There is a key after those of all strings. */
+const keyAfter = (pattern: JsonValue): string => textAfter(firstKey(pattern))!;
 
 /** What the pattern starts with bounds the range of an index. */
 export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const row = `(${term.number}, ${term.prefix})`;
-  const endNumber = bound(operand, "numeric", (pattern) => prefixEnd(pattern)[0]);
-  const endText = bound(operand, "text", (pattern) => prefixEnd(pattern)[1]);
-  const condition = sql`(${term.rank} = ${String(RANK.string)} AND ${row} >= (0::numeric, ${bound(operand, "text", prefixStart)}) AND ${row} < (${endNumber}, ${endText}) AND ${term.text} LIKE ${bound(operand, "text", encodePattern)})`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  return choice(operand, kindOfPattern, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    const matches = sql`${inCodePoints(term.plain)} LIKE ${bound(operand, "text", encodePattern)}`;
+    if (!wanted) return falsehood(term, "string", matches);
+    if (kind === "any start") return steps(matches, [`${term.type} = 'string'`]);
+    const from = sql`${term.key} >= ${bound(operand, "text", firstKey)}`;
+    return steps(matches, from, sql`${term.key} < ${bound(operand, "text", keyAfter)}`);
+  });
+}
+
+/** Characters that JSON text may spell in another way than as themselves. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+const ESCAPED = /["\\\u0000-\u001f\u007f]/;
+
+function kindOfElement(value: JsonValue): string {
+  return typeof value === "string" && ESCAPED.test(value) ? "escaped" : kindOf(value);
 }
 
 /**
  * `@>` finds scalars among the elements (and a GIN index would serve it), but it finds arrays and objects that only
- * hold the operand too: those are compared one by one.
+ * hold the operand too: those are compared one by one. The text of an array holds the text of each string in it.
  */
 export function contains(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const text = sql`strpos(${term.text}, ${stringOperand(operand)}) > 0`;
-  const list = bound(operand, "jsonb", (value) => (value === null ? null : JSON.stringify([value])));
-  const scalar = bound(operand, "boolean", (value) => !isComposite(value));
-  const condition = term.isKey
-    ? sql`(${text})`
-    : sql`CASE WHEN ${term.rank} = ${String(RANK.string)} THEN ${text} WHEN ${term.rank} = ${String(RANK.array)} THEN ${term.json} @> ${list} AND (${scalar} OR EXISTS (SELECT 1 FROM jsonb_array_elements(${term.json}) AS e(value) WHERE e.value = ${jsonOperand(operand)})) ELSE FALSE END`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  const within = sql`strpos(${term.plain}, ${stringOperand(operand)}) > 0`;
+  if (term.isKey) {
+    return wanted ? sql`(${within})` : sql`(${knownOperand(operand)} AND NOT coalesce(${within}, FALSE))`;
+  }
+  const list = bound(operand, "jsonb", (value) => JSON.stringify([value]));
+  const holds = sql`${term.json} @> ${list}`;
+  return choice(operand, kindOfElement, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    const condition = found(kind);
+    return wanted ? condition : sql`(${isKnown(term)} AND NOT (${condition}))`;
+  });
+
+  function found(kind: string): Fragment {
+    switch (kind) {
+      case "string":
+        return steps(within, sql`(${term.type} = 'string' OR ${holds})`);
+      case "escaped":
+        return sql`(${holds} OR (${term.type} = 'string' AND ${within}))`;
+      case "array":
+      case "object": {
+        const elements = `CASE WHEN ${term.type} = 'array' THEN ${term.json} END`;
+        return steps(
+          holds,
+          sql`EXISTS (SELECT 1 FROM jsonb_array_elements(${elements}) AS e(value) WHERE e.value = ${jsonOperand(operand)})`,
+        );
+      }
+      default:
+        return holds;
+    }
+  }
 }
 
 export function isNull(path: DocumentPath, wanted: boolean): Fragment {
-  return [`${termOf(path).rank} ${wanted ? "=" : ">"} 0`];
+  const term = termOf(path);
+  if (term.isKey) return [wanted ? "FALSE" : "TRUE"];
+  return wanted ? [`${term.key} = '${KEY.null}'`] : [isKnown(term)];
 }
 
 export function truth(operand: number): Fragment {

@@ -1,31 +1,16 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { ExpressionDialect } from "../expression-dialect.ts";
-import { type Bound, type Fragment, sql } from "../fragment.ts";
 import { change } from "./changes.ts";
-import {
-  aggregate,
-  column,
-  groupBy,
-  groupColumn,
-  indexExpressions,
-  orderBy,
-  orderByAggregate,
-  orderByGroup,
-  orderGroupsTotally,
-} from "./columns.ts";
+import { column, documents, indexExpressions, limit, orderBy } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
+import { grouping } from "./grouping.ts";
 import { termOf } from "./terms.ts";
 
 const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
 
-function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
-  const head = count === undefined ? [] : sql` LIMIT ${count}::bigint`;
-  return offset === undefined ? head : sql`${head} OFFSET ${offset}::bigint`;
-}
-
 /**
- * How PostgreSQL spells conditions and columns. What is at a path has a rank (its type), a number and a text; an
- * index holds the three, so equality, ranges and orderings use it. Texts are ordered by code point whatever the
+ * How PostgreSQL spells conditions and columns. An index over a path holds a key, which begins with the
+ * type and goes on with the start of a string, and a number, so equality, ranges and orderings use it. Texts are ordered by code point whatever the
  * order of the database is.
  */
 export const postgresExpressions: ExpressionDialect = Object.freeze({
@@ -46,13 +31,9 @@ export const postgresExpressions: ExpressionDialect = Object.freeze({
   truth,
   documentColumns: "id, doc::text",
   column,
-  aggregate,
+  documents,
   orderBy,
-  groupBy,
-  groupColumn,
-  orderByGroup,
-  orderGroupsTotally,
-  orderByAggregate,
+  grouping,
   limit,
   change,
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",

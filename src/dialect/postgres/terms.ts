@@ -3,16 +3,21 @@ import { RANK } from "../value-rank.ts";
 
 /** How PostgreSQL spells what is at a place of a document. */
 export interface PostgresTerm {
-  /** The type's number in `RANK`, an `integer`. */
-  readonly rank: string;
-  /** What numbers are ordered by, and booleans as 0 and 1; 0 for the others. A `numeric`. */
+  /**
+   * What indexes hold, and order by first: a `text` in the order of code points that starts with the type's number in
+   * `RANK`. It goes on with the text of a boolean and with the start of a string.
+   */
+  readonly key: string;
+  /** What numbers are ordered by; 0 for the others. A `numeric`. */
   readonly number: string;
   /** What strings are ordered by; '' for the others. A `text` in the order of code points. */
   readonly text: string;
-  /** The start of that, which indexes hold: entries of an index must be short. */
-  readonly prefix: string;
   /** Its JSON, a `jsonb`; NULL where there is nothing, but also a JSON null. */
   readonly json: string;
+  /** The same as a `text`: a string for itself, and NULL for a JSON null. */
+  readonly plain: string;
+  /** What `jsonb_typeof` says of it. */
+  readonly type: string;
   /**
    * What a unique index holds besides: NULL where no scalar is, and of a text that it does not hold as a whole a digest.
    * Short, since an index's definition has to fit into a row of the catalogue, 8 160 bytes before PostgreSQL 18.
@@ -22,9 +27,31 @@ export interface PostgresTerm {
   readonly isKey: boolean;
 }
 
+/** The keys of values that are no strings. */
+export const KEY: {
+  readonly null: string;
+  readonly false: string;
+  readonly true: string;
+  readonly number: string;
+  readonly array: string;
+  readonly object: string;
+} = Object.freeze({
+  null: String(RANK.null),
+  false: `${RANK.boolean}false`,
+  true: `${RANK.boolean}true`,
+  number: String(RANK.number),
+  array: String(RANK.array),
+  object: String(RANK.object),
+});
+
+/** The key of a string; `null` is no string and has none. */
+export function stringKey(text: string): string {
+  return RANK.string + prefixOf(text);
+}
+
 /**
  * How many characters of a text an index holds. PostgreSQL refuses rows whose index entry is longer than 2 704 bytes;
- * so many characters, of at most 4 bytes, of 8 paths stay below that, with rank, number and guard of each.
+ * so many characters, of at most 4 bytes, of 8 paths stay below that, with number and guard of each.
  */
 export const INDEXED_CHARACTERS = 64;
 
@@ -62,26 +89,25 @@ function spell(path: DocumentPath): { readonly json: string; readonly text: stri
   return { json, text: `(${json} #>> '{}')` };
 }
 
-/** The last letters of the names that `jsonb_typeof` gives, in the order of `RANK`; `null` has none of them. */
-const LAST_LETTERS = "nrgyt";
-
 /**
- * The term of a `jsonb` expression. The rank asks for the type once: a `CASE` that compares it with each name would for
- * each (twice the time of a scan), and the short `CASE x WHEN …` reaches the workers of Citus with another meaning.
+ * The term of a `jsonb` expression. The short `CASE x WHEN …` would reach the workers of Citus with another meaning; so the
+ * most frequent types are asked for first, and null, array and object are told by their last letters.
  */
-export function jsonTerm(json: string, text: string = `(${json} #>> '{}')`): PostgresTerm {
+export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): PostgresTerm {
   const type = `jsonb_typeof(${json})`;
-  const string = `CASE WHEN ${type} = 'string' THEN ${text} ELSE '' END`;
   return {
-    rank: `coalesce(strpos(${literal(LAST_LETTERS)}, right(${type}, 1)), 0)`,
-    number:
-      `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ` +
-      `WHEN ${json} = 'true' THEN 1::numeric ELSE 0::numeric END)`,
-    text: `((${string}) COLLATE "C")`,
-    prefix: `(left(${string}, ${INDEXED_CHARACTERS}) COLLATE "C")`,
+    key:
+      `(CASE WHEN ${type} = 'string' THEN '${RANK.string}' || left(${plain}, ${INDEXED_CHARACTERS}) ` +
+      `WHEN ${type} = 'number' THEN '${KEY.number}' WHEN ${type} = 'boolean' THEN '${RANK.boolean}' || ${plain} ` +
+      `ELSE coalesce(translate(right(${type}, 1), 'lyt', '${KEY.null}${KEY.array}${KEY.object}'), '${KEY.null}') END ` +
+      `COLLATE "C")`,
+    number: `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ELSE 0::numeric END)`,
+    text: `(CASE WHEN ${type} = 'string' THEN ${plain} ELSE '' END COLLATE "C")`,
     json,
+    plain,
+    type,
     guard:
-      `(CASE WHEN ${type} = 'string' AND length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) ` +
+      `(CASE WHEN ${type} = 'string' AND length(${plain}) > ${INDEXED_CHARACTERS} THEN md5(${plain}) ` +
       `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
   };
@@ -95,11 +121,12 @@ export function termOf(path: DocumentPath): PostgresTerm {
 }
 
 const ID: PostgresTerm = Object.freeze({
-  rank: `(${RANK.string})`,
+  key: `('${RANK.string}' || id COLLATE "C")`,
   number: "0::numeric",
   text: "id",
-  prefix: "id",
   json: "to_jsonb(id)",
+  plain: "id",
+  type: "'string'",
   guard: "(1)",
   isKey: true,
 });

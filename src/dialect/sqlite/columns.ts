@@ -1,90 +1,75 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Aggregate, Column } from "../expression-dialect.ts";
-import { RANK } from "../value-rank.ts";
-import { type SqliteTerm, termOf } from "./terms.ts";
+import type { Column, DocumentsQuery } from "../expression-dialect.ts";
+import { type Bound, type Fragment, sql } from "../fragment.ts";
+import { termOf } from "./terms.ts";
 
 export function column(path: DocumentPath): Column {
   const term = termOf(path);
   return term.place === undefined ? { text: "id", form: "text" } : { text: term.json, form: "json" };
 }
 
-const numbers = (term: SqliteTerm): string =>
-  `CASE WHEN ${term.rank} = ${RANK.number} THEN CAST(${term.key} AS REAL) END`;
-
-/**
- * SQLite adds doubles with a compensation (Kahan, Babuška, Neumaier), so that sums of integers are exact as long
- * as they are below 2^53 themselves. The last digits of other sums may differ from PostgreSQL's decimals.
- */
-export function aggregate(aggregate: Aggregate, path: DocumentPath): Column {
-  const term = termOf(path);
-  switch (aggregate) {
-    case "COUNT":
-      return { text: `count(CASE WHEN ${term.rank} > 0 THEN 1 END)`, form: "number" };
-    case "SUM":
-    case "AVG":
-      return { text: `${aggregate.toLowerCase()}(${numbers(term)})`, form: "number" };
-    case "MIN":
-    case "MAX": {
-      const of = (rank: number, value: string): string => extreme(aggregate, term, rank, value);
-      const text =
-        `CASE ${extremeRank(aggregate, term)} ` +
-        `WHEN ${RANK.boolean} THEN iif(${of(RANK.boolean, term.key)}, 'true', 'false') ` +
-        `WHEN ${RANK.number} THEN ${of(RANK.number, term.key)} ` +
-        `WHEN ${RANK.string} THEN json_quote(${of(RANK.string, term.key)}) ` +
-        `WHEN ${RANK.array} THEN ${of(RANK.array, term.canonical)} ` +
-        `WHEN ${RANK.object} THEN ${of(RANK.object, term.canonical)} END`;
-      return { text, form: "json" };
-    }
-    default:
-      return aggregate satisfies never;
-  }
-}
-
-/** The type of the smallest or greatest value; NULL if there is none. */
-function extremeRank(aggregate: "MIN" | "MAX", term: SqliteTerm): string {
-  return `${aggregate.toLowerCase()}(nullif(${term.rank}, 0))`;
-}
-
-/** The smallest or greatest among the values of one type. */
-function extreme(aggregate: "MIN" | "MAX", term: SqliteTerm, rank: number, value: string): string {
-  return `${aggregate.toLowerCase()}(CASE WHEN ${term.rank} = ${rank} THEN ${value} END)`;
-}
-
-function direct(terms: readonly string[], descending: boolean): readonly string[] {
+export function direct(terms: readonly string[], descending: boolean): readonly string[] {
   return terms.map((term) => (descending ? `${term} DESC` : term));
 }
 
 export function orderBy(path: DocumentPath, descending: boolean): readonly string[] {
-  const term = termOf(path);
-  return direct(term.place === undefined ? ["id"] : [term.rank, term.key], descending);
+  const { place, rank, key } = termOf(path);
+  return direct(place === undefined ? ["id"] : [rank, key], descending);
 }
 
-function groupCanonical(term: SqliteTerm): string {
-  return `CASE WHEN ${term.rank} >= ${RANK.array} THEN ${term.canonical} END`;
+export function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
+  const head = count === undefined ? sql` LIMIT -1` : sql` LIMIT ${count}`;
+  if (offset !== undefined) return sql`${head} OFFSET ${offset}`;
+  return count === undefined ? [] : head;
 }
 
-export function groupBy(path: DocumentPath): readonly string[] {
-  const term = termOf(path);
-  return term.place === undefined ? ["id"] : [term.rank, term.key, groupCanonical(term)];
+export function documents(query: DocumentsQuery): Fragment {
+  const [first, ...others] = query.orderBy;
+  if (first === undefined) return inOrder(query, []);
+  const { place } = termOf(first.path);
+  const isTop = others.length === 0 && query.limit !== undefined && place !== undefined;
+  return isTop ? top(query, query.limit, first) : inOrder(query, allTerms(query.orderBy));
 }
 
-export function orderGroupsTotally(path: DocumentPath): readonly string[] {
-  const term = termOf(path);
-  if (term.place === undefined) return orderBy(path, false);
-  return direct([term.rank, term.key, groupCanonical(term)], false);
+/** The terms of several keys, up to the id, which leaves nothing undecided. */
+function allTerms(keys: DocumentsQuery["orderBy"]): string[] {
+  const terms: string[] = [];
+  for (const { path, descending } of keys) {
+    terms.push(...orderBy(path, descending));
+    if (termOf(path).place === undefined) return terms;
+  }
+  return [...terms, "id"];
 }
 
-export function orderByAggregate(
-  what: Aggregate,
-  path: DocumentPath | undefined,
-  descending: boolean,
-): readonly string[] {
-  if (path === undefined) return direct(["count(*)"], descending);
-  if (what !== "MIN" && what !== "MAX") return direct([aggregate(what, path).text], descending);
-  const term = termOf(path);
-  const rank = extremeRank(what, term);
-  const key = [RANK.boolean, RANK.number, RANK.string]
-    .map((each) => `WHEN ${each} THEN ${extreme(what, term, each, term.key)}`)
-    .join(" ");
-  return direct([rank, `CASE ${rank} ${key} END`], descending);
+function inOrder(query: DocumentsQuery, terms: readonly string[]): Fragment {
+  const order = terms.length === 0 ? "" : ` ORDER BY ${terms.join(", ")}`;
+  return sql`SELECT ${query.list} FROM ${query.table}${query.where}${order}${limit(query.limit, query.offset)}`;
+}
+
+/**
+ * The first documents by one path. SQLite's own order of values, which an index over them has, is the right one but for
+ * booleans, which are among the numbers, and for arrays and objects, which are among the strings. So the first ones are
+ * taken in that order, and what is found tells whether others could belong there: no array or object where they hold
+ * no text, no boolean where they end above 1. Only if that leaves a doubt it is asked whether there is any such value,
+ * and only if there is all are sorted by their ranks.
+ */
+function top(
+  query: DocumentsQuery,
+  count: Bound,
+  { path, descending }: DocumentsQuery["orderBy"][number],
+): Fragment {
+  const { list, table, where, offset } = query;
+  const { value, type } = termOf(path);
+  const total = offset === undefined ? sql`${count}` : sql`${count} + ${offset}`;
+  const order = direct(["v"], descending)[0]!;
+  const is = (condition: string): Fragment =>
+    sql`EXISTS (SELECT 1 FROM ${table}${where}${where.length === 0 ? " WHERE " : " AND "}${condition})`;
+  const isBoolean = is(`${value} IN (0, 1) AND ${type} IN ('true', 'false')`);
+  const isComposite = is(
+    `((${value} >= '[' AND ${value} < '\\') OR (${value} >= '{' AND ${value} < '|')) AND ${type} IN ('array', 'object')`,
+  );
+  const mayHoldBoolean = descending ? "min(v) <= 1" : "max(v) IS NOT NULL";
+  const rest = where.length === 0 ? sql` WHERE` : sql`${where} AND`;
+  const exact = sql`SELECT ${list} FROM ${table}${rest} (SELECT mixed FROM doubt) ORDER BY ${allTerms(query.orderBy).join(", ")}`;
+  return sql`WITH top AS MATERIALIZED (SELECT rowid AS r, ${value} AS v FROM ${table}${where} ORDER BY ${direct([value], descending)[0]!}, id LIMIT ${total}), doubt AS MATERIALIZED (SELECT CASE WHEN max(v) >= '' AND ${isComposite} THEN 1 WHEN ${mayHoldBoolean} AND ${isBoolean} THEN 1 ELSE 0 END AS mixed FROM top) SELECT * FROM (SELECT ${list} FROM top CROSS JOIN ${table} ON ${table}.rowid = r WHERE NOT (SELECT mixed FROM doubt) ORDER BY ${order}, id${limit(count, offset)}) UNION ALL SELECT * FROM (${exact}${limit(count, offset)})`;
 }

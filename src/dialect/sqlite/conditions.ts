@@ -2,30 +2,30 @@ import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { OrderOperator } from "../expression-dialect.ts";
-import { type Bound, type Fragment, sql } from "../fragment.ts";
+import { type Bound, choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
-import {
-  encodeKey,
-  encodeOrderedRank,
-  encodeRank,
-  isComposite,
-  RANK,
-  rankOf,
-  splitList,
-} from "../value-rank.ts";
-import { keyOfType, rankOfType, type SqliteTerm, termOf } from "./terms.ts";
+import { encodeKey, isComposite, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
+import { type SqliteTerm, termOf } from "./terms.ts";
 
 /** Greater than any text: in SQLite every BLOB is. */
 const AFTER_ALL_TEXTS = Buffer.alloc(0);
 
+/** The names that `json_type` gives to values of a kind. */
+const TYPES: Readonly<Record<string, string>> = Object.freeze({
+  boolean: "'true', 'false'",
+  number: "'integer', 'real'",
+  string: "'text'",
+  array: "'array'",
+  object: "'object'",
+});
+
 const isKey = (path: DocumentPath): boolean => termOf(path).place === undefined;
 const flag = (value: boolean): number => (value ? 1 : 0);
 
-/** The key of an operand, as `SqliteTerm.key`. */
-function encodeTermKey(value: JsonValue): unknown {
+/** What `SqliteTerm.value` is where it equals an operand. */
+function encodeValue(value: JsonValue): unknown {
   if (typeof value === "number") return encodeNumber(value);
-  if (typeof value === "boolean") return flag(value);
-  return isComposite(value) ? "" : value;
+  return typeof value === "boolean" ? flag(value) : value;
 }
 
 /**
@@ -43,8 +43,6 @@ function asInteger(value: number): number | bigint {
   return BigInt.asIntN(64, digits) === digits ? digits : value;
 }
 
-const encodeCanonical = (value: JsonValue): string | null =>
-  isComposite(value) ? canonicalJson(value) : null;
 const encodeKnown = (value: JsonValue): number => flag(value !== null);
 const encodeText = (value: JsonValue): string | null => (typeof value === "string" ? value : null);
 
@@ -52,9 +50,14 @@ function bound(operand: number, encode: (value: JsonValue) => unknown): Bound {
   return { operand, encode };
 }
 
-/** Where a condition that is known wherever `term` and the operand are not null is false. */
-function falsehood(term: SqliteTerm, operand: number, condition: Fragment): Fragment {
-  return sql`(${term.rank} <> 0 AND ${bound(operand, encodeKnown)} AND NOT coalesce(${condition}, 0))`;
+/** Where the value is of a kind, NULL where there is nothing. */
+function hasKind(term: SqliteTerm, kind: string): Fragment {
+  return [`${term.type} IN (${TYPES[kind]})`];
+}
+
+/** Where it is of another kind and not NULL. */
+function hasOtherKind(term: SqliteTerm, kind: string): string {
+  return `${term.type} NOT IN (${TYPES[kind]}, 'null')`;
 }
 
 export function equals(path: DocumentPath, operand: number, wanted: boolean): Fragment {
@@ -63,9 +66,26 @@ export function equals(path: DocumentPath, operand: number, wanted: boolean): Fr
     return wanted ? sql`id = ${key}` : sql`(${bound(operand, encodeKnown)} AND id IS NOT ${key})`;
   }
   const term = termOf(path);
-  const condition = sql`(${term.rank} = ${bound(operand, encodeRank)} AND ${term.key} = ${bound(operand, encodeTermKey)} AND CASE WHEN ${term.rank} < ${String(RANK.array)} THEN 1 ELSE ${term.canonical} = ${bound(operand, encodeCanonical)} END)`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    if (kind === "array" || kind === "object") {
+      const same = sql`${term.canonical} = ${bound(operand, canonicalJson)}`;
+      if (wanted) return steps(hasKind(term, kind), same);
+      return sql`(${hasOtherKind(term, kind)} OR (${hasKind(term, kind)} AND NOT ${same}))`;
+    }
+    const value = bound(operand, encodeValue);
+    if (wanted) return steps(sql`${term.value} = ${value}`, hasKind(term, kind));
+    return sql`(${term.value} <> ${value} OR ${hasOtherKind(term, kind)})`;
+  });
 }
+
+/** The operator that holds where this one does not, between values of one type. */
+const OPPOSITE: Readonly<Record<OrderOperator, OrderOperator>> = Object.freeze({
+  "<": ">=",
+  "<=": ">",
+  ">": "<=",
+  ">=": "<",
+});
 
 export function orders(
   path: DocumentPath,
@@ -74,10 +94,18 @@ export function orders(
   wanted: boolean,
 ): Fragment {
   const term = termOf(path);
-  const condition = isKey(path)
-    ? sql`(id ${operator} ${bound(operand, encodeText)})`
-    : sql`(${term.rank} = ${bound(operand, encodeOrderedRank)} AND ${term.key} ${operator} ${bound(operand, encodeTermKey)})`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  if (isKey(path)) {
+    const condition = sql`(id ${operator} ${bound(operand, encodeText)})`;
+    return wanted ? condition : sql`(${bound(operand, encodeKnown)} AND NOT coalesce(${condition}, 0))`;
+  }
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    // Arrays and objects have no order: the comparison is false for every value.
+    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(path, false);
+    const value = bound(operand, encodeValue);
+    if (wanted) return steps(sql`${term.value} ${operator} ${value}`, hasKind(term, kind));
+    return sql`(${term.value} ${OPPOSITE[operator]} ${value} OR ${hasOtherKind(term, kind)})`;
+  });
 }
 
 function comparison(left: SqliteTerm, right: SqliteTerm, condition: string, wanted: boolean): Fragment {
@@ -110,40 +138,42 @@ const encodeKeys = (list: JsonValue): string =>
       .values.map(encodeKey)
       .filter((key) => key !== null),
   );
-const encodeListRanks = (list: JsonValue): string =>
-  JSON.stringify([...new Set(splitList(list).values.map(rankOf))]);
-/** What JSON holds of a `SqliteTerm.key`; SQLite reads the numbers as it reads those of documents. */
-const encodeListKey = (value: JsonValue): JsonValue =>
-  typeof value === "boolean" ? flag(value) : isComposite(value) ? "" : value;
-const encodeListKeys = (list: JsonValue): string => JSON.stringify(splitList(list).values.map(encodeListKey));
-/** Whether rank and key, each on its own, already say which elements are meant. */
-const isPlain = (list: JsonValue): boolean => {
-  const ranks = new Set(splitList(list).values.map(rankOf));
-  return ranks.size <= 1 && !ranks.has(RANK.array) && !ranks.has(RANK.object);
-};
-const encodePairs = (list: JsonValue): string =>
-  isPlain(list)
-    ? "[]"
-    : JSON.stringify(
-        splitList(list).values.map((value) => [
-          rankOf(value),
-          isComposite(value) ? canonicalJson(value) : encodeListKey(value),
-        ]),
-      );
 const encodeEmpty = (list: JsonValue): number => flag(splitList(list).empty);
 const encodeNoNull = (list: JsonValue): number => flag(!splitList(list).hasNull);
 
-/**
- * SQLite uses an index of expressions for `a IN (…) AND b IN (…)`, but not for `(a, b) IN (…)`. So the first two
- * conditions lead to the rows, and the third looks at pairs where the two alone can't tell 1 from TRUE.
- */
+/** The elements of one kind as a JSON array; SQLite reads its numbers as it reads those of documents. */
+function elementsOf(operand: number, kind: string): Bound {
+  return bound(operand, (list) =>
+    JSON.stringify(
+      splitList(list)
+        .values.filter((value) => kindOf(value) === kind)
+        .map((value) => (isComposite(value) ? canonicalJson(value) : encodeListed(value))),
+    ),
+  );
+}
+
+const encodeListed = (value: JsonValue): JsonValue => (typeof value === "boolean" ? flag(value) : value);
+
 export function isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const condition = isKey(path)
-    ? sql`id IN (SELECT value FROM json_each(${bound(operand, encodeKeys)}))`
-    : sql`(${term.rank} IN (SELECT value FROM json_each(${bound(operand, encodeListRanks)})) AND ${term.key} IN (SELECT value FROM json_each(${bound(operand, encodeListKeys)})) AND (${bound(operand, (list) => flag(isPlain(list)))} OR (${term.rank}, CASE WHEN ${term.rank} < ${String(RANK.array)} THEN ${term.key} ELSE ${term.canonical} END) IN (SELECT value ->> 0, value ->> 1 FROM json_each(${bound(operand, encodePairs)}))))`;
-  if (wanted) return condition;
-  return sql`(${bound(operand, encodeEmpty)} OR (${term.rank} <> 0 AND ${bound(operand, encodeNoNull)} AND NOT ${condition}))`;
+  if (isKey(path)) {
+    const condition = sql`id IN (SELECT value FROM json_each(${bound(operand, encodeKeys)}))`;
+    if (wanted) return condition;
+    return sql`(${bound(operand, encodeEmpty)} OR (${bound(operand, encodeNoNull)} AND NOT ${condition}))`;
+  }
+  return choice(operand, kindsOfList, (kinds) => {
+    if (kinds === "empty") return [wanted ? "FALSE" : "TRUE"];
+    const names = kinds.split(" ").filter((kind) => kind !== "null" && kind !== "");
+    if (!wanted && names.length < kinds.split(" ").length) return ["FALSE"];
+    const each = names.map((kind) => {
+      const elements = sql`IN (SELECT value FROM json_each(${elementsOf(operand, kind)}))`;
+      if (kind === "array" || kind === "object")
+        return steps(hasKind(term, kind), sql`${term.canonical} ${elements}`);
+      return steps(sql`${term.value} ${elements}`, hasKind(term, kind));
+    });
+    const condition = combine("OR", each);
+    return wanted ? condition : sql`(${term.value} IS NOT NULL AND NOT (${condition}))`;
+  });
 }
 
 /** The pattern as `GLOB` takes it, which unlike SQLite's `LIKE` tells upper from lower case. */
@@ -158,35 +188,64 @@ function encodeGlob(pattern: JsonValue): string | null {
     .join("");
 }
 
-function encodeAfterPrefix(pattern: JsonValue): unknown {
-  const prefix = likePrefix(pattern);
-  return prefix === null ? null : (textAfter(prefix) ?? AFTER_ALL_TEXTS);
+function kindOfPattern(pattern: JsonValue): string {
+  if (typeof pattern !== "string") return "null";
+  return likePrefix(pattern) === "" ? "any start" : "start";
 }
 
-/** What the pattern starts with bounds the range of an index. */
+const encodeAfterPrefix = (pattern: JsonValue): unknown =>
+  textAfter(likePrefix(pattern) ?? "") ?? AFTER_ALL_TEXTS;
+
+/**
+ * What the pattern starts with bounds the range of an index. The sign before the pattern changes nothing; it keeps SQLite
+ * from compiling the statement anew for each pattern, to do by itself what the range does.
+ */
 export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const condition = sql`(${term.rank} = ${String(RANK.string)} AND ${term.key} >= ${bound(operand, likePrefix)} AND ${term.key} < ${bound(operand, encodeAfterPrefix)} AND ${term.key} GLOB ${bound(operand, encodeGlob)})`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  return choice(operand, kindOfPattern, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    const matches = sql`${term.value} GLOB +${bound(operand, encodeGlob)}`;
+    const isText = hasKind(term, "string");
+    if (!wanted) return sql`(NOT (${matches}) OR ${hasOtherKind(term, "string")})`;
+    if (kind === "any start") return steps(matches, isText);
+    const from = sql`${term.value} >= ${bound(operand, likePrefix)}`;
+    const to = sql`${term.value} < ${bound(operand, encodeAfterPrefix)}`;
+    return steps(matches, from, to, isText);
+  });
 }
 
+/** Elements of an array have numbers for keys, values of an object have names, and a text alone has none. */
 export function contains(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const text = sql`instr(${term.key}, ${bound(operand, encodeText)}) > 0`;
-  const condition =
-    term.place === undefined
-      ? sql`(${text})`
-      : sql`CASE ${term.rank} WHEN ${String(RANK.string)} THEN ${text} WHEN ${String(RANK.array)} THEN ${containsElement(term.place, operand)} ELSE 0 END`;
-  return wanted ? condition : falsehood(term, operand, condition);
+  const { place } = term;
+  if (place === undefined) {
+    const within = sql`(instr(id, ${bound(operand, encodeText)}) > 0)`;
+    return wanted ? within : sql`(${bound(operand, encodeKnown)} AND NOT coalesce(${within}, 0))`;
+  }
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["FALSE"];
+    const condition = sql`EXISTS (SELECT 1 FROM json_each(${place}) AS e WHERE ${elementMatches(operand, kind)})`;
+    return wanted ? condition : sql`(${term.value} IS NOT NULL AND NOT ${condition})`;
+  });
 }
 
-function containsElement(place: string, operand: number): Fragment {
-  const rank = rankOfType("e.type");
-  return sql`EXISTS (SELECT 1 FROM json_each(${place}) AS e WHERE ${rank} = ${bound(operand, encodeRank)} AND ${keyOfType("e.type", "e.value")} = ${bound(operand, encodeTermKey)} AND CASE WHEN e.type IN ('array', 'object') THEN formdb_canonical(e.value) = ${bound(operand, encodeCanonical)} ELSE 1 END)`;
+function elementMatches(operand: number, kind: string): Fragment {
+  const ofKind = `e.type IN (${TYPES[kind]})`;
+  const isElement = "typeof(e.key) = 'integer'";
+  const value = bound(operand, encodeValue);
+  switch (kind) {
+    case "array":
+    case "object":
+      return sql`${ofKind} AND ${isElement} AND formdb_canonical(e.value) = ${bound(operand, canonicalJson)}`;
+    case "string":
+      return sql`(e.value = ${value} OR (e.key IS NULL AND instr(e.value, ${value}))) AND ${ofKind} AND typeof(e.key) <> 'text'`;
+    default:
+      return sql`e.value = ${value} AND ${ofKind} AND ${isElement}`;
+  }
 }
 
 export function isNull(path: DocumentPath, wanted: boolean): Fragment {
-  return [`${termOf(path).rank} ${wanted ? "=" : ">"} 0`];
+  return [`${termOf(path).value} IS ${wanted ? "" : "NOT "}NULL`];
 }
 
 export function truth(operand: number): Fragment {

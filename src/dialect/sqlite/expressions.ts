@@ -1,31 +1,24 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { ExpressionDialect } from "../expression-dialect.ts";
-import { type Bound, type Fragment, sql } from "../fragment.ts";
-import { RANK } from "../value-rank.ts";
 import { change } from "./changes.ts";
-import { aggregate, column, groupBy, orderBy, orderByAggregate, orderGroupsTotally } from "./columns.ts";
+import { column, documents, limit, orderBy } from "./columns.ts";
 import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
+import { grouping } from "./grouping.ts";
 import { termOf } from "./terms.ts";
 
 function indexExpressions(path: DocumentPath): readonly string[] {
   const term = termOf(path);
-  return term.place === undefined ? ["id"] : [term.rank, term.key];
+  return [term.value];
 }
 
 function uniqueGuard(path: DocumentPath): string {
-  const { rank } = termOf(path);
-  return `(CASE WHEN ${rank} BETWEEN ${RANK.boolean} AND ${RANK.string} THEN 1 END)`;
-}
-
-function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
-  const head = count === undefined ? sql` LIMIT -1` : sql` LIMIT ${count}`;
-  if (offset !== undefined) return sql`${head} OFFSET ${offset}`;
-  return count === undefined ? [] : head;
+  const { type } = termOf(path);
+  return `(CASE WHEN ${type} IN ('integer', 'real', 'text') THEN 1 WHEN ${type} IN ('true', 'false') THEN 0 END)`;
 }
 
 /**
- * How SQLite spells conditions and columns. What is at a path has a rank (its type) and a key (its value among
- * those of its type), both by built-in functions; an index holds the two, so equality, ranges and orderings use it.
+ * How SQLite spells conditions and columns. A value is compared first, as an index holds it; the look at its
+ * type follows for the rows that are left, since SQLite takes TRUE for 1 and gives arrays and objects as texts.
  */
 export const sqliteExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,
@@ -45,13 +38,9 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
   truth,
   documentColumns: "id, json(doc)",
   column,
-  aggregate,
+  documents,
   orderBy,
-  groupBy,
-  groupColumn: column,
-  orderByGroup: orderBy,
-  orderGroupsTotally,
-  orderByAggregate,
+  grouping,
   limit,
   change,
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",

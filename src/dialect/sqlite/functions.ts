@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
+import { ExactSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
 export interface SqliteFunction {
@@ -7,6 +8,14 @@ export interface SqliteFunction {
   /** The same values always give the same result. */
   readonly deterministic: boolean;
   readonly fn: (text: string | null) => string | null;
+}
+
+/** An aggregate in SQL that a connection to SQLite must have. */
+export interface SqliteAggregate {
+  readonly name: string;
+  readonly start: () => unknown;
+  readonly step: (sum: unknown, value: unknown) => void;
+  readonly result: (sum: unknown) => number | null;
 }
 
 /**
@@ -20,4 +29,16 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
     fn: (text: string | null): string | null =>
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
+]);
+
+const summing = (read: (sum: ExactSum) => number | null): Omit<SqliteAggregate, "name"> => ({
+  start: () => new ExactSum(),
+  step: (sum, value) => (sum as ExactSum).add(value as number),
+  result: (sum) => read(sum as ExactSum),
+});
+
+/** Sums and averages as PostgreSQL's decimals have them: SQLite's own add doubles. */
+export const sqliteAggregates: readonly SqliteAggregate[] = Object.freeze([
+  { name: "formdb_sum", ...summing((sum) => sum.total) },
+  { name: "formdb_avg", ...summing((sum) => sum.average) },
 ]);

@@ -3,9 +3,16 @@ import { RANK } from "../value-rank.ts";
 
 /** How SQLite spells what is at a place of a document. */
 export interface SqliteTerm {
+  /**
+   * The value, as indexes hold it: NULL, a number (0 and 1 for booleans), or a text (JSON for arrays and objects). Of one
+   * type it has the right order; `type` tells TRUE from 1 and an array from its text.
+   */
+  readonly value: string;
+  /** What `json_type` says of it: NULL where there is nothing. */
+  readonly type: string;
   /** The type's number in `RANK`. */
   readonly rank: string;
-  /** What values of one type are told apart and ordered by: 0 and 1 for booleans; all arrays and objects are ''. */
+  /** The value, but '' for all arrays and objects. */
   readonly key: string;
   /** Its JSON text; NULL where there is nothing. */
   readonly json: string;
@@ -22,7 +29,7 @@ export function jsonPath(path: DocumentPath): string {
 }
 
 /** The rank of what an expression gives the JSON type of. */
-export function rankOfType(type: string): string {
+function rankOfType(type: string): string {
   return (
     `CASE ${type} WHEN 'text' THEN ${RANK.string} WHEN 'integer' THEN ${RANK.number} ` +
     `WHEN 'real' THEN ${RANK.number} WHEN 'true' THEN ${RANK.boolean} WHEN 'false' THEN ${RANK.boolean} ` +
@@ -30,20 +37,28 @@ export function rankOfType(type: string): string {
   );
 }
 
-/** The key of what an expression gives the JSON type and the value of. */
-export function keyOfType(type: string, value: string): string {
-  return `CASE ${type} WHEN 'array' THEN '' WHEN 'object' THEN '' ELSE ${value} END`;
-}
-
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
 export function termOf(path: DocumentPath): SqliteTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const place = `doc, ${jsonPath(path)}`;
-  const type = `json_type(${place})`;
   const json = `(doc -> ${jsonPath(path)})`;
+  return term(`(doc ->> ${jsonPath(path)})`, `json_type(${place})`, json, place);
+}
+
+/** The term of what two columns of an inner query hold: a value, and its type. */
+export function aliasTerm(value: string, type: string): SqliteTerm {
+  const json =
+    `CASE WHEN ${type} = 'text' THEN json_quote(${value}) ` +
+    `WHEN ${type} IN ('true', 'false') THEN ${type} ELSE ${value} END`;
+  return { ...term(value, type, json, ""), canonical: `formdb_canonical(${value})` };
+}
+
+function term(value: string, type: string, json: string, place: string): SqliteTerm {
   return {
+    value,
+    type,
     rank: `(${rankOfType(type)})`,
-    key: `(${keyOfType(type, `json_extract(${place})`)})`,
+    key: `(CASE WHEN ${type} IN ('array', 'object') THEN '' ELSE ${value} END)`,
     json,
     canonical: `formdb_canonical(${json})`,
     place,
@@ -51,6 +66,8 @@ export function termOf(path: DocumentPath): SqliteTerm {
 }
 
 const ID: SqliteTerm = Object.freeze({
+  value: "id",
+  type: "'text'",
   rank: `(${RANK.string})`,
   key: "id",
   json: "json_quote(id)",

@@ -1,0 +1,120 @@
+import type { DocumentPath } from "../ddl-dialect.ts";
+import type { Aggregate, Column, Grouping } from "../expression-dialect.ts";
+import { type Fragment, sql } from "../fragment.ts";
+import { RANK } from "../value-rank.ts";
+import { direct } from "./columns.ts";
+import { jsonTerm, KEY, type PostgresTerm, termOf } from "./terms.ts";
+
+/**
+ * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from taking a
+ * document apart for each mention of a path.
+ */
+export function grouping(paths: readonly DocumentPath[]): Grouping {
+  const terms = new Map<string, PostgresTerm>();
+  const columns: string[] = [];
+  for (const path of paths) {
+    const key = JSON.stringify(path);
+    if (terms.has(key)) continue;
+    const { isKey, json } = termOf(path);
+    const name = `x${terms.size}`;
+    terms.set(key, isKey ? termOf(path) : jsonTerm(name));
+    columns.push(isKey ? "id" : `nullif(${json}, 'null') AS ${name}`);
+  }
+  const termFor = (path: DocumentPath): PostgresTerm => terms.get(JSON.stringify(path))!;
+  return {
+    from: (table, where): Fragment =>
+      columns.length === 0
+        ? sql` FROM ${table}${where}`
+        : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} OFFSET 0) AS x`,
+    aggregate: (aggregate, path) => aggregateColumn(aggregate, termFor(path)),
+    groupBy: (path) => [groupTerm(termFor(path))],
+    column: (path) => groupColumn(termFor(path)),
+    orderBy: (path, descending) => orderTerms(termFor(path), descending),
+    orderTotally: (path) => totalTerms(termFor(path)),
+    orderByAggregate: (aggregate, path, descending) =>
+      orderByAggregate(aggregate, path && termFor(path), descending),
+  };
+}
+
+/** What `jsonb` finds equal is one group, and a JSON null is NULL. */
+const groupTerm = (term: PostgresTerm): string => (term.isKey ? "id" : term.json);
+
+function groupColumn(term: PostgresTerm): Column {
+  return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
+}
+
+function orderTerms(term: PostgresTerm, descending: boolean): readonly string[] {
+  return direct(term.isKey ? ["id"] : [term.key, term.number, term.text], descending);
+}
+
+function totalTerms(term: PostgresTerm): readonly string[] {
+  const ordered = orderTerms(term, false);
+  return term.isKey ? ordered : [...ordered, ...directNullable([`(${term.json}::text COLLATE "C")`], false)];
+}
+
+function directNullable(terms: readonly string[], descending: boolean): readonly string[] {
+  return terms.map((term) => (descending ? `${term} DESC NULLS LAST` : `${term} NULLS FIRST`));
+}
+
+const numbers = (term: PostgresTerm): string =>
+  `CASE WHEN ${term.type} = 'number' THEN ${term.json}::numeric END`;
+
+/** Sums and averages are of decimals, exact until JavaScript reads them. */
+function aggregateText(aggregate: Aggregate, term: PostgresTerm): string {
+  switch (aggregate) {
+    case "COUNT":
+      return `count(nullif(${term.json}, 'null'))`;
+    case "SUM":
+      return `sum(${numbers(term)})`;
+    case "AVG":
+      // The factor gives the quotient more digits than a double has, as avg() would not.
+      return (
+        `(sum(${numbers(term)}) * 1.00000000000000000000 / ` +
+        `nullif(count(*) FILTER (WHERE ${term.type} = 'number'), 0))`
+      );
+    case "MIN":
+    case "MAX": {
+      const of = (value: string): string => `${aggregate.toLowerCase()}(${value})`;
+      const ranked = (type: string, value: string): string =>
+        `${of(value)} FILTER (WHERE ${term.type} = '${type}')`;
+      const canonical = `(${term.json}::text COLLATE "C")`;
+      return (
+        `CASE left(${extremeKey(aggregate, term)}, 1) ` +
+        `WHEN '${RANK.boolean}' THEN CASE ${extremeKey(aggregate, term)} WHEN '${KEY.true}' THEN 'true' ELSE 'false' END ` +
+        `WHEN '${RANK.number}' THEN (${of(numbers(term))})::text ` +
+        `WHEN '${RANK.string}' THEN to_json(${ranked("string", term.text)})::text ` +
+        `WHEN '${RANK.array}' THEN ${ranked("array", canonical)} ` +
+        `WHEN '${RANK.object}' THEN ${ranked("object", canonical)} END`
+      );
+    }
+    default:
+      return aggregate satisfies never;
+  }
+}
+
+function aggregateColumn(aggregate: Aggregate, term: PostgresTerm): Column {
+  const text = aggregateText(aggregate, term);
+  if (aggregate === "MIN" || aggregate === "MAX") return { text, form: "json" };
+  return { text: aggregate === "COUNT" ? text : `${text}::text`, form: "number" };
+}
+
+/** The key of the smallest or greatest value, which begins with its rank; NULL if there is none. */
+function extremeKey(aggregate: "MIN" | "MAX", term: PostgresTerm): string {
+  return `${aggregate.toLowerCase()}(nullif(${term.key}, '${KEY.null}'))`;
+}
+
+function orderByAggregate(
+  what: Aggregate,
+  term: PostgresTerm | undefined,
+  descending: boolean,
+): readonly string[] {
+  if (term === undefined) return direct(["count(*)"], descending);
+  if (what !== "MIN" && what !== "MAX") return directNullable([aggregateText(what, term)], descending);
+  const extreme = (value: string): string => `${what.toLowerCase()}(${value})`;
+  const key = extremeKey(what, term);
+  const number = `CASE WHEN ${key} = '${KEY.number}' THEN ${extreme(numbers(term))} END`;
+  const text =
+    `CASE WHEN left(${key}, 1) = '${RANK.string}' ` +
+    `THEN ${extreme(term.text)} FILTER (WHERE ${term.type} = 'string') END`;
+  return directNullable([key, number, text], descending);
+}
