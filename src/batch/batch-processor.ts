@@ -1,23 +1,12 @@
 import { type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
-import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import {
-  abortSignal,
-  boolean,
-  checkOptions,
-  configError,
-  func,
-  integer,
-  milliseconds,
-  oneOf,
-  show,
-} from "../base/options.ts";
+import { checkOptions, configError, milliseconds, show } from "../base/options.ts";
 import { type BatchOptions, type BatchSettings, batchSettings } from "./batch-options.ts";
-import { closedError, errorForCaller, SingleCall, Tally, watch } from "./calls.ts";
+import { closedError } from "./calls.ts";
 import { deliverRest } from "./closing.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { DOCUMENT, Feeder, ID, ITEM, iterable, manyOf, type Source, type ToItem, UPDATE } from "./feeder.ts";
+import { DOCUMENT, Feeder, ID, manyOf, type ToItem, UPDATE } from "./feeder.ts";
 import type {
   BatchResult,
   BatchStats,
@@ -29,35 +18,12 @@ import type {
 import { Intake } from "./intake.ts";
 import { JournalWriter, type ReplayResult, replayJournal } from "./journal-writer.ts";
 import { Ledger } from "./ledger.ts";
-import { type Caller, encodeOperation, type Operation, refusedOperation, type Write } from "./operation.ts";
+import type { Write } from "./operation.ts";
+import { NO_OPTIONS, Submissions, type SubmitOptions, type WriteOptions } from "./submissions.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 export type { BatchStats } from "./group.ts";
-
-/**
- * How a call of one operation is bounded. What was not sent is taken back; the outcome of what was sent is
- * `unknown`.
- */
-export interface WriteOptions extends CallOptions {
-  /** Whether a failure counts as an error; default true. False for a caller that counts it itself. */
-  readonly countsFailures?: boolean | undefined;
-}
-
-/** How a call of many operations is bounded. */
-export interface SubmitOptions extends WriteOptions {
-  /**
-   * The most failures with the outcome `rejected` that this call's result lists. Default: the processor's
-   * `maxErrors`.
-   */
-  readonly maxErrors?: number | undefined;
-  /** The most operations of a group of this call, if it is more than the processor's. */
-  readonly maxBatchSize?: number | undefined;
-  /**
-   * Called when all operations of the call are in the queue, and in the `spill` if there is one: then no crash loses
-   * them. Not called if one has failed by then.
-   */
-  readonly onAccepted?: (() => void) | undefined;
-}
+export type { SubmitOptions, WriteOptions } from "./submissions.ts";
 
 /** An update, as calls of many take it. */
 export interface UpdateItem {
@@ -65,19 +31,6 @@ export interface UpdateItem {
   /** A JSON Merge Patch (RFC 7396). */
   readonly document: unknown;
 }
-
-const NO_OPTIONS: WriteOptions = Object.freeze({});
-const WRITE_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, countsFailures: boolean };
-const SUBMIT_OPTIONS = {
-  ...WRITE_OPTIONS,
-  maxErrors: integer(0, Infinity),
-  maxBatchSize: integer(1),
-  onAccepted: func,
-};
-
-/** The call of a write that is refused at once: its promise is rejected by whoever refuses it. */
-const REFUSED: Caller = { countsFailures: true, add: () => 0, taken() {}, ended() {} };
-const REFUSED_UNCOUNTED: Caller = { ...REFUSED, countsFailures: false };
 
 /**
  * One queue for inserts, updates, upserts and deletes: gathers them into groups of one kind and collection, sends
@@ -93,6 +46,7 @@ export class BatchProcessor {
   readonly #ledger: Ledger;
   readonly #dispatcher: Dispatcher;
   readonly #intake: Intake;
+  readonly #submissions: Submissions;
   #lastFlush: Promise<unknown> = Promise.resolve();
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<CloseResult> | undefined;
@@ -113,6 +67,11 @@ export class BatchProcessor {
     this.#ledger = ledger;
     this.#dispatcher = new Dispatcher(settings, { execute, queue, ledger, journal });
     this.#intake = new Intake(settings, { ledger, dispatcher: this.#dispatcher, journal });
+    this.#submissions = new Submissions(settings, {
+      ledger,
+      intake: this.#intake,
+      check: (collection, callOptions) => this.#check(collection, callOptions),
+    });
   }
 
   /**
@@ -138,23 +97,6 @@ export class BatchProcessor {
   }
 
   /**
-   * Writes what an earlier processor could not deliver. Waits for room as `submitAll` does, and gives a result as
-   * it does.
-   */
-  async requeue(operations: Iterable<UndeliveredOperation>): Promise<BatchResult> {
-    const call = new Tally(this.#settings);
-    call.open();
-    for (const run of runsOf(operations)) {
-      this.#check(run.collection, NO_OPTIONS);
-      await new Promise<void>((resolve) => {
-        this.#feed(run, call, () => resolve());
-      });
-    }
-    call.close();
-    return call.whenComplete();
-  }
-
-  /**
    * One operation with a promise of its own, which rejects with the operation's own error. `id` may be left out
    * if the document has one or may get one.
    */
@@ -169,29 +111,12 @@ export class BatchProcessor {
   }
 
   /** `submit`, for callers that give something else than its result: `give` makes it. */
-  async write<T>(
+  write<T>(
     write: Write,
-    options: WriteOptions = NO_OPTIONS,
+    options: WriteOptions | undefined,
     give: (id: string, found: boolean | undefined) => T,
   ): Promise<T> {
-    let call: SingleCall;
-    let stop: (() => void) | undefined;
-    try {
-      if (options !== NO_OPTIONS) checkOptions("submit()", options, WRITE_OPTIONS);
-      checkKind(write.kind);
-      this.#check(write.collection, options);
-      const { countsFailures = true } = options;
-      this.#refuseIfFull(write, countsFailures ? REFUSED : REFUSED_UNCOUNTED);
-      call = new SingleCall(countsFailures);
-      const giveUp = this.#start(write, call);
-      stop = watch("The write", options, this.#settings.clock, giveUp);
-    } catch (error) {
-      throw this.#refused(error, options);
-    }
-    const { outcome, error, found } = await call.ending;
-    stop?.();
-    if (outcome === "applied") return give(call.id, found);
-    throw errorForCaller(error!, outcome, call.attempts);
+    return this.#submissions.write(write, options, give);
   }
 
   /**
@@ -203,34 +128,17 @@ export class BatchProcessor {
     kind: WriteKind,
     collection: string,
     items: Iterable<unknown>,
-    options: SubmitOptions = NO_OPTIONS,
+    options?: SubmitOptions,
   ): Promise<BatchResult> {
-    let call: Tally;
-    let stop: (() => void) | undefined;
-    try {
-      checkOptions("submitAll()", options, SUBMIT_OPTIONS);
-      checkKind(kind);
-      this.#check(collection, options);
-      const { maxErrors = this.#settings.maxErrors, maxBatchSize = 0, countsFailures = true } = options;
-      const canBeGivenUp = options.signal !== undefined || options.timeoutMs !== undefined;
-      call = new Tally({ maxErrors, canBeGivenUp, countsFailures });
-      const source = {
-        kind,
-        collection,
-        items: iterable(items),
-        toItem: TO_ITEM[kind],
-        groupLimit: maxBatchSize,
-      };
-      const feeder = this.#feed(source, call, options.onAccepted && (() => this.#accepted(call, options)));
-      stop = watch("The call", options, this.#settings.clock, (error) => {
-        feeder.refuseRest(error);
-        for (const operation of call.pending) this.#ledger.giveUp(operation, error);
-      });
-    } catch (error) {
-      return Promise.reject(this.#refused(error, options));
-    }
-    const result = call.whenComplete();
-    return stop === undefined ? result : result.finally(stop);
+    return this.#submissions.submitAll(kind, collection, items, options);
+  }
+
+  /**
+   * Writes what an earlier processor could not deliver. Waits for room as `submitAll` does, and gives a result as
+   * it does.
+   */
+  requeue(operations: Iterable<UndeliveredOperation>): Promise<BatchResult> {
+    return this.#submissions.requeue(operations);
   }
 
   /**
@@ -290,73 +198,6 @@ export class BatchProcessor {
     if (!this.#intake.addNow(feeder)) feeder.refuseRest(this.#ledger.room.fullError);
   }
 
-  /** Adds the operations of a call of many, now or when there is room. */
-  #feed(source: Source, call: Tally, onDone?: () => void): Feeder {
-    const feeder = new Feeder(this.#intake, source, call, this.#ledger.flush, (failure) => {
-      call.close(failure);
-      onDone?.();
-    });
-    call.open();
-    if (!this.#intake.start(feeder)) feeder.refuseRest(this.#ledger.room.fullError);
-    return feeder;
-  }
-
-  async #accepted(call: Tally, { onAccepted }: SubmitOptions): Promise<void> {
-    await this.#intake.durable();
-    if (call.hasFailed) return;
-    try {
-      onAccepted?.();
-    } catch {
-      // The operations are accepted whatever the callback does.
-    }
-  }
-
-  /** Adds the operation of a call of one, now or when there is room. Returns how its caller gives it up. */
-  #start(write: Write, call: SingleCall): (error: FormDBError) => void {
-    const { room, flush } = this.#ledger;
-    if (!room.mustWait) {
-      const operation = encodeOperation(write, this.#settings.generateId);
-      if (room.hasPlaceFor(operation.bytes)) {
-        operation.context = this.#settings.captureContext();
-        this.#countFor(operation, call);
-        this.#intake.take(operation);
-        return (error) => this.#ledger.giveUp(operation, error);
-      }
-    }
-    const { kind, collection } = write;
-    const source = { kind, collection, items: [write], toItem: ITEM, groupLimit: 0 };
-    const feeder = new Feeder(this.#intake, source, call, flush);
-    this.#intake.start(feeder);
-    return (error) => {
-      feeder.refuseRest(error);
-      if (call.operation !== undefined) this.#ledger.giveUp(call.operation, error);
-    };
-  }
-
-  /** Throws if there is neither room for a write nor a place to wait. Nothing but its count is kept of it. */
-  #refuseIfFull(write: Write, call: Caller): void {
-    const { room } = this.#ledger;
-    if (!room.lineIsFull || !room.mustWait) return;
-    const operation = refusedOperation(write);
-    this.#countFor(operation, call);
-    this.#intake.refuse(operation, room.fullError);
-    throw room.fullError;
-  }
-
-  #countFor(operation: Operation, call: Caller): void {
-    const { flush } = this.#ledger;
-    operation.call = call;
-    operation.flush = flush;
-    operation.flushIndex = flush.add();
-  }
-
-  /** The error of a call of which nothing was taken. */
-  #refused(error: unknown, { countsFailures = true }: WriteOptions): unknown {
-    if (!(error instanceof FormDBError) || error.code === "FORMDB_QUEUE_FULL") return error;
-    if (countsFailures) this.#settings.observer.failed(error.code, "");
-    return errorForCaller(error, "rejected", 0);
-  }
-
   #claim(): Promise<BatchResult> {
     const tally = this.#ledger.claim();
     this.#dispatcher.trigger("explicit");
@@ -393,36 +234,6 @@ export class BatchProcessor {
   }
 }
 
-const TO_ITEM: Readonly<Record<WriteKind, ToItem>> = {
-  insert: DOCUMENT,
-  update: UPDATE,
-  upsert: DOCUMENT,
-  delete: ID,
-};
-
-const checkWriteKind = oneOf("insert", "update", "upsert", "delete");
-
-function checkKind(kind: unknown): void {
-  const wanted = checkWriteKind(kind);
-  if (wanted !== undefined)
-    throw configError(`A write's kind must be ${wanted}, not ${show(kind)}`, "kind", kind);
-}
-
 function submitted(id: string, found: boolean | undefined): Submitted {
   return found === undefined ? { id } : { id, found };
-}
-
-/** Operations of one kind and collection that follow one another, as sources. */
-function* runsOf(operations: Iterable<UndeliveredOperation>): Generator<Source> {
-  let items: { id: string; value: unknown }[] = [];
-  let run: Source | undefined;
-  for (const { kind, collection, id, document } of operations) {
-    if (run?.kind !== kind || run.collection !== collection) {
-      if (run !== undefined) yield run;
-      items = [];
-      run = { kind, collection, items, toItem: ITEM, groupLimit: 0 };
-    }
-    items.push({ id, value: document });
-  }
-  if (run !== undefined) yield run;
 }
