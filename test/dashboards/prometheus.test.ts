@@ -29,7 +29,7 @@ describe.skipIf(!present)("A real Prometheus that scrapes a process under load",
     [done] = (await once(service, "message")) as [Done];
     await until("the last scrape has all queries", async () => {
       const total = await prometheus.value("formdb_query_total");
-      return total === done.gets + done.selects ? true : undefined;
+      return total === done.gets + done.selects + done.failures ? true : undefined;
     });
   });
 
