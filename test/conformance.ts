@@ -550,6 +550,11 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         ]);
         expect(await codeOf(db.createIndex(collection, "m", { unique: true }))).toBe("FORMDB_CONSTRAINT");
         expect(await codeOf(db.insert(collection, { id: "again", n: 7 }))).toBe("FORMDB_CONSTRAINT");
+        const taken = await db.insert(collection, { id: "again", n: 7 }).catch((error: unknown) => error);
+        expect(taken).toMatchObject({ constraint: "only_n", outcome: "rejected" });
+        expect((taken as Error).message).toContain("only_n");
+        const inside = db.transaction((tx) => tx.insert(collection, { id: "again", n: 7 }));
+        await expect(inside).rejects.toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "only_n" });
         const result = await db.batchInsert(collection, [
           { id: "x", n: 5_000 },
           { id: "y", n: 7 },

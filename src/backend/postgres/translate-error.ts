@@ -1,4 +1,5 @@
 import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
+import { logicalIndexName } from "../../dialect/postgres/names.ts";
 import { ruleOf } from "./sqlstates.ts";
 
 /** What was on its way when an error came. */
@@ -82,9 +83,11 @@ function serverError(
   const constraint = constraintOf(error);
   if (sqlstate === "23505" && isIdKey(error)) code = "FORMDB_DUPLICATE_ID";
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
+  if (isTextTooLong(error)) code = "FORMDB_INVALID_DOCUMENT";
   if (isDefinitionTooLong(error) || needsCoordinator(error)) code = "FORMDB_UNSUPPORTED";
   const outcome = outcomeOf(flight, rule.unknownOutcome === true);
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
+  if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return uniqueViolation(error, outcome);
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
     cause: error,
     ...(retryable === undefined ? {} : { retryable }),
@@ -100,11 +103,45 @@ function serverError(
   });
 }
 
+/**
+ * The server's own words, its detail among them, hold the index's expressions and the values of a document: neither is
+ * passed on, also not as the cause.
+ */
+function uniqueViolation(error: ServerError, outcome: FailureOutcome | undefined): FormDBError {
+  const { table } = error;
+  const physical = constraintOf(error);
+  const collection = table === undefined ? undefined : withoutShard(table);
+  const constraint =
+    physical === undefined || collection === undefined
+      ? physical
+      : (logicalIndexName(collection, withoutShard(physical)) ?? physical);
+  const index = `the unique index ${JSON.stringify(constraint ?? "?")}${collection === undefined ? "" : ` on ${collection}`}`;
+  return new FormDBError(
+    "FORMDB_CONSTRAINT",
+    error.routine === "comparetup_index_btree_tiebreak" || error.routine === "comparetup_index_btree"
+      ? "The unique index could not be made: two documents have the same value"
+      : `The document could not be written: ${index} already has this value`,
+    {
+      details: {
+        sqlstate: "23505",
+        outcome,
+        ...(constraint === undefined ? {} : { constraint }),
+        ...(collection === undefined ? {} : { table: collection, collection }),
+      },
+    },
+  );
+}
+
 /** Whether a prepared statement no longer fits its tables, as `0A000` may mean beside other things. */
 export function isStalePlan(error: unknown): boolean {
   const sqlstate = sqlstateOf(error);
   if (sqlstate === "26000" || sqlstate === "42P05") return true;
   return sqlstate === "0A000" && (error as ServerError).routine === "RevalidateCachedQuery";
+}
+
+/** Whether a text is too long for `jsonb`, which takes 256 MiB. */
+function isTextTooLong({ code, routine }: ServerError): boolean {
+  return code === "54000" && routine === "checkStringLen";
 }
 
 /** Whether an index has so many deep paths that the server's catalogue can't hold its definition (before 18). */

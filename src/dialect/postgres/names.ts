@@ -21,6 +21,16 @@ export function physicalIndexName(collection: string, name: string): string {
   return `${readable.slice(0, MAX_IDENTIFIER_BYTES - hash.length - 1)}_${hash}`;
 }
 
+/**
+ * The name that an index has for its users, from its name in the schema; undefined where that was cut, or belongs to no
+ * index of FormDB.
+ */
+export function logicalIndexName(collection: string, physicalName: string): string | undefined {
+  const start = `formdb_${collection}_`.length;
+  const name = physicalName.slice(start, physicalName.lastIndexOf("_"));
+  return physicalIndexName(collection, name) === physicalName ? name : undefined;
+}
+
 /** 52 bits of two multiply-and-xor hashes of a text (after cyrb53), in base 36. Not for secrets. */
 function hash52(text: string): string {
   let a = 0xdeadbeef;

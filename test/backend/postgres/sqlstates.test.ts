@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { ruleOf, SQLSTATES } from "../../../src/backend/postgres/sqlstates.ts";
 import { type Flight, isTokenTaken, translateError } from "../../../src/backend/postgres/translate-error.ts";
+import { physicalIndexName } from "../../../src/dialect/postgres/names.ts";
 import { PROFILES } from "../../../src/dialect/postgres/profiles.ts";
 
 /** An error as a server's message becomes one. */
@@ -72,6 +74,30 @@ describe("a server's error", () => {
     });
     const unique = serverError("23505", { table: "users", constraint: "formdb_users_by_mail_x" });
     expect(translateError(unique, "h:1", "autocommit").code).toBe("FORMDB_CONSTRAINT");
+  });
+
+  test("names a unique index as its user does, and repeats no value of the document", () => {
+    const error = Object.assign(serverError("23505"), {
+      message: 'duplicate key value violates unique constraint "formdb_users_by_mail"',
+      table: "users",
+      constraint: physicalIndexName("users", "by_mail"),
+      detail: "Key (doc ->> 'mail')=(ada@example.org) already exists.",
+    });
+    const translated = translateError(error, "h:1", "autocommit");
+    expect(translated).toMatchObject({
+      code: "FORMDB_CONSTRAINT",
+      constraint: "by_mail",
+      collection: "users",
+    });
+    expect(translated.message).toBe(
+      'The document could not be written: the unique index "by_mail" on users already has this value',
+    );
+    expect(inspect(translated)).not.toContain("ada@example.org");
+  });
+
+  test("a text that is too long for jsonb is the document's fault", () => {
+    const error = serverError("54000", { routine: "checkStringLen" });
+    expect(translateError(error, "h:1", "autocommit").code).toBe("FORMDB_INVALID_DOCUMENT");
   });
 
   test("that a worker of Citus passed on still tells which key it was", () => {
