@@ -9,7 +9,7 @@ async function* readings(): AsyncGenerator<Record<string, unknown>> {
   yield { id: "r5", sensor: "this id was there before" };
 }
 
-await using db = await open("sqlite::memory:");
+const db = await open("sqlite::memory:");
 
 const result = await db.import("readings", readings(), {
   ifExists: "skip-identical",
@@ -21,3 +21,5 @@ const { rows } = await db.query(
   "SELECT sensor, COUNT(*) AS readings, MAX(value) AS highest FROM readings GROUP BY sensor ORDER BY sensor LIMIT 2",
 );
 console.log(rows);
+
+await db.close();

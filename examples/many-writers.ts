@@ -4,7 +4,7 @@
  */
 import { FormDBError, open } from "@formdb/perf";
 
-await using db = await open("sqlite::memory:");
+const db = await open("sqlite::memory:");
 
 const settled = await Promise.allSettled(
   // Every tenth caller uses an id that is taken.
@@ -19,3 +19,5 @@ console.log(
 
 const { flushes } = db.stats().batch;
 console.log(`100 writes took ${flushes < 20 ? "a few" : flushes} batches`);
+
+await db.close();

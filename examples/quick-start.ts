@@ -4,7 +4,7 @@
  */
 import { open } from "@formdb/perf";
 
-await using db = await open("sqlite::memory:");
+const db = await open("sqlite::memory:");
 
 await db.batchInsert("users", [
   { id: "1", name: "Ada", age: 36, tags: ["maths", "engines"] },
@@ -22,3 +22,5 @@ console.log(await db.get("users", "1"));
 for await (const user of db.stream("SELECT name FROM users WHERE tags CONTAINS :tag", { tag: "compilers" })) {
   console.log(user);
 }
+
+await db.close();

@@ -69,8 +69,8 @@ function noteLines({ notes, outcome, input }: ImportReport): string[] {
   for (const [name, { type, cells, firstLine, example }] of notes.drifts) {
     lines.push(
       printable(
-        `column ${name}: ${type}s, but ${grouped(cells)} cells are not (first on line ${grouped(firstLine)}: ` +
-          `${shortened(example)}) and are stored as strings`,
+        `column ${name} holds ${type}s, but ${grouped(cells)} of its cells (the first on line ${grouped(firstLine)}: ` +
+          `${shortened(example)}) could only be stored as strings`,
       ),
       printable(`  --type ${name}=string makes the whole column strings`),
     );

@@ -38,6 +38,14 @@ describe("the examples", () => {
     expect(lines.join(" ")).toContain("readings: 1429");
   });
 
+  it("http-sink.ts keeps everybody but those whom the service refuses, whatever fails on the way", async () => {
+    const [first, ...refused] = await output("http-sink.ts");
+    expect(first).toMatch(/^495 people kept, 5 refused, in \d+ requests$/);
+    expect(refused.map((line) => line.trim().split(":")[0])).toEqual(
+      [7, 107, 207, 307, 407].map((n) => `${n} (p${n})`),
+    );
+  });
+
   it("parts-alone.ts uses each part without a database", async () => {
     expect(await output("parts-alone.ts")).toEqual([
       "2 compiled, hit rate 0.5",
