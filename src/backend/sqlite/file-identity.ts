@@ -14,7 +14,7 @@ export function identityOf(file: string): FileIdentity {
 
 /**
  * Throws if the path no longer leads to the file that was opened: SQLite goes on writing to a file that was deleted or
- * replaced, and what it writes is gone once the handle is closed. One call of `stat`, about 2 µs. The open handle keeps
+ * replaced, and what it writes is gone once the handle is closed. One call of `stat`, 4 to 8 µs. The open handle keeps
  * the system from giving its inode to another file.
  */
 export function mustBeInPlace(file: string, opened: FileIdentity): void {
