@@ -77,7 +77,6 @@ export function checkOptions(
         `${what} has no option ${JSON.stringify(name)}${didYouMean(name, Object.keys(checks)) || "."} ` +
           `Its options are ${Object.keys(checks).join(", ")}`,
         name,
-        value,
       );
     }
     const wanted = value === undefined ? undefined : check(value);

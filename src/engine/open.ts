@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Backend } from "../backend/backend.ts";
 import { withDriver } from "../backend/drivers.ts";
 import { systemClock } from "../base/clock.ts";
+import { databaseKind } from "../base/database-url.ts";
 import type { Journal } from "../base/journal.ts";
 import {
   BATCH_EVENTS,
@@ -74,32 +75,19 @@ async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> 
   if (typeof url !== "string" || url === "") {
     throw configError(`A database's URL must be a string such as "sqlite:app.db", not ${show(url)}`);
   }
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
-  switch (scheme) {
-    case undefined:
-    case "sqlite":
-    case "file": {
-      const { sqliteBackend } = await withDriver(
-        "better-sqlite3",
-        () => import("../backend/sqlite/sqlite-backend.ts"),
-      );
-      const { durability, busyTimeoutMs, mustExist } = options;
-      return sqliteBackend(url, { durability, busyTimeoutMs, mustExist });
-    }
-    case "postgres":
-    case "postgresql": {
-      const { postgresBackend } = await withDriver(
-        "pg",
-        () => import("../backend/postgres/postgres-backend.ts"),
-      );
-      return postgresBackend(url, options.postgres ?? {});
-    }
-    default:
-      throw configError(
-        `A database's URL must begin with sqlite:, file:, postgres: or postgresql:, or be a path; ${scheme}: is none of these`,
-        "url",
-      );
+  if (databaseKind(url) === "postgres") {
+    const { postgresBackend } = await withDriver(
+      "pg",
+      () => import("../backend/postgres/postgres-backend.ts"),
+    );
+    return postgresBackend(url, options.postgres ?? {});
   }
+  const { sqliteBackend } = await withDriver(
+    "better-sqlite3",
+    () => import("../backend/sqlite/sqlite-backend.ts"),
+  );
+  const { durability, busyTimeoutMs, mustExist } = options;
+  return sqliteBackend(url, { durability, busyTimeoutMs, mustExist });
 }
 
 /** Puts the parts together. What was begun is undone where a part can't be made. */

@@ -1,4 +1,5 @@
 import { userInfo } from "node:os";
+import { shownName } from "../../base/database-url.ts";
 import { configError } from "../../base/options.ts";
 import { type HostAddress, readHosts, showAddress } from "./host-address.ts";
 import { readTls, type TlsPolicy } from "./tls-policy.ts";
@@ -51,11 +52,12 @@ export interface ConnectionUrl {
  * understand. A password with `/`, `?` or `#` in it moves to any other part of the URL, so no such error quotes the URL.
  */
 export function parseConnectionUrl(url: string): ConnectionUrl {
-  const match = /^postgres(?:ql)?:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(url);
+  const match = /^postgres(?:ql)?:\/\/([^/?#\s]*)(?:\/([^?#\s@:;&="'`]*))?(?:\?([^#\s;"'`]*))?$/i.exec(url);
   const [, authority = "", path = "", search = ""] = match ?? [];
   const at = authority.lastIndexOf("@");
+  const [userPart = "", ...passwordParts] = at === -1 ? [] : authority.slice(0, at).split(":");
   // An @ that comes later belongs to a user and password that an unescaped character has cut short.
-  if (match === null || path.includes("@") || (at === -1 && search.includes("@"))) {
+  if (match === null || /[;&="'`@]/.test(userPart) || (at === -1 && search.includes("@"))) {
     throw configError(
       "A PostgreSQL URL must look like postgres://user:password@host:port/database?name=value, with each of the " +
         "characters : / ? # @ % and blank inside a part written as % and two hexadecimal digits. " +
@@ -63,7 +65,6 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
       "url",
     );
   }
-  const [userPart = "", ...passwordParts] = at === -1 ? [] : authority.slice(0, at).split(":");
   const parameters = readParameters(search);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
   const user = text("user") ?? (decode(userPart, "user") || (process.env.PGUSER ?? systemUser()));
@@ -72,6 +73,7 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
     (passwordParts.length > 0 ? decode(passwordParts.join(":"), "password") : process.env.PGPASSWORD);
   const hosts = readHosts(text("host") ?? authority.slice(at + 1), text("port"));
   const database = text("dbname") ?? (decode(path, "database") || user);
+  const shown = (name: string): string => encodeURIComponent(shownName(name));
   return Object.freeze({
     hosts,
     user,
@@ -89,7 +91,7 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
     statementTimeoutMs: whole(parameters, "statement_timeout"),
     pgbouncer: truth(parameters, "pgbouncer"),
     sessionOptions: text("options"),
-    safeUrl: `postgres://${encodeURIComponent(user)}@${hosts.map(showAddress).join(",")}/${encodeURIComponent(database)}`,
+    safeUrl: `postgres://${shown(user)}@${hosts.map(showAddress).join(",")}/${shown(database)}`,
   });
 }
 

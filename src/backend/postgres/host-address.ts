@@ -37,6 +37,15 @@ export function readHosts(text: string, ports: string | undefined): readonly Hos
           "url",
         );
       }
+      if (
+        !/^[\w.:%@/-]+$/.test(host) ||
+        (/[@:%]/.test(host) && match[1] === undefined && !host.startsWith("/"))
+      ) {
+        throw configError(
+          `Host ${i + 1} of a PostgreSQL URL must be a name, an address or a socket's folder; percent-encode the password`,
+          "url",
+        );
+      }
       return Object.freeze({ host, port });
     }),
   );

@@ -1,4 +1,6 @@
+import { abortedError } from "../../base/abort.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { configError } from "../../base/options.ts";
 import type { Dialect } from "../../dialect/dialect.ts";
 import { shardOf } from "../../dialect/postgres/hash-text.ts";
 import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
@@ -17,7 +19,7 @@ import {
 } from "./postgres-options.ts";
 import type { SharedState } from "./postgres-session.ts";
 import { ReplicationState } from "./replication.ts";
-import { SessionOpener } from "./session-opener.ts";
+import { applySettings, type OpenSession, SessionOpener } from "./session-opener.ts";
 import { translateError } from "./translate-error.ts";
 
 export type { PostgresConnection } from "./postgres-connection.ts";
@@ -116,32 +118,26 @@ export class PostgresBackend implements Backend {
 
   async start(signal: AbortSignal): Promise<void> {
     const session = await this.#opener.open(this.#target("write"), "", signal);
-    const connection = await (async () => {
-      try {
-        const { profile, version, shards, pooled } = await probeEngine(session, this.#settings);
-        this.#engine = profile;
-        this.#version = version;
-        this.#pooled = pooled;
-        if (shards > 1) this.#shardOf = (id) => shardOf(id, shards);
-        this.#dialect = dialectOf(profile);
-        this.#shared = this.#share();
-        return new PostgresConnection(session, this.#shared);
-      } catch (error) {
-        session.client.end().catch(() => {});
-        throw translateError(error, session.host.name, "read");
-      }
-    })();
-    try {
+    await this.#during(session, signal, async () => {
+      const { profile, version, shards, pooled } = await probeEngine(session, this.#settings);
+      this.#engine = profile;
+      this.#version = version;
+      this.#pooled = pooled;
+      if (shards > 1) this.#shardOf = (id) => shardOf(id, shards);
+      this.#dialect = dialectOf(profile);
+      this.#shared = this.#share();
+      await this.#applySettings(session);
+      const connection = new PostgresConnection(session, this.#shared);
       if (!connection.standby) await this.#bootstrap(connection);
-    } finally {
       await connection.close();
-    }
+    });
   }
 
   async connect(role: ConnectionRole, signal: AbortSignal): Promise<PostgresConnection> {
     // What a session is told is not told to the others that a pooler gives instead.
     const options = this.#pooled ? "" : this.#engine.sessionOptions;
     const session = await this.#opener.open(this.#target(role), options, signal);
+    if (session.unset.size > 0) await this.#during(session, signal, () => this.#applySettings(session));
     return new PostgresConnection(session, this.#shared);
   }
 
@@ -163,6 +159,36 @@ export class PostgresBackend implements Backend {
   }
 
   async stop(): Promise<void> {}
+
+  /** The first work on a new session: ends with it, at the signal at the latest, and fails as connecting does. */
+  async #during(
+    { client, host }: OpenSession,
+    signal: AbortSignal,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const onAbort = (): void => client.connection.stream.destroy(new Error("aborted"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await work();
+    } catch (error) {
+      client.connection.stream.destroy();
+      throw signal.aborted ? abortedError("Connecting to PostgreSQL", signal) : startError(error, host.name);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #applySettings(session: OpenSession): Promise<void> {
+    if (this.#pooled && session.unset.size > 0) {
+      const names = [...session.unset.keys()].join(", ");
+      throw configError(
+        `The URL must not ask for settings of the session (${names}) with a pooler that gives each transaction ` +
+          "another session; set them for the role",
+        "options",
+      );
+    }
+    await applySettings(session);
+  }
 
   /** FormDB's own tables. Looking first spares roles that may not make any, where somebody else did. */
   async #bootstrap(connection: Connection): Promise<void> {
@@ -202,4 +228,18 @@ export class PostgresBackend implements Backend {
   #target(role: ConnectionRole): TargetSessionAttrs {
     return role === "read" && this.#settings.reads !== "primary" ? "prefer-standby" : this.#settings.target;
   }
+}
+
+/**
+ * Why a first contact failed. What it may have changed, FormDB's own tables, does not hinder another try, so that a lost
+ * connection leaves nothing unknown.
+ */
+function startError(error: unknown, where: string): FormDBError {
+  const translated = translateError(error, where, "read");
+  if (translated.code !== "FORMDB_CONNECTION_LOST") return translated;
+  return new FormDBError("FORMDB_CONNECT_FAILED", `Could not connect: ${translated.message}`, {
+    cause: error,
+    retryable: true,
+    details: { hosts: [where], sqlstate: translated.sqlstate },
+  });
 }

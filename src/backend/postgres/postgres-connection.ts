@@ -150,7 +150,7 @@ export class PostgresConnection implements Connection {
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
     const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
-    await this.#session.run(simple(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "read");
+    await this.#session.run(simple(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "in-transaction");
   }
 
   async commit(options: CallOptions = {}): Promise<void> {
@@ -169,7 +169,7 @@ export class PostgresConnection implements Connection {
     if (!this.usable) return; // The server rolled back by itself.
     // A server that no longer answers must not keep the caller: closing the connection rolls back too.
     const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
-    await this.#session.run(simple("ROLLBACK"), EMPTY_VALUES, options, "read");
+    await this.#session.run(simple("ROLLBACK"), EMPTY_VALUES, options, "in-transaction");
   }
 
   async ping(): Promise<boolean> {

@@ -99,8 +99,9 @@ const CHECKS = {
   profileOverrides: object,
   reads: oneOf("primary", "replica", "replica-if-fresh"),
   targetSessionAttrs: oneOf(...TARGET_SESSION_ATTRS),
-  password: either(string, func),
-  tls: either(boolean, object),
+  // These two hold secrets: `checkSecrets` shows nothing of them.
+  password: () => undefined,
+  tls: () => undefined,
   allowCleartextPassword: boolean,
   keepAlive: boolean,
   applicationName: string,
@@ -116,6 +117,7 @@ const CHECKS = {
 /** Checks URL and options, alone and together. Throws `FORMDB_CONFIG`. */
 export function postgresSettings(url: string, options: PostgresOptions): PostgresSettings {
   checkOptions("The PostgreSQL backend", options, CHECKS);
+  checkSecrets(options);
   for (const name of Object.keys(options.profileOverrides ?? {})) {
     if (!(name in PROFILES.postgres))
       throw configError(`An engine profile has no part ${JSON.stringify(name)}`, name);
@@ -135,6 +137,13 @@ export function postgresSettings(url: string, options: PostgresOptions): Postgre
         "bound calls with timeoutMs, or set it for the role",
       "statementTimeoutMs",
       statementTimeoutMs,
+    );
+  }
+  if (pgbouncer === true && parsed.sessionOptions !== undefined) {
+    throw configError(
+      "The URL's parameter options must be left out with pgbouncer, which gives sessions no settings of their own; " +
+        "set them for the role",
+      "options",
     );
   }
   const target =
@@ -171,4 +180,17 @@ export function postgresSettings(url: string, options: PostgresOptions): Postgre
 function tlsPolicy(tls: boolean | ConnectionOptions): TlsPolicy | undefined {
   if (tls === false) return undefined;
   return { required: true, options: tls === true ? {} : tls };
+}
+
+/** The options that hold a password or the key of a certificate: the errors don't say what was found. */
+function checkSecrets({ password, tls }: PostgresOptions): void {
+  for (const [name, value, check] of [
+    ["password", password, either(string, func)],
+    ["tls", tls, either(boolean, object)],
+  ] as const) {
+    const wanted = value === undefined ? undefined : check(value);
+    if (wanted !== undefined) {
+      throw configError(`The PostgreSQL backend's option ${name} must be ${wanted}`, name);
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import { abortedError } from "../../base/abort.ts";
+import { shownName } from "../../base/database-url.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
 import { Exchange } from "./exchange.ts";
@@ -15,7 +16,14 @@ export interface OpenSession {
   readonly host: Host;
   /** Whether the server follows another one. */
   readonly standby: boolean;
+  /** Settings that the other side would not take while connecting, for `applySettings`. */
+  readonly unset: Settings;
 }
+
+/** Settings of a session, by name. */
+type Settings = ReadonlyMap<string, string>;
+
+const NO_SETTINGS: Settings = new Map();
 
 interface Failure {
   readonly host: Host;
@@ -148,10 +156,10 @@ export class SessionOpener {
       await client.connect();
       host.open++;
       client.on("end", () => host.open--);
-      if (host.settingsAfterwards) await applySettings(client, sessionOptions, statementTimeoutMs);
       standby ??= await isStandby(client);
       this.#ring.succeeded(host, standby);
-      return { client, host, standby };
+      const unset = host.settingsAfterwards ? readSettings(sessionOptions, statementTimeoutMs) : NO_SETTINGS;
+      return { client, host, standby, unset };
     } catch (error) {
       client.connection.stream.destroy();
       throw error;
@@ -188,7 +196,8 @@ export class SessionOpener {
   #failed(target: TargetSessionAttrs, failures: readonly Failure[]): FormDBError {
     const wanted = target === "any" || this.#ring.size === 1 ? "" : ` to a host that is ${target}`;
     const reasons = failures.map(({ host, reason }) => `${host.name}: ${reason}`).join("; ");
-    const { user, database } = this.#settings.url;
+    const { url } = this.#settings;
+    const [user, database] = [shownName(url.user), shownName(url.database)];
     return new FormDBError(
       "FORMDB_CONNECT_FAILED",
       `Could not connect${wanted} as ${user} to database ${database}: ${reasons}`,
@@ -218,13 +227,19 @@ function describe(host: Host, cause: unknown): Failure {
   return { host, reason, sqlstate, passing, cause };
 }
 
-/** Settings of a session, `-c name=value …` as in `options`, made once it is open: for poolers that refuse them before. */
-async function applySettings(client: WireClient, options: string, statementTimeoutMs: number): Promise<void> {
-  const settings = [...options.matchAll(/(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)/g)].map(
-    ([, name = "", value = ""]) => [name.replaceAll("-", "_"), value.replace(/\\(.)/g, "$1")],
-  );
-  if (statementTimeoutMs > 0) settings.push(["statement_timeout", String(statementTimeoutMs)]);
-  for (const setting of settings) await ask(client, "SELECT set_config($1, $2, false)", setting);
+/** Settings in the form of `options`, `-c name=value …`. */
+function readSettings(options: string, statementTimeoutMs: number): Settings {
+  const settings = new Map<string, string>();
+  for (const [, name = "", value = ""] of options.matchAll(/(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)/g)) {
+    settings.set(name.replaceAll("-", "_"), value.replace(/\\(.)/g, "$1"));
+  }
+  if (statementTimeoutMs > 0) settings.set("statement_timeout", String(statementTimeoutMs));
+  return settings;
+}
+
+/** Gives an open session its settings: for poolers in session mode that refuse them while connecting. */
+export async function applySettings({ client, unset }: OpenSession): Promise<void> {
+  for (const setting of unset) await ask(client, "SELECT set_config($1, $2, false)", setting);
 }
 
 /** For servers that do not report it by themselves, as PostgreSQL does since 14. */

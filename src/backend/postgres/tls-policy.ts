@@ -17,6 +17,12 @@ export const PREFER_TLS: TlsPolicy = Object.freeze({
   options: { rejectUnauthorized: false },
 });
 
+/** Parameters that mean nothing on a connection without TLS. */
+const NEED_TLS = [
+  ["sslnegotiation", "direct"],
+  ["channel_binding", "require"],
+] as const;
+
 /**
  * What `sslmode` and the files beside it ask for, as libpq understands them; undefined for no encryption. Without a word it is
  * `prefer`, or `verify-full` with a root certificate.
@@ -42,7 +48,16 @@ export function readTls(parameters: ReadonlyMap<string, string>): TlsPolicy | un
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-  switch (mode ?? (ca === undefined ? "prefer" : "verify-full")) {
+  const chosen = mode ?? (ca === undefined ? "prefer" : "verify-full");
+  for (const [name, value] of NEED_TLS) {
+    if (parameters.get(name) === value && (chosen === "disable" || chosen === "prefer")) {
+      throw configError(
+        `A PostgreSQL URL's ${name}=${value} needs TLS: sslmode must be require or stricter`,
+        "sslmode",
+      );
+    }
+  }
+  switch (chosen) {
     case "disable":
       return undefined;
     case "prefer":

@@ -1,5 +1,6 @@
 import { type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { databaseKind } from "../../base/database-url.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import { failureOf, sqliteError } from "./errors.ts";
@@ -22,7 +23,7 @@ export interface SqliteLocation {
  * of a message: it may be a secret that was put in the wrong place.
  */
 export function parseSqliteUrl(url: string, mustExist = false): SqliteLocation {
-  refuseOtherUrls(url);
+  databaseKind(url);
   const host = /^(?:sqlite|file):\/\/([^/].*)$/i.exec(url)?.[1];
   if (host !== undefined) {
     const instead = /^(?:[\w./-]+|:memory:)$/.test(host) ? `sqlite:${host}` : "sqlite:path";
@@ -42,29 +43,6 @@ export function parseSqliteUrl(url: string, mustExist = false): SqliteLocation {
   const file = resolve(decoded);
   checkPlace(file, mustExist || mode !== "rwc");
   return { file, memory: false, readOnly: mode === "ro" };
-}
-
-/** What libpq takes instead of a URL: `host=… password=…`. */
-const CONNECTION_STRING =
-  /^\s*['"]?(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options|application_name)\s*=/i;
-
-/** A database is not made under a name that was meant as the address of a server. */
-function refuseOtherUrls(url: string): void {
-  const path = url.replace(/^(?:sqlite|file):/i, "");
-  const hasScheme = path !== url;
-  if (path.includes("://") || (!hasScheme && CONNECTION_STRING.test(url))) {
-    throw configError(
-      "A SQLite database's URL must be sqlite:path or a path, and this is the address of something else. " +
-        "A PostgreSQL URL begins with postgres:// and has no blank or quote before it",
-      "url",
-    );
-  }
-  if (/^[\s"']/.test(url)) {
-    throw configError(
-      "A database's URL must not begin with a blank or a quote; write sqlite: before such a path",
-      "url",
-    );
-  }
 }
 
 function splitOnce(text: string, separator: string): [before: string, after: string | undefined] {

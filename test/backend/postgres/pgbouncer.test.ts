@@ -46,6 +46,21 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
     }
   });
 
+  test("settings of a session are refused in transaction mode, and reach no other caller's session", async () => {
+    const url = `${bouncer.urlOf("postgres")}?options=-c%20search_path%3Delsewhere`;
+    expect(await failure(postgresBackend(url).start(never))).toMatchObject({
+      code: "FORMDB_CONFIG",
+      retryable: false,
+    });
+    expect(() => postgresBackend(`${url}&pgbouncer=true`)).toThrow(/options must be left out with pgbouncer/);
+    for (let i = 0; i < 2 * SESSIONS; i++) {
+      const connection = await new OpenBackends().connect(postgresBackend(bouncer.urlOf("postgres")));
+      const { rows } = await connection.execute(statement("SELECT current_setting('search_path')"), []);
+      expect(rows).toEqual([['"$user", public']]);
+      await connection.close();
+    }
+  });
+
   describe.each(["", "?pgbouncer=true"])("with the URL's parameters %j", (search) => {
     describeConformance("PgBouncer", () => open(bouncer.urlOf("postgres") + search));
 
