@@ -26,4 +26,8 @@ export interface DdlDialect {
   readonly listCollections: string;
   /** Rows `[collection, name, paths as JSON text, unique as 0/1 or boolean]`, of all collections. */
   readonly listIndexes: string;
+  /** Rows `[name in the engine's schema, definition]` of indexes, those of collections among them. */
+  readonly listDefinitions: string;
+  /** Whether an index of this definition is one that conditions use: earlier versions made others. */
+  isCurrent(index: IndexDefinition, definition: string): boolean;
 }

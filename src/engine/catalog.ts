@@ -154,6 +154,27 @@ export class Catalog {
     return collection === undefined ? all : all.filter((index) => index.collection === collection);
   }
 
+  /**
+   * Makes those indexes anew that an earlier version has made: they hold expressions that no query asks for any more.
+   * Resolves to their names.
+   */
+  async renewIndexes(): Promise<readonly string[]> {
+    // Where not even FormDB's own tables are, as in a file that is only read, there is nothing to renew.
+    const indexes = await this.indexes().catch(() => []);
+    if (indexes.length === 0) return [];
+    const definitions = new Map((await this.#list(this.#ddl.listDefinitions)) as [string, string][]);
+    const renewed: string[] = [];
+    for (const index of indexes) {
+      const { collection, name } = index;
+      const definition = definitions.get(this.#ddl.indexName(collection, name));
+      if (definition === undefined || this.#ddl.isCurrent(index, definition)) continue;
+      await this.#run([...this.#ddl.dropIndex(collection, name), ...this.#ddl.createIndex(index)]);
+      this.#changed(collection);
+      renewed.push(name);
+    }
+    return renewed;
+  }
+
   /** Makes an index; one of that name with the same definition is left as it is. */
   async createIndex(index: IndexDefinition): Promise<void> {
     await this.need(index.collection);

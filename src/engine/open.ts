@@ -163,6 +163,8 @@ async function assembleParts(
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [...observers, options.batch?.observer]),
   });
   await catalog.refresh();
+  // Who may not change the schema goes on without them: queries are right, and scan.
+  await catalog.renewIndexes().catch((error) => reporter.failed(error));
   if (journal !== undefined) await batch.replay();
   const pruner = new TokenPruner(connections, clock, (error) => reporter.failed(error));
   const detachers = [

@@ -4,6 +4,7 @@ import { quote } from "../quote.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
+import { KEY_LETTERS } from "./terms.ts";
 
 /** The part of the expressions that an index needs. */
 export interface IndexExpressions {
@@ -85,6 +86,13 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       `WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE 'formdb\\_%' ` +
       `AND (SELECT string_agg(a.attname::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a ` +
       `WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) = 'id,doc,version,updated_at' ORDER BY 1`,
+    listDefinitions:
+      `SELECT c.relname::text, pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i ` +
+      `JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ` +
+      `WHERE n.nspname = current_schema() AND c.relname LIKE 'formdb\\_%'`,
+    // PostgreSQL gives expressions in a spelling of its own.
+    isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
+      paths.every(isKey) || definition.includes(KEY_LETTERS),
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
   });
 }

@@ -44,6 +44,9 @@ export const KEY: {
   object: String(RANK.object),
 });
 
+/** The last letters of the names that `jsonb_typeof` gives to null, arrays and objects. They tell an index of this form. */
+export const KEY_LETTERS: string = "lyt";
+
 /** The key of a string; `null` is no string and has none. */
 export function stringKey(text: string): string {
   return RANK.string + prefixOf(text);
@@ -99,7 +102,7 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
     key:
       `(CASE WHEN ${type} = 'string' THEN '${RANK.string}' || left(${plain}, ${INDEXED_CHARACTERS}) ` +
       `WHEN ${type} = 'number' THEN '${KEY.number}' WHEN ${type} = 'boolean' THEN '${RANK.boolean}' || ${plain} ` +
-      `ELSE coalesce(translate(right(${type}, 1), 'lyt', '${KEY.null}${KEY.array}${KEY.object}'), '${KEY.null}') END ` +
+      `ELSE coalesce(translate(right(${type}, 1), '${KEY_LETTERS}', '${KEY.null}${KEY.array}${KEY.object}'), '${KEY.null}') END ` +
       `COLLATE "C")`,
     number: `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ELSE 0::numeric END)`,
     text: `(CASE WHEN ${type} = 'string' THEN ${plain} ELSE '' END COLLATE "C")`,

@@ -65,5 +65,10 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
     `AND s.name NOT LIKE 'formdb\\_%' ESCAPE '\\' ` +
     `AND (SELECT group_concat(c.name, ',') FROM pragma_table_info(s.name) c) = 'id,doc,version,updated_at' ` +
     `ORDER BY s.name`,
+  listDefinitions: `SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name GLOB 'formdb_index_*'`,
+  isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
+    paths.every((path) =>
+      sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each)),
+    ),
   listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
 });

@@ -1,0 +1,132 @@
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
+import { open } from "../../src/index.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+const documents = Array.from({ length: 3_000 }, (_, n) => ({ id: `${n}`, age: n * 2, name: `name ${n}` }));
+
+/** What version 0.1.0 made of `age`, and of a unique `name`, on SQLite. */
+const OLD_SQLITE = (path: string): string =>
+  `(CASE json_type(doc, '$."${path}"') WHEN 'text' THEN 3 WHEN 'integer' THEN 2 WHEN 'real' THEN 2 WHEN 'true' THEN 1 ` +
+  `WHEN 'false' THEN 1 WHEN 'array' THEN 4 WHEN 'object' THEN 5 ELSE 0 END), ` +
+  `(CASE json_type(doc, '$."${path}"') WHEN 'array' THEN '' WHEN 'object' THEN '' ELSE json_extract(doc, '$."${path}"') END)`;
+
+/** The same on PostgreSQL: a rank, a number, the start of a text. */
+const OLD_POSTGRES = (path: string): string =>
+  `(coalesce(strpos('nrgyt', right(jsonb_typeof((doc -> '${path}')), 1)), 0)), ` +
+  `((CASE WHEN jsonb_typeof((doc -> '${path}')) = 'number' THEN (doc -> '${path}')::numeric ` +
+  `WHEN (doc -> '${path}') = 'true' THEN 1::numeric ELSE 0::numeric END)), ` +
+  `((left(CASE WHEN jsonb_typeof((doc -> '${path}')) = 'string' THEN (doc ->> '${path}') ELSE '' END, 64) COLLATE "C"))`;
+
+interface Old {
+  readonly url: string;
+  /** Puts an index as the old version made it in the place of the one that is there. */
+  replace(name: string, path: string, unique: boolean): Promise<void>;
+  /** The definition of the index. */
+  definition(name: string): Promise<string>;
+}
+
+async function expectRenewed(old: Old): Promise<void> {
+  {
+    await using db = await open(old.url);
+    await db.batchInsert("people", documents);
+    await db.createIndex("people", "age");
+    await db.createIndex("people", "name", { unique: true });
+  }
+  const made = [await old.definition("by_age"), await old.definition("by_name")];
+  await old.replace("by_age", "age", false);
+  await old.replace("by_name", "name", true);
+  expect([await old.definition("by_age"), await old.definition("by_name")]).not.toEqual(made);
+
+  await using db = await open(old.url);
+  expect([await old.definition("by_age"), await old.definition("by_name")]).toEqual(made);
+  expect((await db.explain("SELECT * FROM people WHERE age = 4")).indexes).toEqual(["by_age"]);
+  expect((await db.query("SELECT id FROM people WHERE age = 4")).rows).toEqual([{ id: "2" }]);
+  await expect(db.insert("people", { id: "x", name: "name 7" })).rejects.toThrow(/unique/i);
+  const before = await old.definition("by_age");
+  await using again = await open(old.url);
+  expect((await again.query("SELECT COUNT(*) AS n FROM people")).rows).toEqual([{ n: documents.length }]);
+  expect(await old.definition("by_age")).toBe(before);
+}
+
+it("indexes of an earlier version in a SQLite file are made anew when it is opened", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "formdb-old-"));
+  try {
+    const file = join(folder, "old.db");
+    const withFile = <T>(work: (database: Database.Database) => T): T => {
+      const database = new Database(file);
+      try {
+        return work(database);
+      } finally {
+        database.close();
+      }
+    };
+    await expectRenewed({
+      url: `sqlite:${file}`,
+      replace: async (name, path, unique) =>
+        withFile((database) => {
+          database.exec(`DROP INDEX "formdb_index_people.${name}"`);
+          const guard = unique ? `, (CASE WHEN json_type(doc, '$."${path}"') = 'text' THEN 1 END)` : "";
+          const columns = OLD_SQLITE(path) + guard;
+          database.exec(
+            `CREATE ${unique ? "UNIQUE " : ""}INDEX "formdb_index_people.${name}" ON people (${columns})`,
+          );
+        }),
+      definition: async (name) =>
+        withFile(
+          (database) =>
+            database
+              .prepare("SELECT sql FROM sqlite_master WHERE name = ?")
+              .pluck()
+              .get(`formdb_index_people.${name}`) as string,
+        ),
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+describe("on PostgreSQL", () => {
+  let server: PostgresServer;
+  let client: pg.Client;
+  let url: string;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    url = await server.createDatabase();
+    client = new pg.Client({ connectionString: url });
+    await client.connect();
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await server?.remove();
+  });
+
+  it("indexes of an earlier version are made anew when the database is opened", async () => {
+    await expectRenewed({
+      url,
+      async replace(name, path, unique) {
+        const physical = physicalIndexName("people", name);
+        await client.query(`DROP INDEX ${physical}`);
+        const guard = unique ? `, (CASE WHEN jsonb_typeof((doc -> '${path}')) = 'string' THEN '' END)` : "";
+        await client.query(
+          `CREATE ${unique ? "UNIQUE " : ""}INDEX ${physical} ON people (${OLD_POSTGRES(path)}${guard})`,
+        );
+        await client.query("ANALYZE people");
+      },
+      async definition(name) {
+        const { rows } = await client.query("SELECT pg_get_indexdef($1::regclass) AS definition", [
+          physicalIndexName("people", name),
+        ]);
+        return rows[0].definition;
+      },
+    });
+  });
+});
