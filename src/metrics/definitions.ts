@@ -346,7 +346,7 @@ const ERRORS = [
   {
     name: "errors_unhandled_total",
     type: "counter",
-    help: "Failures of writes that nobody awaited.",
+    help: "Failures of queued writes that no flush() collected before close().",
   },
 ] as const;
 

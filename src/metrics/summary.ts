@@ -38,6 +38,7 @@ export interface MetricsSummary {
     readonly p99Ms: number;
     readonly maxMs: number;
   };
+  /** `hitRate` leaves out the misses of texts that are no queries, as the plan cache's own does. */
   readonly cache: { readonly hits: number; readonly misses: number; readonly hitRate: number };
   readonly pool: { readonly size: number; readonly active: number };
   readonly batch: { readonly size: number };
@@ -67,6 +68,12 @@ export function summarize(
   const queries = durations?.type === "histogram" ? distribution(durations.bounds, durations.series) : NONE;
   const hits = value("cache_hits_total");
   const misses = value("cache_misses_total");
+  const byReason = find("cache_misses_by_reason_total");
+  const invalid =
+    byReason?.type === "counter"
+      ? (byReason.series.find(({ labelValues }) => labelValues[0] === "invalid")?.value ?? 0)
+      : 0;
+  const looked = hits + misses - invalid;
   return {
     queries: {
       total: value("query_total"),
@@ -79,7 +86,7 @@ export function summarize(
       p99Ms: queries.p99 * 1_000,
       maxMs: queries.max * 1_000,
     },
-    cache: { hits, misses, hitRate: hits + misses === 0 ? 0 : hits / (hits + misses) },
+    cache: { hits, misses, hitRate: looked === 0 ? 0 : hits / looked },
     pool: { size: value("connection_pool_size"), active: value("active_connections") },
     batch: { size: value("batch_size") },
     errors: { total: value("errors_total") },

@@ -325,6 +325,10 @@ describe("summary", () => {
     expect(queries.p99Ms).toBeCloseTo(99, 0);
     expect(queries.maxMs).toBeCloseTo(100, 6);
     expect(cache).toEqual({ hits: 0, misses: 0, hitRate: 0 });
+    metrics.recordCacheHit();
+    metrics.recordCacheMiss();
+    for (let i = 0; i < 8; i++) metrics.recordCacheMiss("invalid");
+    expect(metrics.summary().cache).toEqual({ hits: 1, misses: 9, hitRate: 0.5 });
     expect(values.formdb_query_total).toBe(1_000);
     expect(all.formdb_query_duration_seconds!.series).toHaveLength(2);
     expect(all.formdb_query_duration_seconds!.series[0]).toMatchObject({
