@@ -21,9 +21,6 @@ const LAYERS: Readonly<Record<string, number>> = {
 /** Files beside the rooms: the public entries and the compatibility API. They stand above every room. */
 const ENTRY_LAYER = 4;
 
-/** Rooms whose types still import each other in a circle. This list only shrinks. */
-const ROOMS_WITH_CIRCLES_OF_TYPES: readonly string[] = ["batch", "pool"];
-
 const DRIVERS = ["better-sqlite3", "pg", "pg-cursor", "pg-copy-streams", "pg-query-stream"];
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -32,8 +29,6 @@ interface Import {
   readonly file: string;
   /** A file below the same root, `../…` for one outside of it, or a package. */
   readonly target: string;
-  /** True for `import type`, which is gone when the code runs. */
-  readonly typeOnly?: boolean;
 }
 
 function sourceFiles(root: string): string[] {
@@ -49,10 +44,9 @@ function importsOf(root: string, file: string): Import[] {
     ...text.matchAll(/^\s*import\s+["']([^"']+)["']/gm),
     ...text.matchAll(/\bimport\(\s*["']([^"']+)["']\s*\)/g),
   ];
-  return matches.map(([statement, specifier = ""]) => ({
+  return matches.map(([, specifier = ""]) => ({
     file,
     target: specifier.startsWith(".") ? relative(root, resolve(root, dirname(file), specifier)) : specifier,
-    typeOnly: /^\s*(?:import|export)\s+type\b/.test(statement),
   }));
 }
 
@@ -115,24 +109,8 @@ describe("the rooms of src/", () => {
     expect(imports.map(violation).filter((broken) => broken !== undefined)).toEqual([]);
   });
 
-  it("have no cycles between their files when they run", () => {
-    expect(
-      cyclesOf(
-        files,
-        imports.filter(({ typeOnly }) => !typeOnly),
-      ),
-    ).toEqual([]);
-  });
-
-  it("have no cycles of types either, apart from the rooms that are still listed", () => {
-    const isListed = ({ file, target }: Import): boolean =>
-      roomOf(file) === roomOf(target) && ROOMS_WITH_CIRCLES_OF_TYPES.includes(roomOf(file) ?? "");
-    expect(
-      cyclesOf(
-        files,
-        imports.filter((edge) => !isListed(edge)),
-      ),
-    ).toEqual([]);
+  it("have no cycles between their files, types included", () => {
+    expect(cyclesOf(files, imports)).toEqual([]);
   });
 
   it("are what the rule can refuse: upward, sideways and driver imports are found", () => {
