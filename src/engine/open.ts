@@ -71,17 +71,29 @@ const FOREIGN_PLAN_BYTES = 1_000;
 /** How long the first contact with an engine may take. */
 const START_TIMEOUT_MS = 30_000;
 
+/** What only another engine has would be ignored without a word. */
+function refuseOptions(options: OpenOptions, names: readonly (keyof OpenOptions)[], engine: string): void {
+  const given = names.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  throw configError(
+    `open()'s option ${given} can't be used with a URL of ${engine}, which has no such setting`,
+    given,
+  );
+}
+
 async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> {
   if (typeof url !== "string" || url === "") {
     throw configError(`A database's URL must be a string such as "sqlite:app.db", not ${show(url)}`);
   }
   if (databaseKind(url) === "postgres") {
+    refuseOptions(options, ["durability", "busyTimeoutMs"], "PostgreSQL");
     const { postgresBackend } = await withDriver(
       "pg",
       () => import("../backend/postgres/postgres-backend.ts"),
     );
     return postgresBackend(url, options.postgres ?? {});
   }
+  refuseOptions(options, ["postgres"], "SQLite");
   const { sqliteBackend } = await withDriver(
     "better-sqlite3",
     () => import("../backend/sqlite/sqlite-backend.ts"),
