@@ -127,7 +127,7 @@ export const errors: Section = {
     ),
     graph(
       "Nobody's errors",
-      { unit: "ops", description: "Failures of writes that nobody awaited, beside all errors." },
+      { unit: "ops", description: "Failures of queued writes that no flush() collected, beside all errors." },
       [rate(select("errors_unhandled_total")), "unhandled"],
       [rate(select("errors_total")), "all"],
     ),
