@@ -32,7 +32,9 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   try {
     await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
     if (flags.explain === true) {
-      const plan = JSON.stringify(await db.explain(text, params), null, 2);
+      const plan = output.isTerminal
+        ? await explainedAsTree(db, text, params, outline)
+        : JSON.stringify(await db.explain(text, params), null, 2);
       await output.write(`${output.isTerminal ? printableLines(plan) : plan}\n`);
       await output.flush();
       return ExitCode.done;
@@ -46,6 +48,17 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   } finally {
     interruption.release();
   }
+}
+
+/** The plan as a tree for people. */
+async function explainedAsTree(
+  db: FormDB,
+  text: string,
+  params: unknown[] | Record<string, unknown>,
+  { verb }: QueryOutline,
+): Promise<string> {
+  const { rows } = await db.query(verb === "EXPLAIN" ? text : `EXPLAIN ${text}`, params);
+  return rows.map(({ plan }) => plan).join("\n");
 }
 
 /** Queries that mean something for a database that is not there yet. For any other, its name was mistyped. */

@@ -1,4 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
+import type { DocumentPath } from "../dialect/ddl-dialect.ts";
+import { conditionsOf } from "../plan/condition-list.ts";
 import { type Explanation as PlanExplanation, renderExplanation } from "../plan/explain-tree.ts";
 import type { Parameters } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
@@ -41,6 +43,7 @@ export class Explainer {
         ...about,
         statement: undefined,
         cost: undefined,
+        conditions: [],
         index: undefined,
         indexes: [],
         enginePlan: [],
@@ -48,9 +51,23 @@ export class Explainer {
     }
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const enginePlan = await this.#enginePlan(statement.text, bound);
-    const indexes = await this.#indexesIn(enginePlan, collection);
-    const { text: statementText } = statement;
-    return { ...about, statement: statementText, cost, index: indexes[0], indexes, enginePlan };
+    const used = await this.#indexesIn(enginePlan, collection);
+    const leading = used.filter(({ leads }) => leads);
+    const conditions = conditionsOf(plan.tree).map(({ text, paths }) => ({
+      text,
+      index: leading.find((index) => index.paths.some((path) => paths.some((other) => samePath(path, other))))?.name,
+    }));
+    const indexes = used.map(({ name }) => name);
+    return {
+      ...about,
+      statement: statement.text,
+      // The keys alone say what is a look-up by id; what indexes are there, only the engine knows.
+      cost: cost === "scan" && leading.length > 0 ? "indexed" : cost,
+      conditions,
+      index: indexes[0],
+      indexes,
+      enginePlan,
+    };
   }
 
   /** The explanation as rows of one column, a line each: what `EXPLAIN …` as a query gives. */
@@ -69,12 +86,36 @@ export class Explainer {
     return rows.map((row) => String(row.at(-1)));
   }
 
-  async #indexesIn(enginePlan: readonly string[], collection: string): Promise<string[]> {
+  async #indexesIn(enginePlan: readonly string[], collection: string): Promise<readonly UsedIndex[]> {
     const { ddl } = this.#backend.dialect;
-    const mentioned = (name: string): boolean => enginePlan.some((line) => line.includes(name));
-    const indexes = (await this.#catalog.indexes(collection))
-      .map(({ name }) => name)
-      .filter((name) => mentioned(ddl.indexName(collection, name)));
-    return mentioned(ddl.primaryKeyName(collection)) ? [...indexes, "primary key"] : indexes;
+    const definitions = [
+      ...(await this.#catalog.indexes(collection)).map(({ name, paths }) => ({
+        name,
+        paths,
+        physical: ddl.indexName(collection, name),
+      })),
+      { name: "primary key", paths: [["id"]], physical: ddl.primaryKeyName(collection) },
+    ];
+    return definitions.flatMap(({ name, paths, physical }) => {
+      const lines = enginePlan.flatMap((line, i) => (line.includes(physical) ? [i] : []));
+      if (lines.length === 0) return [];
+      return [{ name, paths, leads: lines.some((i) => leadsAt(enginePlan, i)) }];
+    });
   }
+}
+
+/** An index that the engine uses: to get to the documents, or only for their order. */
+interface UsedIndex {
+  readonly name: string;
+  readonly paths: readonly DocumentPath[];
+  readonly leads: boolean;
+}
+
+/** SQLite says `SEARCH` on the line that names the index; PostgreSQL has `Index Cond` on the next. */
+function leadsAt(enginePlan: readonly string[], line: number): boolean {
+  return /\bSEARCH\b/.test(enginePlan[line]!) || /^\s*Index Cond:/.test(enginePlan[line + 1] ?? "");
+}
+
+function samePath(a: DocumentPath, b: DocumentPath): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -9,27 +9,40 @@ export interface Explanation {
   readonly cache: "hit" | CacheMissReason;
   /** Undefined where no single statement of the engine does it. */
   readonly statement: string | undefined;
-  readonly cost: EngineStatement["cost"] | undefined;
+  readonly cost: CostClass | undefined;
+  /** The conditions of WHERE, each with the index that leads to its documents; without one it is asked of each document. */
+  readonly conditions: readonly { readonly text: string; readonly index: string | undefined }[];
   /** The indexes that the engine uses. */
   readonly indexes: readonly string[];
   /** The engine's own plan, a line each. */
   readonly enginePlan: readonly string[];
 }
 
-const COSTS: Readonly<Record<EngineStatement["cost"], string>> = Object.freeze({
+/** How many documents are looked at. */
+export type CostClass = EngineStatement["cost"] | "indexed";
+
+const COSTS: Readonly<Record<CostClass, string>> = Object.freeze({
   point: "point (one document, by its key)",
   bounded: "bounded (a few documents, by their keys)",
-  scan: "scan (as many documents as the indexes leave)",
+  indexed: "indexed (the documents to which an index leads)",
+  scan: "scan (all documents)",
 });
 
 /** An explanation as a tree for people to read. Lines end in no blank, and the text in no newline. */
 export function renderExplanation(explanation: Explanation): string {
-  const { kind, shape, cache, statement, cost, indexes, enginePlan } = explanation;
+  const { kind, shape, cache, statement, cost, conditions, indexes, enginePlan } = explanation;
   const branches: [label: string, lines: readonly string[]][] = [
     ["shape", [shape]],
     ["cache", [cache === "hit" ? "hit" : `miss: ${cache}`]],
   ];
   if (cost !== undefined) branches.push(["cost", [COSTS[cost]]]);
+  if (conditions.length > 0) {
+    const longest = Math.max(...conditions.map(({ text }) => text.length)) + 2;
+    branches.push([
+      "where",
+      conditions.map(({ text, index = "no index" }) => text.padEnd(longest) + index),
+    ]);
+  }
   if (statement !== undefined) {
     branches.push(["index", [indexes.length === 0 ? "none" : indexes.join(", ")]]);
     branches.push(["statement", clauses(statement)]);

@@ -7,7 +7,11 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
     shape: "SELECT * FROM users WHERE age > #0 ORDER BY age",
     cache: "expired",
     statement: `SELECT id, json(doc) FROM "users" WHERE (a(' FROM ') > ? AND (b OR c)) ORDER BY a LIMIT ?`,
-    cost: "scan",
+    cost: "indexed",
+    conditions: [
+      { text: "age > …", index: "users_age" },
+      { text: "NOT name LIKE …", index: undefined },
+    ],
     indexes: ["users_age"],
     enginePlan: ["SEARCH users USING INDEX users_age", "  USE TEMP B-TREE"],
   });
@@ -16,7 +20,9 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
       "select",
       "├─ shape      SELECT * FROM users WHERE age > #0 ORDER BY age",
       "├─ cache      miss: expired",
-      "├─ cost       scan (as many documents as the indexes leave)",
+      "├─ cost       indexed (the documents to which an index leads)",
+      "├─ where      age > …          users_age",
+      "│             NOT name LIKE …  no index",
       "├─ index      users_age",
       "├─ statement  SELECT id, json(doc)",
       '│             FROM "users"',
@@ -37,6 +43,7 @@ it("what the engine layer does itself has no statement to show", () => {
     cache: "hit",
     statement: undefined,
     cost: undefined,
+    conditions: [],
     indexes: [],
     enginePlan: [],
   });

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FormDB, open } from "../../src/index.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+const documents = Array.from({ length: 2_000 }, (_, n) => ({ id: `${n}`, age: n, name: `name ${n}` }));
+
+describe.each(["SQLite", "PostgreSQL"])("an explanation on %s", (engine) => {
+  let server: PostgresServer | undefined;
+  let db: FormDB;
+
+  beforeAll(async () => {
+    if (engine === "PostgreSQL") server = await startPostgres();
+    db = await open(server === undefined ? "sqlite::memory:" : await server.createDatabase());
+    await db.batchInsert("people", documents);
+    await db.createIndex("people", "age");
+  });
+
+  afterAll(async () => {
+    await db?.close();
+    await server?.remove();
+  });
+
+  it("says of each condition whether an index leads to its documents, and counts that in the cost", async () => {
+    const text = "SELECT * FROM people WHERE age = $1 AND NOT name LIKE 'x%'";
+    expect(await db.explain(text, [5])).toMatchObject({
+      cost: "indexed",
+      index: "by_age",
+      conditions: [
+        { text: "age = …", index: "by_age" },
+        { text: "NOT name LIKE …", index: undefined },
+      ],
+    });
+    const { rows } = await db.query(`EXPLAIN ${text}`, [5]);
+    expect(rows.map(({ plan }) => plan)).toContain("├─ where      age = …          by_age");
+  });
+
+  it("says that all documents are looked at where no index leads to them", async () => {
+    expect(await db.explain("SELECT * FROM people WHERE name = 'x' AND age != 5")).toMatchObject({
+      cost: "scan",
+      indexes: [],
+      conditions: [
+        { text: "name = …", index: undefined },
+        { text: "age != …", index: undefined },
+      ],
+    });
+  });
+
+  it("knows a look-up by id", async () => {
+    expect(await db.explain("SELECT * FROM people WHERE 7 = id")).toMatchObject({
+      cost: "point",
+      index: "primary key",
+      conditions: [{ text: "… = id", index: "primary key" }],
+    });
+  });
+});
