@@ -55,7 +55,8 @@ export class Explainer {
     const leading = used.filter(({ leads }) => leads);
     const conditions = conditionsOf(plan.tree).map(({ text, paths }) => ({
       text,
-      index: leading.find((index) => index.paths.some((path) => paths.some((other) => samePath(path, other))))?.name,
+      index: leading.find((index) => index.paths.some((path) => paths.some((other) => samePath(path, other))))
+        ?.name,
     }));
     const indexes = used.map(({ name }) => name);
     return {

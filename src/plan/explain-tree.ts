@@ -38,10 +38,7 @@ export function renderExplanation(explanation: Explanation): string {
   if (cost !== undefined) branches.push(["cost", [COSTS[cost]]]);
   if (conditions.length > 0) {
     const longest = Math.max(...conditions.map(({ text }) => text.length)) + 2;
-    branches.push([
-      "where",
-      conditions.map(({ text, index = "no index" }) => text.padEnd(longest) + index),
-    ]);
+    branches.push(["where", conditions.map(({ text, index = "no index" }) => text.padEnd(longest) + index)]);
   }
   if (statement !== undefined) {
     branches.push(["index", [indexes.length === 0 ? "none" : indexes.join(", ")]]);

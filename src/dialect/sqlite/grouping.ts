@@ -3,24 +3,60 @@ import type { Aggregate, Column, Grouping } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { aliasTerm, type SqliteTerm, termOf } from "./terms.ts";
+import { termOf } from "./terms.ts";
+
+/** What two columns of the inner query say of a path. */
+interface GroupTerm {
+  readonly isKey: boolean;
+  /** As `SqliteTerm.value`. */
+  readonly value: string;
+  /** The rank of a boolean, an array or an object; NULL for all that the value itself tells. */
+  readonly special: string;
+  readonly rank: string;
+  readonly isComposite: string;
+}
+
+const ID: GroupTerm = Object.freeze({
+  isKey: true,
+  value: "id",
+  special: "NULL",
+  rank: String(RANK.string),
+  isComposite: "FALSE",
+});
+
+function aliasTerm(value: string, special: string): GroupTerm {
+  return {
+    isKey: false,
+    value,
+    special,
+    // In SQLite's order every number is before every text.
+    rank:
+      `coalesce(${special}, CASE WHEN ${value} < '' THEN ${RANK.number} ` +
+      `WHEN ${value} IS NULL THEN ${RANK.null} ELSE ${RANK.string} END)`,
+    isComposite: `${special} >= ${RANK.array}`,
+  };
+}
+
+const specialOf = (type: string): string =>
+  `CASE ${type} WHEN 'true' THEN ${RANK.boolean} WHEN 'false' THEN ${RANK.boolean} ` +
+  `WHEN 'array' THEN ${RANK.array} WHEN 'object' THEN ${RANK.object} END`;
 
 /**
  * Groups and aggregates. SQLite would take a document apart for each mention of a path, and carry whole documents through
  * the sort of `GROUP BY`; the limit of the inner query keeps it from merging the two.
  */
 export function grouping(paths: readonly DocumentPath[]): Grouping {
-  const terms = new Map<string, SqliteTerm>();
+  const terms = new Map<string, GroupTerm>();
   const columns: string[] = [];
   for (const path of paths) {
     const key = JSON.stringify(path);
     if (terms.has(key)) continue;
     const { place, value, type } = termOf(path);
     const n = terms.size;
-    terms.set(key, place === undefined ? termOf(path) : aliasTerm(`v${n}`, `t${n}`));
-    columns.push(place === undefined ? "id" : `${value} AS v${n}, ${type} AS t${n}`);
+    terms.set(key, place === undefined ? ID : aliasTerm(`v${n}`, `s${n}`));
+    columns.push(place === undefined ? "id" : `${value} AS v${n}, ${specialOf(type)} AS s${n}`);
   }
-  const termFor = (path: DocumentPath): SqliteTerm => terms.get(JSON.stringify(path))!;
+  const termFor = (path: DocumentPath): GroupTerm => terms.get(JSON.stringify(path))!;
   return {
     from: (table, where): Fragment =>
       columns.length === 0
@@ -36,37 +72,40 @@ export function grouping(paths: readonly DocumentPath[]): Grouping {
   };
 }
 
-const isComposite = (term: SqliteTerm): string => `${term.type} IN ('array', 'object')`;
+/** Of an array or object the value is its JSON text. */
+const canonical = ({ value }: GroupTerm): string => `formdb_canonical(${value})`;
 
-/** Equal texts and numbers are one group, unless a type tells them apart; arrays and objects go by their canonical text. */
-function groupTerms(term: SqliteTerm): readonly string[] {
-  if (term.place === undefined) return ["id"];
-  return [
-    `CASE WHEN ${isComposite(term)} THEN ${term.canonical} ELSE ${term.value} END`,
-    `CASE WHEN ${term.type} IN ('true', 'false') THEN 1 WHEN ${isComposite(term)} THEN 2 ELSE 0 END`,
-  ];
+/** Equal values are one group, unless a type tells them apart; arrays and objects go by their canonical text. */
+function groupTerms(term: GroupTerm): readonly string[] {
+  if (term.isKey) return ["id"];
+  return [`CASE WHEN ${term.isComposite} THEN ${canonical(term)} ELSE ${term.value} END`, term.special];
 }
 
-function groupColumn(term: SqliteTerm): Column {
-  return term.place === undefined ? { text: "id", form: "text" } : { text: term.json, form: "json" };
+function groupColumn({ isKey, value, special, isComposite }: GroupTerm): Column {
+  if (isKey) return { text: "id", form: "text" };
+  const text =
+    `CASE WHEN ${special} = ${RANK.boolean} THEN iif(${value}, 'true', 'false') WHEN ${isComposite} THEN ${value} ` +
+    `WHEN ${value} >= '' THEN json_quote(${value}) ELSE ${value} END`;
+  return { text, form: "json" };
 }
 
-function orderTerms(term: SqliteTerm, descending: boolean): readonly string[] {
-  return direct(term.place === undefined ? ["id"] : [term.rank, term.key], descending);
+function orderTerms(term: GroupTerm, descending: boolean): readonly string[] {
+  if (term.isKey) return direct(["id"], descending);
+  return direct([term.rank, `CASE WHEN ${term.isComposite} THEN '' ELSE ${term.value} END`], descending);
 }
 
-function totalTerms(term: SqliteTerm): readonly string[] {
-  if (term.place === undefined) return ["id"];
-  return [term.rank, term.key, `CASE WHEN ${isComposite(term)} THEN ${term.canonical} END`];
+function totalTerms(term: GroupTerm): readonly string[] {
+  if (term.isKey) return ["id"];
+  return [...orderTerms(term, false), `CASE WHEN ${term.isComposite} THEN ${canonical(term)} END`];
 }
 
-function aggregateColumn(aggregate: Aggregate, term: SqliteTerm): Column {
+function aggregateColumn(aggregate: Aggregate, term: GroupTerm): Column {
   switch (aggregate) {
     case "COUNT":
       return { text: `count(${term.value})`, form: "number" };
     case "SUM":
     case "AVG": {
-      const numbers = `FILTER (WHERE ${term.type} IN ('integer', 'real'))`;
+      const numbers = `FILTER (WHERE ${term.special} IS NULL AND ${term.value} < '')`;
       return { text: `formdb_${aggregate.toLowerCase()}(${term.value}) ${numbers}`, form: "number" };
     }
     case "MIN":
@@ -77,8 +116,8 @@ function aggregateColumn(aggregate: Aggregate, term: SqliteTerm): Column {
         `WHEN ${RANK.boolean} THEN iif(${of(RANK.boolean, term.value)}, 'true', 'false') ` +
         `WHEN ${RANK.number} THEN ${of(RANK.number, term.value)} ` +
         `WHEN ${RANK.string} THEN json_quote(${of(RANK.string, term.value)}) ` +
-        `WHEN ${RANK.array} THEN ${of(RANK.array, term.canonical)} ` +
-        `WHEN ${RANK.object} THEN ${of(RANK.object, term.canonical)} END`;
+        `WHEN ${RANK.array} THEN ${of(RANK.array, canonical(term))} ` +
+        `WHEN ${RANK.object} THEN ${of(RANK.object, canonical(term))} END`;
       return { text, form: "json" };
     }
     default:
@@ -87,18 +126,18 @@ function aggregateColumn(aggregate: Aggregate, term: SqliteTerm): Column {
 }
 
 /** The type of the smallest or greatest value; NULL if there is none. */
-function extremeRank(aggregate: "MIN" | "MAX", term: SqliteTerm): string {
+function extremeRank(aggregate: "MIN" | "MAX", term: GroupTerm): string {
   return `${aggregate.toLowerCase()}(nullif(${term.rank}, 0))`;
 }
 
 /** The smallest or greatest among the values of one type. */
-function extreme(aggregate: "MIN" | "MAX", term: SqliteTerm, rank: number, value: string): string {
+function extreme(aggregate: "MIN" | "MAX", term: GroupTerm, rank: number, value: string): string {
   return `${aggregate.toLowerCase()}(CASE WHEN ${term.rank} = ${rank} THEN ${value} END)`;
 }
 
 function orderByAggregate(
   what: Aggregate,
-  term: SqliteTerm | undefined,
+  term: GroupTerm | undefined,
   descending: boolean,
 ): readonly string[] {
   if (term === undefined) return direct(["count(*)"], descending);

@@ -42,18 +42,8 @@ export function termOf(path: DocumentPath): SqliteTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const place = `doc, ${jsonPath(path)}`;
   const json = `(doc -> ${jsonPath(path)})`;
-  return term(`(doc ->> ${jsonPath(path)})`, `json_type(${place})`, json, place);
-}
-
-/** The term of what two columns of an inner query hold: a value, and its type. */
-export function aliasTerm(value: string, type: string): SqliteTerm {
-  const json =
-    `CASE WHEN ${type} = 'text' THEN json_quote(${value}) ` +
-    `WHEN ${type} IN ('true', 'false') THEN ${type} ELSE ${value} END`;
-  return { ...term(value, type, json, ""), canonical: `formdb_canonical(${value})` };
-}
-
-function term(value: string, type: string, json: string, place: string): SqliteTerm {
+  const value = `(doc ->> ${jsonPath(path)})`;
+  const type = `json_type(${place})`;
   return {
     value,
     type,
