@@ -1,6 +1,7 @@
 /**
- * Queries, an import and the size of a collection with indexes: `db.query` against SQL written by hand over the same kind of table,
- * prepared, on SQLite and on PostgreSQL 15. `DOCUMENTS=20000` for a quick run, `ENGINE=sqlite` or `postgres` for one of the two.
+ * Queries, an import and the size of a collection with indexes: `db.query` against SQL written by hand over the same
+ * kind of table, prepared, on SQLite and on PostgreSQL 15. `DOCUMENTS=20000` for a quick run, `ENGINE=sqlite` or
+ * `postgres` for one of the two.
  */
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
@@ -38,7 +39,10 @@ function* makeDocuments(count: number) {
   }
 }
 
-/** A query in both spellings. Rows by hand are arrays of what ours has as values, with documents as JSON text or parsed. */
+/**
+ * A query in both spellings. Rows by hand are arrays of what ours has as values, with documents as JSON text or
+ * parsed.
+ */
 interface Scenario {
   readonly name: string;
   readonly query: string;

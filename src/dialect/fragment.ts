@@ -17,7 +17,8 @@ export interface Choice {
 
 /**
  * A condition of several parts: `first` is cheap and leaves few rows, `then` is asked of those. Where several such
- * conditions are joined by `AND`, each one's `first` comes before the `then` of any. In parentheses where it stands alone.
+ * conditions are joined by `AND`, each one's `first` comes before the `then` of any. In parentheses where it stands
+ * alone.
  */
 export interface Steps {
   readonly first: Fragment;

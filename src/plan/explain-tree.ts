@@ -10,7 +10,10 @@ export interface Explanation {
   /** Undefined where no single statement of the engine does it. */
   readonly statement: string | undefined;
   readonly cost: CostClass | undefined;
-  /** The conditions of WHERE, each with the index that leads to its documents; without one it is asked of each document. */
+  /**
+   * The conditions of WHERE, each with the index that leads to its documents; without one it is asked of each
+   * document.
+   */
   readonly conditions: readonly { readonly text: string; readonly index: string | undefined }[];
   /** The indexes that the engine uses. */
   readonly indexes: readonly string[];

@@ -23,7 +23,10 @@ export interface Plan {
   readonly shape: string;
   /** The collections whose change makes it stale. */
   readonly collections: readonly string[];
-  /** What running it costs; undefined where no statement does it and the engine layer acts itself (inserts, DDL, INTROSPECT). */
+  /**
+   * What running it costs; undefined where no statement does it and the engine layer acts itself (inserts, DDL,
+   * INTROSPECT).
+   */
   readonly cost: EngineStatement["cost"] | undefined;
   /** The tree that it was compiled from, for the layer that acts on inserts, DDL, INTROSPECT and EXPLAIN. */
   readonly tree: Statement;
@@ -38,7 +41,8 @@ export interface Plan {
   readonly bytes: number;
   /**
    * What the engine runs for the shape's lifted literals and the caller's parameters: values of other types may be
-   * compared by another statement. Where `cost` is undefined there is none, and the values are the operands. Throws `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
+   * compared by another statement. Where `cost` is undefined there is none, and the values are the operands. Throws
+   * `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
    */
   bind(values: readonly unknown[], parameters: Parameters): BoundStatement;
   /** One row of the result from the engine's columns. */

@@ -7,9 +7,10 @@ import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.t
 import { KEY, type PostgresTerm, stringKey, termOf } from "./terms.ts";
 
 /*
- * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order holds for numbers
- * and booleans, or of texts. What an index can serve comes behind, and says what the first comparison leaves open.
- * PostgreSQL asks the cheaper of two conditions first, and of two that cost the same the one that is written first.
+ * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order
+ * holds for numbers and booleans, or of texts. What an index can serve comes behind, and says what the first
+ * comparison leaves open. PostgreSQL asks the cheaper of two conditions first, and of two that cost the same the one
+ * that is written first.
  */
 
 /** A place for a value with its type, so that the server never has to guess it. */

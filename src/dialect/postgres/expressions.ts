@@ -9,9 +9,9 @@ import { termOf } from "./terms.ts";
 const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
 
 /**
- * How PostgreSQL spells conditions and columns. An index over a path holds a key, which begins with the
- * type and goes on with the start of a string, and a number, so equality, ranges and orderings use it. Texts are ordered by code point whatever the
- * order of the database is.
+ * How PostgreSQL spells conditions and columns. An index over a path holds a key, which begins with the type and goes
+ * on with the start of a string, and a number, so equality, ranges and orderings use it. Texts are ordered by code
+ * point whatever the order of the database is.
  */
 export const postgresExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,

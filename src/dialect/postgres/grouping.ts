@@ -6,8 +6,8 @@ import { direct } from "./columns.ts";
 import { jsonTerm, KEY, type PostgresTerm, termOf } from "./terms.ts";
 
 /**
- * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from taking a
- * document apart for each mention of a path.
+ * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from
+ * taking a document apart for each mention of a path.
  */
 export function grouping(paths: readonly DocumentPath[]): Grouping {
   const terms = new Map<string, PostgresTerm>();

@@ -1,6 +1,7 @@
 /**
- * PostgreSQL's `hashtext`: the 32 bits, signed, by which a hash index, and Citus for its shards, places a text. It is Bob Jenkins'
- * lookup3 (2006) over the bytes of the text, in the little-endian form that PostgreSQL's `hash_bytes` has.
+ * PostgreSQL's `hashtext`: the 32 bits, signed, by which a hash index, and Citus for its shards, places a text. It is
+ * Bob Jenkins' lookup3 (2006) over the bytes of the text, in the little-endian form that PostgreSQL's `hash_bytes`
+ * has.
  */
 export function hashText(text: string): number {
   const bytes = encoder.encode(text);

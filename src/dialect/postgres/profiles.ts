@@ -38,7 +38,9 @@ export interface EngineProfile {
   readonly distributes: boolean;
   /** Whether the log's position can be read, for reads from fresh replicas. */
   readonly logPositions: boolean;
-  /** Whether `pg_backend_pid()` is the id that the server gave when connecting: where it differs, a pooler is between. */
+  /**
+   * Whether `pg_backend_pid()` is the id that the server gave when connecting: where it differs, a pooler is between.
+   */
   readonly backendIds: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;

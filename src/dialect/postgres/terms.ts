@@ -19,8 +19,9 @@ export interface PostgresTerm {
   /** What `jsonb_typeof` says of it. */
   readonly type: string;
   /**
-   * What a unique index holds besides: NULL where no scalar is, and of a text that it does not hold as a whole a digest.
-   * Short, since an index's definition has to fit into a row of the catalogue, 8 160 bytes before PostgreSQL 18.
+   * What a unique index holds besides: NULL where no scalar is, and of a text that it does not hold as a whole a
+   * digest. Short, since an index's definition has to fit into a row of the catalogue, 8 160 bytes before PostgreSQL
+   * 18.
    */
   readonly guard: string;
   /** Whether it is the document's key. */
@@ -44,7 +45,10 @@ export const KEY: {
   object: String(RANK.object),
 });
 
-/** The last letters of the names that `jsonb_typeof` gives to null, arrays and objects. They tell an index of this form. */
+/**
+ * The last letters of the names that `jsonb_typeof` gives to null, arrays and objects. They tell an index of this
+ * form.
+ */
 export const KEY_LETTERS: string = "lyt";
 
 /** The key of a string; `null` is no string and has none. */
@@ -93,8 +97,8 @@ function spell(path: DocumentPath): { readonly json: string; readonly text: stri
 }
 
 /**
- * The term of a `jsonb` expression. The short `CASE x WHEN …` would reach the workers of Citus with another meaning; so the
- * most frequent types are asked for first, and null, array and object are told by their last letters.
+ * The term of a `jsonb` expression. The short `CASE x WHEN …` would reach the workers of Citus with another meaning;
+ * so the most frequent types are asked for first, and null, array and object are told by their last letters.
  */
 export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): PostgresTerm {
   const type = `jsonb_typeof(${json})`;

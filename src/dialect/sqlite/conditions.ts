@@ -197,8 +197,8 @@ const encodeAfterPrefix = (pattern: JsonValue): unknown =>
   textAfter(likePrefix(pattern) ?? "") ?? AFTER_ALL_TEXTS;
 
 /**
- * What the pattern starts with bounds the range of an index. The sign before the pattern changes nothing; it keeps SQLite
- * from compiling the statement anew for each pattern, to do by itself what the range does.
+ * What the pattern starts with bounds the range of an index. The sign before the pattern changes nothing; it keeps
+ * SQLite from compiling the statement anew for each pattern, to do by itself what the range does.
  */
 export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);

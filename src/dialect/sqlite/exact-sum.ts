@@ -6,9 +6,9 @@ const MAX_EXACT = 1e15;
 const QUOTIENT_DIGITS = 30;
 
 /**
- * A sum of numbers as JSON writes them: of their shortest decimals, exactly, rounded to a double once, when it is read. Whole
- * numbers and those of at most six places are added as doubles while that is exact, all others as big integers by the
- * number of their places.
+ * A sum of numbers as JSON writes them: of their shortest decimals, exactly, rounded to a double once, when it is
+ * read. Whole numbers and those of at most six places are added as doubles while that is exact, all others as big
+ * integers by the number of their places.
  */
 export class ExactSum {
   #count = 0;

@@ -42,8 +42,8 @@ const specialOf = (type: string): string =>
   `WHEN 'array' THEN ${RANK.array} WHEN 'object' THEN ${RANK.object} END`;
 
 /**
- * Groups and aggregates. SQLite would take a document apart for each mention of a path, and carry whole documents through
- * the sort of `GROUP BY`; the limit of the inner query keeps it from merging the two.
+ * Groups and aggregates. SQLite would take a document apart for each mention of a path, and carry whole documents
+ * through the sort of `GROUP BY`; the limit of the inner query keeps it from merging the two.
  */
 export function grouping(paths: readonly DocumentPath[]): Grouping {
   const terms = new Map<string, GroupTerm>();

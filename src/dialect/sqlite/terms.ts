@@ -4,8 +4,8 @@ import { RANK } from "../value-rank.ts";
 /** How SQLite spells what is at a place of a document. */
 export interface SqliteTerm {
   /**
-   * The value, as indexes hold it: NULL, a number (0 and 1 for booleans), or a text (JSON for arrays and objects). Of one
-   * type it has the right order; `type` tells TRUE from 1 and an array from its text.
+   * The value, as indexes hold it: NULL, a number (0 and 1 for booleans), or a text (JSON for arrays and objects). Of
+   * one type it has the right order; `type` tells TRUE from 1 and an array from its text.
    */
   readonly value: string;
   /** What `json_type` says of it: NULL where there is nothing. */
