@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { statementName } from "../../src/plan/engine-statement.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { contents, openPostgres, openSqlite, query, type TestEngine } from "./engines.ts";
 
@@ -148,6 +149,48 @@ describe.each(engines)("%s", (_, open) => {
     expect(rows).toEqual([
       { s: 2 ** 53 - 1, a: (2 ** 53 - 1) / 2, c: 4, all_: 5, lo: true, hi: "7", none: null },
     ]);
+  });
+
+  it.each<[values: readonly number[], sum: number, average: number]>([
+    [[1.7e308, 1.7e308, 1], Number.POSITIVE_INFINITY, Number("1.1333333333333333e308")],
+    [[2 ** 53 - 1, 2 ** 53 - 1, 3], 18014398509481984, 6004799503160662],
+    [Array.from({ length: 10 }, () => 0.1), 1, 0.1],
+    [[0.1, 0.2, 0.3], 0.6, 0.2],
+    [[5e-324, 1e300, -1e300], 5e-324, 0],
+  ])("adds decimals exactly and rounds once: %j", async (values, sum, average) => {
+    const collection = `exact_${statementName(String(values)).slice(0, 12)}`;
+    await engine.load(
+      collection,
+      values.map((n, i) => ({ key: `${i}`, doc: { n } })),
+    );
+    const { rows } = await query(engine, `SELECT SUM(n) AS s, AVG(n) AS a FROM ${collection}`);
+    expect(rows).toEqual([{ s: sum, a: average }]);
+  });
+
+  it("takes the first documents in the right order whatever types are among them", async () => {
+    const values = [0, 1, -1, 0.5, true, false, "a", "[", "{", "z", null, undefined, [1], { a: 1 }, 2, 1];
+    for (const name of ["first", "first_indexed"]) {
+      await engine.load(
+        name,
+        values.map((v, i) => ({ key: String.fromCharCode(97 + i), doc: { v } })),
+      );
+      if (name === "first_indexed") await engine.index(name, [["v"]]);
+      for (const direction of ["", " DESC"]) {
+        const all = (await query(engine, `SELECT id FROM ${name} ORDER BY v${direction}`)).rows;
+        for (const [limit, offset] of [
+          [1, 0],
+          [3, 1],
+          [8, 4],
+          [100, 0],
+        ] as const) {
+          const text = `SELECT id FROM ${name} ORDER BY v${direction} LIMIT ${limit} OFFSET ${offset}`;
+          expect((await query(engine, text)).rows, text).toEqual(all.slice(offset, offset + limit));
+        }
+        const numbers = `SELECT id FROM ${name} WHERE v > 0.2 ORDER BY v${direction} LIMIT 2`;
+        const found = (await query(engine, numbers)).rows.map(({ id }) => id);
+        expect(found).toEqual(direction === "" ? ["d", "b"] : ["o", "b"]);
+      }
+    }
   });
 
   it("groups equal values of one type, NULLs together", async () => {
