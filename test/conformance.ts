@@ -100,13 +100,26 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         });
       }
 
-      it("keep their own id, a string or a safe integer", async () => {
+      it("keep their own id, and show it as a string everywhere, a safe integer as its decimal digits", async () => {
         const collection = await collectionOf();
         expect(await db.insert(collection, { id: "a", n: 1 })).toBe("a");
-        expect(await db.insert(collection, { id: 5, n: 2 })).toBe("5");
+        expect(await db.insert(collection, { n: 2, a: 0, id: 5 })).toBe("5");
         expect(await db.get(collection, "a")).toEqual({ id: "a", n: 1 });
-        expect(await db.get(collection, 5)).toEqual({ id: 5, n: 2 });
-        expect(await db.get(collection, "5")).toEqual({ id: 5, n: 2 });
+        const five = { id: "5", n: 2, a: 0 };
+        for (const id of [5, "5"]) {
+          expect(await db.get(collection, id)).toEqual(five);
+          const { rows } = await db.query(`SELECT * FROM ${collection} WHERE id = $1`, [id]);
+          expect(rows).toEqual([five]);
+          expect(await db.transaction((tx) => tx.get(collection, id))).toEqual(five);
+        }
+        expect((await db.query(`SELECT id FROM ${collection} ORDER BY id`)).rows).toEqual([
+          { id: "5" },
+          { id: "a" },
+        ]);
+        const all = await db.query(`SELECT * FROM ${collection} ORDER BY n DESC`);
+        expect(all.rows.map((row) => row.id)).toEqual(["5", "a"]);
+        for await (const row of db.stream(`SELECT * FROM ${collection} WHERE n = 2`))
+          expect(row).toEqual(five);
         expect(await db.get(collection, "b")).toBeUndefined();
       });
 

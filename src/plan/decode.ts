@@ -5,16 +5,21 @@ import type { ColumnForm } from "../dialect/expression-dialect.ts";
 export type Decode = (columns: readonly unknown[]) => Row;
 
 const QUOTE = 0x22;
+const SPACE = 0x20;
 
 /** A whole document from its key and its JSON text. */
 export function decodeDocument(columns: readonly unknown[]): Row {
   return parseDocument(columns[0] as string, columns[1] as string);
 }
 
-/** A stored document as users see it: `id` is its first field, and as the document has it if it has one. */
+/** A stored document as users see it: its key is its first field `id`, a string even if a number was given for it. */
 export function parseDocument(id: string, text: string): Row {
-  if (text.startsWith('{"id":')) return JSON.parse(text) as Row;
-  return { id, ...(JSON.parse(text) as Row) };
+  if (text.startsWith('{"id":') && text.charCodeAt(text.charCodeAt(6) === SPACE ? 7 : 6) === QUOTE) {
+    return JSON.parse(text) as Row;
+  }
+  const row: Row = { id, ...(JSON.parse(text) as Row) };
+  row.id = id;
+  return row;
 }
 
 /** The decoder for columns of these names and forms. */

@@ -206,7 +206,7 @@ export function valueAt({ key, doc }: Stored, path: Path): unknown {
 }
 
 function row(items: Select["items"], document: Stored): Record<string, unknown> {
-  if (items === undefined) return { id: document.key, ...document.doc };
+  if (items === undefined) return { ...document.doc, id: document.key };
   return Object.fromEntries(items.map((item) => [item.name, valueAt(document, item.path!)]));
 }
 
