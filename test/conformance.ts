@@ -564,8 +564,14 @@ export function describeConformance(name: string, openDatabase: () => Promise<Fo
         expect(await codeOf(db.createIndex(collection, "m", { unique: true }))).toBe("FORMDB_CONSTRAINT");
         expect(await codeOf(db.insert(collection, { id: "again", n: 7 }))).toBe("FORMDB_CONSTRAINT");
         const taken = await db.insert(collection, { id: "again", n: 7 }).catch((error: unknown) => error);
-        expect(taken).toMatchObject({ constraint: "only_n", outcome: "rejected" });
-        expect((taken as Error).message).toContain("only_n");
+        expect(taken).toMatchObject({
+          constraint: "only_n",
+          paths: ["n"],
+          collection,
+          id: "again",
+          outcome: "rejected",
+          message: `The insert of document "again" in ${collection} failed: values in the unique index only_n of ${collection}, over n, must differ between documents`,
+        });
         const inside = db.transaction((tx) => tx.insert(collection, { id: "again", n: 7 }));
         await expect(inside).rejects.toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "only_n" });
         const result = await db.batchInsert(collection, [

@@ -28,7 +28,7 @@ export class CallGuard {
     this.#settings = settings;
     const outcome = statement.returnsRows ? {} : { outcome: "rejected" };
     if (signal !== undefined) {
-      const onAbort = (): void => this.#cancel(abortedError("The statement", signal));
+      const onAbort = (): void => this.#cancel(withDetails(abortedError("The statement", signal), outcome));
       signal.addEventListener("abort", onAbort, { once: true });
       this.#cleanUp.push(() => signal.removeEventListener("abort", onAbort));
     }

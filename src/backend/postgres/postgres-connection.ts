@@ -1,6 +1,7 @@
 import type { CallOptions } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
   Connection,
   EngineResult,
@@ -9,6 +10,7 @@ import type {
   StoredDocument,
   WriteResult,
 } from "../backend.ts";
+import { nameOfWrite, type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { PostgresSession, type SharedState } from "./postgres-session.ts";
 import { lsnValue } from "./replication.ts";
@@ -90,9 +92,43 @@ export class PostgresConnection implements Connection {
 
   async write(group: GroupWrite, options: CallOptions = {}): Promise<WriteResult> {
     const flight = this.#flight(true);
-    const result = await this.#groups.write(group, options);
+    let result: WriteResult;
+    try {
+      result = await this.#groups.write(group, options);
+    } catch (error) {
+      throw await this.#named(error, group);
+    }
     if (flight === "autocommit") await this.#noteWrite();
     return result;
+  }
+
+  /** The error of a single document that a unique index has refused, with all that a user wants to know of it. */
+  async #named(error: unknown, { kind, collection, ids }: GroupWrite): Promise<unknown> {
+    const id = ids[0];
+    if (!(error instanceof FormDBError) || error.sqlstate !== "23505" || error.code !== "FORMDB_CONSTRAINT") {
+      return error;
+    }
+    if (id === undefined || ids.length > 1) return error;
+    const { sqlstate, outcome } = error;
+    const index = await this.#indexNamed(collection, String(error.constraint));
+    return uniqueViolation(nameOfWrite(kind, collection, id), index, { sqlstate, outcome, id });
+  }
+
+  /** What is known of an index by its name; its paths are not while a failed transaction is open. */
+  async #indexNamed(collection: string, name: string): Promise<RefusingIndex> {
+    const unknown = { collection, name, paths: [] };
+    if (this.inTransaction || !this.usable) return unknown;
+    try {
+      const { rows } = await this.#session.run(INDEXES_OF, [collection], {}, "read");
+      for (const [known, paths] of rows as (readonly [string, string])[]) {
+        if (known !== name && physicalIndexName(collection, known) !== name) continue;
+        const texts = (JSON.parse(paths) as (readonly (string | number)[])[]).map((path) => path.join("."));
+        return { collection, name: known, paths: texts };
+      }
+    } catch {
+      // The refusal is what its caller must hear of, with less in it.
+    }
+    return unknown;
   }
 
   /** Runs one statement of a group's write. */
@@ -235,6 +271,9 @@ function simple(text: string): EngineStatement {
   return { text, name: "", prepare: false, cost: "bounded", returnsRows: false };
 }
 
+const INDEXES_OF: EngineStatement = statementOf(
+  "SELECT name, paths FROM formdb_indexes WHERE collection = $1 AND is_unique",
+);
 const PING: EngineStatement = simple("SELECT 1");
 const CURRENT_LSN: EngineStatement = statementOf("SELECT pg_current_wal_insert_lsn()::text");
 const REPLAYED_LSN: EngineStatement = statementOf("SELECT pg_last_wal_replay_lsn()::text");

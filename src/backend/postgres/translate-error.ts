@@ -1,5 +1,6 @@
 import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
 import { logicalIndexName } from "../../dialect/postgres/names.ts";
+import { uniqueViolation } from "../unique-violation.ts";
 import { ruleOf } from "./sqlstates.ts";
 
 /** What was on its way when an error came. */
@@ -87,7 +88,7 @@ function serverError(
   if (isDefinitionTooLong(error) || needsCoordinator(error)) code = "FORMDB_UNSUPPORTED";
   const outcome = outcomeOf(flight, rule.unknownOutcome === true);
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
-  if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return uniqueViolation(error, outcome);
+  if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return refusedByUnique(error, outcome);
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
     cause: error,
     ...(retryable === undefined ? {} : { retryable }),
@@ -103,32 +104,16 @@ function serverError(
   });
 }
 
-/**
- * The server's own words, its detail among them, hold the index's expressions and the values of a document: neither is
- * passed on, also not as the cause.
- */
-function uniqueViolation(error: ServerError, outcome: FailureOutcome | undefined): FormDBError {
-  const { table } = error;
-  const physical = constraintOf(error);
-  const collection = table === undefined ? undefined : withoutShard(table);
-  const constraint =
-    physical === undefined || collection === undefined
-      ? physical
-      : (logicalIndexName(collection, withoutShard(physical)) ?? physical);
-  const index = `the unique index ${JSON.stringify(constraint ?? "?")}${collection === undefined ? "" : ` on ${collection}`}`;
-  return new FormDBError(
-    "FORMDB_CONSTRAINT",
-    error.routine === "comparetup_index_btree_tiebreak" || error.routine === "comparetup_index_btree"
-      ? "The unique index could not be made: two documents have the same value"
-      : `The document could not be written: ${index} already has this value`,
-    {
-      details: {
-        sqlstate: "23505",
-        outcome,
-        ...(constraint === undefined ? {} : { constraint }),
-        ...(collection === undefined ? {} : { table: collection, collection }),
-      },
-    },
+function refusedByUnique(error: ServerError, outcome: FailureOutcome | undefined): FormDBError {
+  const { table, routine } = error;
+  const physical = constraintOf(error) ?? "?";
+  const collection = table === undefined ? "?" : withoutShard(table);
+  const name = logicalIndexName(collection, withoutShard(physical)) ?? physical;
+  const making = routine === "comparetup_index_btree_tiebreak" || routine === "comparetup_index_btree";
+  return uniqueViolation(
+    making ? "Making the index" : "The write",
+    { collection, name, paths: [] },
+    { sqlstate: "23505", outcome },
   );
 }
 

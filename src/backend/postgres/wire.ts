@@ -38,7 +38,6 @@ export interface Wire {
   once(event: string, listener: (...values: never[]) => void): void;
   on(event: string, listener: (...values: never[]) => void): void;
   off(event: string, listener: (...values: never[]) => void): void;
-  emit(event: "error", error: Error): void;
 }
 
 /** A `pg` client, with what its types leave out. */
@@ -62,18 +61,12 @@ export function newClient(config: object): WireClient {
 
 /**
  * Makes a client that is not yet connected refuse to send its password in clear text over a connection without TLS. The
- * driver itself answers whatever the server asks for.
+ * driver itself answers whatever the server asks for; this listener comes before its own, and ends the connection.
  */
-export function refuseCleartextPassword(client: WireClient): void {
-  const driver = client as unknown as { _handleAuthCleartextPassword(message: unknown): void };
-  const answer = driver._handleAuthCleartextPassword;
-  driver._handleAuthCleartextPassword = (message) => {
-    if (client.connection.stream.encrypted === true) {
-      answer.call(client, message);
-      return;
-    }
-    client.connection.emit("error", new Error(CLEARTEXT_REFUSED));
-  };
+export function refuseCleartextPassword({ connection }: WireClient): void {
+  connection.on("authenticationCleartextPassword", () => {
+    if (connection.stream.encrypted !== true) connection.stream.destroy(new Error(CLEARTEXT_REFUSED));
+  });
 }
 
 const CLEARTEXT_REFUSED =

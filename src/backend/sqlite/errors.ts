@@ -1,4 +1,5 @@
 import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
+import { type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
 
 /** The code of what a session throws when it is not, or still is, in a transaction against its caller's belief. */
 export const WRONG_TRANSACTION_STATE = "FORMDB_WRONG_TRANSACTION_STATE";
@@ -17,7 +18,6 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["SQLITE_CONSTRAINT", "FORMDB_CONSTRAINT"],
   ["SQLITE_BUSY", "FORMDB_BUSY"],
   ["SQLITE_LOCKED", "FORMDB_BUSY"],
-  ["SQLITE_FULL", "FORMDB_BUSY"],
   ["SQLITE_INTERRUPT", "FORMDB_ABORTED"],
   ["SQLITE_TOOBIG", "FORMDB_INVALID_DOCUMENT"],
   ["SQLITE_NOTADB", "FORMDB_CONNECT_FAILED"],
@@ -68,14 +68,6 @@ export interface SqliteFailure {
   readonly outcome?: "unknown" | undefined;
 }
 
-/** A unique index by the name that its user gave it. */
-export interface RefusingIndex {
-  readonly collection: string;
-  readonly name: string;
-  /** Its paths, each as it is written in a query; empty if the index does not exist yet. */
-  readonly paths: readonly string[];
-}
-
 /** What is known of the request that failed. */
 export interface FailedRequest {
   readonly cause?: unknown;
@@ -109,16 +101,7 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     ...outcomeOf(failure, request.writes === true),
     ...(id === undefined ? {} : { id }),
   };
-  if (index !== undefined) {
-    const { name, collection, paths } = index;
-    const over = paths.length === 0 ? "" : `, over ${paths.join(" and ")},`;
-    return new FormDBError(
-      "FORMDB_CONSTRAINT",
-      `${what} failed: values in the unique index ${name} of ${collection}${over} must differ between documents`,
-      // SQLite's own error adds nothing but the index's inner name.
-      { details: { ...details, collection, constraint: name, paths } },
-    );
-  }
+  if (index !== undefined) return uniqueViolation(what, index, details);
   const missing = /^no such table: (.+)$/.exec(message)?.[1];
   if (missing !== undefined) {
     return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {

@@ -4,15 +4,10 @@ import { StatementLru } from "../../cache/statement-lru.ts";
 import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
 import type { GroupWrite, StoredDocument } from "../backend.ts";
+import type { RefusingIndex } from "../unique-violation.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import {
-  failureOf,
-  type RefusingIndex,
-  refusal,
-  type SqliteFailure,
-  WRONG_TRANSACTION_STATE,
-} from "./errors.ts";
+import { failureOf, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
 import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
 import { RowStream } from "./row-stream.ts";
 import type { ExecuteRequest, ExecuteResult, SessionWriteResult, StreamChunk } from "./session-protocol.ts";

@@ -2,6 +2,7 @@ import { type CallOptions, throwIfAborted, timeoutError } from "../../base/abort
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
 import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
+import { nameOfWrite } from "../unique-violation.ts";
 import { sqliteError } from "./errors.ts";
 import type { SqliteSession } from "./session.ts";
 import type {
@@ -230,7 +231,7 @@ function toWriteResult(group: GroupWrite, { missing, rejected }: SessionWriteRes
   return {
     missing,
     rejected: rejected.map(({ id, failure }) => {
-      const what = `The ${group.kind} of document ${JSON.stringify(id)} in ${group.collection}`;
+      const what = nameOfWrite(group.kind, group.collection, id);
       return { id, error: sqliteError(what, failure, { writes: true, id }) };
     }),
   };

@@ -50,6 +50,13 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     ]);
   });
 
+  test("on a server that is only slow to answer is left alone", async () => {
+    const patient = await open.start(url, { silenceMs: 50 });
+    const connection = await open.connect(patient);
+    const { rows } = await connection.execute(statement("SELECT pg_sleep(0.6)::text, 7"), []);
+    expect(rows).toEqual([["", 7]]);
+  });
+
   test("counts rows as the server's tags do", async () => {
     const connection = await open.connect(backend);
     await connection.execute(once("DROP TABLE IF EXISTS counted; CREATE TABLE counted (n int)"), []);
@@ -210,6 +217,12 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
         await short.catch((error) => expect(error).toMatchObject({ code: "FORMDB_TIMEOUT" }));
         expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
       }
+    });
+
+    test("by its signal tells of a change that it was not applied", async () => {
+      const connection = await open.connect(backend);
+      const call = connection.execute(change("SELECT pg_sleep(30)"), [], { signal: AbortSignal.timeout(50) });
+      expect(await failure(call)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
     });
 
     test("is closed when the server takes no notice, and the outcome of a write is unknown", async () => {

@@ -90,7 +90,7 @@ describe("a server's error", () => {
       collection: "users",
     });
     expect(translated.message).toBe(
-      'The document could not be written: the unique index "by_mail" on users already has this value',
+      "The write failed: values in the unique index by_mail of users must differ between documents",
     );
     expect(inspect(translated)).not.toContain("ada@example.org");
   });

@@ -122,3 +122,21 @@ test.each(["sslnegotiation=direct", "channel_binding=require", "sslmode=disable&
     expect(() => postgresBackend(`postgres://h/db?${search}`)).toThrow(/sslmode must be require or stricter/);
   },
 );
+
+describe("a PostgreSQL URL's password", () => {
+  test("that cuts a URL short is named as what to mend", () => {
+    for (const url of ["postgres://app:a/b@h/db", "postgres://app:a?b@h/db", "postgres://app:a#b@h/db"]) {
+      expect(() => postgresBackend(url)).toThrow(/Percent-encode the password/);
+    }
+  });
+
+  test("is read with every character when it is percent-encoded, and an @ in a parameter's value stays one", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (secret) => {
+        fc.pre(secret.isWellFormed());
+        const url = `postgres://app:${encodeURIComponent(secret)}@h/db?application_name=a@b`;
+        expect(postgresBackend(url).safeUrl).toBe("postgres://app@h:5432/db");
+      }),
+    );
+  });
+});
