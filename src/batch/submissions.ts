@@ -110,8 +110,12 @@ export class Submissions {
       const { countsFailures = true } = options;
       this.#refuseIfFull(write, countsFailures ? REFUSED : REFUSED_UNCOUNTED);
       call = new SingleCall(countsFailures);
-      const giveUp = this.#start(write, call);
-      stop = watch("The write", options, this.#settings.clock, giveUp);
+      const feeder = this.#start(write, call);
+      if (options.signal !== undefined || options.timeoutMs !== undefined) {
+        stop = watch("The write", options, this.#settings.clock, (error) =>
+          this.#giveUp(call, feeder, error),
+        );
+      }
     } catch (error) {
       throw this.#refused(error, options);
     }
@@ -198,8 +202,8 @@ export class Submissions {
     }
   }
 
-  /** Adds the operation of a call of one, now or when there is room. Returns how its caller gives it up. */
-  #start(write: Write, call: SingleCall): (error: FormDBError) => void {
+  /** Adds the operation of a call of one; when there is room, if there is none now: the feeder that waits for it. */
+  #start(write: Write, call: SingleCall): Feeder | undefined {
     const { room, flush } = this.#ledger;
     if (!room.mustWait) {
       const operation = encodeOperation(write, this.#settings.generateId);
@@ -207,17 +211,19 @@ export class Submissions {
         operation.context = this.#settings.captureContext();
         this.#countFor(operation, call);
         this.#intake.take(operation);
-        return (error) => this.#ledger.giveUp(operation, error);
+        return undefined;
       }
     }
     const { kind, collection } = write;
     const source = { kind, collection, items: [write], toItem: ITEM, groupLimit: 0 };
     const feeder = new Feeder(this.#intake, source, call, flush);
     this.#intake.start(feeder);
-    return (error) => {
-      feeder.refuseRest(error);
-      if (call.operation !== undefined) this.#ledger.giveUp(call.operation, error);
-    };
+    return feeder;
+  }
+
+  #giveUp(call: SingleCall, feeder: Feeder | undefined, error: FormDBError): void {
+    feeder?.refuseRest(error);
+    if (call.operation !== undefined) this.#ledger.giveUp(call.operation, error);
   }
 
   /** Throws if there is neither room for a write nor a place to wait. Nothing but its count is kept of it. */
