@@ -1,3 +1,4 @@
+import type { PostgresOptions } from "../backend/postgres/postgres-options.ts";
 import type { Durability } from "../backend/sqlite/database-settings.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer, PoolObserver } from "../base/observer.ts";
@@ -43,7 +44,7 @@ export interface OpenOptions {
   /** SQLite: whether the file must be there already. By default it is made. */
   readonly mustExist?: boolean | undefined;
   /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
-  readonly postgres?: Readonly<Record<string, unknown>> | undefined;
+  readonly postgres?: PostgresOptions | undefined;
   /** Whether reads by id of one tick become one; default where the engine is behind a network. */
   readonly gatherReads?: boolean | undefined;
   /** Queries that take so long or longer are written to the slow-query log. Default: none are. */

@@ -97,24 +97,29 @@ export class FormDB {
     return this.#engine.metrics;
   }
 
-  /** Runs a query of the query language (docs/query-language.md). */
-  async query(
+  /**
+   * Runs a query of the query language (docs/query-language.md). `R` is the type that the caller knows its rows to have;
+   * nothing checks it.
+   */
+  async query<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
     options: CallOptions = NO_OPTIONS,
-  ): Promise<QueryResult> {
+  ): Promise<QueryResult<R>> {
     this.#check("query()", options);
-    return this.#call("query()", () => this.#queries.run(text, parameters, options));
+    return this.#call("query()", () => this.#queries.run(text, parameters, options)) as Promise<
+      QueryResult<R>
+    >;
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
-  stream(
+  stream<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
     options: CallOptions = NO_OPTIONS,
-  ): AsyncIterableIterator<Row> {
+  ): AsyncIterableIterator<R> {
     this.#check("stream()", options);
-    return this.#queries.stream(text, parameters, options);
+    return this.#queries.stream(text, parameters, options) as AsyncIterableIterator<R>;
   }
 
   /** What a query would do: its shape, how the plan cache answers, the engine's statement and plan. */
@@ -123,18 +128,19 @@ export class FormDB {
     return this.#call("explain()", () => this.#engine.explainer.explain(text, parameters));
   }
 
-  async get(
+  /** The document of an id. `T` is the type that the caller knows it to have; nothing checks it. */
+  async get<T extends object = Document>(
     collection: string,
     id: string | number,
     options: CallOptions = NO_OPTIONS,
-  ): Promise<Document | undefined> {
+  ): Promise<T | undefined> {
     this.#check("get()", options);
     const key = encodeId(id);
     checkCollectionName(collection);
     const { reads, writer } = this.#engine;
     return this.#call("get()", async () =>
       (await writer.mayRead(collection)) ? reads.get(collection, key, options) : undefined,
-    );
+    ) as Promise<T | undefined>;
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Connection } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
-import { type Document, encodeId } from "../base/document.ts";
+import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
 import type { QueryOperation } from "../base/observer.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
@@ -15,8 +15,12 @@ import { type Writer, writeOne } from "./write.ts";
 
 /** What `fn` works with: every call is a part of the transaction. */
 export interface Transaction {
-  query(text: string, parameters?: Parameters, options?: CallOptions): Promise<QueryResult>;
-  get(collection: string, id: string | number): Promise<Document | undefined>;
+  query<R extends object = Row>(
+    text: string,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<QueryResult<R>>;
+  get<T extends object = Document>(collection: string, id: string | number): Promise<T | undefined>;
   insert(collection: string, document: unknown): Promise<string>;
   update(collection: string, id: string | number, patch: unknown): Promise<void>;
   upsert(collection: string, document: unknown): Promise<string>;
@@ -61,15 +65,19 @@ export class OpenTransaction implements Transaction {
     await Promise.allSettled(this.#underWay);
   }
 
-  query(text: string, parameters: Parameters = [], options: CallOptions = {}): Promise<QueryResult> {
+  query<R extends object = Row>(
+    text: string,
+    parameters: Parameters = [],
+    options: CallOptions = {},
+  ): Promise<QueryResult<R>> {
     return this.#call(async () => {
       const { reader } = this.#tools;
       const { held } = this.#place;
       return dispatch(reader.plan(text, parameters, this.#bounds(options), held), this.#place, reader);
-    });
+    }) as Promise<QueryResult<R>>;
   }
 
-  get(collection: string, id: string | number): Promise<Document | undefined> {
+  get<T extends object = Document>(collection: string, id: string | number): Promise<T | undefined> {
     const rows = (found: Document | undefined): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
       const key = encodeId(id);
@@ -77,7 +85,7 @@ export class OpenTransaction implements Transaction {
       if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) return undefined;
       const [found] = await connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
       return found === undefined ? undefined : toDocument(found);
-    });
+    }) as Promise<T | undefined>;
   }
 
   insert(collection: string, document: unknown): Promise<string> {

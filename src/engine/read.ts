@@ -12,8 +12,8 @@ import { operationOf, type PlannedText, type PlanSource } from "./plan-source.ts
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
-export interface QueryResult {
-  readonly rows: Row[];
+export interface QueryResult<R extends object = Row> {
+  readonly rows: R[];
   readonly rowCount: number;
 }
 
