@@ -1,3 +1,16 @@
+import { appendFileSync } from "node:fs";
+
+/** A file that `report` appends each table to, as a line of JSON; unset outside of the guard. */
+const JSON_FILE = process.env.BENCH_JSON;
+/** For runs that only have to notice a large loss. */
+const QUICK = process.env.BENCH_QUICK === "1";
+
+/** What `report` appends. */
+export interface Reported {
+  readonly title: string;
+  readonly measured: readonly Measured[];
+}
+
 /** One side of a comparison: does `operations` units of work each time it is called. */
 export interface Contender {
   readonly name: string;
@@ -27,8 +40,9 @@ export interface CompareOptions {
  */
 export async function compare(
   contenders: readonly Contender[],
-  { rounds = 7, turnMs = 300 }: CompareOptions = {},
+  options: CompareOptions = {},
 ): Promise<Measured[]> {
+  const { rounds, turnMs } = QUICK ? { rounds: 3, turnMs: 60 } : { rounds: 7, turnMs: 300, ...options };
   const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
@@ -64,6 +78,8 @@ async function turn(contender: Contender, turnMs: number): Promise<number> {
 /** Prints the result as a table, fastest first, each with its ratio to the first contender, which is ours. */
 export function report(title: string, measured: readonly Measured[]): void {
   const ours = measured[0]!;
+  if (JSON_FILE !== undefined)
+    appendFileSync(JSON_FILE, `${JSON.stringify({ title, measured } satisfies Reported)}\n`);
   console.log(`\n${title}`);
   const rows = measured.toSorted((a, b) => b.perSecond - a.perSecond);
   const width = Math.max(...rows.map(({ name }) => name.length));

@@ -1,0 +1,98 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Reported } from "./compare.ts";
+
+/**
+ * Fails if we have become much slower than a baseline contender of the same run. A limit is about half of the ratio that is
+ * usual: machines are noisy, and this is for mistakes that cost a multiple, not for per cents. No absolute time is looked at.
+ */
+interface Limit {
+  readonly scenario: string;
+  readonly ours: string;
+  readonly baseline: string;
+  readonly atLeast: number;
+}
+
+const LIMITS: readonly Limit[] = [
+  { scenario: "cache-get", ours: "PlanCache", baseline: "lru-cache, TTL", atLeast: 0.6 },
+  { scenario: "pool-acquire", ours: "ours, acquire", baseline: "generic-pool", atLeast: 1.2 },
+  { scenario: "metrics-record", ours: "formdb", baseline: "prom-client", atLeast: 8 },
+  {
+    scenario: "batch-overhead",
+    ours: "submitAll, groups of 1 000",
+    baseline: "JSON.stringify alone",
+    atLeast: 0.12,
+  },
+  {
+    scenario: "sqlite-single-writes",
+    ours: "100 awaited db.insert",
+    baseline: "better-sqlite3, a transaction each, FULL",
+    atLeast: 2,
+  },
+  {
+    scenario: "sqlite-get",
+    ours: "db.get, metrics on",
+    baseline: "better-sqlite3 prepared + JSON.parse",
+    atLeast: 0.2,
+  },
+  { scenario: "sqlite-get", ours: "db.query by id, metrics on", baseline: "Kysely", atLeast: 1.2 },
+];
+
+/** Another try for what looks like a loss: the machine may have been busy elsewhere. */
+const TRIES = 3;
+
+const folder = fileURLToPath(new URL("../", import.meta.url));
+
+/** The tables of one quick run of a scenario. */
+function run(scenario: string): readonly Reported[] {
+  const scratch = mkdtempSync(join(tmpdir(), "formdb-guard-"));
+  const json = join(scratch, "results");
+  try {
+    const { status, stderr } = spawnSync(process.execPath, ["--expose-gc", `${folder}${scenario}.ts`], {
+      env: { ...process.env, BENCH_JSON: json, BENCH_QUICK: "1" },
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`The scenario ${scenario} failed:\n${stderr}`);
+    return readFileSync(json, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Reported);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The smallest ratio of all tables of a scenario that have both contenders. */
+function ratioIn(tables: readonly Reported[], { ours, baseline, scenario }: Limit): number {
+  const ratios = tables.flatMap(({ measured }) => {
+    const rate = (name: string): number | undefined => measured.find((one) => one.name === name)?.perSecond;
+    const [a, b] = [rate(ours), rate(baseline)];
+    return a === undefined || b === undefined ? [] : [a / b];
+  });
+  if (ratios.length === 0)
+    throw new Error(`The scenario ${scenario} has no table with ${ours} and ${baseline}`);
+  return Math.min(...ratios);
+}
+
+/** Prints each ratio beside its limit. Gives whether all hold. */
+export function guard(): boolean {
+  let open = [...LIMITS];
+  for (let attempt = 1; attempt <= TRIES && open.length > 0; attempt++) {
+    const tables = new Map(
+      [...new Set(open.map(({ scenario }) => scenario))].map((name) => [name, run(name)]),
+    );
+    open = open.filter((limit) => {
+      const ratio = ratioIn(tables.get(limit.scenario)!, limit);
+      const holds = ratio >= limit.atLeast;
+      console.log(
+        `${holds ? "ok  " : "LOSS"} ${limit.scenario}: ${limit.ours} / ${limit.baseline} = ${ratio.toFixed(2)}, ` +
+          `must be ${limit.atLeast} (try ${attempt})`,
+      );
+      return !holds;
+    });
+  }
+  return open.length === 0;
+}
