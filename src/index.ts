@@ -15,6 +15,21 @@ export { BatchProcessor } from "./batch/batch-processor.ts";
 export type { BatchError, BatchResult } from "./batch/group.ts";
 export { PlanCache } from "./cache/plan-cache.ts";
 export { queryPlanCache, setDefaultDatabase } from "./defaults.ts";
+export type { Changes } from "./engine/collection/changes.ts";
+export type {
+  ChangeOptions,
+  Collection,
+  CollectionOptions,
+  Found,
+  New,
+  Selected,
+  Version,
+} from "./engine/collection/collection.ts";
+export type { Filter } from "./engine/collection/filter.ts";
+export type { Find, FindOptions, Page } from "./engine/collection/find.ts";
+export type { Versioned } from "./engine/collection/host.ts";
+export type { PathOf, ValueAt } from "./engine/collection/paths.ts";
+export type { StandardSchema } from "./engine/collection/standard-schema.ts";
 export { databaseFiles } from "./engine/database-files.ts";
 export type { OpenOptions } from "./engine/engine-options.ts";
 export type { Explanation } from "./engine/explain.ts";

@@ -35,6 +35,8 @@ export interface StoredDocument {
   readonly json: string;
   /** Milliseconds since 1970. */
   readonly updatedAt: number;
+  /** Counts from 1 with each change of the document. */
+  readonly version: number;
 }
 
 /**

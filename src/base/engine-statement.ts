@@ -12,4 +12,6 @@ export interface EngineStatement {
   readonly cost: "point" | "bounded" | "scan";
   /** Whether it returns rows. */
   readonly returnsRows: boolean;
+  /** Whether it changes documents and returns rows all the same. One that returns none may always change something. */
+  readonly writes?: boolean;
 }

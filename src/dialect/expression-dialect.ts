@@ -22,9 +22,24 @@ export interface Column {
  */
 export interface DocumentChange {
   readonly containers: readonly ContainerChange[];
-  /** `operand` is the number of the operand that holds the new value. */
-  readonly leaves: readonly { readonly path: DocumentPath; readonly operand: number }[];
+  readonly leaves: readonly LeafChange[];
+  /** What is removed after all else; where there is nothing, nothing happens. */
+  readonly removals: readonly DocumentPath[];
 }
+
+/**
+ * The value that is set at a path: an operand, or what is there with an operand added to it, or appended to it. `pull`
+ * takes all elements that equal the operand out of what is there, and sets nothing where nothing is.
+ */
+export interface LeafChange {
+  readonly path: DocumentPath;
+  readonly kind: "set" | "inc" | "push" | "pull";
+  /** The number of the operand. */
+  readonly operand: number;
+}
+
+/** A type that a value may have so that a document can be changed there. */
+export type ChangeableType = "number" | "array" | "object";
 
 /** What is at `path` stays if it is of this kind, and is replaced by an empty one if not. */
 export interface ContainerChange {
@@ -98,6 +113,8 @@ export interface ExpressionDialect {
   like(path: DocumentPath, operand: number, wanted: boolean): Fragment;
   contains(path: DocumentPath, operand: number, wanted: boolean): Fragment;
   isNull(path: DocumentPath, wanted: boolean): Fragment;
+  /** Whether the type's number in `RANK` is this or a higher one. Never unknown. */
+  ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment;
   /** The operand is `true` or `false`. */
   truth(operand: number): Fragment;
 
@@ -115,6 +132,16 @@ export interface ExpressionDialect {
 
   /** The changed document. */
   change(change: DocumentChange): Fragment;
+  /** Whether there is a value of this type, or none. */
+  canChange(path: DocumentPath, type: ChangeableType): Fragment;
+  /** Whether the number at a path stays finite if an operand is added. */
+  staysFinite(path: DocumentPath, operand: number): Fragment;
+  /** A document from the operand that holds its JSON text. */
+  document(operand: number): Fragment;
+  /** Whether the document's version is the operand. */
+  versionIs(operand: number): Fragment;
+  /** Behind a SELECT of the document that is about to be changed, so that nobody else gets it. */
+  lock(skipLocked: boolean): string;
   /** Milliseconds since 1970. */
   readonly now: string;
 }

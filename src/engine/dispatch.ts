@@ -1,4 +1,5 @@
 import { FormDBError } from "../base/errors.ts";
+import type { Change } from "../query/syntax-tree.ts";
 import type { Held, Query, QueryResult, Reader } from "./read.ts";
 
 /** Where queries run: on connections lent for each, or in a transaction on the one that it holds. */
@@ -21,6 +22,10 @@ export function dispatch(query: Query, place: QueryPlace, reader: Reader): Promi
     case "update":
     case "delete":
       return reader.run(query, kind, held);
+    case "change": {
+      const { action } = query.plan.tree as Change;
+      return reader.run(query, action === "delete" ? "delete" : "update", held);
+    }
     case "insert":
       return reader.report(query, { operation: kind, held }, () => place.insert(query));
     case "explain":

@@ -5,7 +5,7 @@ import { type Explanation as PlanExplanation, renderExplanation } from "../plan/
 import type { Parameters } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import type { PlanSource } from "./plan-source.ts";
+import type { PlannedTree, PlanSource } from "./plan-source.ts";
 
 /** What is known of a query without running it. */
 export interface Explanation extends PlanExplanation {
@@ -30,8 +30,19 @@ export class Explainer {
     this.#catalog = catalog;
   }
 
-  async explain(text: string, parameters: Parameters): Promise<Explanation> {
-    const { plan: outer, values, outcome } = this.#plans.inspect(text);
+  explain(text: string, parameters: Parameters): Promise<Explanation> {
+    return this.#explain(this.#plans.inspect(text), parameters);
+  }
+
+  /** The same for a query that was made without a text. */
+  explainTree(tree: PlannedTree): Promise<Explanation> {
+    return this.#explain(this.#plans.inspectTree(tree), []);
+  }
+
+  async #explain(
+    { plan: outer, values, outcome }: ReturnType<PlanSource["inspect"]>,
+    parameters: Parameters,
+  ): Promise<Explanation> {
     const plan = outer.explained ?? outer;
     const { kind, cost } = plan;
     const shape = plan.shape.replace(/^EXPLAIN /, "");

@@ -15,6 +15,10 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { StatementStats } from "../metrics/top-statements.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Pool, PoolStats } from "../pool/pool.ts";
+import { Collection, type CollectionOptions } from "./collection/collection.ts";
+import { DatabaseHost } from "./collection/database-host.ts";
+import type { CollectionHost } from "./collection/host.ts";
+import { checkSchema } from "./collection/standard-schema.ts";
 import type { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
@@ -73,11 +77,16 @@ export function engineOf(db: FormDB): Engine {
 export class FormDB {
   readonly #engine: Engine;
   readonly #queries: Queries;
+  readonly #host: CollectionHost;
   #closing: Promise<CloseResult> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#queries = new Queries(engine);
+    this.#host = new DatabaseHost(this, engine, this.#queries, {
+      check: (what, options) => this.#check(what, options),
+      call: (what, work) => this.#call(what, work),
+    });
     engines.set(this, engine);
   }
 
@@ -141,6 +150,12 @@ export class FormDB {
     return this.#call("get()", async () =>
       (await writer.mayRead(collection)) ? reads.get(collection, key, options) : undefined,
     ) as Promise<T | undefined>;
+  }
+
+  /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
+  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+    if (options.schema !== undefined) checkSchema(options.schema);
+    return new Collection(this.#host, name, options.schema);
   }
 
   /**

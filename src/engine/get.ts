@@ -40,11 +40,34 @@ export class DocumentReads {
   }
 
   get(collection: string, id: string, options: CallOptions): Promise<Document | undefined> {
-    return this.#reporter.report(
-      this.#facts.get(collection) ?? this.#describe(collection),
-      countOf,
-      (times) => this.#get(collection, id, options, times),
-    );
+    return this.#reported(collection, id, options, toDocument);
+  }
+
+  /** The same with the document's version. */
+  getVersioned(
+    collection: string,
+    id: string,
+    options: CallOptions,
+  ): Promise<{ readonly document: Document; readonly version: number } | undefined> {
+    return this.#reported(collection, id, options, toVersioned);
+  }
+
+  #reported<T>(
+    collection: string,
+    id: string,
+    options: CallOptions,
+    decode: (stored: StoredDocument) => T,
+  ): Promise<T | undefined> {
+    const facts = this.#facts.get(collection) ?? this.#describe(collection);
+    return this.#reporter.report(facts, countOf, async (times) => {
+      const found = await this.#get(collection, id, options, times);
+      if (found === undefined) return undefined;
+      const { clock } = this.#reporter;
+      const received = clock.now();
+      const decoded = decode(found);
+      times.decodeMs = clock.now() - received;
+      return decoded;
+    });
   }
 
   /** What is reported of a read, kept for the collections that there are: made each time, it would cost a hash of its text. */
@@ -69,7 +92,7 @@ export class DocumentReads {
     id: string,
     options: CallOptions,
     times: QueryTimes,
-  ): Promise<Document | undefined> {
+  ): Promise<StoredDocument | undefined> {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const { clock } = this.#reporter;
     const start = clock.now();
@@ -77,21 +100,13 @@ export class DocumentReads {
       this.#gather && !this.#callerIsAlone
         ? undefined
         : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
-    let received = start;
-    let found: StoredDocument | undefined;
     try {
-      found =
-        alone === undefined
-          ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
-          : (await this.#counted(alone))[0];
+      return alone === undefined
+        ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
+        : (await this.#counted(alone))[0];
     } finally {
-      received = clock.now();
-      times.databaseMs = Math.max(0, received - start - times.waitMs);
+      times.databaseMs = Math.max(0, clock.now() - start - times.waitMs);
     }
-    if (found === undefined) return undefined;
-    const document = parseDocument(found.id, found.json);
-    times.decodeMs = clock.now() - received;
-    return document;
   }
 
   /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
@@ -149,8 +164,8 @@ export class DocumentReads {
 
 const DONE: Promise<void> = Promise.resolve();
 
-function countOf(document: Document | undefined): number {
-  return document === undefined ? 0 : 1;
+function countOf(found: unknown): number {
+  return found === undefined ? 0 : 1;
 }
 
 function idsOf(waiting: readonly Waiting[]): string[] {
@@ -173,4 +188,12 @@ function settle(waiting: readonly Waiting[], found: readonly StoredDocument[]): 
 /** A stored document as users see it: its id first. */
 export function toDocument({ id, json }: StoredDocument): Document {
   return parseDocument(id, json);
+}
+
+/** With its version. */
+export function toVersioned(stored: StoredDocument): {
+  readonly document: Document;
+  readonly version: number;
+} {
+  return { document: toDocument(stored), version: stored.version };
 }

@@ -1,4 +1,4 @@
-import type { Connection } from "../backend/backend.ts";
+import type { Connection, StoredDocument } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
@@ -7,8 +7,12 @@ import type { QueryOperation } from "../base/observer.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
+import { Collection, type CollectionOptions } from "./collection/collection.ts";
+import { checkSchema } from "./collection/standard-schema.ts";
+import { TransactionHost } from "./collection/transaction-host.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
-import { toDocument } from "./get.ts";
+import { toDocument, toVersioned } from "./get.ts";
+import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import { type Writer, writeOne } from "./write.ts";
@@ -25,6 +29,8 @@ export interface Transaction {
   update(collection: string, id: string | number, patch: unknown): Promise<void>;
   upsert(collection: string, document: unknown): Promise<string>;
   delete(collection: string, id: string | number): Promise<boolean>;
+  /** A handle whose calls are part of the transaction. */
+  collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
 }
 
 /** What a transaction works with. */
@@ -78,14 +84,44 @@ export class OpenTransaction implements Transaction {
   }
 
   get<T extends object = Document>(collection: string, id: string | number): Promise<T | undefined> {
-    const rows = (found: Document | undefined): number => (found === undefined ? 0 : 1);
+    return this.#read(collection, id, toDocument) as Promise<T | undefined>;
+  }
+
+  #read<T>(
+    collection: string,
+    id: string | number,
+    decode: (stored: StoredDocument) => T,
+  ): Promise<T | undefined> {
+    const rows = (found: unknown): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
       const key = encodeId(id);
       const { connection, writer } = this.#tools;
       if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) return undefined;
       const [found] = await connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
-      return found === undefined ? undefined : toDocument(found);
-    }) as Promise<T | undefined>;
+      return found === undefined ? undefined : decode(found);
+    });
+  }
+
+  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+    if (options.schema !== undefined) checkSchema(options.schema);
+    return new Collection(new TransactionHost(this), name, options.schema);
+  }
+
+  getVersioned(collection: string, id: string | number): Promise<ReturnType<typeof toVersioned> | undefined> {
+    return this.#read(collection, id, toVersioned);
+  }
+
+  /** Runs a query or a change that was made without a text. In a collection that is not there nothing is found. */
+  runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    return this.#call(async () => {
+      const { reader, writer, connection } = this.#tools;
+      const query = reader.planTree(tree, this.#bounds(options));
+      const collection = query.plan.collections[0]!;
+      if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) {
+        return { rows: [], rowCount: 0 };
+      }
+      return dispatch(query, this.#place, reader);
+    });
   }
 
   insert(collection: string, document: unknown): Promise<string> {

@@ -7,11 +7,20 @@ import { compile, isCompiled } from "../plan/compile.ts";
 import type { Plan } from "../plan/plan.ts";
 import { statementOf } from "../query/parser.ts";
 import { type ShapedText, shapeOf } from "../query/shape.ts";
+import type { Statement } from "../query/syntax-tree.ts";
 
 /** Texts whose shape is remembered. */
 const MAX_TEXTS = 2_000;
 /** Longer texts are scanned each time: remembering them costs more than it saves. */
 const MAX_REMEMBERED_LENGTH = 2_000;
+
+/** A statement that was made without a text, with the key of its shape. */
+export interface PlannedTree {
+  readonly statement: Statement;
+  readonly key: string;
+  /** The values of its slots. */
+  readonly values: readonly unknown[];
+}
 
 /** A text's plan, and the literals that its text held. */
 export interface PlannedText {
@@ -40,21 +49,35 @@ export class PlanSource {
     if (typeof text !== "string") {
       throw new FormDBError("FORMDB_SYNTAX", `A query must be a string, not ${show(text)}`);
     }
-    return this.#planFor(text, this.#shape(text));
+    return this.#planForText(text, this.#shape(text));
+  }
+
+  /** The plan of a tree, which the texts of its shape share. */
+  planForTree({ statement, key, values }: PlannedTree): PlannedText {
+    return this.#planFor(key, values, () => compile(frozen(statement), key, this.#dialect));
+  }
+
+  /** As `inspect`. */
+  inspectTree(tree: PlannedTree): InspectedText {
+    const outcome = this.#cache.outcomeOf(tree.key);
+    return { ...this.planForTree(tree), outcome };
   }
 
   /** The plan and how the cache would answer for it, without counting a look-up. */
-  inspect(text: string): PlannedText & { readonly outcome: CacheOutcome } {
+  inspect(text: string): InspectedText {
     const shaped = this.#shape(text);
     // The outcome of the explained query is shown, not that of the EXPLAIN.
     const outcome = this.#cache.outcomeOf(shaped.key.replace(/^EXPLAIN /, ""));
-    return { ...this.#planFor(text, shaped), outcome };
+    return { ...this.#planForText(text, shaped), outcome };
   }
 
-  #planFor(text: string, shaped: ShapedText): PlannedText {
+  #planForText(text: string, shaped: ShapedText): PlannedText {
     const { key, values } = shaped;
     // The tree comes from the text, so that errors point into it; it is that of every text of the shape.
-    const make = (): Plan => compile(statementOf(text, shaped), key, this.#dialect);
+    return this.#planFor(key, values, () => compile(statementOf(text, shaped), key, this.#dialect));
+  }
+
+  #planFor(key: string, values: readonly unknown[], make: () => Plan): PlannedText {
     const plan = this.#cache.getOrCompileSync(key, make, PLAN_OPTIONS);
     // Anybody may put anything into a cache; only what the compiler made for this engine is run.
     if (isCompiled(plan) && plan.dialect === this.#dialect.name) {
@@ -75,6 +98,18 @@ export class PlanSource {
     }
     return shaped;
   }
+}
+
+/** A plan, and how the cache would have answered for it. */
+type InspectedText = PlannedText & { readonly outcome: CacheOutcome };
+
+/** The tree with all its nodes frozen, as the parser gives them. */
+function frozen<T>(node: T): T {
+  if (typeof node === "object" && node !== null && !Object.isFrozen(node)) {
+    for (const part of Object.values(node)) frozen(part);
+    Object.freeze(node);
+  }
+  return node;
 }
 
 const PLAN_OPTIONS = { tags: (plan: Plan): readonly string[] => plan.collections };

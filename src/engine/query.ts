@@ -3,6 +3,7 @@ import type { Row } from "../base/document.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
+import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult } from "./read.ts";
 
 /** Runs queries of the query language on connections that are lent for each. */
@@ -17,12 +18,26 @@ export class Queries implements QueryPlace {
   /** Throws at once if the query can't even be begun. */
   run(text: string, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
     const { reader } = this.#engine;
-    const query = reader.plan(text, parameters, options);
-    const { plan } = query;
-    const id = plan.pointId?.(query.values, parameters);
+    return this.#run(reader.plan(text, parameters, options));
+  }
+
+  /** The same for a statement that was made without a text. */
+  runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    return this.#run(this.#engine.reader.planTree(tree, options));
+  }
+
+  #run(query: Query): Promise<QueryResult> {
+    const { plan, values, parameters, options } = query;
+    const id = plan.pointId?.(values, parameters);
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
     this.#refuseInside(plan.kind);
-    return dispatch(query, this, reader);
+    return dispatch(query, this, this.#engine.reader);
+  }
+
+  streamTree(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
+    const { reader, transactions } = this.#engine;
+    transactions.refuseWaiting("stream()");
+    return reader.stream(reader.planTree(tree, options));
   }
 
   stream(text: string, parameters: Parameters, options: CallOptions): AsyncGenerator<Row> {
@@ -59,6 +74,7 @@ export class Queries implements QueryPlace {
       case "insert":
       case "update":
       case "delete":
+      case "change":
         transactions.refuseInside("A query that writes");
         break;
       default:

@@ -8,7 +8,7 @@ import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import { operationOf, type PlannedText, type PlanSource } from "./plan-source.ts";
+import { operationOf, type PlannedText, type PlannedTree, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
@@ -36,6 +36,8 @@ export interface Run {
   readonly operation: QueryOperation;
   readonly held: Held | undefined;
 }
+
+const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 
 /** Rows that are decoded between two looks at the clock. */
 const DECODED_AT_ONCE = 64;
@@ -82,6 +84,12 @@ export class Reader {
       this.#reporter.begin(facts).fail(error);
       throw error;
     }
+  }
+
+  /** The same for a statement that was made without a text. */
+  planTree(tree: PlannedTree, options: CallOptions): Query {
+    const { plan, values, cacheHit } = this.#plans.planForTree(tree);
+    return { plan, values, cacheHit, text: tree.key, parameters: NO_PARAMETERS, options };
   }
 
   /** Runs a query that has a statement, on a connection lent for it or on the one that its transaction holds. */

@@ -2,10 +2,10 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import { boolean, checkOptions, configError, show, string } from "../base/options.ts";
-import type { DocumentPath, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
 import { MAX_INDEX_PATHS } from "../query/limits.ts";
-import { pathText } from "../query/path-text.ts";
+import { parsePath, pathText } from "../query/path-text.ts";
 import type { Path, Statement } from "../query/syntax-tree.ts";
 import type { Catalog } from "./catalog.ts";
 import type { QueryResult } from "./read.ts";
@@ -129,18 +129,6 @@ function changed(happened: boolean): QueryResult {
 
 function listed(rows: Row[]): QueryResult {
   return { rows, rowCount: rows.length };
-}
-
-const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[\d{1,9}\])*$/;
-
-/** The path that a text such as `address.city` or `tags[0]` names. */
-function parsePath(text: string): DocumentPath {
-  if (!PATH.test(text)) {
-    throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
-  }
-  return [...text.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([part, index]) =>
-    index === undefined ? part : Number(index),
-  );
 }
 
 /** `by_address_city`; what a name can't hold becomes an underscore, and a long one is cut. */

@@ -98,6 +98,7 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
   FORMDB_BUSY: true,
   FORMDB_QUEUE_FULL: true,
   FORMDB_STALE_PLAN: true,
+  FORMDB_CONFLICT: true,
   FORMDB_TIMEOUT: true,
   FORMDB_ABORTED: true,
   FORMDB_CLOSED: true,

@@ -31,7 +31,12 @@ export function changesOf(assignments: readonly Assignment[], operands: OperandT
   return {
     // A path is longer than what it leads through, so that parents come first.
     containers: [...containers.values()].sort((a, b) => a.path.length - b.path.length),
-    leaves: assignments.map(({ path, value }) => ({ path, operand: operands.add(value, "value") })),
+    leaves: assignments.map(({ path, value }) => ({
+      path,
+      kind: "set",
+      operand: operands.add(value, "value"),
+    })),
+    removals: [],
   };
 }
 

@@ -4,9 +4,10 @@ import type { Dialect } from "../dialect/dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
 import { encodeKey } from "../dialect/value-rank.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
+import { compileChange } from "./change.ts";
 import { changesOf } from "./changes.ts";
-import { type Decode, decodeDocument } from "./decode.ts";
-import { Variants } from "./engine-statement.ts";
+import { decodeDocument } from "./decode.ts";
+import { type Executable, Variants } from "./engine-statement.ts";
 import { OperandTable } from "./operand-table.ts";
 import { checkParameters } from "./parameters.ts";
 import type { BoundStatement, Parameters, Plan } from "./plan.ts";
@@ -56,6 +57,8 @@ function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {
       const fragment = sql`DELETE FROM ${dialect.identifier(statement.collection)}${where}`;
       return plan(statement, shape, operands, writing(fragment, costOf(statement.where)), dialect);
     }
+    case "change":
+      return plan(statement, shape, operands, compileChange(statement, dialect, operands), dialect);
     case "explain": {
       const inner = planOf(statement.statement, shape, dialect);
       return Object.freeze({
@@ -73,14 +76,6 @@ function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {
     default:
       return plan(statement, shape, operands, undefined, dialect);
   }
-}
-
-/** The part of a plan that an engine runs. */
-interface Executable {
-  readonly fragment: Fragment;
-  readonly decode: Decode;
-  readonly cost: EngineStatement["cost"];
-  readonly returnsRows: boolean;
 }
 
 function writing(fragment: Fragment, cost: EngineStatement["cost"]): Executable {

@@ -35,6 +35,8 @@ function listed(expression: Expression, negated: boolean): readonly ListedCondit
       const text = `${pathText(expression.path)} IS ${expression.negated ? "NOT " : ""}NULL`;
       return [condition(text, negated, leads ? [expression.path] : [])];
     }
+    case "rank":
+      return [condition(`${pathText(expression.path)} of type ${expression.from} or later`, negated, [])];
     case "contains":
       return [condition(`${pathText(expression.path)} CONTAINS …`, negated, [])];
     default: {

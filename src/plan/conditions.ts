@@ -56,6 +56,8 @@ export class ConditionCompiler {
         return dialect.contains(expression.path, this.#operands.add(expression.operand, "value"), wanted);
       case "isNull":
         return dialect.isNull(expression.path, wanted !== expression.negated);
+      case "rank":
+        return dialect.ranksFrom(expression.path, expression.from, wanted);
       default:
         return expression satisfies never;
     }

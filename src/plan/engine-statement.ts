@@ -3,6 +3,7 @@ import type { JsonValue } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { type Bound, choicesIn, type Fragment, settle } from "../dialect/fragment.ts";
+import type { Decode } from "./decode.ts";
 
 /** A name made from a statement's text: 128 bits of its SHA-256, so that no two texts share one. */
 export function statementName(text: string): string {
@@ -83,9 +84,16 @@ export class Variants {
 }
 
 /** What is known of a statement before it is spelled. */
-export type StatementFacts = Pick<EngineStatement, "cost" | "returnsRows">;
+export type StatementFacts = Pick<EngineStatement, "cost" | "returnsRows" | "writes">;
+
+/** The part of a plan that an engine runs. */
+export interface Executable extends StatementFacts {
+  readonly fragment: Fragment;
+  readonly decode: Decode;
+}
 
 /** A statement that is kept prepared. */
-function preparedStatement(text: string, { cost, returnsRows }: StatementFacts): EngineStatement {
-  return Object.freeze({ text, name: statementName(text), prepare: true, cost, returnsRows });
+function preparedStatement(text: string, { cost, returnsRows, writes }: StatementFacts): EngineStatement {
+  const statement = { text, name: statementName(text), prepare: true, cost, returnsRows };
+  return Object.freeze(writes === true ? { ...statement, writes } : statement);
 }

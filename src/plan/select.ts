@@ -1,7 +1,7 @@
 import type { Dialect } from "../dialect/dialect.ts";
 import type { Column, DocumentsQuery, Grouping } from "../dialect/expression-dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
-import type { Operand, Select, SelectItem } from "../query/syntax-tree.ts";
+import type { Expression, Operand, Select, SelectItem } from "../query/syntax-tree.ts";
 import { ConditionCompiler } from "./conditions.ts";
 import { type Decode, decodeDocument, rowDecoder } from "./decode.ts";
 import type { OperandTable } from "./operand-table.ts";
@@ -24,8 +24,12 @@ export function compileSelect(
 
 /** ` WHERE …`, or nothing. */
 export function compileWhere(where: Select["where"], dialect: Dialect, operands: OperandTable): Fragment {
-  if (where === undefined) return [];
-  return sql` WHERE ${new ConditionCompiler(dialect.expressions, operands).compile(where, true)}`;
+  return where === undefined ? [] : sql` WHERE ${compileCondition(where, dialect, operands)}`;
+}
+
+/** Where an expression is true. */
+export function compileCondition(where: Expression, dialect: Dialect, operands: OperandTable): Fragment {
+  return new ConditionCompiler(dialect.expressions, operands).compile(where, true);
 }
 
 type Limits = Pick<DocumentsQuery, "limit" | "offset">;

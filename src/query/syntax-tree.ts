@@ -43,7 +43,9 @@ export type Expression =
     }
   | { readonly type: "like"; readonly path: Path; readonly pattern: Operand; readonly negated: boolean }
   | { readonly type: "contains"; readonly path: Path; readonly operand: Operand }
-  | { readonly type: "isNull"; readonly path: Path; readonly negated: boolean };
+  | { readonly type: "isNull"; readonly path: Path; readonly negated: boolean }
+  /** Whether the value's type is this one or a later one in the order of types, from 0 (NULL) to 5. No text says it. */
+  | { readonly type: "rank"; readonly path: Path; readonly from: number };
 
 /** One side of a comparison. */
 export type Term = { readonly type: "path"; readonly path: Path } | Operand;
@@ -105,6 +107,32 @@ export interface Delete {
   readonly where: Expression | undefined;
 }
 
+/** What is done at one place of a document: `inc`, `push` and `pull` take what is not there for 0 or an empty array. */
+export interface DocumentStep {
+  readonly kind: "set" | "unset" | "inc" | "push" | "pull";
+  readonly path: Path;
+  /** Undefined for `unset`. */
+  readonly value: Operand | undefined;
+}
+
+/** A change of one document that a collection's handle asks for. No text says it. It gives the new version. */
+export interface Change {
+  readonly type: "change";
+  readonly action: "update" | "replace" | "delete";
+  readonly collection: string;
+  /** Of an `update`. */
+  readonly steps: readonly DocumentStep[];
+  /** Of a `replace`: the JSON text of the new document. */
+  readonly document: Operand | undefined;
+  readonly where: Expression | undefined;
+  /** The version that the document must have. */
+  readonly version: Operand | undefined;
+  /** Of the documents that `where` holds for the first; left out if it holds for one at most. */
+  readonly first: { readonly orderBy: readonly OrderKey[]; readonly skipLocked: boolean } | undefined;
+  /** Whether the changed document is given too. */
+  readonly gives: "version" | "document";
+}
+
 export interface CreateCollection {
   readonly type: "createCollection";
   readonly collection: string;
@@ -146,6 +174,7 @@ export type Statement =
   | Insert
   | Update
   | Delete
+  | Change
   | CreateCollection
   | DropCollection
   | CreateIndex

@@ -183,6 +183,8 @@ export class Evaluator {
       }
       case "isNull":
         return (valueAt(document, expression.path) === null) !== expression.negated;
+      case "rank":
+        return TYPES.indexOf(typeName(valueAt(document, expression.path))) >= expression.from;
       default:
         return expression satisfies never;
     }

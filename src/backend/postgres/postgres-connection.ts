@@ -76,7 +76,7 @@ export class PostgresConnection implements Connection {
     values: readonly unknown[] = EMPTY_VALUES,
     options: CallOptions = {},
   ): Promise<EngineResult> {
-    const flight = this.#flight(!statement.returnsRows);
+    const flight = this.#flight(!statement.returnsRows || statement.writes === true);
     const reply = await this.#session.run(statement, values, options, flight);
     if (flight === "autocommit") await this.#noteWrite();
     return reply;
@@ -159,6 +159,7 @@ export class PostgresConnection implements Connection {
       id: row[0] as string,
       json: row[1] as string,
       updatedAt: row[2] as number,
+      version: Number(row[3]),
     }));
   }
 

@@ -73,6 +73,7 @@ export class SqliteSession {
       return { rows: [], rowCount: changes, rest: undefined };
     }
     const rows = statement.all(values as unknown[]) as unknown[][];
+    if (!inTransaction && !statement.readonly) this.#mustHaveCommitted();
     const rowCount = rows.length;
     const rest =
       rowCount <= MAX_ROWS_AN_ANSWER ? undefined : this.#addStream(rows.splice(MAX_ROWS_AN_ANSWER).values());
@@ -122,8 +123,8 @@ export class SqliteSession {
       statement = this.#database.prepare(rows.getRow(collection)).raw(true);
       this.#gets.set(collection, statement);
     }
-    const row = statement.get(id) as [string, number] | undefined;
-    return row === undefined ? undefined : { id, json: row[0], updatedAt: row[1] };
+    const row = statement.get(id) as [string, number, number] | undefined;
+    return row === undefined ? undefined : { id, json: row[0], updatedAt: row[1], version: row[2] };
   }
 
   getMany(collection: string, ids: readonly string[]): StoredDocument[] {
@@ -135,8 +136,9 @@ export class SqliteSession {
       string,
       string,
       number,
+      number,
     ][];
-    return found.map(([id, json, updatedAt]) => ({ id, json, updatedAt }));
+    return found.map(([id, json, updatedAt, version]) => ({ id, json, updatedAt, version }));
   }
 
   lookUpToken(token: string): SessionWriteResult | undefined {

@@ -84,7 +84,7 @@ export class SqliteConnection implements Connection {
       if (turn !== undefined) await turn;
       return result.rest === undefined ? result : this.#withRest(result, (stream) => here.readStream(stream));
     }
-    if (this.#client.local && returnsRows && prepare && isBounded(options)) {
+    if (this.#client.local && returnsRows && prepare && statement.writes !== true && isBounded(options)) {
       return this.#inChunks(statement, values, options);
     }
     const result = await this.#ask("The query", request, options);

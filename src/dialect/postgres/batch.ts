@@ -29,7 +29,7 @@ export interface BatchStatements {
   delete(collection: string, withToken: boolean): string;
   /** Takes rows of id, document, and milliseconds since 1970 in the text format. */
   copy(collection: string): string;
-  /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970. */
+  /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970, version. */
   getMany(collection: string): string;
   /** `$1` is an id; a row as above. */
   getOne(collection: string): string;
@@ -141,10 +141,10 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
     copy: (collection: string): string => `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN`,
 
     getOne: (collection: string): string =>
-      `SELECT id, doc::text, updated_at FROM ${quote(collection)} WHERE id = $1`,
+      `SELECT id, doc::text, updated_at, version FROM ${quote(collection)} WHERE id = $1`,
 
     getMany: (collection: string): string =>
-      `SELECT id, doc::text, updated_at FROM ${quote(collection)} ` +
+      `SELECT id, doc::text, updated_at, version FROM ${quote(collection)} ` +
       "WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
 
     storeToken: `INSERT INTO formdb_batches (token, applied, created_at) VALUES ($1, $2, ${NOW_MS}) RETURNING created_at`,

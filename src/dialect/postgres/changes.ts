@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ContainerChange, DocumentChange } from "../expression-dialect.ts";
+import type { ChangeableType, ContainerChange, DocumentChange, LeafChange } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { literal, termOf } from "./terms.ts";
 
@@ -21,15 +21,61 @@ function container({ path, kind, length }: ContainerChange): string {
   );
 }
 
+/** The value of a leaf, from the document as it was. */
+function leaf({ path, kind, operand }: LeafChange): Fragment {
+  const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
+  const { json, type, number } = termOf(path);
+  switch (kind) {
+    case "set":
+      return sql`${value}::jsonb`;
+    case "inc":
+      return sql`to_jsonb(${number}::float8 + ${value}::float8)`;
+    case "push":
+      return sql`(CASE WHEN ${type} = 'array' THEN ${json} ELSE '[]'::jsonb END || jsonb_build_array(${value}::jsonb))`;
+    case "pull": {
+      const elements = `jsonb_array_elements(${json}) WITH ORDINALITY AS e(value, place)`;
+      const kept = sql`SELECT coalesce(jsonb_agg(e.value ORDER BY e.place), '[]') FROM ${elements} WHERE e.value <> ${value}::jsonb`;
+      return sql`CASE WHEN ${type} = 'array' THEN (${kept}) ELSE 'null'::jsonb END`;
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Doubles are added as JavaScript adds them; their sum as decimals tells whether it is one. */
+export function staysFinite(path: DocumentPath, operand: number): Fragment {
+  const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
+  return sql`abs(${termOf(path).number} + ${value}::numeric) < 1.797693134862315e308`;
+}
+
+export function canChange(path: DocumentPath, type: ChangeableType): Fragment {
+  return [`coalesce(${termOf(path).type}, 'null') = ANY ('{"null",${type}}')`];
+}
+
+/** The JSON text was checked when it was taken. */
+export function document(operand: number): Fragment {
+  return sql`${{ operand, encode: (json: JsonValue) => json }}::jsonb`;
+}
+
+export function versionIs(operand: number): Fragment {
+  return sql`version = ${{ operand, encode: (version: JsonValue) => version }}::bigint`;
+}
+
+/** What others hold is passed over, or waited for. */
+export function lock(skipLocked: boolean): string {
+  return skipLocked ? " FOR UPDATE SKIP LOCKED" : " FOR UPDATE";
+}
+
 /** The document with its containers made sure of and then its leaves set, in nested calls of `jsonb_set`. */
-export function change({ containers, leaves }: DocumentChange): Fragment {
+export function change({ containers, leaves, removals }: DocumentChange): Fragment {
   let document: Fragment = ["doc"];
   for (const each of containers) {
     document = sql`jsonb_set(${document}, ${setPath(each.path)}, ${container(each)})`;
   }
-  for (const { path, operand } of leaves) {
-    const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
-    document = sql`jsonb_set(${document}, ${setPath(path)}, ${value}::jsonb)`;
+  for (const each of leaves) {
+    const made = each.kind === "pull" ? ", FALSE" : "";
+    document = sql`jsonb_set(${document}, ${setPath(each.path)}, ${leaf(each)}${made})`;
   }
+  for (const path of removals) document = sql`(${document} #- ${setPath(path)})`;
   return document;
 }

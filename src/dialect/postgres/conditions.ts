@@ -261,6 +261,11 @@ export function isNull(path: DocumentPath, wanted: boolean): Fragment {
   return wanted ? [`${term.key} = '${KEY.null}'`] : [isKnown(term)];
 }
 
+/** A key begins with the rank, so that an index has those of one type in a row. */
+export function ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment {
+  return [`${termOf(path).key} ${wanted ? ">=" : "<"} '${rank}'`];
+}
+
 export function truth(operand: number): Fragment {
   return bound(operand, "boolean", (value) => value === true);
 }

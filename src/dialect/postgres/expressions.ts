@@ -1,8 +1,19 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { ExpressionDialect } from "../expression-dialect.ts";
-import { change } from "./changes.ts";
+import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, indexExpressions, limit, orderBy } from "./columns.ts";
-import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
+import {
+  contains,
+  equalPaths,
+  equals,
+  isIn,
+  isNull,
+  like,
+  orderPaths,
+  orders,
+  ranksFrom,
+  truth,
+} from "./conditions.ts";
 import { grouping } from "./grouping.ts";
 import { termOf } from "./terms.ts";
 
@@ -28,6 +39,7 @@ export const postgresExpressions: ExpressionDialect = Object.freeze({
   like,
   contains,
   isNull,
+  ranksFrom,
   truth,
   documentColumns: "id, doc::text",
   column,
@@ -36,5 +48,10 @@ export const postgresExpressions: ExpressionDialect = Object.freeze({
   grouping,
   limit,
   change,
+  canChange,
+  staysFinite,
+  document,
+  versionIs,
+  lock,
   now: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 });

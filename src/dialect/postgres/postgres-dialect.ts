@@ -10,9 +10,11 @@ const STABLE_NOW = "(extract(epoch FROM now()) * 1000)::bigint";
 /** How an engine behind PostgreSQL's protocol spells things. */
 export function dialectOf(profile: EngineProfile): Dialect {
   // Citus refuses volatile functions in an UPDATE of many shards.
-  const expressions = profile.distributes
-    ? Object.freeze({ ...postgresExpressions, now: STABLE_NOW })
-    : postgresExpressions;
+  const expressions = Object.freeze({
+    ...postgresExpressions,
+    now: profile.distributes ? STABLE_NOW : postgresExpressions.now,
+    lock: profile.locksInOrder ? postgresExpressions.lock : (): string => "",
+  });
   return Object.freeze({
     name: "postgres",
     placeholder: (position: number): string => `$${position}`,

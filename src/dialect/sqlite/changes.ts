@@ -1,7 +1,9 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { ContainerChange, DocumentChange } from "../expression-dialect.ts";
+import type { DocumentPath } from "../ddl-dialect.ts";
+import type { ChangeableType, ContainerChange, DocumentChange, LeafChange } from "../expression-dialect.ts";
 import { type Fragment, join, sql } from "../fragment.ts";
-import { jsonPath } from "./terms.ts";
+import { isElement } from "./conditions.ts";
+import { jsonPath, termOf } from "./terms.ts";
 
 /** How many places one call of `jsonb_set` sets; SQLite bounds the arguments of a function. */
 const PLACES_PER_CALL = 40;
@@ -22,18 +24,75 @@ function container({ path, kind, length }: ContainerChange): string {
   );
 }
 
+/** The value of a leaf, from the document as it was. */
+function leaf({ path, kind, operand }: LeafChange): Fragment {
+  const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
+  const place = `doc, ${jsonPath(path)}`;
+  switch (kind) {
+    case "set":
+      return sql`jsonb(${value})`;
+    case "inc":
+      return sql`${sum(path, operand)}`;
+    case "push":
+      return sql`CASE json_type(${place}) WHEN 'array' THEN jsonb_insert(jsonb_extract(${place}), '$[#]', jsonb(${value})) ELSE jsonb('[' || ${value} || ']') END`;
+    case "pull": {
+      const element =
+        "CASE WHEN e.type IN ('true', 'false') THEN e.type WHEN e.type IN ('array', 'object') THEN e.value ELSE json_quote(e.value) END";
+      const kept = sql`SELECT group_concat(${element}, ',' ORDER BY e.key) FROM json_each(${place}) AS e WHERE NOT (${isElement(operand)})`;
+      return sql`CASE json_type(${place}) WHEN 'array' THEN jsonb('[' || coalesce((${kept}), '') || ']') END`;
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Numbers go as JSON text, so that a whole one stays one. */
+function sum(path: DocumentPath, operand: number): Fragment {
+  const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
+  return sql`(coalesce(${termOf(path).value}, 0) + json_extract(${value}, '$'))`;
+}
+
+export function staysFinite(path: DocumentPath, operand: number): Fragment {
+  return sql`abs(${sum(path, operand)}) < 9e999`;
+}
+
+const TYPES: Readonly<Record<ChangeableType, string>> = Object.freeze({
+  number: "'integer', 'real'",
+  array: "'array'",
+  object: "'object'",
+});
+
+export function canChange(path: DocumentPath, type: ChangeableType): Fragment {
+  return [`coalesce(json_type(doc, ${jsonPath(path)}), 'null') IN ('null', ${TYPES[type]})`];
+}
+
+/** The JSON text was checked when it was taken. */
+export function document(operand: number): Fragment {
+  return sql`jsonb(${{ operand, encode: (json: JsonValue) => json }})`;
+}
+
+export function versionIs(operand: number): Fragment {
+  return sql`version = ${{ operand, encode: (version: JsonValue) => version }}`;
+}
+
+/** There is one writer. */
+export function lock(): string {
+  return "";
+}
+
 /** The document with its containers made sure of and then its leaves set, in nested calls of `jsonb_set`. */
-export function change({ containers, leaves }: DocumentChange): Fragment {
+export function change({ containers, leaves, removals }: DocumentChange): Fragment {
   const places: Fragment[] = [
     ...containers.map((each) => sql`${jsonPath(each.path)}, ${container(each)}`),
-    ...leaves.map(({ path, operand }) => {
-      const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
-      return sql`${jsonPath(path)}, jsonb(${value})`;
-    }),
+    ...leaves.filter(({ kind }) => kind !== "pull").map((each) => sql`${jsonPath(each.path)}, ${leaf(each)}`),
   ];
   let document: Fragment = ["doc"];
   for (let i = 0; i < places.length; i += PLACES_PER_CALL) {
     document = sql`jsonb_set(${document}, ${join(places.slice(i, i + PLACES_PER_CALL), ", ")})`;
   }
+  for (const each of leaves.filter(({ kind }) => kind === "pull")) {
+    document = sql`jsonb_replace(${document}, ${jsonPath(each.path)}, ${leaf(each)})`;
+  }
+  if (removals.length > 0) document = sql`jsonb_remove(${document}, ${removals.map(jsonPath).join(", ")})`;
   return document;
 }

@@ -229,6 +229,15 @@ export function contains(path: DocumentPath, operand: number, wanted: boolean): 
   });
 }
 
+/** Whether the element `e` of an array equals the operand. */
+export function isElement(operand: number): Fragment {
+  return choice(operand, kindOf, (kind) => {
+    if (kind === "null") return ["e.type = 'null'"];
+    if (kind === "string") return sql`e.type = 'text' AND e.value = ${bound(operand, encodeValue)}`;
+    return elementMatches(operand, kind);
+  });
+}
+
 function elementMatches(operand: number, kind: string): Fragment {
   const ofKind = `e.type IN (${TYPES[kind]})`;
   const isElement = "typeof(e.key) = 'integer'";
@@ -246,6 +255,10 @@ function elementMatches(operand: number, kind: string): Fragment {
 
 export function isNull(path: DocumentPath, wanted: boolean): Fragment {
   return [`${termOf(path).value} IS ${wanted ? "" : "NOT "}NULL`];
+}
+
+export function ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment {
+  return [`${termOf(path).rank} ${wanted ? ">=" : "<"} ${rank}`];
 }
 
 export function truth(operand: number): Fragment {

@@ -1,8 +1,19 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { ExpressionDialect } from "../expression-dialect.ts";
-import { change } from "./changes.ts";
+import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";
-import { contains, equalPaths, equals, isIn, isNull, like, orderPaths, orders, truth } from "./conditions.ts";
+import {
+  contains,
+  equalPaths,
+  equals,
+  isIn,
+  isNull,
+  like,
+  orderPaths,
+  orders,
+  ranksFrom,
+  truth,
+} from "./conditions.ts";
 import { grouping } from "./grouping.ts";
 import { termOf } from "./terms.ts";
 
@@ -35,6 +46,7 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
   like,
   contains,
   isNull,
+  ranksFrom,
   truth,
   documentColumns: "id, json(doc)",
   column,
@@ -43,5 +55,10 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
   grouping,
   limit,
   change,
+  canChange,
+  staysFinite,
+  document,
+  versionIs,
+  lock,
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
 });

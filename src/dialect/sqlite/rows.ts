@@ -53,17 +53,17 @@ export function deleteRow(collection: string): string {
   return `DELETE FROM ${quote(collection)} WHERE id = ?`;
 }
 
-/** Values: a JSON array of ids. Rows: id, document as JSON text, milliseconds since 1970. */
+/** Values: a JSON array of ids. Rows: id, document as JSON text, milliseconds since 1970, version. */
 export function getManyRows(collection: string): string {
   return (
-    `SELECT id, json(doc), updated_at FROM ${quote(collection)} ` +
+    `SELECT id, json(doc), updated_at, version FROM ${quote(collection)} ` +
     `WHERE id IN (SELECT value FROM json_each(?))`
   );
 }
 
-/** Values: id. Row: document as JSON text. */
+/** Values: id. Row: document as JSON text, milliseconds since 1970, version. */
 export function getRow(collection: string): string {
-  return `SELECT json(doc), updated_at FROM ${quote(collection)} WHERE id = ?`;
+  return `SELECT json(doc), updated_at, version FROM ${quote(collection)} WHERE id = ?`;
 }
 
 export const STORE_TOKEN = `INSERT INTO formdb_batches (token, applied, created_at) VALUES (?, ?, ?)`;

@@ -1,0 +1,322 @@
+import type { CallOptions } from "../../base/abort.ts";
+import { checkCollectionName } from "../../base/collection-name.ts";
+import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
+import { FormDBError } from "../../base/errors.ts";
+import { abortSignal, checkOptions, integer, milliseconds } from "../../base/options.ts";
+import type { BatchResult } from "../../batch/group.ts";
+import { FilterReader } from "../../plan/filter.ts";
+import type { Change, Expression, Select } from "../../query/syntax-tree.ts";
+import { keyOf } from "../../query/tree-text.ts";
+import type { PlannedTree } from "../plan-source.ts";
+import type { IndexOptions } from "../schema.ts";
+import { type Changes, obstacle, stepsOf } from "./changes.ts";
+import type { Filter } from "./filter.ts";
+import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
+import type { CollectionHost, Versioned } from "./host.ts";
+import type { PathOf, Read, ValueAt } from "./paths.ts";
+import { checkDocument, type StandardSchema } from "./standard-schema.ts";
+
+/** A document as it is written: one without an id is given one. */
+export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined };
+
+/** A document as it is read: its id is a string. */
+export type Found<T> = T & { readonly id: string };
+
+/** A row of the selected paths, each by its text. */
+export type Selected<T, P extends string> = { [K in P]: K extends "id" ? string : Read<ValueAt<T, K>> };
+
+/** How a collection's handle is made. */
+export interface CollectionOptions<T> {
+  /** A Standard Schema. What is inserted, upserted or replaced is what it gives for it; changes by path are not checked. */
+  readonly schema?: StandardSchema<T> | undefined;
+}
+
+/** The bounds of a change, and the version that it is made for. */
+export interface ChangeOptions extends CallOptions {
+  /** The version that the document must have; else the change fails with `FORMDB_CONFLICT`. */
+  readonly ifVersion?: number | undefined;
+}
+
+const BOUNDS = { signal: abortSignal, timeoutMs: milliseconds };
+const NO_BOUNDS: ChangeOptions = Object.freeze({});
+/** How often a change is tried that met nothing, while nothing that is there says why. */
+const MAX_TRIES = 5;
+const TRUE_WHERE_ID: { readonly type: "path"; readonly path: readonly ["id"] } = {
+  type: "path",
+  path: ["id"],
+};
+
+/** The documents of one collection, as documents of the type `T`. It holds nothing but its name; make as many as you like. */
+export class Collection<T extends object = Document> {
+  readonly name: string;
+  readonly #host: CollectionHost;
+  readonly #schema: StandardSchema | undefined;
+
+  constructor(host: CollectionHost, name: string, schema: StandardSchema | undefined) {
+    this.name = checkCollectionName(name);
+    this.#host = host;
+    this.#schema = schema;
+  }
+
+  /** The document of an id; with `version: true` its version beside it. */
+  get(
+    id: string | number,
+    options: CallOptions & { readonly version: true },
+  ): Promise<Versioned<Found<T>> | undefined>;
+  get(
+    id: string | number,
+    options?: CallOptions & { readonly version?: false },
+  ): Promise<Found<T> | undefined>;
+  async get(
+    id: string | number,
+    { version = false, ...options }: CallOptions & { readonly version?: boolean } = {},
+  ): Promise<unknown> {
+    return version ? this.#host.getVersioned(this.name, id, options) : this.#host.get(this.name, id, options);
+  }
+
+  /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
+  async insert(document: New<T>, options?: CallOptions): Promise<string> {
+    return this.#host.insert(this.name, await this.#checked(document), options);
+  }
+
+  /**
+   * Inserts many, in batches. What the schema refuses fails the call before anything is sent; a failure of one document in
+   * the database is in the result's `errors`.
+   */
+  async insertMany(documents: Iterable<New<T>>, options?: CallOptions): Promise<BatchResult> {
+    const checked: unknown[] = [];
+    for (const document of documents) {
+      checked.push(await this.#checked(document, `[${checked.length}].`));
+    }
+    return this.#host.insertAll(this.name, checked, options);
+  }
+
+  /** Inserts a document or replaces the one with its id. */
+  async upsert(document: New<T>, options?: CallOptions): Promise<string> {
+    return this.#host.upsert(this.name, await this.#checked(document), options);
+  }
+
+  /** Replaces a document that is there. Resolves to its new version. */
+  async replace(id: string | number, document: New<T>, options: ChangeOptions = NO_BOUNDS): Promise<Version> {
+    const key = encodeId(id);
+    const checked = await this.#checked(document);
+    const json = encodeDocument(checked);
+    const own = (JSON.parse(json) as Row).id;
+    if (own !== undefined && encodeId(own) !== key) {
+      throw new FormDBError("FORMDB_INVALID_ID", "The document for an id must not have another id", {
+        details: { collection: this.name, id: key },
+      });
+    }
+    return this.#change("replace()", key, options, (reader) => ({
+      action: "replace",
+      document: reader.slot(json),
+    }));
+  }
+
+  /** Changes a document by path, in one statement. Resolves to its new version. */
+  update(id: string | number, changes: Changes<T>, options: ChangeOptions = NO_BOUNDS): Promise<Version> {
+    return this.#change("update()", id, options, (reader) => ({
+      action: "update",
+      steps: stepsOf(changes, reader),
+    }));
+  }
+
+  /** Resolves to whether there was such a document. */
+  async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
+    const { ifVersion, ...bounds } = options;
+    if (ifVersion === undefined) return this.#host.delete(this.name, id, bounds);
+    try {
+      await this.#change("delete()", id, options, () => ({ action: "delete" }));
+      return true;
+    } catch (error) {
+      if (error instanceof FormDBError && error.code === "FORMDB_NOT_FOUND") return false;
+      throw error;
+    }
+  }
+
+  /** The documents that a filter means; all without one. */
+  find(
+    filter?: Filter<Found<T>>,
+    options?: FindOptions<Found<T>> & { readonly select?: undefined },
+  ): Find<Found<T>>;
+  find<const P extends PathOf<Found<T>>>(
+    filter: Filter<Found<T>> | undefined,
+    options: FindOptions<Found<T>> & { readonly select: readonly P[] },
+  ): Find<Selected<T, P>>;
+  find(filter: unknown = {}, options: AnyFindOptions = NO_OPTIONS): Find<never> {
+    return new Find(this.#host, this.name, filter, options);
+  }
+
+  /** The first document that a filter means. Which one that is, only `orderBy` says. */
+  findOne(
+    filter?: Filter<Found<T>>,
+    options?: FindOptions<Found<T>> & { readonly select?: undefined },
+  ): Promise<Found<T> | undefined>;
+  findOne<const P extends PathOf<Found<T>>>(
+    filter: Filter<Found<T>> | undefined,
+    options: FindOptions<Found<T>> & { readonly select: readonly P[] },
+  ): Promise<Selected<T, P> | undefined>;
+  findOne(filter: unknown = {}, options: AnyFindOptions = NO_OPTIONS): Promise<unknown> {
+    return new Find<Row>(this.#host, this.name, filter, options).first();
+  }
+
+  /** How many documents a filter means. */
+  async count(
+    filter: Filter<Found<T>> = {} as Filter<Found<T>>,
+    options: CallOptions = NO_BOUNDS,
+  ): Promise<number> {
+    checkOptions("count()", options, BOUNDS);
+    const reader = new FilterReader();
+    const statement: Select = {
+      type: "select",
+      items: [{ type: "aggregate", function: "COUNT", path: undefined, name: "n" }],
+      collection: this.name,
+      where: reader.read(filter),
+      groupBy: [],
+      orderBy: [],
+      limit: undefined,
+      offset: undefined,
+    };
+    const { rows } = await this.#host.run("count()", planned(statement, reader), options);
+    return Number(rows[0]?.n ?? 0);
+  }
+
+  /**
+   * Changes the first document that a filter means, and resolves to it as it is then; undefined if there is none. No two
+   * callers are given the same document for one change: where another holds it, the next one is taken, and only if there
+   * is no other it is waited for.
+   */
+  async findOneAndUpdate(
+    filter: Filter<Found<T>>,
+    changes: Changes<T>,
+    { orderBy, ...options }: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
+  ): Promise<Found<T> | undefined> {
+    checkOptions("findOneAndUpdate()", options, BOUNDS);
+    const order = orderOf(orderBy);
+    for (const skipLocked of [true, false]) {
+      const reader = new FilterReader();
+      const steps = stepsOf(changes, reader);
+      const where = reader.read(filter);
+      const statement: Change = {
+        type: "change",
+        action: "update",
+        collection: this.name,
+        steps,
+        document: undefined,
+        where,
+        version: undefined,
+        first: { orderBy: order, skipLocked },
+        gives: "document",
+      };
+      const { rows } = await this.#host.run("findOneAndUpdate()", planned(statement, reader), options);
+      if (rows.length > 0) return rows[0]!.document as Found<T>;
+    }
+    const blocked = await new Find<Row>(this.#host, this.name, filter, { orderBy, ...options }).first();
+    const reader = new FilterReader();
+    const steps = stepsOf(changes, reader);
+    const why = blocked && obstacle(blocked, steps, { collection: this.name, values: reader.values });
+    if (why !== undefined) throw why;
+    return undefined;
+  }
+
+  /** Makes an index over one or more paths; resolves to its name. */
+  createIndex(
+    paths: PathOf<Found<T>> | readonly PathOf<Found<T>>[],
+    options?: IndexOptions,
+  ): Promise<string> {
+    return this.#host.createIndex(this.name, paths, options);
+  }
+
+  #checked(document: unknown, at = ""): unknown {
+    return this.#schema === undefined ? document : checkDocument(this.#schema, document, at);
+  }
+
+  async #change(
+    what: string,
+    id: string | number,
+    { ifVersion, ...bounds }: ChangeOptions,
+    make: (reader: FilterReader) => Partial<Change> & Pick<Change, "action">,
+  ): Promise<Version> {
+    const key = encodeId(id);
+    checkOptions(what, { ifVersion, ...bounds }, { ifVersion: integer(0), ...BOUNDS });
+    for (let tries = 1; ; tries++) {
+      const reader = new FilterReader();
+      const made = make(reader);
+      const where: Expression = {
+        type: "compare",
+        operator: "=",
+        left: TRUE_WHERE_ID,
+        right: reader.slot(key),
+      };
+      const statement: Change = {
+        type: "change",
+        collection: this.name,
+        steps: [],
+        document: undefined,
+        where,
+        first: undefined,
+        gives: "version",
+        ...made,
+        version: ifVersion === undefined ? undefined : reader.slot(ifVersion),
+      };
+      const { rows } = await this.#host.run(what, planned(statement, reader), bounds);
+      if (rows.length > 0) return rows[0] as unknown as Version;
+      await this.#explainNothing(statement, key, { ifVersion, values: reader.values, tries, bounds });
+    }
+  }
+
+  /** Throws what kept a change from being made. Returns if nothing does any more, so that it may be tried again. */
+  async #explainNothing(
+    { steps, action }: Change,
+    id: string,
+    {
+      ifVersion,
+      values,
+      tries,
+      bounds,
+    }: {
+      readonly ifVersion: number | undefined;
+      readonly values: readonly unknown[];
+      readonly tries: number;
+      readonly bounds: CallOptions;
+    },
+  ): Promise<void> {
+    const collection = this.name;
+    const done = { update: "updated", replace: "replaced", delete: "deleted" }[action];
+    const found = await this.#host.getVersioned(collection, id, bounds);
+    const subject = `The document could not be ${done}: ${collection}`;
+    if (found === undefined) {
+      throw new FormDBError("FORMDB_NOT_FOUND", `${subject} has none with the id ${JSON.stringify(id)}`, {
+        details: { collection, id, outcome: "rejected" },
+      });
+    }
+    const { version, document } = found;
+    if (ifVersion !== undefined && version !== ifVersion) {
+      throw new FormDBError(
+        "FORMDB_CONFLICT",
+        `${subject} ${JSON.stringify(id)} must have the version ${ifVersion}, and has ${version}`,
+        { details: { collection, id, version, outcome: "rejected" } },
+      );
+    }
+    const why = obstacle(document, steps, { collection, values });
+    if (why !== undefined) throw why;
+    if (tries === MAX_TRIES) {
+      throw new FormDBError(
+        "FORMDB_BUSY",
+        `${subject} ${JSON.stringify(id)} was changed by others ${tries} times meanwhile`,
+        {
+          details: { collection, id, outcome: "rejected" },
+        },
+      );
+    }
+  }
+}
+
+/** A document's version after a change. */
+export interface Version {
+  readonly version: number;
+}
+
+function planned(statement: Select | Change, { values }: FilterReader): PlannedTree {
+  return { statement, key: keyOf(statement), values };
+}

@@ -1,0 +1,232 @@
+import type { CallOptions } from "../../base/abort.ts";
+import { abortSignal, checkOptions, configError, integer, milliseconds, show } from "../../base/options.ts";
+import { all, FilterReader, pathOf } from "../../plan/filter.ts";
+import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
+import { pathKey, pathText } from "../../query/path-text.ts";
+import type { Expression, OrderKey, Path, Select, SelectItem } from "../../query/syntax-tree.ts";
+import { keyOf } from "../../query/tree-text.ts";
+import type { Explanation } from "../explain.ts";
+import type { PlannedTree } from "../plan-source.ts";
+import { isAfter, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
+import type { CollectionHost } from "./host.ts";
+import type { PathOf } from "./paths.ts";
+
+/** Rows of a page if no limit is given. */
+export const DEFAULT_PAGE_SIZE = 100;
+
+export type Direction = "asc" | "desc";
+
+/** What a find gives, and how much of it. */
+export interface FindOptions<T> extends CallOptions {
+  /** The paths to give, each by its text; default: whole documents. */
+  readonly select?: readonly PathOf<T>[] | undefined;
+  /** In the order of its fields; ties go by id. Default: none. */
+  readonly orderBy?: { readonly [P in PathOf<T>]?: Direction } | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  /** The `next` of a page: what comes after it. Filter and order must be those of that page. */
+  readonly after?: string | undefined;
+}
+
+/** The same for documents of any type. */
+export interface AnyFindOptions extends CallOptions {
+  readonly select?: readonly string[] | undefined;
+  readonly orderBy?: object | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+/** A page of rows. `next` is undefined after the last one. */
+export interface Page<R> {
+  readonly rows: R[];
+  readonly next: string | undefined;
+}
+
+const CHECKS = {
+  select: (value: unknown) =>
+    Array.isArray(value) && value.length > 0 ? undefined : "an array of one path or more",
+  orderBy: (value: unknown) =>
+    typeof value === "object" && value !== null ? undefined : "an object of paths",
+  limit: integer(0),
+  offset: integer(0),
+  after: (value: unknown) => (typeof value === "string" ? undefined : "what a page has given as its next"),
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
+const BY_ID: OrderKey = Object.freeze({ path: Object.freeze(["id"]), descending: false });
+
+/** Documents that a filter means. Nothing is sent before one of its methods is called, or it is iterated. */
+export class Find<R extends object> implements AsyncIterable<R> {
+  readonly #host: CollectionHost;
+  readonly #collection: string;
+  readonly #filter: unknown;
+  readonly #options: AnyFindOptions;
+  readonly #orderBy: readonly OrderKey[];
+  readonly #items: readonly SelectItem[] | undefined;
+
+  constructor(host: CollectionHost, collection: string, filter: unknown, options: AnyFindOptions) {
+    if (options !== NO_OPTIONS) checkOptions("find()", options, CHECKS);
+    if (options.after !== undefined && options.offset !== undefined) {
+      throw configError(
+        "find() takes after or offset, not both: a cursor says by itself where to go on",
+        "offset",
+      );
+    }
+    this.#host = host;
+    this.#collection = collection;
+    this.#filter = filter;
+    this.#options = options;
+    this.#orderBy = orderOf(options.orderBy);
+    this.#items = options.select && itemsOf(options.select);
+  }
+
+  /** All rows. */
+  async toArray(): Promise<R[]> {
+    const { rows } = await this.#host.run("find()", this.#tree(), this.#options);
+    return rows as R[];
+  }
+
+  /** The first row; which one that is, only `orderBy` says. */
+  async first(): Promise<R | undefined> {
+    if (this.#options.limit === 0) return undefined;
+    const { rows } = await this.#host.run("find()", this.#tree(this.#orderBy, this.#items, 1), this.#options);
+    return rows[0] as R | undefined;
+  }
+
+  /**
+   * A page of at most `limit` rows, and where the next one begins. Pages neither repeat nor leave out a row that is there
+   * throughout, whatever is written between them.
+   */
+  async page(): Promise<Page<R>> {
+    const { limit = DEFAULT_PAGE_SIZE } = this.#options;
+    if (limit === 0) throw configError("A page must have at least 1 row, not 0", "limit");
+    const keys = totalOrder(this.#orderBy);
+    const hidden = this.#items && hiddenItems(this.#items, keys);
+    const items = this.#items && [...this.#items, ...hidden!.items];
+    const tree = this.#tree(this.#orderBy.length === 0 ? keys : this.#orderBy, items, limit + 1);
+    const { rows } = await this.#host.run("page()", tree, this.#options);
+    const hasMore = rows.length > limit;
+    if (hasMore) rows.pop();
+    const last = rows.at(-1);
+    const place =
+      last && hasMore
+        ? placeOf(keys, (path) => (hidden === undefined ? valueAt(last, path) : last[hidden.nameOf(path)]))
+        : undefined;
+    for (const { name } of hidden?.items ?? []) for (const row of rows) delete row[name];
+    return { rows: rows as R[], next: place && writeCursor(this.#identity(), place) };
+  }
+
+  /** What it would do: its shape, how the plan cache answers, the engine's statement and plan. */
+  explain(): Promise<Explanation> {
+    return this.#host.explain(this.#tree());
+  }
+
+  /** The rows one by one, in constant memory. */
+  [Symbol.asyncIterator](): AsyncIterator<R> {
+    return this.#host.stream(this.#tree(), this.#options)[Symbol.asyncIterator]() as AsyncIterator<R>;
+  }
+
+  #tree(
+    orderBy: readonly OrderKey[] = this.#orderBy,
+    items: readonly SelectItem[] | undefined = this.#items,
+    limit: number | undefined = this.#options.limit,
+  ): PlannedTree {
+    const { offset, after } = this.#options;
+    const reader = new FilterReader();
+    let where = reader.read(this.#filter);
+    let order = orderBy;
+    if (after !== undefined) {
+      const keys = totalOrder(orderBy);
+      order = orderBy.length === 0 ? keys : orderBy;
+      const later = isAfter(keys, readCursor(after, this.#identity(), keys), reader);
+      where = all(where === undefined ? [later] : [where, later]);
+    }
+    const statement: Select = {
+      ...this.#select(where, order, items),
+      limit: limit === undefined ? undefined : reader.slot(limit),
+      offset: offset === undefined ? undefined : reader.slot(offset),
+    };
+    return { statement, key: keyOf(statement), values: reader.values };
+  }
+
+  #select(
+    where: Expression | undefined,
+    orderBy: readonly OrderKey[],
+    items: readonly SelectItem[] | undefined,
+  ): Select {
+    const collection = this.#collection;
+    return {
+      type: "select",
+      items,
+      collection,
+      where,
+      groupBy: [],
+      orderBy,
+      limit: undefined,
+      offset: undefined,
+    };
+  }
+
+  /** What a cursor must have been made for: the shape of the filter, and the order. */
+  #identity(): string {
+    return keyOf(this.#select(new FilterReader().read(this.#filter), totalOrder(this.#orderBy), undefined));
+  }
+}
+
+export const NO_OPTIONS: AnyFindOptions = Object.freeze({});
+
+/** The keys of an order that is given as an object. */
+export function orderOf(orderBy: object | undefined): readonly OrderKey[] {
+  const entries = Object.entries(orderBy ?? {});
+  if (entries.length > MAX_SORT_PATHS) {
+    throw configError(`orderBy must have at most ${MAX_SORT_PATHS} paths, not ${entries.length}`, "orderBy");
+  }
+  return entries.map(([text, direction]) => {
+    if (direction !== "asc" && direction !== "desc") {
+      throw configError(`orderBy must say "asc" or "desc" for ${text}, not ${show(direction)}`, "orderBy");
+    }
+    return { path: pathOf(text), descending: direction === "desc" };
+  });
+}
+
+/** An order that leaves no ties: up to the id. */
+function totalOrder(keys: readonly OrderKey[]): readonly OrderKey[] {
+  const id = keys.findIndex(({ path }) => path.length === 1 && path[0] === "id");
+  return id === -1 ? [...keys, BY_ID] : keys.slice(0, id + 1);
+}
+
+function itemsOf(select: readonly unknown[]): readonly SelectItem[] {
+  if (select.length > MAX_SELECT_ITEMS / 2) {
+    throw configError(
+      `select must have at most ${MAX_SELECT_ITEMS / 2} paths, not ${select.length}`,
+      "select",
+    );
+  }
+  const names = new Set<string>();
+  return select.map((text) => {
+    if (typeof text !== "string") throw configError(`select must have paths, not ${show(text)}`, "select");
+    const path = pathOf(text);
+    const name = pathText(path);
+    if (names.has(name)) throw configError(`select has ${name} twice`, "select");
+    names.add(name);
+    return { type: "path", path, name };
+  });
+}
+
+/** Columns for those keys of an order that are not selected, named as no path can be. */
+function hiddenItems(
+  items: readonly SelectItem[],
+  keys: readonly OrderKey[],
+): { readonly items: readonly SelectItem[]; readonly nameOf: (path: Path) => string } {
+  const names = new Map(items.map(({ path, name }) => [pathKey(path!), name]));
+  const hidden: SelectItem[] = [];
+  for (const { path } of keys) {
+    const key = pathKey(path);
+    if (names.has(key)) continue;
+    const name = `[${hidden.length}]`;
+    names.set(key, name);
+    hidden.push({ type: "path", path, name });
+  }
+  return { items: hidden, nameOf: (path) => names.get(pathKey(path))! };
+}

@@ -1,0 +1,58 @@
+/** How deep paths are known to the types; deeper ones are written in the query language. */
+type Less = [never, 0, 1, 2, 3, 4];
+
+/** Values that have no paths beneath them. */
+type Leaf =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | ((...args: never) => unknown);
+
+/** A path in documents of the type `T`, such as `"address.city"` or `"tags[0]"`. */
+export type PathOf<T, Depth extends number = 5> = [Depth] extends [never]
+  ? never
+  : {
+      [K in keyof T & string]-?: string extends K ? string : K | `${K}${Beneath<NonNullable<T[K]>, Depth>}`;
+    }[keyof T & string];
+
+/** What can follow behind a path to a value. */
+type Beneath<V, Depth extends number> = unknown extends V
+  ? `.${string}`
+  : V extends Leaf
+    ? never
+    : V extends readonly (infer E)[]
+      ? `[${number}]` | `[${number}]${Beneath<NonNullable<E>, Less[Depth] & number>}`
+      : `.${PathOf<V, Less[Depth] & number>}`;
+
+/** The value at a path of documents of the type `T`. */
+export type ValueAt<T, P extends string> = P extends keyof T
+  ? T[P]
+  : P extends `${infer Head}.${infer Rest}`
+    ? ValueAt<NonNullable<Step<T, Head>>, Rest>
+    : Step<T, P>;
+
+type Step<T, P extends string> = P extends keyof T
+  ? T[P]
+  : P extends `${infer Array}[${string}`
+    ? Element<NonNullable<Array extends keyof T ? T[Array] : unknown>>
+    : unknown;
+
+type Element<V> = V extends readonly (infer E)[]
+  ? E extends readonly (infer Inner)[]
+    ? E | Inner
+    : E
+  : unknown;
+
+/** A value as a query gives it: dates are texts, and what is not there is null. */
+export type Read<V> = unknown extends V
+  ? unknown
+  : undefined extends V
+    ? Stored<Exclude<V, undefined>> | null
+    : Stored<V>;
+
+type Stored<V> = V extends Date ? string : V;

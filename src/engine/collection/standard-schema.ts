@@ -1,0 +1,63 @@
+import { FormDBError } from "../../base/errors.ts";
+import { configError, show } from "../../base/options.ts";
+
+/** A schema by the Standard Schema specification (standardschema.dev), as zod, valibot and arktype make them. */
+export interface StandardSchema<Output = unknown> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+  };
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** Refuses what is no Standard Schema. */
+export function checkSchema(schema: unknown): void {
+  const standard = (schema as Partial<StandardSchema> | null | undefined)?.["~standard"];
+  if (typeof standard?.validate === "function") return;
+  throw configError(
+    `A collection's schema must be a Standard Schema, as zod and valibot make them, not ${show(schema)}`,
+  );
+}
+
+/**
+ * The document as its schema gives it, which may have filled in or changed values. Its id stays if the schema has none.
+ * Throws `FORMDB_INVALID_DOCUMENT` with the path of the first value that is refused, and all as `issues`.
+ */
+export async function checkDocument(schema: StandardSchema, document: unknown, at = ""): Promise<unknown> {
+  const result = await schema["~standard"].validate(document);
+  if (result.issues !== undefined) throw refusal(result.issues, at);
+  const { value } = result;
+  const id = (document as { readonly id?: unknown } | null | undefined)?.id;
+  if (id === undefined || typeof value !== "object" || value === null || "id" in value) return value;
+  return { id, ...value };
+}
+
+function refusal(issues: readonly SchemaIssue[], at: string): FormDBError {
+  const found = issues.map(({ message, path = [] }) => ({ path: at + pathOf(path), message }));
+  const [first] = found;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
+  const place = first?.path === "" ? "the document" : first?.path;
+  return new FormDBError(
+    "FORMDB_INVALID_DOCUMENT",
+    `The schema refuses ${place}: ${first?.message ?? "it says no reason"}${more}`,
+    { details: { path: first?.path ?? at, issues: found } },
+  );
+}
+
+function pathOf(path: NonNullable<SchemaIssue["path"]>): string {
+  let text = "";
+  for (const segment of path) {
+    const key = typeof segment === "object" ? segment.key : segment;
+    text += typeof key === "number" ? `[${key}]` : `${text === "" ? "" : "."}${String(key)}`;
+  }
+  return text;
+}

@@ -1,0 +1,198 @@
+import { FormDBError } from "../base/errors.ts";
+import { show } from "../base/options.ts";
+import { MAX_CONDITIONS, MAX_NESTING_DEPTH } from "../query/limits.ts";
+import { parsePath, pathText } from "../query/path-text.ts";
+import type { ComparisonOperator, Expression, Operand, Path } from "../query/syntax-tree.ts";
+import { jsonValue, listValue, patternValue } from "./operand-values.ts";
+
+/** Paths that are kept by their texts. */
+const MAX_PATHS = 2_000;
+const paths = new Map<string, Path>();
+
+const COMPARISONS: Readonly<Record<string, ComparisonOperator>> = Object.freeze({
+  eq: "=",
+  ne: "!=",
+  gt: ">",
+  gte: ">=",
+  lt: "<",
+  lte: "<=",
+});
+const OPERATORS: ReadonlySet<string> = new Set([
+  ...Object.keys(COMPARISONS),
+  "in",
+  "notIn",
+  "like",
+  "between",
+  "exists",
+  "contains",
+]);
+
+/** The path that a text names, from those that were named before if it is there. */
+export function pathOf(text: string): Path {
+  let path = paths.get(text);
+  if (path === undefined) {
+    path = Object.freeze(parsePath(text));
+    if (paths.size >= MAX_PATHS) paths.clear();
+    paths.set(text, path);
+  }
+  return path;
+}
+
+/**
+ * Reads filters that are data into the syntax tree that their texts parse to, and lifts their values out in the order of
+ * those texts. In an object beneath a field, the names of operators are operators and all others are fields.
+ */
+export class FilterReader {
+  /** The lifted values, by slot. */
+  readonly values: unknown[] = [];
+  #conditions = 0;
+
+  /** The condition that a filter stands for; undefined if it holds for every document. */
+  read(filter: unknown): Expression | undefined {
+    return all(this.#parts(filter, [], 0));
+  }
+
+  /** Lifts a value out. */
+  slot(value: unknown): Operand {
+    return { type: "slot", index: this.values.push(value) - 1 };
+  }
+
+  #parts(filter: unknown, at: Path, depth: number): Expression[] {
+    if (!isPlain(filter)) throw refuse(`A filter must be an object, not ${show(filter)}`, at);
+    if (depth > MAX_NESTING_DEPTH) {
+      throw refuse(`A filter must not nest deeper than ${MAX_NESTING_DEPTH} levels`, at);
+    }
+    const parts: Expression[] = [];
+    for (const key in filter) {
+      if (!Object.hasOwn(filter, key)) continue;
+      const value = filter[key];
+      if (value === undefined) {
+        throw refuse(`The filter's ${key} must not be undefined: leave it out, or compare with null`, at);
+      }
+      if (key === "and") for (const each of this.#list(key, value, at, depth)) parts.push(each);
+      else if (key === "or") parts.push(any(this.#list(key, value, at, depth)));
+      else if (key === "not") parts.push({ type: "not", operand: this.#needed(key, value, at, depth) });
+      else if (at.length > 0 && OPERATORS.has(key)) parts.push(this.#condition(at, key, value));
+      else this.#field(parts, at.length === 0 ? pathOf(key) : [...at, ...pathOf(key)], value, depth);
+    }
+    return parts;
+  }
+
+  #list(key: string, value: unknown, at: Path, depth: number): Expression[] {
+    if (!Array.isArray(value) || value.length === 0) {
+      throw refuse(`The filter's ${key} must be an array of one filter or more, not ${show(value)}`, at);
+    }
+    return value.map((filter) => this.#needed(key, filter, at, depth));
+  }
+
+  #needed(key: string, filter: unknown, at: Path, depth: number): Expression {
+    const expression = all(this.#parts(filter, at, depth + 1));
+    if (expression === undefined) {
+      throw refuse(`The filter's ${key} must have conditions; an empty one holds for every document`, at);
+    }
+    return expression;
+  }
+
+  #field(parts: Expression[], path: Path, value: unknown, depth: number): void {
+    if (!isPlain(value)) {
+      parts.push(this.#condition(path, "eq", value));
+      return;
+    }
+    for (const key in value) {
+      if (key.startsWith("$")) {
+        throw refuse(
+          `The filter has the operator ${show(key)}; operators are written without a $, as in gt`,
+          path,
+        );
+      }
+    }
+    const inner = this.#parts(value, path, depth + 1);
+    if (inner.length === 0) {
+      throw refuse("A filter's object must have conditions; compare with an empty object by eq", path);
+    }
+    parts.push(...inner);
+  }
+
+  #condition(path: Path, operator: string, value: unknown): Expression {
+    if (++this.#conditions > MAX_CONDITIONS) {
+      throw refuse(`A filter must have at most ${MAX_CONDITIONS} conditions`, path);
+    }
+    const comparison = COMPARISONS[operator];
+    if (comparison !== undefined) {
+      if (value === null && (operator === "eq" || operator === "ne")) {
+        return { type: "isNull", path, negated: operator === "ne" };
+      }
+      const right = this.#lift(value, path, operator);
+      return { type: "compare", operator: comparison, left: { type: "path", path }, right };
+    }
+    switch (operator) {
+      case "in":
+      case "notIn":
+        return this.#isIn(
+          path,
+          listValue(value, nameOf(path, operator)) as readonly unknown[],
+          operator === "notIn",
+        );
+      case "like": {
+        const pattern = this.slot(patternValue(value, nameOf(path, operator)));
+        return { type: "like", path, pattern, negated: false };
+      }
+      case "between": {
+        if (!Array.isArray(value) || value.length !== 2) {
+          throw refuse(`between needs an array of two values, not ${show(value)}`, path);
+        }
+        const low = this.#lift(value[0], path, operator);
+        return { type: "between", path, low, high: this.#lift(value[1], path, operator), negated: false };
+      }
+      case "contains":
+        return { type: "contains", path, operand: this.#lift(value, path, operator) };
+      default:
+        if (typeof value !== "boolean")
+          throw refuse(`exists must be true or false, not ${show(value)}`, path);
+        return { type: "isNull", path, negated: value };
+    }
+  }
+
+  /** In a list, null stands for what is not there, as it does by itself. */
+  #isIn(path: Path, values: readonly unknown[], negated: boolean): Expression {
+    const known = values.filter((value) => value !== null);
+    const isNull: Expression = { type: "isNull", path, negated };
+    if (known.length === 0 && values.length > 0) return isNull;
+    const list = { type: "array", operand: this.slot(known) } as const;
+    const isIn: Expression = { type: "in", path, list, negated };
+    // What is not there is never known not to be in a list.
+    return known.length === values.length || negated ? isIn : { type: "or", operands: [isIn, isNull] };
+  }
+
+  #lift(value: unknown, path: Path, operator: string): Operand {
+    const plain = typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
+    return this.slot(plain ? value : jsonValue(value, nameOf(path, operator)));
+  }
+}
+
+/** Conditions that must all hold, as one; undefined of none. */
+export function all(parts: readonly Expression[]): Expression | undefined {
+  if (parts.length < 2) return parts[0];
+  return { type: "and", operands: parts.flatMap((part) => (part.type === "and" ? part.operands : [part])) };
+}
+
+/** Conditions of which one must hold, as one. */
+export function any(parts: readonly Expression[]): Expression {
+  if (parts.length === 1) return parts[0]!;
+  return { type: "or", operands: parts.flatMap((part) => (part.type === "or" ? part.operands : [part])) };
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function nameOf(path: Path, operator: string): string {
+  return `The filter's value at ${pathText(path)} (${operator})`;
+}
+
+function refuse(message: string, at: Path): FormDBError {
+  const place = at.length === 0 ? "" : `, at ${pathText(at)}`;
+  return new FormDBError("FORMDB_SYNTAX", `${message}${place}`, { details: { path: pathText(at) } });
+}

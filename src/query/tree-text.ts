@@ -1,0 +1,129 @@
+import type {
+  Change,
+  DocumentStep,
+  Expression,
+  InList,
+  Operand,
+  Path,
+  Select,
+  SelectItem,
+  Term,
+} from "./syntax-tree.ts";
+import { needsQuotes } from "./words.ts";
+
+/**
+ * The key of a tree that was made without a text: that of the texts that parse to it, so that both share one plan. What
+ * no text can say is spelled with an `@`, which no text can hold outside of its literals.
+ */
+export function keyOf(statement: Select | Change): string {
+  return statement.type === "select" ? selectText(statement) : changeText(statement);
+}
+
+function selectText({ items, collection, where, groupBy, orderBy, limit, offset }: Select): string {
+  let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
+  if (where !== undefined) text += ` WHERE ${expression(where)}`;
+  if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map(path).join(", ")}`;
+  if (orderBy.length > 0) text += ` ORDER BY ${orderText(orderBy)}`;
+  if (limit !== undefined) text += ` LIMIT ${operand(limit)}`;
+  if (offset !== undefined) text += ` OFFSET ${operand(offset)}`;
+  return text;
+}
+
+function changeText({ collection, action, steps, document, where, version, first, gives }: Change): string {
+  let text = `@${action} ${name(collection)}`;
+  if (document !== undefined) text += ` ${operand(document)}`;
+  if (steps.length > 0) text += ` ${steps.map(stepText).join(", ")}`;
+  if (where !== undefined) text += ` WHERE ${expression(where)}`;
+  if (first !== undefined) text += ` @first${first.skipLocked ? " @skip" : ""} ${orderText(first.orderBy)}`;
+  if (version !== undefined) text += ` @version ${operand(version)}`;
+  return gives === "document" ? `${text} @document` : text;
+}
+
+function stepText(step: DocumentStep): string {
+  const at = `@${step.kind} ${path(step.path)}`;
+  return step.value === undefined ? at : `${at} ${operand(step.value)}`;
+}
+
+function orderText(orderBy: Select["orderBy"]): string {
+  return orderBy.map((key) => (key.descending ? `${path(key.path)} DESC` : path(key.path))).join(", ");
+}
+
+function itemText(item: SelectItem): string {
+  if (item.type === "path") {
+    const text = path(item.path);
+    return item.name === text ? text : `${text} AS ${name(item.name)}`;
+  }
+  return `${item.function}(${item.path === undefined ? "*" : path(item.path)}) AS ${name(item.name)}`;
+}
+
+function expression(node: Expression): string {
+  switch (node.type) {
+    case "or":
+      return node.operands
+        .map((part) => (part.type === "or" ? `(${expression(part)})` : expression(part)))
+        .join(" OR ");
+    case "and":
+      return node.operands.map(factor).join(" AND ");
+    case "not":
+      return `NOT ${factor(node.operand)}`;
+    case "compare":
+      return `${term(node.left)} ${node.operator} ${term(node.right)}`;
+    case "in":
+      return `${path(node.path)} ${not(node.negated)}IN ${list(node.list)}`;
+    case "between":
+      return `${path(node.path)} ${not(node.negated)}BETWEEN ${operand(node.low)} AND ${operand(node.high)}`;
+    case "like":
+      return `${path(node.path)} ${not(node.negated)}LIKE ${operand(node.pattern)}`;
+    case "contains":
+      return `${path(node.path)} CONTAINS ${operand(node.operand)}`;
+    case "isNull":
+      return `${path(node.path)} IS ${not(node.negated)}NULL`;
+    case "rank":
+      return `${path(node.path)} @rank ${node.from}`;
+    default:
+      return node satisfies never;
+  }
+}
+
+/** Behind NOT, and between ANDs. */
+function factor(node: Expression): string {
+  return node.type === "and" || node.type === "or" ? `(${expression(node)})` : expression(node);
+}
+
+const not = (negated: boolean): string => (negated ? "NOT " : "");
+
+function term(node: Term): string {
+  return node.type === "path" ? path(node.path) : operand(node);
+}
+
+function list(node: InList): string {
+  return node.type === "array" ? operand(node.operand) : `(${node.elements.map(operand).join(", ")})`;
+}
+
+function operand(node: Operand): string {
+  switch (node.type) {
+    case "slot":
+      return `#${node.index}`;
+    case "parameter":
+      return `$${node.index + 1}`;
+    case "named":
+      return `:${node.name}`;
+    case "literal":
+      return `@${JSON.stringify(node.value)}`;
+    default:
+      return node satisfies never;
+  }
+}
+
+function path(segments: Path): string {
+  let text = "";
+  for (const segment of segments) {
+    if (typeof segment === "number") text += `[${segment}]`;
+    else text += text === "" ? name(segment) : `.${name(segment)}`;
+  }
+  return text;
+}
+
+function name(text: string): string {
+  return needsQuotes(text) ? `\`${text.replaceAll("`", "``")}\`` : text;
+}

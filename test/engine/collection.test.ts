@@ -1,0 +1,387 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FormDB, FormDBError, open } from "../../src/index.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+
+interface User {
+  readonly name: string;
+  readonly age: number;
+  readonly city?: string | null;
+  readonly tags?: readonly string[];
+  readonly address?: { readonly city: string; readonly zip?: string };
+  readonly n?: number;
+  readonly at?: Date;
+}
+
+async function codeOf(call: Promise<unknown>): Promise<FormDBError> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof FormDBError) return error;
+  throw new Error(`It did not fail with a FormDBError: ${String(error)}`);
+}
+
+describe("SQLite in memory:", () => handles(async () => open("sqlite::memory:")));
+
+describe("A file of SQLite:", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "formdb-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  handles(async () => open(`sqlite:${join(folder, "collection.db")}`));
+});
+
+describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+  afterAll(() => server?.remove());
+  handles(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
+});
+
+function handles(openDatabase: () => Promise<FormDB>): void {
+  let db: FormDB;
+  let collections = 0;
+  beforeAll(async () => {
+    db = await openDatabase();
+  });
+  afterAll(() => db?.close());
+
+  const fresh = () => db.collection<User>(`users${++collections}`);
+  const four: (User & { id: string })[] = [
+    { id: "1", name: "Ada", age: 36, city: "London", tags: ["a", "b"] },
+    { id: "2", name: "Bob", age: 30, city: null, address: { city: "Oslo" } },
+    { id: "3", name: "Cleo", age: 25, tags: ["b"] },
+    { id: "4", name: "Dan", age: 36, city: "Oslo", address: { city: "Bergen", zip: "5" } },
+  ];
+
+  it("reads nothing from a collection that is not there yet", async () => {
+    const users = fresh();
+    expect(await users.get("1")).toBeUndefined();
+    expect(await users.get("1", { version: true })).toBeUndefined();
+    expect(await users.find().toArray()).toEqual([]);
+    expect(await users.count()).toBe(0);
+    expect((await users.find().page()).next).toBeUndefined();
+    for await (const row of users.find()) expect.unreachable(row.id);
+    expect((await codeOf(users.update("1", { set: { age: 1 } }))).code).toBe("FORMDB_NOT_FOUND");
+  });
+
+  it("finds documents by filters", async () => {
+    const users = fresh();
+    expect(await users.insertMany(four)).toMatchObject({ successful: 4, failed: 0 });
+    const ids = async (filter: Parameters<typeof users.find>[0]) =>
+      (await users.find(filter, { orderBy: { id: "asc" } }).toArray()).map(({ id }) => id).join("");
+    expect(await ids({})).toBe("1234");
+    expect(await ids({ age: 36 })).toBe("14");
+    expect(await ids({ id: "2" })).toBe("2");
+    expect(await ids({ age: { gt: 25, lt: 36 } })).toBe("2");
+    expect(await ids({ age: { gte: 30, lte: 36 }, name: { ne: "Ada" } })).toBe("24");
+    expect(await ids({ city: null })).toBe("23");
+    expect(await ids({ city: { ne: null } })).toBe("14");
+    expect(await ids({ city: { exists: true } })).toBe("14");
+    expect(await ids({ city: { exists: false } })).toBe("23");
+    expect(await ids({ city: { in: ["Oslo", null] } })).toBe("234");
+    expect(await ids({ city: { notIn: ["Oslo", null] } })).toBe("1");
+    expect(await ids({ age: { in: [] } })).toBe("");
+    expect(await ids({ "address.city": "Oslo" })).toBe("2");
+    expect(await ids({ address: { city: { like: "B%" }, zip: "5" } })).toBe("4");
+    expect(await ids({ address: { eq: { city: "Oslo" } } })).toBe("2");
+    expect(await ids({ tags: { contains: "b" } })).toBe("13");
+    expect(await ids({ "tags[0]": "b" })).toBe("3");
+    expect(await ids({ tags: ["b"] })).toBe("3");
+    expect(await ids({ name: { between: ["Ada", "Bob"] } })).toBe("12");
+    expect(await ids({ or: [{ age: 25 }, { name: "Ada", age: 36 }] })).toBe("13");
+    expect(await ids({ age: { or: [{ lt: 26 }, { gt: 35 }] }, not: { tags: { contains: "a" } } })).toBe("3");
+    expect(await ids({ and: [{ age: 36 }, { not: { city: "Oslo" } }] })).toBe("1");
+    expect(await users.count({ age: 36 })).toBe(2);
+    expect(await users.findOne({ age: { gt: 30 } }, { orderBy: { name: "desc" } })).toMatchObject({
+      id: "4",
+    });
+    expect(
+      await users
+        .find({ age: 36 }, { select: ["name", "address.city", "city"], orderBy: { name: "asc" } })
+        .toArray(),
+    ).toEqual([
+      { name: "Ada", "address.city": null, city: "London" },
+      { name: "Dan", "address.city": "Bergen", city: "Oslo" },
+    ]);
+    const streamed: string[] = [];
+    for await (const { name } of users.find(
+      {},
+      { orderBy: { age: "desc", name: "asc" }, limit: 3, offset: 1 },
+    ))
+      streamed.push(name);
+    expect(streamed).toEqual(["Dan", "Bob", "Cleo"]);
+  });
+
+  it("takes the plan of the same query as text", async () => {
+    const users = fresh();
+    await users.insertMany(four);
+    await db.query(
+      `SELECT name, age FROM ${users.name} WHERE age > 29 AND (city = 'x' OR tags CONTAINS 'b') ORDER BY age DESC, name LIMIT 3`,
+    );
+    const { size } = db.cache.stats();
+    const found = users.find(
+      { age: { gt: 1 }, or: [{ city: "y" }, { tags: { contains: "b" } }] },
+      { select: ["name", "age"], orderBy: { age: "desc", name: "asc" }, limit: 5 },
+    );
+    expect((await found.explain()).cache).toBe("hit");
+    expect((await found.toArray()).map(({ name }) => name)).toEqual(["Ada", "Cleo"]);
+    expect(db.cache.stats().size).toBe(size);
+  });
+
+  it("refuses filters that mean nothing", async () => {
+    const users = fresh();
+    const refuse = async (filter: unknown) => (await codeOf(users.find(filter as never).toArray())).code;
+    expect(await refuse({ age: undefined })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ or: [] })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ or: [{}] })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ not: {} })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ age: {} })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ age: { $gt: 3 } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse("age")).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ age: { gt: Number.NaN } })).toBe("FORMDB_PARAMETER_MISMATCH");
+    expect(await refuse({ "a..b": 1 })).toBe("FORMDB_CONFIG");
+    const round: Record<string, unknown> = {};
+    round.a = round;
+    expect(await refuse(round)).toBe("FORMDB_SYNTAX");
+  });
+
+  it("gives all rows in pages, whatever their types and ties, in every direction", async () => {
+    const users = db.collection(`mixed${++collections}`);
+    const values = [
+      undefined,
+      null,
+      false,
+      true,
+      -1.5,
+      0,
+      7,
+      7,
+      "",
+      "a",
+      "b",
+      "b",
+      "é",
+      "😀",
+      [],
+      [1],
+      {},
+      { x: 1 },
+      undefined,
+      7,
+    ];
+    await users.insertMany(
+      values.map((v, i) => ({ id: `d${(i * 7) % 20}`, v, w: i % 3 === 0 ? undefined : i % 3 })),
+    );
+    for (const orderBy of [
+      {},
+      { v: "asc" },
+      { v: "desc" },
+      { w: "desc", v: "asc" },
+      { w: "asc", v: "desc" },
+      { v: "desc", id: "desc" },
+      { id: "desc" },
+    ] as const) {
+      const whole = await users
+        .find({}, { orderBy: Object.keys(orderBy).length === 0 ? { id: "asc" } : orderBy })
+        .toArray();
+      for (const select of [undefined, ["w"]] as const) {
+        const options = { orderBy, limit: 3, ...(select && { select }) };
+        const seen: unknown[] = [];
+        let pages = 0;
+        let after: string | undefined;
+        do {
+          const { rows, next } = await users.find({}, { ...options, after } as never).page();
+          seen.push(...rows);
+          after = next;
+          pages++;
+        } while (after !== undefined && pages < 20);
+        const expected = select === undefined ? whole : whole.map(({ w }) => ({ w: w ?? null }));
+        expect(seen, JSON.stringify({ orderBy, select })).toEqual(expected);
+        expect(pages).toBe(7);
+      }
+    }
+  });
+
+  it("refuses cursors of other queries", async () => {
+    const users = fresh();
+    await users.insertMany(four);
+    const { next } = await users.find({ age: { gt: 1 } }, { limit: 2, orderBy: { age: "asc" } }).page();
+    const again = async (filter: object, options: object) =>
+      (await codeOf(users.find(filter, { limit: 2, after: next, ...options }).page())).code;
+    expect(await again({ age: { gt: 1 } }, { orderBy: { age: "desc" } })).toBe("FORMDB_PARAMETER_MISMATCH");
+    expect(await again({ age: { lt: 1 } }, { orderBy: { age: "asc" } })).toBe("FORMDB_PARAMETER_MISMATCH");
+    expect(await again({ age: { gt: 1 } }, { orderBy: { age: "asc" }, after: "x" })).toBe(
+      "FORMDB_PARAMETER_MISMATCH",
+    );
+    const rest = await users
+      .find({ age: { gt: 5 } }, { limit: 9, orderBy: { age: "asc" }, after: next })
+      .page();
+    expect(rest.rows.map(({ id }) => id)).toEqual(["1", "4"]);
+  });
+
+  it("changes documents by path, in one statement", async () => {
+    const users = fresh();
+    await users.insert({
+      id: "1",
+      name: "Ada",
+      age: 36,
+      tags: ["a", "b", "a"],
+      address: { city: "x", zip: "1" },
+    });
+    expect(
+      await users.update("1", {
+        set: { "address.city": "Oslo", city: null },
+        inc: { age: 1, n: -2.5 },
+        push: { tags: "c" },
+        unset: ["address.zip"],
+      }),
+    ).toEqual({ version: 2 });
+    expect(await users.get("1", { version: true })).toEqual({
+      version: 2,
+      document: {
+        id: "1",
+        name: "Ada",
+        age: 37,
+        n: -2.5,
+        tags: ["a", "b", "a", "c"],
+        city: null,
+        address: { city: "Oslo" },
+      },
+    });
+    await users.update("1", { pull: { tags: "a" } });
+    expect((await users.get("1"))?.tags).toEqual(["b", "c"]);
+    await users.update("1", { unset: ["tags", "at"] });
+    await users.update("1", { pull: { tags: "a" } });
+    expect(await users.get("1")).not.toHaveProperty("tags");
+    await users.update("1", { push: { tags: "z" } });
+    expect((await users.get("1"))?.tags).toEqual(["z"]);
+    const loose = db.collection(users.name);
+    const things = [1, "1", true, false, null, [1], { a: 1, b: 2 }, 'e"\\x'];
+    for (const thing of things) {
+      await loose.update("1", { set: { things } });
+      await loose.update("1", { pull: { things: thing } });
+      expect((await loose.get("1"))?.things).toEqual(things.filter((other) => other !== thing));
+    }
+    await loose.update("1", { pull: { things: { b: 2, a: 1 } } });
+    expect((await loose.get("1"))?.things).toEqual(things.slice(0, -2).concat());
+  });
+
+  it("refuses changes that a document or their own places forbid", async () => {
+    const users = fresh();
+    await users.insert({ id: "1", name: "Ada", age: 36 });
+    const loose = db.collection(users.name);
+    const refuse = async (changes: object) => (await codeOf(loose.update("1", changes))).code;
+    expect(await refuse({ inc: { name: 1 } })).toBe("FORMDB_CONSTRAINT");
+    expect(await refuse({ push: { age: 1 } })).toBe("FORMDB_CONSTRAINT");
+    expect(await refuse({ unset: ["age.x"] })).toBe("FORMDB_CONSTRAINT");
+    expect(await refuse({ inc: { age: 1 }, set: { age: 2 } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ set: { a: 1, "a.b": 2 } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ set: { id: "2" } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({})).toBe("FORMDB_CONFIG");
+    expect(await refuse({ $set: { a: 1 } })).toBe("FORMDB_CONFIG");
+    await loose.update("1", { set: { big: 1.7e308 } });
+    expect(await refuse({ inc: { big: 1.7e308 } })).toBe("FORMDB_CONSTRAINT");
+    expect(await loose.get("1")).toEqual({ id: "1", name: "Ada", age: 36, big: 1.7e308 });
+  });
+
+  it("holds changes to the version that they were made for", async () => {
+    const users = fresh();
+    await users.insert({ id: "1", name: "Ada", age: 36 });
+    expect(await users.replace("1", { name: "Eve", age: 1 }, { ifVersion: 1 })).toEqual({ version: 2 });
+    for (const call of [
+      () => users.update("1", { inc: { age: 1 } }, { ifVersion: 1 }),
+      () => users.replace("1", { name: "x", age: 1 }, { ifVersion: 1 }),
+      () => users.delete("1", { ifVersion: 1 }),
+    ]) {
+      expect(await codeOf(call())).toMatchObject({ code: "FORMDB_CONFLICT", version: 2, retryable: false });
+    }
+    expect(await users.get("1")).toEqual({ id: "1", name: "Eve", age: 1 });
+    expect(await users.delete("1", { ifVersion: 2 })).toBe(true);
+    expect(await users.delete("1", { ifVersion: 2 })).toBe(false);
+    expect((await codeOf(users.replace("1", { name: "x", age: 1 }))).code).toBe("FORMDB_NOT_FOUND");
+  });
+
+  it.each(["inc", "ifVersion", "transaction"])(
+    "loses no increment of 50 callers, by %s",
+    async (way) => {
+      const users = fresh();
+      await users.insert({ id: "1", name: "Ada", age: 0 });
+      const increment = async (): Promise<unknown> => {
+        if (way === "inc") return users.update("1", { inc: { age: 1 } });
+        if (way === "transaction") {
+          return db.transaction(
+            async (tx) => {
+              const inside = tx.collection<User>(users.name);
+              const found = await inside.get("1");
+              await inside.update("1", { set: { age: found!.age + 1 } });
+            },
+            { maxRetries: 500 },
+          );
+        }
+        for (;;) {
+          const found = await users.get("1", { version: true });
+          try {
+            return await users.update(
+              "1",
+              { set: { age: found!.document.age + 1 } },
+              { ifVersion: found!.version },
+            );
+          } catch (error) {
+            if (!(error instanceof FormDBError) || error.code !== "FORMDB_CONFLICT") throw error;
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: 50 }, increment));
+      expect((await users.get("1"))?.age).toBe(50);
+    },
+    60_000,
+  );
+
+  it("gives no document to two callers of findOneAndUpdate", async () => {
+    const jobs = db.collection<{ state: string; at: number }>(`jobs${++collections}`);
+    await jobs.insertMany(Array.from({ length: 30 }, (_, at) => ({ id: `j${at}`, state: "new", at })));
+    const taken = await Promise.all(
+      Array.from({ length: 40 }, () =>
+        jobs.findOneAndUpdate({ state: "new" }, { set: { state: "taken" } }, { orderBy: { at: "asc" } }),
+      ),
+    );
+    const ids = taken.filter((job) => job !== undefined).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(30);
+    expect(ids.length).toBe(30);
+    expect(await jobs.count({ state: "new" })).toBe(0);
+    expect(await jobs.findOneAndUpdate({ at: 3 }, { inc: { at: 100 } })).toEqual({
+      id: "j3",
+      state: "taken",
+      at: 103,
+    });
+    expect((await codeOf(jobs.findOneAndUpdate({ at: 4 }, { push: { at: 1 } } as never))).code).toBe(
+      "FORMDB_CONSTRAINT",
+    );
+  }, 60_000);
+
+  it("is part of a transaction through its own handle", async () => {
+    const users = fresh();
+    await users.insert({ id: "0", name: "Zoe", age: 1 });
+    const undone = db.transaction(async (tx) => {
+      const inside = tx.collection<User>(users.name);
+      await inside.insertMany(four);
+      expect(await inside.count()).toBe(5);
+      expect(
+        await inside.find({ age: 36 }, { select: ["name"], orderBy: { name: "asc" }, limit: 1 }).toArray(),
+      ).toEqual([{ name: "Ada" }]);
+      await inside.update("1", { inc: { age: 1 } });
+      expect(await inside.get("1", { version: true })).toMatchObject({ version: 2, document: { age: 37 } });
+      expect(await inside.delete("2", { ifVersion: 1 })).toBe(true);
+      throw new Error("undo");
+    });
+    await expect(undone).rejects.toThrow("undo");
+    expect(await users.find().toArray()).toEqual([{ id: "0", name: "Zoe", age: 1 }]);
+  });
+}
