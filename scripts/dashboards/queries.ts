@@ -103,6 +103,18 @@ export const red: Section = {
       [rate(select("slow_queries_suppressed_total")), "slow and not logged, a second"],
     ),
     graph(
+      "Reads that share a statement",
+      {
+        unit: "short",
+        description: "Reads that one statement answered; and statements in a second that were not sent.",
+      },
+      [
+        share(rate(select("merged_read_calls_sum")), rate(select("merged_read_calls_count"))),
+        "mean reads a statement",
+      ],
+      [rate(select("read_statements_saved_total")), "saved, a second"],
+    ),
+    graph(
       "Rows by operation",
       { unit: "short", description: "Mean number of rows that a query read or wrote." },
       [

@@ -125,6 +125,8 @@ export interface QueryObserver {
   queryFinished?(query: EndedQuery): void;
   /** An error reached a caller. `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string): void;
+  /** One statement was sent that answers several reads. */
+  readsMerged?(reads: number): void;
 }
 
 /** An observer of all the parts. */
@@ -218,4 +220,5 @@ export const QUERY_EVENTS: readonly (keyof QueryObserver)[] = [
   "queryStarted",
   "queryFinished",
   "errorReported",
+  "readsMerged",
 ];

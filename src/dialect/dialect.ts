@@ -1,5 +1,6 @@
 import type { DdlDialect } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
+import type { PlainFragment } from "./fragment.ts";
 
 /** How an engine spells things. Pure: text in, text out. Each dialect's folder holds one file a part. */
 export interface Dialect {
@@ -10,6 +11,11 @@ export interface Dialect {
   identifier(name: string): string;
   /** What turns a statement into one that tells the engine's plan; each row's last column is a line of it. */
   readonly explainPrefix: string;
+  /**
+   * The text of a statement that answers another one for many sets of values at once (see `postgres/merged.ts`); undefined if
+   * that one can't be. Left out by dialects without a network in between, which gain nothing.
+   */
+  readonly merged?: ((pieces: PlainFragment) => string | undefined) | undefined;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

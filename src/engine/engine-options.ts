@@ -13,6 +13,7 @@ import {
   type OptionCheck,
   object,
   oneOf,
+  show,
   string,
 } from "../base/options.ts";
 import type { BatchOptions } from "../batch/batch-options.ts";
@@ -21,13 +22,23 @@ import type { Metrics, MetricsOptions } from "../metrics/metrics.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { ConnectionPoolOptions } from "./connections.ts";
 
+/** Options of the batch queue; what a database gives the queue itself is not taken. */
+export interface DatabaseBatchOptions extends Omit<BatchOptions, "lookUpToken" | "spill"> {
+  /**
+   * Whether small reads that are under way together become one statement, if the engine is behind a network: reads by id,
+   * and queries of one shape. Default true: those that have shown to be short. `"always"` merges every query that can be
+   * merged, which is for tests.
+   */
+  readonly reads?: boolean | "always" | undefined;
+}
+
 /** How a database is opened. Each part's options are the part's own; see `PlanCache`, `Pool`, `BatchProcessor`, `Metrics`. */
 export interface OpenOptions {
   /** Options of the plan cache, or a cache to share. */
   readonly cache?: PlanCacheOptions<Plan> | PlanCache<Plan> | PlanCache<unknown> | undefined;
   readonly pool?: ConnectionPoolOptions | undefined;
   /** Tokens are looked up in this database, and a journal is asked for by `spill`: those two are not taken here. */
-  readonly batch?: Omit<BatchOptions, "lookUpToken" | "spill"> | undefined;
+  readonly batch?: DatabaseBatchOptions | undefined;
   /** Options of the metrics, a store to share, or false for none. */
   readonly metrics?: MetricsOptions | Metrics | false | undefined;
   /**
@@ -45,8 +56,6 @@ export interface OpenOptions {
   readonly mustExist?: boolean | undefined;
   /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
   readonly postgres?: PostgresOptions | undefined;
-  /** Whether reads by id of one tick become one; default where the engine is behind a network. */
-  readonly gatherReads?: boolean | undefined;
   /** Queries that take so long or longer are written to the slow-query log. Default: none are. */
   readonly slowQueryMs?: number | undefined;
   /** Told of everything, beside the metrics, but the pool of a single writer. */
@@ -72,7 +81,6 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
   busyTimeoutMs: integer(0, 2 ** 31 - 1),
   mustExist: boolean,
   postgres: object,
-  gatherReads: boolean,
   slowQueryMs: milliseconds,
   observer: object,
   writerObserver: object,
@@ -83,6 +91,14 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
 /** Refuses unknown and unusable options by name. The parts check their own. */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions("open()", options, CHECKS);
+  const reads: unknown = options.batch?.reads;
+  if (reads !== undefined && typeof reads !== "boolean" && reads !== "always") {
+    throw configError(
+      `open()'s option batch.reads must be true, false or "always", not ${show(reads)}`,
+      "reads",
+      reads,
+    );
+  }
   for (const name of ["lookUpToken", "spill", "captureContext"]) {
     if (options.batch !== undefined && name in options.batch) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);

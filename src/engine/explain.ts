@@ -46,13 +46,14 @@ export class Explainer {
     const plan = outer.explained ?? outer;
     const { kind, cost } = plan;
     const shape = plan.shape.replace(/^EXPLAIN /, "");
-    const { statement, values: bound } = plan.bind(values, parameters);
+    const { statement, values: bound, merged } = plan.bind(values, parameters);
     const collection = plan.collections[0];
     const about = { kind, collection, shape, cache: outcome, parameters: bound };
     if (statement === undefined || collection === undefined) {
       return {
         ...about,
         statement: undefined,
+        merges: false,
         cost: undefined,
         conditions: [],
         index: undefined,
@@ -73,6 +74,7 @@ export class Explainer {
     return {
       ...about,
       statement: statement.text,
+      merges: merged?.() !== undefined,
       // The keys alone say what is a look-up by id; what indexes are there, only the engine knows.
       cost: cost === "scan" && leading.length > 0 ? "indexed" : cost,
       conditions,

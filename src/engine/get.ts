@@ -10,6 +10,12 @@ import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 /** Ids that one read asks for at most. */
 export const MAX_GATHERED_IDS = 1_000;
 
+/**
+ * Which reads by id become one: those of a tick, as suits an engine behind a network; those that would have to wait for a
+ * connection; or none.
+ */
+export type Gathering = "tick" | "waiting" | "never";
+
 interface Waiting {
   readonly id: string;
   readonly times: QueryTimes;
@@ -26,17 +32,17 @@ export class DocumentReads {
   readonly #connections: Connections;
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
-  readonly #gather: boolean;
+  readonly #gathering: Gathering;
   #lastWasAlone = false;
   #underWay = 0;
   readonly #facts = new Map<string, QueryFacts>();
   readonly #waiting = new Map<string, Waiting[]>();
 
-  constructor(connections: Connections, catalog: Catalog, reporter: Reporter, gather: boolean) {
+  constructor(connections: Connections, catalog: Catalog, reporter: Reporter, gathering: Gathering) {
     this.#connections = connections;
     this.#catalog = catalog;
     this.#reporter = reporter;
-    this.#gather = gather;
+    this.#gathering = gathering;
   }
 
   get(collection: string, id: string, options: CallOptions): Promise<Document | undefined> {
@@ -96,10 +102,7 @@ export class DocumentReads {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const { clock } = this.#reporter;
     const start = clock.now();
-    const alone =
-      this.#gather && !this.#callerIsAlone
-        ? undefined
-        : this.#connections.tryRead((connection) => connection.getMany(collection, [id], options));
+    const alone = this.#alone((connection) => connection.getMany(collection, [id], options), options);
     try {
       return alone === undefined
         ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
@@ -107,6 +110,13 @@ export class DocumentReads {
     } finally {
       times.databaseMs = Math.max(0, clock.now() - start - times.waitMs);
     }
+  }
+
+  /** The read by itself; undefined if it is to be gathered with others. */
+  #alone<T>(read: (connection: Connection) => Promise<T>, options: CallOptions): Promise<T> | undefined {
+    if (this.#gathering === "never") return this.#connections.use("read", options, read);
+    if (this.#gathering === "tick" && !this.#callerIsAlone) return undefined;
+    return this.#connections.tryRead(read);
   }
 
   /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
@@ -150,6 +160,7 @@ export class DocumentReads {
     const read = this.#connections.use("read", {}, (connection: Connection) => {
       lent = true;
       waited();
+      if (waiting.length > 1) this.#reporter.readsMerged(waiting.length);
       return connection.getMany(collection, idsOf(waiting));
     });
     this.#counted(read).then(

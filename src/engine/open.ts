@@ -35,6 +35,7 @@ import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
 import { Explainer } from "./explain.ts";
 import { FormDB } from "./form-db.ts";
 import { DocumentReads } from "./get.ts";
+import { MergedReads } from "./merged-reads.ts";
 import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
 import { Reporter } from "./reporter.ts";
@@ -158,14 +159,20 @@ async function assembleParts(
   const catalog = new Catalog(connections, backend.dialect.ddl, (collection) => cache.invalidate(collection));
   const plans = new PlanSource(cache, backend.dialect);
   const calls = new CallsUnderWay(clock);
-  const reader = new Reader(plans, connections, catalog, reporter, calls);
+  const { reads: mergeReads = true, ...batchOptions } = options.batch ?? {};
+  const readsMerged = (calls: number): void => reporter.readsMerged(calls);
+  const merged =
+    mergeReads === false
+      ? undefined
+      : new MergedReads({ connections, clock, report: readsMerged, always: mergeReads === "always" });
+  const reader = new Reader({ plans, connections, catalog, reporter, calls, merged });
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
   undo.push(() => journal?.[Symbol.dispose]());
   const batch = new BatchProcessor(writer.execute, {
     ...(journal === undefined ? {} : { spill: journal }),
-    ...batchDefaults(backend, options.batch ?? {}, connections.write.stats().max),
+    ...batchDefaults(backend, batchOptions, connections.write.stats().max),
     generateId: makeId,
     lookUpToken: writer.lookUpToken,
     // So that the trace of a flush lies under the call whose write sent it.
@@ -196,7 +203,12 @@ async function assembleParts(
     statements,
     reader,
     writer,
-    reads: new DocumentReads(connections, catalog, reporter, options.gatherReads ?? backend.gathersReads),
+    reads: new DocumentReads(
+      connections,
+      catalog,
+      reporter,
+      mergeReads === false ? "never" : backend.gathersReads ? "tick" : "waiting",
+    ),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
     transactions: new Transactions(connections, reader, writer, makeId, reporter),

@@ -8,6 +8,7 @@ import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
+import type { MergedLane, MergedReads } from "./merged-reads.ts";
 import { operationOf, type PlannedText, type PlannedTree, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
@@ -39,6 +40,17 @@ export interface Run {
 
 const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 
+/** What a reader works with. */
+export interface ReaderParts {
+  readonly plans: PlanSource;
+  readonly connections: Connections;
+  readonly catalog: Catalog;
+  readonly reporter: Reporter;
+  readonly calls: CallsUnderWay;
+  /** Left out if reads are not merged. */
+  readonly merged: MergedReads | undefined;
+}
+
 /** Rows that are decoded between two looks at the clock. */
 const DECODED_AT_ONCE = 64;
 
@@ -52,19 +64,15 @@ export class Reader {
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
   readonly #calls: CallsUnderWay;
+  readonly #merged: MergedReads | undefined;
 
-  constructor(
-    plans: PlanSource,
-    connections: Connections,
-    catalog: Catalog,
-    reporter: Reporter,
-    calls: CallsUnderWay,
-  ) {
+  constructor({ plans, connections, catalog, reporter, calls, merged }: ReaderParts) {
     this.#plans = plans;
     this.#connections = connections;
     this.#catalog = catalog;
     this.#reporter = reporter;
     this.#calls = calls;
+    this.#merged = merged;
   }
 
   /** Plans a query. One that can't be planned, as for a syntax error, is reported as a query that failed. */
@@ -244,28 +252,45 @@ export class Reader {
 
   async #onLent(role: "read" | "write", query: Query, times: QueryTimes): Promise<QueryResult> {
     const { plan, values, parameters, options } = query;
-    const { clock } = this.#reporter;
     const bound = plan.bind(values, parameters);
     const collection = plan.collections[0] ?? "";
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    const lane = role === "read" ? this.#merged?.laneOf(bound) : undefined;
+    try {
+      if (lane?.isShared)
+        return await this.#decode(plan, await lane.join(bound.values, options, times), times);
+      return await this.#byItself({ plan, bound, times, options }, role, lane);
+    } catch (error) {
+      this.#catalog.noticeMissing(error, collection);
+      throw error;
+    }
+  }
+
+  async #byItself(
+    { plan, bound, times, options }: Execution,
+    role: "read" | "write",
+    lane: MergedLane | undefined,
+  ): Promise<QueryResult> {
+    const { clock } = this.#reporter;
     const asked = clock.now();
     let lent = false;
-    const work = (connection: Connection): Promise<QueryResult> => {
+    let rows: number | undefined;
+    const work = async (connection: Connection): Promise<QueryResult> => {
       lent = true;
       times.waitMs = clock.now() - asked;
-      return this.#onConnection(connection, {
-        plan,
-        bound,
-        times,
-        options: remaining(options, times.waitMs),
-      });
+      const left = remaining(options, times.waitMs);
+      const result = await this.#onConnection(connection, { plan, bound, times, options: left });
+      rows = result.rows.length;
+      return result;
     };
+    lane?.begin();
     try {
       return await this.#connections.use(role, options, work, bound.statement?.name);
     } catch (error) {
       if (!lent) times.waitMs = clock.now() - asked;
-      this.#catalog.noticeMissing(error, collection);
       throw error;
+    } finally {
+      lane?.end(times.databaseMs, rows);
     }
   }
 
@@ -285,15 +310,18 @@ export class Reader {
   ): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const sent = clock.now();
-    let received = sent;
     let result: EngineResult;
     try {
       result = await connection.execute(bound.statement!, bound.values, options);
     } finally {
-      received = clock.now();
-      times.databaseMs = received - sent;
+      times.databaseMs = clock.now() - sent;
     }
-    const { rows, rowCount } = result;
+    return this.#decode(plan, result, times);
+  }
+
+  async #decode(plan: Plan, { rows, rowCount }: EngineResult, times: QueryTimes): Promise<QueryResult> {
+    const { clock } = this.#reporter;
+    const received = clock.now();
     const decoded: Row[] = new Array(rows.length);
     for (let i = 0; i < rows.length; i++) {
       decoded[i] = plan.decode(rows[i]!);

@@ -78,6 +78,11 @@ export class Reporter {
     return { operation, collection, shape, system: this.#system };
   }
 
+  /** Counts a statement that answers several reads. */
+  readsMerged(reads: number): void {
+    this.#observer.readsMerged(reads);
+  }
+
   /** Counts a failure that reaches a caller as a part of a result. */
   failedWith(code: string): void {
     this.#observer.errorReported(code, "");

@@ -112,6 +112,17 @@ const QUERIES = [
   },
   { name: "queries_in_flight", type: "gauge", help: "Queries that have started and not ended." },
   {
+    name: "merged_read_calls",
+    type: "histogram",
+    help: "Reads that one statement answered together.",
+    buckets: COUNT_BUCKETS as Bounds,
+  },
+  {
+    name: "read_statements_saved_total",
+    type: "counter",
+    help: "Statements that were not sent because another read's answered theirs too.",
+  },
+  {
     name: "slow_queries_total",
     type: "counter",
     help: "Queries that took longer than the slow-query threshold.",

@@ -98,6 +98,8 @@ export function queryRecorder(
   const inFlight = store.gauge("queries_in_flight").labels();
   const slow = store.counter("slow_queries_total").labels();
   const suppressed = store.counter("slow_queries_suppressed_total").labels();
+  const mergedCalls = store.histogram("merged_read_calls").labels();
+  const saved = store.counter("read_statements_saved_total").labels();
   const slowMs = slowLog?.thresholdMs ?? Infinity;
   const slowQueries =
     slowLog &&
@@ -115,6 +117,10 @@ export function queryRecorder(
       slowQueries?.queryFinished(query);
     },
     errorReported: (code, sqlstate) => metrics.recordError(code, sqlstate),
+    readsMerged: (reads) => {
+      mergedCalls.observe(reads);
+      saved.inc(reads - 1);
+    },
   };
 }
 

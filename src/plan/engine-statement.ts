@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { JsonValue } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import type { Dialect } from "../dialect/dialect.ts";
-import { type Bound, choicesIn, type Fragment, settle } from "../dialect/fragment.ts";
+import { type Bound, choicesIn, type Fragment, type PlainFragment, settle } from "../dialect/fragment.ts";
 import type { Decode } from "./decode.ts";
+import type { BoundStatement } from "./plan.ts";
 
 /** A name made from a statement's text: 128 bits of its SHA-256, so that no two texts share one. */
 export function statementName(text: string): string {
@@ -14,6 +15,7 @@ export function statementName(text: string): string {
 interface Variant {
   readonly statement: EngineStatement;
   readonly bounds: readonly Bound[];
+  readonly merged: BoundStatement["merged"];
 }
 
 /** How many spellings of one statement are kept. Real callers give an operand values of one type or two. */
@@ -40,14 +42,14 @@ export class Variants {
   }
 
   /** The statement for these operands, and their values as the driver is given them. */
-  bind(operands: readonly JsonValue[]): { readonly statement: EngineStatement; readonly values: unknown[] } {
-    const { statement, bounds } = this.#variant(operands);
+  bind(operands: readonly JsonValue[]): BoundStatement {
+    const { statement, bounds, merged } = this.#variant(operands);
     const values = new Array<unknown>(bounds.length);
     for (let i = 0; i < values.length; i++) {
       const { operand, encode } = bounds[i]!;
       values[i] = encode(operands[operand]!);
     }
-    return { statement, values };
+    return { statement, values, merged };
   }
 
   /** Roughly the bytes of one statement and its places. */
@@ -75,11 +77,26 @@ export class Variants {
   #spell(kinds: readonly string[]): Variant {
     const bounds: Bound[] = [];
     let text = "";
-    for (const piece of settle(this.#fragment, kinds)) {
+    const pieces = settle(this.#fragment, kinds);
+    for (const piece of pieces) {
       if (typeof piece === "string") text += piece;
       else text += this.#dialect.placeholder(bounds.push(piece));
     }
-    return { statement: preparedStatement(text, this.#facts), bounds };
+    return { statement: preparedStatement(text, this.#facts), bounds, merged: this.#merger(pieces) };
+  }
+
+  /** Makes the merged form of a statement when it is first asked for. */
+  #merger(pieces: PlainFragment): BoundStatement["merged"] {
+    const { merged } = this.#dialect;
+    if (merged === undefined || !this.#facts.returnsRows) return undefined;
+    let made: EngineStatement | undefined | null = null;
+    return () => {
+      if (made === null) {
+        const text = merged(pieces);
+        made = text === undefined ? undefined : preparedStatement(text, this.#facts);
+      }
+      return made;
+    };
   }
 }
 

@@ -7,6 +7,8 @@ export interface Explanation {
   readonly shape: string;
   /** How the look-up in the plan cache ended. */
   readonly cache: "hit" | CacheMissReason;
+  /** Whether calls of this shape that are under way together may become one statement. */
+  readonly merges: boolean;
   /** Undefined where no single statement of the engine does it. */
   readonly statement: string | undefined;
   readonly cost: CostClass | undefined;
@@ -33,12 +35,13 @@ const COSTS: Readonly<Record<CostClass, string>> = Object.freeze({
 
 /** An explanation as a tree for people to read. Lines end in no blank, and the text in no newline. */
 export function renderExplanation(explanation: Explanation): string {
-  const { kind, shape, cache, statement, cost, conditions, indexes, enginePlan } = explanation;
+  const { kind, shape, cache, merges, statement, cost, conditions, indexes, enginePlan } = explanation;
   const branches: [label: string, lines: readonly string[]][] = [
     ["shape", [shape]],
     ["cache", [cache === "hit" ? "hit" : `miss: ${cache}`]],
   ];
   if (cost !== undefined) branches.push(["cost", [COSTS[cost]]]);
+  if (merges) branches.push(["merges", ["with calls of the same shape, if they are short"]]);
   if (conditions.length > 0) {
     const longest = Math.max(...conditions.map(({ text }) => text.length)) + 2;
     branches.push(["where", conditions.map(({ text, index = "no index" }) => text.padEnd(longest) + index)]);

@@ -10,6 +10,11 @@ export type Parameters = readonly unknown[] | { readonly [name: string]: unknown
 export interface BoundStatement {
   readonly statement: EngineStatement | undefined;
   readonly values: readonly unknown[];
+  /**
+   * The statement that answers this one for many sets of values at once: each value is an array then, and each row has one
+   * column more, the number of its set from 1. Undefined if there is none.
+   */
+  readonly merged?: (() => EngineStatement | undefined) | undefined;
 }
 
 /**

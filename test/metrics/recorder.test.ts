@@ -270,6 +270,7 @@ describe("The recorder", () => {
       observer.queryFinished(
         endedQuery({ collection: "a", totalMs: 3, waitMs: 1, databaseMs: 1, decodeMs: 0.5, shape: "s" }),
       );
+    observer.readsMerged(3);
     observer.hit();
     observer.miss("cold");
     observer.removed("evicted");

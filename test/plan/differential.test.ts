@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeId } from "../../src/base/document.ts";
+import { encodeId, type Row } from "../../src/base/document.ts";
 import { parse } from "../../src/query/parser.ts";
 import type { Select, Statement } from "../../src/query/syntax-tree.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
 import { type GeneratedQuery, generateRead, generateWrite } from "../support/generate-queries.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
-import { contents, openPostgres, openSqlite, query, type TestEngine } from "./engines.ts";
+import { contents, openPostgres, openSqlite, prepare, query, type TestEngine } from "./engines.ts";
 import { canonical, Evaluator, plain, type Stored } from "./evaluator.ts";
 
 /** How many queries each engine is asked. Set `FORMDB_DIFFERENTIAL` for a long run, `FORMDB_SEED` for another. */
@@ -53,6 +53,9 @@ describe.each(engines)("%s and a plain evaluator", (_, open) => {
           documents,
         );
         expectSame(statement as Select, rows, expected, show(read));
+        for (const merged of await askTogether(engine, read)) {
+          expectSame(statement as Select, merged, expected, `merged: ${show(read)}`);
+        }
       }
     }
   }, 600_000);
@@ -85,6 +88,19 @@ describe.each(engines)("%s and a plain evaluator", (_, open) => {
     }
   }, 600_000);
 });
+
+/** The rows of a query that is asked three times by one statement; none if its plan can't be merged. */
+async function askTogether(engine: TestEngine, { text, parameters }: GeneratedQuery): Promise<Row[][]> {
+  const { plan, values } = prepare(text, engine.dialect);
+  const bound = plan.bind(values, parameters);
+  const statement = bound.merged?.();
+  if (statement === undefined) return [];
+  const { rows } = await engine.run(
+    statement.text,
+    bound.values.map((value) => [value, value, value]),
+  );
+  return [1, 2, 3].map((n) => rows.filter((row) => Number(row.at(-1)) === n).map((row) => plan.decode(row)));
+}
 
 function apply(evaluator: Evaluator, statement: Statement, documents: readonly Stored[]): Stored[] {
   if (statement.type === "update") return evaluator.update(statement, documents);

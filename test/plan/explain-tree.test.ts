@@ -7,6 +7,7 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
     shape: "SELECT * FROM users WHERE age > #0 ORDER BY age",
     cache: "expired",
     statement: `SELECT id, json(doc) FROM "users" WHERE (a(' FROM ') > ? AND (b OR c)) ORDER BY a LIMIT ?`,
+    merges: true,
     cost: "indexed",
     conditions: [
       { text: "age > …", index: "users_age" },
@@ -21,6 +22,7 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
       "├─ shape      SELECT * FROM users WHERE age > #0 ORDER BY age",
       "├─ cache      miss: expired",
       "├─ cost       indexed (the documents to which an index leads)",
+      "├─ merges     with calls of the same shape, if they are short",
       "├─ where      age > …          users_age",
       "│             NOT name LIKE …  no index",
       "├─ index      users_age",
@@ -42,6 +44,7 @@ it("what the engine layer does itself has no statement to show", () => {
     shape: "CREATE INDEX ON users (age)",
     cache: "hit",
     statement: undefined,
+    merges: false,
     cost: undefined,
     conditions: [],
     indexes: [],

@@ -2,6 +2,7 @@ import type { Dialect } from "../dialect.ts";
 import { quote } from "../quote.ts";
 import { postgresDdl } from "./ddl.ts";
 import { postgresExpressions } from "./expressions.ts";
+import { mergedText } from "./merged.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
 
 /** Milliseconds since 1970 at the beginning of the transaction. */
@@ -20,6 +21,7 @@ export function dialectOf(profile: EngineProfile): Dialect {
     placeholder: (position: number): string => `$${position}`,
     identifier: quote,
     explainPrefix: "EXPLAIN ",
+    ...(profile.mergesReads ? { merged: mergedText } : {}),
     expressions,
     ddl: postgresDdl(profile, expressions),
   });

@@ -42,6 +42,8 @@ export interface EngineProfile {
    * Whether `pg_backend_pid()` is the id that the server gave when connecting: where it differs, a pooler is between.
    */
   readonly backendIds: boolean;
+  /** Whether reads of one shape may become one statement, by `LATERAL` over their values: where that was run and measured. */
+  readonly mergesReads: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;
   /** Whether the wait for a lock is worth cutting short: where deadlocks are found only after a while, by one node. */
@@ -74,6 +76,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   distributes: false,
   logPositions: true,
   backendIds: true,
+  mergesReads: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
   lockTimeouts: true,
@@ -82,7 +85,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
 });
 
 function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): EngineProfile {
-  return Object.freeze({ ...postgres, ...parts });
+  return Object.freeze({ ...postgres, mergesReads: false, ...parts });
 }
 
 /** Each engine by name. What is not written out is as in PostgreSQL. */
