@@ -9,6 +9,11 @@ import type { QueryTimes } from "./reporter.ts";
 
 /** Calls that one statement answers at most. */
 export const MAX_MERGED_CALLS = 100;
+/**
+ * From this many calls on, a group that no other statement of its shape is under way beside is sent in two halves: then the
+ * engine works on one while the rows of the other are read here.
+ */
+const HALVE_AT = 40;
 /** A statement is short if its fastest recent call took no longer: more is no look-up of a few documents. */
 const SHORT_MS = 2;
 /** And if none of its recent calls gave more rows. */
@@ -109,7 +114,7 @@ export class MergedLane {
       const group = [call];
       this.#gathering = group;
       // After the promise jobs that are due have run, so that awaiting callers of this tick are all in.
-      DONE.then(() => process.nextTick(() => void this.#send(group)));
+      DONE.then(() => process.nextTick(() => this.#leave(group)));
     });
     return bounded("The query", answered, this.#parts.clock, options);
   }
@@ -120,6 +125,12 @@ export class MergedLane {
       this.#mostRows <= FEW_ROWS &&
       Math.min(...this.#recentMs) <= SHORT_MS
     );
+  }
+
+  #leave(group: Call[]): void {
+    const half = this.#underWay === 0 && group.length >= HALVE_AT ? group.splice(group.length >> 1) : [];
+    void this.#send(group);
+    if (half.length > 0) void this.#send(half);
   }
 
   async #send(group: readonly Call[]): Promise<void> {
