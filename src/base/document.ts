@@ -58,7 +58,7 @@ export function encodePatch(patch: unknown): string {
   if (operator === undefined) return text;
   throw invalid(
     `A patch must not have the field ${show(operator)}: it is merged into the document by JSON Merge Patch (RFC 7396), which ` +
-      "has no operators. Give the new value, computed in a transaction if it depends on the old one",
+      "has no operators. Give the new value, or use db.collection(name).update(id, { inc, push, … })",
     { path: operator },
   );
 }
