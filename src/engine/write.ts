@@ -83,6 +83,11 @@ export class Writer {
     return true;
   }
 
+  /** Whether the collection is known to be there. */
+  knows(collection: string): boolean {
+    return this.#catalog.has(collection);
+  }
+
   /**
    * Whether there is a collection that a document can be read from. One that a first insert would make reads as empty
    * before that; without `autoCreate` it must be there.

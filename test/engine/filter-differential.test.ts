@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FormDB, open } from "../../src/index.ts";
+import { parse } from "../../src/query/parser.ts";
+import { pathText } from "../../src/query/path-text.ts";
+import type { Expression, Operand, Select } from "../../src/query/syntax-tree.ts";
+import { generateDocument, valuesIn } from "../support/generate-documents.ts";
+import { generateRead } from "../support/generate-queries.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { Random } from "../support/random.ts";
+
+const QUERIES = Number(process.env.FORMDB_DIFFERENTIAL ?? 500);
+const OPERATORS = { "=": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte" } as const;
+
+/** What no filter says: another meaning of null, paths on both sides, and names that are no plain words. */
+class Unsayable extends Error {}
+
+/** The filter that says what a condition of a text says. */
+function filterOf(node: Expression, valueOf: (operand: Operand) => unknown): object {
+  const field = (path: readonly (string | number)[], condition: object): object => {
+    const text = pathText(path);
+    if (!/^[a-z]\w*(?:\.[a-z]\w*|\[\d+\])*$/.test(text) || path.some((part) => part === "0"))
+      throw new Unsayable();
+    return { [text]: condition };
+  };
+  const known = (operand: Operand): unknown => {
+    const value = valueOf(operand);
+    if (value === null) throw new Unsayable();
+    return value;
+  };
+  const negated = (filter: object, isNegated: boolean): object => (isNegated ? { not: filter } : filter);
+  switch (node.type) {
+    case "and":
+    case "or":
+      return { [node.type]: node.operands.map((part) => filterOf(part, valueOf)) };
+    case "not":
+      return { not: filterOf(node.operand, valueOf) };
+    case "compare": {
+      const { left, right, operator } = node;
+      if (left.type !== "path" || right.type === "path") throw new Unsayable();
+      return field(left.path, { [OPERATORS[operator]]: known(right) });
+    }
+    case "in": {
+      if (node.list.type !== "array") throw new Unsayable();
+      const list = valueOf(node.list.operand) as unknown[];
+      if (list.includes(null)) throw new Unsayable();
+      return field(node.path, { [node.negated ? "notIn" : "in"]: list });
+    }
+    case "between":
+      return negated(field(node.path, { between: [known(node.low), known(node.high)] }), node.negated);
+    case "like":
+      return negated(field(node.path, { like: known(node.pattern) }), node.negated);
+    case "contains":
+      return field(node.path, { contains: known(node.operand) });
+    case "isNull":
+      return field(node.path, { exists: node.negated });
+    default:
+      throw new Unsayable();
+  }
+}
+
+describe("SQLite", () => givesTheSame(async () => open("sqlite::memory:")));
+
+describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+  afterAll(() => server?.remove());
+  givesTheSame(async () => open(await server.createDatabase()));
+});
+
+function givesTheSame(openDatabase: () => Promise<FormDB>): void {
+  it("gives the same rows for a filter as for its text", async () => {
+    await using db = await openDatabase();
+    const random = new Random(91);
+    const documents = Array.from({ length: 60 }, (_, i) => generateDocument(random, i));
+    await db.batchInsert("c", documents);
+    const things = db.collection("c");
+    const pool = documents.flatMap(valuesIn);
+    let asked = 0;
+    for (let i = 0; i < QUERIES * 6 && asked < QUERIES; i++) {
+      const { text, parameters } = generateRead(random, "c", pool);
+      const { statement, values } = parse(text);
+      const { where } = statement as Select;
+      if (where === undefined) continue;
+      const valueOf = (operand: Operand): unknown =>
+        operand.type === "slot" ? values[operand.index] : parameters[(operand as { index: number }).index];
+      let filter: object;
+      try {
+        filter = filterOf(where, valueOf);
+      } catch (error) {
+        if (error instanceof Unsayable) continue;
+        throw error;
+      }
+      const condition = / WHERE (.*?)(?: GROUP BY | ORDER BY | LIMIT |$)/s.exec(text)?.[1];
+      if (condition === undefined || /\b(?:GROUP|ORDER|LIMIT)\b/.test(condition)) continue;
+      asked++;
+      const byText = await db.query(
+        `SELECT id FROM c WHERE ${condition} ORDER BY id`,
+        parameters.slice(0, used(condition)),
+      );
+      const byFilter = await things
+        .find(filter as never, { select: ["id"], orderBy: { id: "asc" } })
+        .toArray();
+      expect(byFilter, `${condition}\n${JSON.stringify(filter)}`).toEqual(byText.rows);
+    }
+    expect(asked).toBeGreaterThan(QUERIES / 4);
+  }, 120_000);
+}
+
+/** How many parameters a part of a text that comes first takes. */
+function used(condition: string): number {
+  return Math.max(0, ...[...condition.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)));
+}

@@ -1,0 +1,101 @@
+/**
+ * What compiles with a collection's handle, and what does not: this file is compiled, not run. Each `@ts-expect-error` fails
+ * the compilation if its line compiles.
+ */
+import type { Collection, FormDB, Found, Page } from "@formdb/perf";
+
+interface User {
+  readonly name: string;
+  readonly age: number;
+  readonly email?: string;
+  readonly joined?: Date;
+  readonly tags: readonly string[];
+  readonly address: { readonly city: string; readonly geo?: { readonly lat: number } };
+  readonly items: readonly { readonly sku: string; readonly count: number }[];
+}
+
+type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;
+function same<A, B>(..._proof: Same<A, B> extends true ? [] : ["the types differ"]): void {}
+
+export async function filters(users: Collection<User>): Promise<void> {
+  users.find({ age: { gt: 30, lte: 40 }, name: "Ada", email: null });
+  users.find({ "address.city": { like: "O%" }, "address.geo.lat": { between: [1, 2] } });
+  users.find({ address: { city: "Oslo", geo: { exists: false } } });
+  users.find({ tags: { contains: "a" }, "tags[0]": "b", "items[0].sku": { in: ["x", "y"] } });
+  users.find({ or: [{ age: 3 }, { not: { name: { ne: "Ada" } } }], joined: { gt: new Date() } });
+  users.find({ id: "1" }, { orderBy: { "address.city": "desc", id: "asc" } });
+  // @ts-expect-error there is no such path
+  users.find({ agee: 3 });
+  // @ts-expect-error there is no such path in an object
+  users.find({ "address.town": "Oslo" });
+  // @ts-expect-error there is no such field in an object
+  users.find({ address: { town: "Oslo" } });
+  // @ts-expect-error an age is a number
+  users.find({ age: "30" });
+  // @ts-expect-error an operand has the field's type
+  users.find({ age: { gt: "30" } });
+  // @ts-expect-error there is no such operator
+  users.find({ age: { gtt: 30 } });
+  // @ts-expect-error patterns are for strings
+  users.find({ age: { like: "3%" } });
+  // @ts-expect-error an element of tags is a string
+  users.find({ tags: { contains: 3 } });
+  // @ts-expect-error a direction is asc or desc
+  users.find({}, { orderBy: { age: "down" } });
+  // @ts-expect-error an order is by paths that are there
+  users.find({}, { orderBy: { height: "asc" } });
+  // @ts-expect-error what is selected is there
+  users.find({}, { select: ["height"] });
+}
+
+export async function rows(users: Collection<User>): Promise<void> {
+  const [whole] = await users.find().toArray();
+  same<typeof whole, Found<User> | undefined>();
+  const picked = await users
+    .find({}, { select: ["name", "address.city", "email", "id", "joined"] })
+    .toArray();
+  same<
+    (typeof picked)[number],
+    { name: string; "address.city": string; email: string | null; id: string; joined: string | null }
+  >();
+  const page = await users.find({}, { select: ["age"], limit: 3 }).page();
+  same<typeof page, Page<{ age: number }>>();
+  for await (const { age } of users.find({}, { select: ["age"] })) same<typeof age, number>();
+  // @ts-expect-error only what is selected is there
+  picked[0]?.age;
+  const versioned = await users.get("1", { version: true });
+  same<typeof versioned, { readonly document: Found<User>; readonly version: number } | undefined>();
+}
+
+export async function changes(users: Collection<User>): Promise<void> {
+  await users.update("1", {
+    set: { name: "Ada", "address.city": "Oslo", email: null },
+    inc: { age: 1, "address.geo.lat": 0.5 },
+    push: { tags: "a", items: { sku: "x", count: 1 } },
+    pull: { tags: "b" },
+    unset: ["email", "address.geo"],
+  });
+  await users.insert({ name: "Ada", age: 3, tags: [], address: { city: "x" }, items: [] });
+  // @ts-expect-error a name can't be incremented
+  await users.update("1", { inc: { name: 1 } });
+  // @ts-expect-error what is appended is an element
+  await users.update("1", { push: { tags: 1 } });
+  // @ts-expect-error an age is no array
+  await users.update("1", { push: { age: 1 } });
+  // @ts-expect-error what is set has the field's type
+  await users.update("1", { set: { age: "3" } });
+  // @ts-expect-error there is no such path
+  await users.update("1", { unset: ["height"] });
+  // @ts-expect-error a document has all of its fields
+  await users.insert({ name: "Ada" });
+}
+
+export async function untyped(db: FormDB): Promise<void> {
+  const things = db.collection("things");
+  const found = await things
+    .find({ "a.b[0]": { gt: 3 }, anything: "x" }, { orderBy: { "c.d": "asc" } })
+    .toArray();
+  same<(typeof found)[number]["c"], unknown>();
+  const { rows: counted } = await db.query<{ n: number }>("SELECT COUNT(*) AS n FROM things");
+  same<typeof counted, { n: number }[]>();
+}
