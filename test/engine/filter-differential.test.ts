@@ -15,7 +15,7 @@ const OPERATORS = { "=": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">
 class Unsayable extends Error {}
 
 /** The filter that says what a condition of a text says. */
-function filterOf(node: Expression, valueOf: (operand: Operand) => unknown): object {
+function filterOf(node: Expression, lifted: (operand: Operand) => unknown): object {
   const field = (path: readonly (string | number)[], condition: object): object => {
     const text = pathText(path);
     if (!/^[a-z]\w*(?:\.[a-z]\w*|\[\d+\])*$/.test(text) || path.some((part) => part === "0"))
@@ -23,7 +23,7 @@ function filterOf(node: Expression, valueOf: (operand: Operand) => unknown): obj
     return { [text]: condition };
   };
   const known = (operand: Operand): unknown => {
-    const value = valueOf(operand);
+    const value = lifted(operand);
     if (value === null) throw new Unsayable();
     return value;
   };
@@ -31,9 +31,9 @@ function filterOf(node: Expression, valueOf: (operand: Operand) => unknown): obj
   switch (node.type) {
     case "and":
     case "or":
-      return { [node.type]: node.operands.map((part) => filterOf(part, valueOf)) };
+      return { [node.type]: node.operands.map((part) => filterOf(part, lifted)) };
     case "not":
-      return { not: filterOf(node.operand, valueOf) };
+      return { not: filterOf(node.operand, lifted) };
     case "compare": {
       const { left, right, operator } = node;
       if (left.type !== "path" || right.type === "path") throw new Unsayable();
@@ -41,7 +41,7 @@ function filterOf(node: Expression, valueOf: (operand: Operand) => unknown): obj
     }
     case "in": {
       if (node.list.type !== "array") throw new Unsayable();
-      const list = valueOf(node.list.operand) as unknown[];
+      const list = lifted(node.list.operand) as unknown[];
       if (list.includes(null)) throw new Unsayable();
       return field(node.path, { [node.negated ? "notIn" : "in"]: list });
     }
@@ -83,11 +83,11 @@ function givesTheSame(openDatabase: () => Promise<FormDB>): void {
       const { statement, values } = parse(text);
       const { where } = statement as Select;
       if (where === undefined) continue;
-      const valueOf = (operand: Operand): unknown =>
+      const lifted = (operand: Operand): unknown =>
         operand.type === "slot" ? values[operand.index] : parameters[(operand as { index: number }).index];
       let filter: object;
       try {
-        filter = filterOf(where, valueOf);
+        filter = filterOf(where, lifted);
       } catch (error) {
         if (error instanceof Unsayable) continue;
         throw error;
