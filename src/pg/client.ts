@@ -1,0 +1,224 @@
+import type { EventEmitter } from "node:events";
+import type pg from "pg";
+import { requestCancel } from "../backend/postgres/cancel-request.ts";
+import type { WireClient } from "../backend/postgres/wire.ts";
+import { abortedError } from "../base/abort.ts";
+import { systemClock } from "../base/clock.ts";
+import { StatementLru } from "../cache/statement-lru.ts";
+import { channels, traced } from "../metrics/tracing-channels.ts";
+import type { StatementBook } from "./statement-book.ts";
+
+/** A client of the pool: `pg`'s own, given back by `release()` or at the end of an `await using` block. */
+export type PooledClient = pg.PoolClient & AsyncDisposable;
+
+type Done = (error: Error | null | undefined, result?: unknown) => void;
+
+/** The parts of `pg.Client` that its published types leave out. Clients that users bring may lack them. */
+export interface Client extends EventEmitter {
+  readonly connection?: {
+    readonly parsedStatements: Record<string, string | undefined>;
+    readonly submittedNamedStatements: Record<string, string | undefined>;
+    readonly stream: { destroy(error?: Error): void };
+  };
+  readonly host?: string;
+  readonly processID?: number | null;
+  readonly _queryable?: boolean;
+  readonly _ending?: boolean;
+  readonly _queryQueue?: unknown[];
+  _getActiveQuery?(): unknown;
+  getTransactionStatus?(): "I" | "T" | "E" | null;
+  connect(done: (error?: Error | null) => void): void;
+  query(config: unknown, values?: unknown, done?: unknown): unknown;
+  end(done?: () => void): unknown;
+  release?: (error?: unknown) => void;
+  [Symbol.asyncDispose]?: () => Promise<void>;
+}
+
+export interface ClientClass {
+  new (options: object): Client;
+  readonly Query?: QueryClass | undefined;
+}
+
+interface WireConnection {
+  readonly parsedStatements: Record<string, string | undefined>;
+  readonly submittedNamedStatements: Record<string, string | undefined>;
+  close(message: { type: "S"; name: string }): void;
+  sync(): void;
+}
+
+type QueryClass = new (config: object) => { submit(connection: WireConnection): Error | null };
+
+/** A statement's text and values, as far as they decide whether it can be prepared. */
+interface QueryConfig {
+  readonly text?: unknown;
+  readonly values?: unknown;
+  readonly name?: unknown;
+  readonly types?: unknown;
+  readonly rows?: unknown;
+  readonly callback?: unknown;
+  readonly submit?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/** A statement that is to be prepared under a name. */
+interface NamedConfig extends QueryConfig {
+  readonly name: string;
+}
+
+const CANCEL_TIMEOUT_MS = 5_000;
+
+/** The client does nothing and waits for nothing. */
+export function isAtRest(client: Client): boolean {
+  return !client._getActiveQuery?.() && (client._queryQueue?.length ?? 0) === 0;
+}
+
+/**
+ * The user's class of clients, or `pg`'s, with three things added to `query`: it prepares statements whose text comes
+ * again, takes an `AbortSignal`, and tells `formdb:query`'s subscribers. Whatever else it is called with passes through.
+ */
+export function pooledClientClass(Base: ClientClass, book: StatementBook | undefined): ClientClass {
+  const CloseStatements = Base.Query === undefined ? undefined : closeStatementsClass(Base.Query);
+
+  return class PooledClient extends Base {
+    #toClose: string[] = [];
+    #prepared: StatementLru<true> | undefined;
+
+    override query(config: unknown, values?: unknown, done?: unknown): unknown {
+      const { signal } = Object(config) as QueryConfig;
+      if (signal === undefined && !channels.query.hasSubscribers) return this.#send(config, values, done);
+      const last = [done, values, (config as QueryConfig)?.callback].find((one) => typeof one === "function");
+      if (last !== undefined || typeof (config as QueryConfig)?.submit === "function") {
+        return this.#send(config, values, done);
+      }
+      const send = (): Promise<unknown> => this.#abortable(signal, config, values);
+      const shape = String(typeof config === "string" ? config : (config as QueryConfig)?.text);
+      return traced(
+        channels.query,
+        () => ({ operation: "other", collection: "", shape, system: "postgres" }),
+        send,
+      );
+    }
+
+    async #abortable(signal: AbortSignal | undefined, config: unknown, values: unknown): Promise<unknown> {
+      if (signal === undefined) return this.#send(config, values, undefined);
+      if (signal.aborted) throw abortedError("A query", signal);
+      // The next query on this connection must not be what the server cancels: the request is waited for.
+      let cancelled: Promise<void> | undefined;
+      const onAbort = (): void => {
+        cancelled = requestCancel(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        return await this.#send(config, values, undefined);
+      } catch (error) {
+        throw cancelled !== undefined && (error as { code?: unknown }).code === "57014"
+          ? abortedError("A query", signal)
+          : error;
+      } finally {
+        signal.removeEventListener("abort", onAbort);
+        await cancelled;
+      }
+    }
+
+    #send(config: unknown, values: unknown, done: unknown): unknown {
+      if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
+      if (typeof config === "string") {
+        if (!Array.isArray(values) || values.length === 0) {
+          if (/^\s*d(?:iscard|eallocate)\b/i.test(config)) this.#prepared?.clear();
+          return super.query(config, values, done);
+        }
+        const name = book.nameOf(config);
+        if (name === undefined) return super.query(config, values, done);
+        return this.#sendPrepared({ name, text: config, values }, done);
+      }
+      const given = Array.isArray(values) ? values : (config as QueryConfig | null)?.values;
+      const name = isPreparable(config, given) ? book.nameOf(config.text as string) : undefined;
+      if (name === undefined) return super.query(config, values, done);
+      const { callback, ...rest } = config as QueryConfig;
+      const called = typeof values === "function" ? values : (done ?? callback);
+      return this.#sendPrepared({ ...rest, name, values: given }, called);
+    }
+
+    #sendPrepared(config: NamedConfig, done: unknown): unknown {
+      const { name } = config;
+      this.#prepared ??= new StatementLru(book!.maxPrepared, (gone) => this.#toClose.push(gone));
+      if (this.#prepared.get(name) === undefined) this.#prepared.set(name, true);
+      if (this.#toClose.length > 0) {
+        super.query(new CloseStatements!(this.#toClose));
+        this.#toClose = [];
+      }
+      if (done !== undefined) {
+        const callback = typeof done === "function" ? this.#preparedAgain(config, done as Done) : done;
+        return super.query(config, undefined, callback);
+      }
+      return new Promise((resolve, reject) => {
+        const settle: Done = (error, result) => (error ? reject(error) : resolve(result));
+        super.query(config, undefined, this.#preparedAgain(config, settle));
+      }).catch((error: unknown) => {
+        // As `pg` does: a trace that leads to the caller, not to the socket.
+        if (error instanceof Error) Error.captureStackTrace(error);
+        throw error;
+      });
+    }
+
+    /**
+     * The server has no such statement any more, or its result would have other columns now. Nothing has happened
+     * yet, so outside a transaction the query is sent once more, unnamed, before whatever is queued behind it.
+     */
+    #preparedAgain(config: NamedConfig, done: Done): Done {
+      return (error, result) => {
+        if (!error || !isStale(error)) return done(error, result);
+        this.#prepared?.delete(config.name);
+        if (this.getTransactionStatus?.() !== "I") return done(error);
+        const { name: _, ...unnamed } = config;
+        super.query(unnamed, undefined, done);
+        const queue = this._queryQueue;
+        if (queue !== undefined && queue.length > 1) queue.unshift(queue.pop());
+        return undefined;
+      };
+    }
+  };
+}
+
+/** Of the texts in a config only those that `pg` sends with the extended protocol anyway, and under no name. */
+function isPreparable(config: unknown, values: unknown): config is QueryConfig {
+  if (typeof config !== "object" || config === null || !Array.isArray(values) || values.length === 0) {
+    return false;
+  }
+  const { text, name, rows, submit, types } = config as QueryConfig;
+  return (
+    typeof text === "string" &&
+    name === undefined &&
+    rows === undefined &&
+    submit === undefined &&
+    !Array.isArray(types)
+  );
+}
+
+function isStale(error: Error): boolean {
+  const { code, routine } = error as { code?: unknown; routine?: unknown };
+  return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery");
+}
+
+/** Closes prepared statements on the server, in the client's queue like any query: one round trip for all. */
+function closeStatementsClass(Query: QueryClass): new (names: readonly string[]) => object {
+  return class CloseStatements extends Query {
+    readonly #names: readonly string[];
+
+    constructor(names: readonly string[]) {
+      super({ text: "" });
+      this.#names = names;
+      (this as unknown as { callback: () => void }).callback = () => {};
+    }
+
+    override submit(connection: WireConnection): null {
+      for (const name of this.#names) {
+        delete connection.parsedStatements[name];
+        delete connection.submittedNamedStatements[name];
+        connection.close({ type: "S", name });
+      }
+      connection.sync();
+      return null;
+    }
+  };
+}

@@ -1,0 +1,212 @@
+import { type HostAddress, readHosts } from "../backend/postgres/host-address.ts";
+import { HostRing } from "../backend/postgres/host-ring.ts";
+import { systemClock } from "../base/clock.ts";
+import { FormDBError, messageOf } from "../base/errors.ts";
+import type { Client, ClientClass } from "./client.ts";
+import type { PgPoolOptions } from "./pool-options.ts";
+import type { StatementBook } from "./statement-book.ts";
+
+/** After so long without traffic TCP asks whether the peer is there. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
+
+/** What is opened, and with what. */
+export interface OpenerOptions {
+  readonly options: PgPoolOptions;
+  readonly Client: ClientClass;
+  readonly book: StatementBook | undefined;
+  /** Told of each client before it connects. */
+  readonly created: (client: Client) => void;
+  /** Told of a client that did not come to be usable. */
+  readonly failed: (client: Client) => void;
+}
+
+/** Where to connect to: the client's options, and how to replace the host in them. */
+interface Target {
+  readonly hosts: readonly HostAddress[];
+  readonly optionsFor: (host: HostAddress) => object;
+  readonly wanted: string;
+}
+
+/** Opens clients: on the first fitting one of several hosts, with the hooks `onConnect` and `verify` of `pg.Pool`. */
+export class Opener {
+  readonly #options: PgPoolOptions;
+  readonly #parts: OpenerOptions;
+  readonly #target: Target | undefined;
+  readonly #ring: HostRing | undefined;
+  #probed = false;
+
+  /** Throws `FORMDB_CONFIG`. */
+  constructor(parts: OpenerOptions) {
+    this.#parts = parts;
+    this.#options = parts.options;
+    this.#target = targetOf(parts.options);
+    this.#ring =
+      this.#target === undefined ? undefined : new HostRing(this.#target.hosts, false, systemClock);
+  }
+
+  /** A client that is ready. Throws what `pg` throws, or the hooks. */
+  async open(signal: AbortSignal): Promise<Client> {
+    if (this.#ring === undefined) return this.#connect(this.#options, signal);
+    const { optionsFor, wanted } = this.#target!;
+    const failures: string[] = [];
+    let cause: unknown;
+    let spare: { readonly client: Client; readonly close: () => void } | undefined;
+    for (const host of this.#ring.order(wantsStandby(wanted))) {
+      if (signal.aborted) break;
+      try {
+        const client = await this.#connect(optionsFor(host.address), signal);
+        host.open++;
+        client.on("end", () => host.open--);
+        const { standby, readOnly } = await roleOf(client);
+        this.#ring.succeeded(host, standby);
+        if (fits(wanted, standby, readOnly)) {
+          spare?.close();
+          return client;
+        }
+        const close = (): void => this.#drop(client);
+        if (wanted === "prefer-standby" && spare === undefined) {
+          spare = { client, close };
+          continue;
+        }
+        close();
+        failures.push(`${host.name}: it is ${standby ? "a standby" : readOnly ? "read-only" : "a primary"}`);
+      } catch (error) {
+        cause = error;
+        this.#ring.failed(host);
+        failures.push(`${host.name}: ${messageOf(error)}`);
+      }
+    }
+    if (spare !== undefined) return spare.client;
+    throw new FormDBError(
+      "FORMDB_CONNECT_FAILED",
+      `Could not connect to a host that is ${wanted}: ${failures.join("; ")}`,
+      { cause },
+    );
+  }
+
+  async #connect(options: object, signal: AbortSignal): Promise<Client> {
+    const { Client, created } = this.#parts;
+    const client = new Client(withKeepAlive(options));
+    created(client);
+    // What goes wrong with a client reaches its users in other ways; unheard errors would end the process.
+    client.on("error", () => {});
+    const onAbort = (): void => client.connection?.stream.destroy(new Error("aborted"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        client.connect((error) => (error ? reject(error) : resolve()));
+      });
+      await this.#probe(client);
+      await this.#options.onConnect?.(client as never);
+      await this.#verify(client);
+      return client;
+    } catch (error) {
+      this.#drop(client);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * Behind a transaction pooler the process that answers is not the one that was announced while connecting. Prepared
+   * statements would go to other sessions then, so the first connection finds out.
+   */
+  async #probe(client: Client): Promise<void> {
+    const { book } = this.#parts;
+    if (book === undefined || this.#probed || typeof client.processID !== "number") return;
+    this.#probed = true;
+    try {
+      const { rows } = (await client.query("SELECT pg_backend_pid() AS pid")) as { rows: { pid: number }[] };
+      book.enabled = rows[0]?.pid === client.processID;
+    } catch (error) {
+      // An engine that has no such function has no process to be told apart by: nothing is prepared.
+      if ((error as { code?: unknown }).code === undefined) throw error;
+    }
+  }
+
+  async #verify(client: Client): Promise<void> {
+    const { verify } = this.#options;
+    if (verify === undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      verify(client as never, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  #drop(client: Client): void {
+    this.#parts.failed(client);
+    client.end?.(() => {});
+    client.connection?.stream.destroy();
+  }
+}
+
+function withKeepAlive(options: object): object {
+  if ("keepAlive" in options) return options;
+  // Derived, not copied: the password of a pool's options is not enumerable.
+  return Object.create(options, {
+    keepAlive: { value: true, enumerable: true },
+    keepAliveInitialDelayMillis: { value: KEEP_ALIVE_DELAY_MS, enumerable: true },
+  });
+}
+
+/** Undefined if there is one host and no wish: `pg` itself finds it. Throws `FORMDB_CONFIG`. */
+function targetOf(options: PgPoolOptions): Target | undefined {
+  const { connectionString, host } = options;
+  const match = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/is.exec(connectionString ?? "");
+  const [, start = "", authority = "", rest = ""] = match ?? [];
+  const parameter = /[?&]target_session_attrs=([\w-]+)/.exec(rest)?.[1];
+  const wanted = options.targetSessionAttrs ?? parameter ?? "any";
+  if (match !== null && (authority.includes(",") || wanted !== "any")) {
+    return {
+      hosts: readHosts(authority, undefined),
+      optionsFor: (address) =>
+        Object.create(options, {
+          connectionString: { value: `${start}${encodeAddress(address)}${rest}`, enumerable: true },
+        }),
+      wanted,
+    };
+  }
+  if (match === null && host !== undefined && (host.includes(",") || wanted !== "any")) {
+    return {
+      hosts: readHosts(host, options.port === undefined ? undefined : String(options.port)),
+      optionsFor: (address) =>
+        Object.create(options, {
+          host: { value: address.host, enumerable: true },
+          port: { value: address.port, enumerable: true },
+        }),
+      wanted,
+    };
+  }
+  return undefined;
+}
+
+function encodeAddress({ host, port }: HostAddress): string {
+  return `${host.includes(":") ? `[${host}]` : encodeURIComponent(host)}:${port}`;
+}
+
+function wantsStandby(wanted: string): boolean | undefined {
+  return wanted === "any" || wanted === "read-only" ? undefined : wanted.endsWith("standby");
+}
+
+function fits(wanted: string, standby: boolean, readOnly: boolean): boolean {
+  switch (wanted) {
+    case "read-write":
+      return !readOnly;
+    case "read-only":
+      return readOnly;
+    case "primary":
+      return !standby;
+    case "standby":
+    case "prefer-standby":
+      return standby;
+    default:
+      return true;
+  }
+}
+
+async function roleOf(client: Client): Promise<{ standby: boolean; readOnly: boolean }> {
+  const { rows } = (await client.query(
+    "SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS readonly",
+  )) as { rows: { standby: boolean; readonly: boolean }[] };
+  return { standby: rows[0]!.standby, readOnly: rows[0]!.readonly };
+}

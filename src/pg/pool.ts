@@ -1,0 +1,404 @@
+import pg from "pg";
+import { guardObservers, POOL_EVENTS, type PoolObserver } from "../base/observer.ts";
+import { poolRecorder } from "../metrics/pool-recorder.ts";
+import { channels, traced } from "../metrics/tracing-channels.ts";
+import { Pool as ResourcePool } from "../pool/pool.ts";
+import type { PoolStats } from "../pool/stats.ts";
+import { type Client, type ClientClass, isAtRest, type PooledClient, pooledClientClass } from "./client.ts";
+import { acquireError, endsAllConnections, endsConnection } from "./failures.ts";
+import { Opener } from "./opener.ts";
+import { type ConnectOptions, type PgPoolOptions, type PgPoolSettings, settingsOf } from "./pool-options.ts";
+import { StatementBook } from "./statement-book.ts";
+
+type Done = (error: unknown, value?: unknown, release?: unknown) => void;
+
+/** Ends the wait for a client, and the query itself on the server. */
+interface Signal {
+  readonly signal?: AbortSignal | undefined;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what `pg`'s own types say of a row
+type Row = any;
+
+type Answer<R extends pg.QueryResultRow> = (error: Error | undefined, result: pg.QueryResult<R>) => void;
+
+/** `pg.Pool` without the members that are written anew. */
+const BasePool: new (
+  options: PgPoolOptions,
+) => Omit<
+  pg.Pool,
+  | "connect"
+  | "query"
+  | "end"
+  | "ending"
+  | "ended"
+  | "totalCount"
+  | "idleCount"
+  | "waitingCount"
+  | "expiredCount"
+> = pg.Pool;
+
+/** What the pool knows of a client beside what its connection is. */
+interface Tracked {
+  /** Told when the connection is lost. */
+  lost: (error: unknown) => void;
+  lent: boolean;
+  readonly connectedAt: number;
+}
+
+const DEFAULT_MAX_PREPARED = 200;
+/** How long a client that ends may take to say goodbye. */
+const GOODBYE_MS = 5_000;
+const ENDED = "Cannot use a pool after calling end on the pool";
+
+function ignore(): void {}
+
+/**
+ * `pg.Pool` by name, options, methods, events and errors, over FormDB's pool: callers are served in the order they came
+ * and in a bounded queue, connections are opened in the background, dead ones are never handed out, and statements that
+ * come again are prepared. `docs/pg-pool.md` says what changes.
+ */
+export class Pool extends BasePool {
+  declare readonly Client: typeof pg.Client;
+  declare readonly log: (...messages: unknown[]) => void;
+  ending: boolean = false;
+  ended: boolean = false;
+  /** Every client from the moment that it begins to connect, as `pg.Pool` keeps them. @internal */
+  readonly _clients: Client[] = [];
+  readonly #settings: PgPoolSettings;
+  readonly #resources: ResourcePool<Client>;
+  readonly #tracked: Map<Client, Tracked> = new Map();
+  readonly #stopObserving: () => void;
+
+  /** Throws `FORMDB_CONFIG`. The second parameter is the class of clients, as with `pg-pool`. */
+  constructor(options: PgPoolOptions = {}, Client?: unknown) {
+    super(options);
+    if (Client !== undefined && options.Client === undefined) Object.assign(this, { Client });
+    const given = this.options as PgPoolOptions;
+    const settings = settingsOf(given);
+    this.#settings = settings;
+    const book =
+      given.prepare === false ? undefined : new StatementBook(given.maxPrepared ?? DEFAULT_MAX_PREPARED);
+    const opener = new Opener({
+      options: given,
+      Client: pooledClientClass(this.Client as unknown as ClientClass, book),
+      book,
+      created: (client) => this._clients.push(client),
+      failed: (client) => this.#forget(client),
+    });
+    this.#resources = new ResourcePool<Client>({
+      create: (signal) => this.#open(opener, signal),
+      destroy: (client) => this.#remove(client),
+      watch: (client, report) => this.#watch(client, report),
+      reset: (client) => this.#isReusable(client),
+      validate: (client) => client.query("SELECT 1"),
+      invalidates: endsAllConnections,
+      minConnections: settings.min,
+      maxConnections: settings.max,
+      maxConnecting: given.maxConnecting,
+      maxWaiting: given.maxWaiting,
+      acquireTimeoutMs: settings.acquireTimeoutMs,
+      connectTimeoutMs: settings.connectTimeoutMs,
+      idleTimeoutMs: settings.idleTimeoutMs,
+      maxLifetimeMs: settings.maxLifetimeMs,
+      maxUses: settings.maxUses,
+      allowExitOnIdle: given.allowExitOnIdle,
+      // `pg.Pool` tells a caller at once that no connection could be opened.
+      connectAttempts: 1,
+      connectBackoffMs: 10,
+      connectBackoffMaxMs: 1_000,
+      trackHolders: given.trackHolders,
+      leakThresholdMs: given.leakThresholdMillis,
+      observer: this.#observer(given),
+    });
+    this.#stopObserving =
+      given.metrics?.observePool(settings.poolName, () => this.#resources.stats()) ?? ignore;
+  }
+
+  get totalCount(): number {
+    return this._clients.length;
+  }
+
+  get idleCount(): number {
+    return this.#resources.stats().idle;
+  }
+
+  /** Callers beyond those for whom a connection is being opened. */
+  get waitingCount(): number {
+    const { waiting, pending } = this.#resources.stats();
+    return Math.max(0, waiting - pending);
+  }
+
+  /** Clients that are out though their lifetime is over. */
+  get expiredCount(): number {
+    const before = performance.now() - this.#settings.maxLifetimeMs;
+    let count = 0;
+    for (const { lent, connectedAt } of this.#tracked.values()) if (lent && connectedAt < before) count++;
+    return count;
+  }
+
+  /** Everything countable, of one moment. */
+  stats(): PoolStats {
+    return this.#resources.stats();
+  }
+
+  connect(options?: ConnectOptions): Promise<PooledClient>;
+  connect(
+    callback: (
+      error: Error | undefined,
+      client: PooledClient | undefined,
+      release: (error?: unknown) => void,
+    ) => void,
+  ): void;
+  connect(given?: unknown): unknown {
+    const done = typeof given === "function" ? (given as Done) : undefined;
+    const lent = this.#connect(done === undefined ? (given as ConnectOptions | undefined) : undefined);
+    if (done === undefined) return lent;
+    lent.then(
+      // What the callback throws is its own, not a rejection of ours.
+      (client) => process.nextTick(done, undefined, client, client.release),
+      (error) => process.nextTick(done, error, undefined, ignore),
+    );
+    return undefined;
+  }
+
+  query<T extends pg.Submittable>(query: T): T;
+  query<R extends unknown[] = unknown[]>(
+    config: pg.QueryArrayConfig & Signal,
+  ): Promise<pg.QueryArrayResult<R>>;
+  query<R extends pg.QueryResultRow = Row>(
+    query: string | (pg.QueryConfig & Signal),
+    values?: readonly unknown[],
+  ): Promise<pg.QueryResult<R>>;
+  query<R extends pg.QueryResultRow = Row>(query: string | pg.QueryConfig, callback: Answer<R>): void;
+  query<R extends pg.QueryResultRow = Row>(
+    text: string,
+    values: readonly unknown[],
+    callback: Answer<R>,
+  ): void;
+  query(text?: unknown, values?: unknown, callback?: unknown): unknown {
+    return this.#queryOf(text, values, callback);
+  }
+
+  end(): Promise<void>;
+  end(callback: (error?: Error) => void): void;
+  end(callback?: (error?: Error) => void): unknown {
+    const ended = this.#end();
+    if (callback === undefined) return ended;
+    ended.then(
+      () => process.nextTick(callback),
+      (error) => process.nextTick(callback, error),
+    );
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.ending) await this.#end();
+  }
+
+  async #connect(options: ConnectOptions | undefined): Promise<PooledClient> {
+    if (this.ending) throw new Error(ENDED);
+    return this.#lend(await this.#acquire(options), true) as unknown as PooledClient;
+  }
+
+  async #acquire(options: ConnectOptions | undefined): Promise<Client> {
+    const { poolName } = this.#settings;
+    try {
+      return await traced(
+        channels.poolAcquire,
+        () => ({ pool: poolName }),
+        () => this.#resources.acquire(options),
+      );
+    } catch (error) {
+      throw acquireError(error);
+    }
+  }
+
+  /** Makes a client its caller's; with `releasable` the caller has to give it back himself. */
+  #lend(client: Client, releasable: boolean): Client {
+    this.#tracked.get(client)!.lent = true;
+    if (releasable) {
+      let released = false;
+      const release = (error?: unknown): void => {
+        if (released)
+          throw new Error("Release called on client which has already been released to the pool.");
+        released = true;
+        this.#giveBack(client, error);
+      };
+      client.release = release;
+      client[Symbol.asyncDispose] = async () => {
+        if (!released) release();
+      };
+    }
+    this.emit("acquire", client);
+    return client;
+  }
+
+  #giveBack(client: Client, error: unknown): void {
+    const tracked = this.#tracked.get(client);
+    if (tracked !== undefined) tracked.lent = false;
+    this.emit("release", error as Error, client as never);
+    this.#resources.release(client, error || undefined);
+  }
+
+  #queryOf(text: unknown, values: unknown, callback: unknown): unknown {
+    const given = typeof text === "function" ? text : typeof values === "function" ? values : callback;
+    const done = given as Done | undefined;
+    const { submit, read } = Object(text) as { submit?: unknown; read?: unknown };
+    // Only what reads by portions has `read`; a `pg.Query` is answered like a text.
+    if (typeof submit === "function" && typeof read === "function") {
+      this.#submit(text as Submitted);
+      return text;
+    }
+    const answer =
+      typeof text === "function"
+        ? Promise.reject(
+            new Error("Passing a function as the first parameter to pool.query is not supported"),
+          )
+        : this.#query(text, typeof values === "function" ? undefined : values);
+    if (done === undefined) return answer;
+    answer.then(
+      (result) => process.nextTick(done, undefined, result),
+      (error) => process.nextTick(done, error),
+    );
+    return undefined;
+  }
+
+  async #query(text: unknown, values: unknown): Promise<unknown> {
+    if (this.ending) throw new Error(ENDED);
+    const { signal } = Object(text) as { signal?: AbortSignal };
+    const options = signal === undefined ? undefined : { signal };
+    const free =
+      options === undefined && !channels.poolAcquire.hasSubscribers
+        ? this.#resources.tryAcquire()
+        : undefined;
+    const client = this.#lend(free ?? (await this.#acquire(options)), false);
+    let result: unknown;
+    try {
+      result = await this.#ask(client, text, values);
+    } catch (error) {
+      // Outside of a transaction this says that the server became a standby.
+      if ((error as { code?: unknown })?.code === "25006") this.#resources.invalidate();
+      this.#giveBack(client, endsConnection(error) ? error : undefined);
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    }
+    this.#giveBack(client, undefined);
+    return result;
+  }
+
+  /** By promise, whatever the client class: an instance of `pg.Query` answers by its callback. */
+  #ask(client: Client, text: unknown, values: unknown): unknown {
+    if (typeof (Object(text) as { submit?: unknown }).submit !== "function")
+      return client.query(text, values);
+    return new Promise((resolve, reject) => {
+      client.query(text, undefined, (error: unknown, result: unknown) =>
+        error ? reject(error) : resolve(result),
+      );
+    });
+  }
+
+  /** A cursor or a stream keeps its client until it has ended. The client tells it so by one of two calls. */
+  #submit(query: Submitted): void {
+    this.#connect(undefined).then(
+      (client) => {
+        const { handleReadyForQuery, handleError } = query;
+        let over = false;
+        const end = (error?: Error): void => {
+          if (!over) client.release(error);
+          over = true;
+        };
+        query.handleReadyForQuery = (...message) => {
+          end();
+          handleReadyForQuery.apply(query, message);
+        };
+        query.handleError = (error, ...rest) => {
+          end(endsConnection(error) ? error : undefined);
+          handleError.call(query, error, ...rest);
+        };
+        client.query(query as never);
+      },
+      (error: Error) => query.handleError(error),
+    );
+  }
+
+  async #end(): Promise<void> {
+    if (this.ending) throw new Error("Called end on pool more than once");
+    this.log("ending");
+    this.ending = true;
+    await this.#resources.close({ deadlineMs: this.#settings.endTimeoutMs });
+    this.ended = true;
+    this.#stopObserving();
+  }
+
+  async #open(opener: Opener, signal: AbortSignal): Promise<Client> {
+    this.log("connecting new client");
+    return opener.open(signal);
+  }
+
+  #watch(client: Client, report: (error: unknown) => void): void {
+    const tracked: Tracked = { lost: report, lent: false, connectedAt: performance.now() };
+    this.#tracked.set(client, tracked);
+    client.on("error", (error: Error) => {
+      const idle = !tracked.lent && this.#tracked.has(client);
+      tracked.lost(error);
+      if (!idle) return;
+      Object.assign(error, { client });
+      // `pg.Pool` lets an error of an idle connection end the process if nobody listens.
+      if (this.listenerCount("error") > 0) this.emit("error", error, client);
+    });
+    client.on("end", () => tracked.lost(undefined));
+    if (client._queryable === false) throw new Error("Connection terminated unexpectedly");
+    this.log("new client connected");
+    this.emit("connect", client);
+  }
+
+  /** Whether a client that was given back can serve someone else. */
+  #isReusable(client: Client): boolean {
+    if (client._queryable === false || client._ending === true) return false;
+    const status = client.getTransactionStatus?.() ?? "I";
+    if (status === "I" || !isAtRest(client)) return true;
+    this.log("remove client that was released inside a transaction");
+    return false;
+  }
+
+  #forget(client: Client): void {
+    const index = this._clients.indexOf(client);
+    if (index !== -1) this._clients.splice(index, 1);
+    this.#tracked.delete(client);
+  }
+
+  #remove(client: Client): Promise<void> {
+    this.#forget(client);
+    return new Promise((resolve) => {
+      const late = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MS).unref();
+      client.end(() => {
+        clearTimeout(late);
+        resolve();
+        this.emit("remove", client);
+      });
+    });
+  }
+
+  #observer({ metrics, observer }: PgPoolOptions): PoolObserver {
+    const { poolName } = this.#settings;
+    const logging: PoolObserver = { connectionClosed: (_id, reason) => this.log(REMOVALS[reason]) };
+    const recording = metrics === undefined ? undefined : poolRecorder(metrics, poolName);
+    return guardObservers<PoolObserver>(POOL_EVENTS, [logging, recording, observer]);
+  }
+}
+
+/** A query that reads by portions: a cursor or a stream. */
+interface Submitted {
+  handleReadyForQuery(...message: unknown[]): void;
+  handleError(error: Error, ...rest: unknown[]): void;
+}
+
+const REMOVALS: Readonly<Record<string, string>> = {
+  idle: "remove idle client",
+  lifetime: "remove expired client",
+  maxUses: "remove expended client",
+  stale: "remove stale client",
+  error: "remove broken client",
+  poolClosed: "remove client of a pool that ends",
+};

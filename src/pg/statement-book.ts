@@ -1,0 +1,35 @@
+import { statementOf } from "../backend/postgres/statement-name.ts";
+import { StatementLru } from "../cache/statement-lru.ts";
+
+/** Texts that are remembered, and the longest one in UTF-16 units. */
+const MAX_TEXTS = 1_000;
+const MAX_LENGTH = 32_768;
+
+/**
+ * Which statements are worth preparing: those whose text has come before. A text is named by its content, so that
+ * every connection knows it by one name. The key is the exact text: to lift literals out of SQL would change what it
+ * means (`ORDER BY 1`, `interval '1 day'`), see docs/decisions/0220-exact-texts-are-prepared.md.
+ */
+export class StatementBook {
+  readonly #names: StatementLru<{ name: string | undefined }> = new StatementLru(MAX_TEXTS);
+  /** Statements that each connection keeps. */
+  readonly maxPrepared: number;
+  /** False until it is known that no pooler stands between, and for good if one does. */
+  enabled: boolean = false;
+
+  constructor(maxPrepared: number) {
+    this.maxPrepared = maxPrepared;
+  }
+
+  /** The name to prepare the text under; undefined for one that is new, or not to be prepared at all. */
+  nameOf(text: string): string | undefined {
+    if (!this.enabled || text.length > MAX_LENGTH) return undefined;
+    const known = this.#names.get(text);
+    if (known === undefined) {
+      this.#names.set(text, { name: undefined });
+      return undefined;
+    }
+    known.name ??= statementOf(text).name;
+    return known.name;
+  }
+}

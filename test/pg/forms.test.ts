@@ -1,0 +1,205 @@
+import { EventEmitter } from "node:events";
+import pg from "pg";
+import Cursor from "pg-cursor";
+import QueryStream from "pg-query-stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Pool } from "../../src/pg.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+afterAll(() => server.remove());
+
+function newPool(options: ConstructorParameters<typeof Pool>[0] = {}): Pool {
+  return new Pool({ connectionString: server.url, ...options });
+}
+
+describe("a Pool in place of pg.Pool", () => {
+  it("is a pg.Pool, an EventEmitter, and called Pool", async () => {
+    await using pool = newPool();
+    expect(pool).toBeInstanceOf(pg.Pool);
+    expect(pool).toBeInstanceOf(EventEmitter);
+    expect(pool.constructor.name).toContain("Pool");
+    expect("totalCount" in pool && "idleCount" in pool && "waitingCount" in pool).toBe(true);
+  });
+
+  it("has pg.Pool's options with their defaults, and hides the password", async () => {
+    await using pool = newPool({ password: "secret" });
+    const { max, min, idleTimeoutMillis, maxUses, allowExitOnIdle, maxLifetimeSeconds, password } =
+      pool.options;
+    expect({ max, min, idleTimeoutMillis, maxUses, allowExitOnIdle, maxLifetimeSeconds }).toEqual({
+      max: 10,
+      min: 0,
+      idleTimeoutMillis: 10_000,
+      maxUses: Infinity,
+      allowExitOnIdle: false,
+      maxLifetimeSeconds: 0,
+    });
+    expect(password).toBe("secret");
+    expect(Object.keys(pool.options)).not.toContain("password");
+  });
+
+  it("answers every form of a query", async () => {
+    await using pool = newPool();
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    expect((await pool.query("SELECT $1::int AS n", [2])).rows).toEqual([{ n: 2 }]);
+    expect((await pool.query({ text: "SELECT $1::int AS n", values: [3] })).rows).toEqual([{ n: 3 }]);
+    expect((await pool.query({ text: "SELECT 4 AS n", rowMode: "array" })).rows).toEqual([[4]]);
+    const types = { getTypeParser: () => (text: string) => `<${text}>` } as unknown as pg.CustomTypesConfig;
+    expect((await pool.query({ text: "SELECT 5 AS n", types })).rows).toEqual([{ n: "<5>" }]);
+    expect((await pool.query({ name: "mine", text: "SELECT $1::int AS n", values: [6] })).rows).toEqual([
+      { n: 6 },
+    ]);
+    const several = (await pool.query("SELECT 7 AS n; SELECT 8 AS n")) as unknown as { rows: unknown[] }[];
+    expect(several.map(({ rows }) => rows)).toEqual([[{ n: 7 }], [{ n: 8 }]]);
+    const own = new pg.Query("SELECT 9 AS n", []) as unknown as pg.QueryConfig;
+    expect((await pool.query(own)).rows).toEqual([{ n: 9 }]);
+  });
+
+  it("answers callbacks, never at once, and with pg.Pool's arguments", async () => {
+    await using pool = newPool();
+    const seen = await new Promise<unknown[]>((resolve) => {
+      let called = false;
+      const answer = pool.query("SELECT 1 AS n", (error, result) => resolve([called, error, result.rows]));
+      called = answer === undefined;
+    });
+    expect(seen).toEqual([true, undefined, [{ n: 1 }]]);
+    const failed = await new Promise<unknown[]>((resolve) => {
+      pool.query("SELECT $1::int", ["x"], (...args) => resolve(args));
+    });
+    expect(failed).toMatchObject([{ code: "22P02" }]);
+    const lent = await new Promise<unknown[]>((resolve) => {
+      pool.connect((error, client, release) => {
+        resolve([error, client instanceof pg.Client, pool.idleCount]);
+        release();
+      });
+    });
+    expect(lent).toEqual([undefined, true, 0]);
+    expect(pool.idleCount).toBe(1);
+  });
+
+  it("refuses a function for a text as pg.Pool does", async () => {
+    await using pool = newPool();
+    const error = await new Promise<Error>((resolve) => {
+      (pool.query as (done: (error: Error) => void) => void)(resolve);
+    });
+    expect(error.message).toContain("Passing a function as the first parameter");
+  });
+
+  it("lends one client to a cursor or a stream until it has ended", async () => {
+    await using pool = newPool({ max: 1 });
+    const cursor = pool.query(new Cursor("SELECT * FROM generate_series(1, 1000) n"));
+    expect(await cursor.read(2)).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(pool.idleCount).toBe(0);
+    await cursor.close();
+    const rows: unknown[] = [];
+    const stream = pool.query(
+      new QueryStream("SELECT * FROM generate_series(1, $1::int) n", [250], { batchSize: 100 }),
+    );
+    for await (const row of stream) rows.push(row);
+    expect(rows).toHaveLength(250);
+    const client = await pool.connect();
+    const own = client.query(new Cursor("SELECT 1 AS n"));
+    expect(await own.read(5)).toEqual([{ n: 1 }]);
+    await own.close();
+    client.release();
+    const wrong = pool.query(new Cursor("SELECT nothing"));
+    await expect(wrong.read(1)).rejects.toMatchObject({ code: "42703" });
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
+  it("emits what pg.Pool emits, with its arguments", async () => {
+    const pool = newPool();
+    const seen: string[] = [];
+    for (const event of ["connect", "acquire", "remove"] as const) pool.on(event, () => seen.push(event));
+    pool.on("release", (error) => seen.push(`release ${error?.message}`));
+    expect(pool.listeners("connect")).toHaveLength(1);
+    const client = await pool.connect();
+    client.release(new Error("no more"));
+    const other = await pool.connect();
+    other.release();
+    await pool.end();
+    expect(seen.filter((event) => event !== "remove")).toEqual([
+      "connect",
+      "acquire",
+      "release no more",
+      "connect",
+      "acquire",
+      "release undefined",
+    ]);
+    expect(seen.filter((event) => event === "remove")).toHaveLength(2);
+  });
+
+  it("gives the same client again, and refuses to take it back twice", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    client.release();
+    expect(() => client.release()).toThrow(/already been released/);
+    const again = await pool.connect();
+    expect(again).toBe(client);
+    expect(() => again.release(true)).not.toThrow();
+    expect(pool.totalCount).toBe(0);
+  });
+
+  it("counts as pg.Pool does", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    const second = pool.connect();
+    const third = pool.connect();
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount, pool.expiredCount]).toEqual([1, 0, 2, 0]);
+    client.release();
+    (await second).release();
+    (await third).release();
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([1, 1, 0]);
+  });
+
+  it("uses a class of clients that it is given, and the hooks onConnect and verify", async () => {
+    class MyClient extends pg.Client {
+      readonly mine: boolean = true;
+    }
+    const calls: string[] = [];
+    await using pool = newPool({
+      Client: MyClient as never,
+      onConnect: async (client) => {
+        calls.push(String((await client.query("SELECT 'hook' AS h")).rows[0].h));
+      },
+      verify: (_client, done) => {
+        calls.push("verify");
+        done();
+      },
+    });
+    const client = await pool.connect();
+    expect((client as unknown as MyClient).mine).toBe(true);
+    expect(calls).toEqual(["hook", "verify"]);
+    client.release();
+  });
+
+  it("ends once, when every client is back, and refuses what comes later", async () => {
+    const pool = newPool();
+    const client = await pool.connect();
+    const ended = pool.end();
+    expect([pool.ending, pool.ended]).toEqual([true, false]);
+    await expect(pool.end()).rejects.toThrow("Called end on pool more than once");
+    await expect(pool.connect()).rejects.toThrow("Cannot use a pool after calling end on the pool");
+    await expect(pool.query("SELECT 1")).rejects.toThrow("Cannot use a pool after calling end on the pool");
+    client.release();
+    await ended;
+    expect(pool.ended).toBe(true);
+  });
+
+  it("refuses options that make no sense by name", () => {
+    expect(() => newPool({ max: "many" as never })).toThrow(/option max must be a number/);
+    expect(() => newPool({ maxPrepared: 0 })).toThrow(/maxPrepared/);
+  });
+
+  it("passes errors of pg on as they are", async () => {
+    await using pool = new Pool({ host: "127.0.0.1", port: 1, user: "nobody" });
+    await expect(pool.query("SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await using other = newPool({ connectionString: server.urlOf("missing") });
+    await expect(other.connect()).rejects.toMatchObject({ code: "3D000" });
+  });
+});
