@@ -141,12 +141,19 @@ export class Opener {
 }
 
 function withKeepAlive(options: object): object {
-  if ("keepAlive" in options) return options;
-  // Derived, not copied: the password of a pool's options is not enumerable.
-  return Object.create(options, {
-    keepAlive: { value: true, enumerable: true },
-    keepAliveInitialDelayMillis: { value: KEEP_ALIVE_DELAY_MS, enumerable: true },
-  });
+  return "keepAlive" in options
+    ? options
+    : changed(options, { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS });
+}
+
+/** A copy with some options replaced. `pg` reads own properties; the password stays one that is not enumerable. */
+function changed(options: object, changes: object): object {
+  const { password } = options as PgPoolOptions;
+  const copy = { ...options, ...changes };
+  if (password !== undefined) {
+    Object.defineProperty(copy, "password", { value: password, enumerable: false, writable: true });
+  }
+  return copy;
 }
 
 /** Undefined if there is one host and no wish: `pg` itself finds it. Throws `FORMDB_CONFIG`. */
@@ -160,20 +167,14 @@ function targetOf(options: PgPoolOptions): Target | undefined {
     return {
       hosts: readHosts(authority, undefined),
       optionsFor: (address) =>
-        Object.create(options, {
-          connectionString: { value: `${start}${encodeAddress(address)}${rest}`, enumerable: true },
-        }),
+        changed(options, { connectionString: `${start}${encodeAddress(address)}${rest}` }),
       wanted,
     };
   }
   if (match === null && host !== undefined && (host.includes(",") || wanted !== "any")) {
     return {
       hosts: readHosts(host, options.port === undefined ? undefined : String(options.port)),
-      optionsFor: (address) =>
-        Object.create(options, {
-          host: { value: address.host, enumerable: true },
-          port: { value: address.port, enumerable: true },
-        }),
+      optionsFor: (address) => changed(options, { ...address }),
       wanted,
     };
   }

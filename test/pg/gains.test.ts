@@ -1,0 +1,332 @@
+import { tracingChannel } from "node:diagnostics_channel";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Metrics } from "../../src/metrics.ts";
+import { Pool } from "../../src/pg.ts";
+import { BlackHole } from "../support/black-hole.ts";
+import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
+import { freePort, type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+afterAll(() => server.remove());
+
+function newPool(options: ConstructorParameters<typeof Pool>[0] = {}): Pool {
+  return new Pool({ connectionString: server.url, ...options });
+}
+
+async function sessionsOf(name: string): Promise<number> {
+  const text = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1";
+  return (await server.query(text, [name]))[0]!.n as number;
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await holds()); await sleep(10)) {
+    if (Date.now() > end) throw new Error("It did not come to that within 20 s");
+  }
+}
+
+const prepared = async (pool: Pool): Promise<unknown[]> =>
+  (await pool.query("SELECT statement FROM pg_prepared_statements ORDER BY 1")).rows.map(
+    (row) => row.statement,
+  );
+
+describe("what users of pg.Pool complain of", () => {
+  it("connecting that times out leaves no connection behind and hangs nobody", async () => {
+    using hole = await BlackHole.before(server.port);
+    hole.swallow();
+    await using pool = new Pool({
+      host: "127.0.0.1",
+      port: hole.port,
+      user: "formdb",
+      connectionTimeoutMillis: 50,
+    });
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => pool.connect()));
+    expect(outcomes.filter(({ status }) => status === "rejected")).toHaveLength(20);
+    await until(() => pool.totalCount === 0);
+  });
+
+  it("a time-out says who holds what", async () => {
+    await using pool = newPool({ max: 1, connectionTimeoutMillis: 30, trackHolders: true });
+    const client = await pool.connect();
+    const error = await pool.query("SELECT 1").catch((failure) => failure);
+    expect(error).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", inUse: 1 });
+    expect(error.message).toMatch(/^timeout exceeded when trying to connect: .*1 in use.*held the longest/s);
+    expect(error.message).toContain("gains.test.ts");
+    client.release();
+  });
+
+  it("an idle connection that dies ends nothing and is lent to nobody", async () => {
+    await using pool = newPool({ max: 3 });
+    const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    const pids = clients.map((client) => (client as unknown as { processID: number }).processID);
+    for (const client of clients) client.release();
+    expect(pool.idleCount).toBe(3);
+    await server.query("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", [pids]);
+    await until(() => pool.totalCount === 0);
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
+  it("min is filled without being asked, and kept filled", async () => {
+    const pool = newPool({ min: 3, application_name: "kept" });
+    await until(() => pool.idleCount === 3);
+    const text = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kept'";
+    const killed = await server.query(text);
+    expect(killed).toHaveLength(3);
+    await until(async () => pool.idleCount === 3 && (await sessionsOf("kept")) === 3);
+    await pool.end();
+    await until(async () => (await sessionsOf("kept")) === 0);
+  });
+
+  it("no more than maxConnecting log in at a time", async () => {
+    let now = 0;
+    let most = 0;
+    await using pool = newPool({
+      max: 10,
+      maxConnecting: 3,
+      onConnect: async () => {
+        most = Math.max(most, ++now);
+        await sleep(5);
+        now--;
+      },
+    });
+    await Promise.all(Array.from({ length: 40 }, () => pool.query("SELECT pg_sleep(0.02)")));
+    expect([most, pool.totalCount <= 10]).toEqual([3, true]);
+  });
+
+  it("of several hosts the fitting one is taken, and a dead one is passed over", async () => {
+    const dead = await freePort();
+    await using pool = new Pool({
+      connectionString: `postgres://formdb@127.0.0.1:${dead},127.0.0.1:${server.port}/postgres?target_session_attrs=read-write`,
+    });
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    await using byHost = new Pool({
+      host: "127.0.0.1,127.0.0.1",
+      port: server.port,
+      user: "formdb",
+      database: "postgres",
+      targetSessionAttrs: "standby",
+    });
+    await expect(byHost.connect()).rejects.toThrow(/host that is standby.*it is a primary/);
+  });
+
+  it("an AbortSignal ends a wait, and a query on the server", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    const wait = new AbortController();
+    const waiting = pool.connect({ signal: wait.signal });
+    wait.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
+    client.release();
+    const { signal } = new AbortController();
+    expect((await pool.query({ text: "SELECT 1 AS n", signal })).rows).toEqual([{ n: 1 }]);
+    const work = pool.query({ text: "SELECT pg_sleep(30)", signal: AbortSignal.timeout(50) });
+    await expect(work).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
+    expect((await pool.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
+  });
+
+  it("the queue of those who wait has an end", async () => {
+    await using pool = newPool({ max: 1, maxWaiting: 2 });
+    const client = await pool.connect();
+    const waiting = [pool.query("SELECT 1"), pool.query("SELECT 1")];
+    await expect(pool.query("SELECT 1")).rejects.toMatchObject({ code: "FORMDB_POOL_QUEUE_FULL" });
+    client.release();
+    expect(await Promise.all(waiting)).toHaveLength(2);
+  });
+
+  it("a client can be had for a block", async () => {
+    await using pool = newPool({ max: 1 });
+    {
+      await using client = await pool.connect();
+      expect((await client.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+      expect(pool.idleCount).toBe(0);
+    }
+    expect(pool.idleCount).toBe(1);
+    const client = await pool.connect();
+    client.release();
+    await client[Symbol.asyncDispose]();
+    expect(pool.idleCount).toBe(1);
+  });
+
+  it("diagnostics_channel tells of waits and queries", async () => {
+    await using pool = newPool();
+    const seen: unknown[] = [];
+    const asyncEnd = (message: object): void => {
+      seen.push({ ...message });
+    };
+    const subscribers = { start() {}, end() {}, asyncStart() {}, asyncEnd, error() {} };
+    const channels = ["formdb:pool.acquire", "formdb:query"].map((name) => tracingChannel(name));
+    for (const channel of channels) channel.subscribe(subscribers as never);
+    await pool.query("SELECT $1::int AS n", [1]);
+    for (const channel of channels) channel.unsubscribe(subscribers as never);
+    expect(seen).toContainEqual(expect.objectContaining({ pool: "pg" }));
+    expect(seen).toContainEqual(
+      expect.objectContaining({ shape: "SELECT $1::int AS n", system: "postgres" }),
+    );
+  });
+});
+
+describe("what the pool does beyond that", () => {
+  it("closes a client that was released inside a transaction", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    await client.query("BEGIN");
+    client.release();
+    expect(pool.totalCount).toBe(0);
+  });
+
+  it("keeps the connection of a query that failed", async () => {
+    await using pool = newPool({ max: 1 });
+    const pid = async (): Promise<unknown> =>
+      (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0].pid;
+    const before = await pid();
+    await expect(pool.query("SELECT nothing")).rejects.toMatchObject({ code: "42703" });
+    expect(await pid()).toBe(before);
+  });
+
+  it("exports its metrics by one option", async () => {
+    const metrics = new Metrics();
+    await using pool = newPool({ metrics, poolName: "orders" });
+    await pool.query("SELECT 1");
+    const text = metrics.exportPrometheus();
+    expect(text).toMatch(/pool_connections\{pool="orders",state="idle"\} 1\n/);
+    expect(text).toMatch(/pool_wait_seconds_count\{pool="orders"\} 1\n/);
+  });
+});
+
+describe("statements that are prepared by themselves", () => {
+  it("are those with values whose text comes again", async () => {
+    await using pool = newPool({ max: 1 });
+    await pool.query("SELECT $1::int AS once", [1]);
+    for (const n of [1, 2, 3]) await pool.query({ text: "SELECT $1::int AS often", values: [n] });
+    for (let i = 0; i < 3; i++) await pool.query("SELECT 1");
+    expect(await prepared(pool)).toEqual(["SELECT $1::int AS often"]);
+  });
+
+  it("are prepared on clients that are out too, and stay within the limit", async () => {
+    await using pool = newPool({ max: 1, maxPrepared: 2 });
+    const client = await pool.connect();
+    for (let round = 0; round < 3; round++) {
+      for (const name of ["a", "b", "c"]) {
+        expect((await client.query(`SELECT $1::int AS ${name}`, [round])).rows).toEqual([{ [name]: round }]);
+      }
+    }
+    client.release();
+    expect(await prepared(pool)).toEqual(["SELECT $1::int AS b", "SELECT $1::int AS c"]);
+  });
+
+  it("are not prepared with prepare: false", async () => {
+    await using pool = newPool({ max: 1, prepare: false });
+    for (const n of [1, 2, 3]) await pool.query("SELECT $1::int AS n", [n]);
+    expect(await prepared(pool)).toEqual([]);
+  });
+
+  it("are sent again if the result has other columns now, by promise and by callback", async () => {
+    await using pool = newPool({ max: 1 });
+    await pool.query("CREATE TABLE stale (a int)");
+    await pool.query("INSERT INTO stale VALUES (1)");
+    const ask = () => pool.query("SELECT * FROM stale WHERE a = $1", [1]);
+    for (let i = 0; i < 2; i++) expect((await ask()).rows).toEqual([{ a: 1 }]);
+    await pool.query("ALTER TABLE stale ADD b int DEFAULT 2");
+    for (let i = 0; i < 3; i++) expect((await ask()).rows).toEqual([{ a: 1, b: 2 }]);
+    await pool.query("ALTER TABLE stale ADD c int DEFAULT 3");
+    const rows = await new Promise((resolve) => {
+      pool.query("SELECT * FROM stale WHERE a = $1", [1], (_error, result) => resolve(result.rows));
+    });
+    expect(rows).toEqual([{ a: 1, b: 2, c: 3 }]);
+  });
+
+  it("survive DISCARD ALL and DEALLOCATE", async () => {
+    await using pool = newPool({ max: 1 });
+    for (const end of ["DISCARD ALL", "DEALLOCATE ALL", "DISCARD ALL"]) {
+      for (const n of [1, 2, 3]) expect((await pool.query("SELECT $1::int AS n", [n])).rows).toEqual([{ n }]);
+      await pool.query(end);
+    }
+  });
+
+  const bouncer = findPgBouncer();
+  it.runIf(bouncer !== undefined)("are not prepared behind a transaction pooler", async () => {
+    await using pooler = await PgBouncer.start(bouncer!, server, 2);
+    await using pool = new Pool({ connectionString: pooler.urlOf("postgres"), max: 4 });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => pool.query("SELECT $1::int AS n", [n])),
+    );
+    expect(answers.map(({ rows }) => rows[0].n)).toEqual(Array.from({ length: 40 }, (_, n) => n));
+    expect(await prepared(pool)).toEqual([]);
+  });
+});
+
+describe("faults", () => {
+  it("100 connections that are cut under load hang nobody and leak nothing", async () => {
+    const pool = newPool({ max: 100, application_name: "cut" });
+    let over = false;
+    let failed = 0;
+    const caller = async (): Promise<void> => {
+      while (!over) await pool.query("SELECT pg_sleep(0.001)").catch(() => failed++);
+    };
+    const callers = Array.from({ length: 150 }, caller);
+    await until(async () => (await sessionsOf("cut")) >= 90);
+    await server.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut'",
+    );
+    await until(() => failed > 0);
+    await sleep(200);
+    over = true;
+    await Promise.all(callers);
+    expect(pool.totalCount).toBeLessThanOrEqual(100);
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    await pool.end();
+    await until(async () => (await sessionsOf("cut")) === 0);
+  });
+
+  it("a server that restarts is used again", async () => {
+    await using other = await startPostgres();
+    await using pool = new Pool({ connectionString: other.url, max: 5, connectionTimeoutMillis: 20_000 });
+    await Promise.all(Array.from({ length: 20 }, () => pool.query("SELECT 1")));
+    await other.restart("immediate");
+    await until(() =>
+      pool.query("SELECT 1").then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(pool.waitingCount).toBe(0);
+  });
+
+  it("end() ends with clients out, one of them in a query that never ends", async () => {
+    const pool = newPool({ application_name: "out", endTimeoutMillis: 100 });
+    const idle = await pool.connect();
+    const busy = await pool.connect();
+    const work = busy.query("SELECT pg_sleep(60)").catch((error: Error) => error.message);
+    await pool.end();
+    expect(pool.ended).toBe(true);
+    expect(await work).toMatch(/terminated/);
+    expect(() => idle.release()).not.toThrow();
+    expect(() => busy.release()).not.toThrow();
+    await server.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
+    );
+    await until(async () => (await sessionsOf("out")) === 0);
+  });
+
+  it("a client that never answers holds up neither its caller nor the pool", async () => {
+    using hole = await BlackHole.before(server.port);
+    const pool = new Pool({
+      host: "127.0.0.1",
+      port: hole.port,
+      user: "formdb",
+      database: "postgres",
+      query_timeout: 100,
+      endTimeoutMillis: 100,
+    });
+    await pool.query("SELECT 1");
+    hole.swallow();
+    await expect(pool.query("SELECT 2")).rejects.toThrow("Query read timeout");
+    expect(pool.totalCount).toBe(0);
+    await pool.end();
+  });
+});
