@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FormDB, open } from "../../src/index.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+/** The code blocks of a page, in their order. */
+function examplesOf(page: string): readonly string[] {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!);
+}
+
+/** Runs an example's code as it stands in the page, with `db`. */
+async function run(code: string, db: FormDB): Promise<unknown> {
+  const AsyncFunction = (async () => {}).constructor as new (
+    ...parts: string[]
+  ) => (db: FormDB) => Promise<unknown>;
+  return new AsyncFunction("db", code)(db);
+}
+
+describe("the examples of the pages on documents do what they say", () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.remove());
+
+  const openOn = async (engine: string): Promise<FormDB> =>
+    open(engine === "SQLite" ? "sqlite::memory:" : await server.createDatabase());
+
+  it.each(["SQLite", "PostgreSQL"])("documents.md on %s", async (engine) => {
+    await using db = await openOn(engine);
+    const results: unknown[] = [];
+    for (const example of examplesOf("documents.md")) results.push(await run(example, db));
+    expect(results).toEqual([
+      [
+        { name: "Grace", age: 45 },
+        { name: "Ada", age: 36 },
+      ],
+      ["Linus", "Ada", "Grace"],
+      { id: "1", name: "Ada", age: 37, tags: ["math", "poetry"], address: { city: "Oslo" } },
+      {
+        version: 2,
+        document: { id: "2", name: "Grace", age: 46, city: "New York", tags: ["navy", "math"] },
+      },
+      { id: "b", state: "taken", at: 1 },
+    ]);
+  });
+
+  it.each(["SQLite", "PostgreSQL"])("migrating.md on %s", async (engine) => {
+    await using db = await openOn(engine);
+    const results: unknown[] = [];
+    for (const example of examplesOf("migrating.md")) results.push(await run(example, db));
+    expect(results).toEqual([
+      [{ id: "1", name: "Ada", age: 37, tags: ["a", "b"] }],
+      [{ id: "3", city: "Oslo", age: 50 }],
+    ]);
+  });
+});
