@@ -39,6 +39,7 @@ export { open } from "./engine/open.ts";
 export type { Transaction } from "./engine/open-transaction.ts";
 export type { QueryResult } from "./engine/read.ts";
 export type { IndexOptions } from "./engine/schema.ts";
+export type { Sql, SqlFragment, SqlOptions } from "./engine/sql.ts";
 export type { TransactionOptions } from "./engine/transaction.ts";
 export {
   acquire,

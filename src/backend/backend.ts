@@ -8,6 +8,8 @@ import type { Dialect } from "../dialect/dialect.ts";
 export interface EngineResult {
   readonly rows: readonly (readonly unknown[])[];
   readonly rowCount: number;
+  /** The columns' names, of a statement that is `raw`. */
+  readonly columns?: readonly string[] | undefined;
 }
 
 /** A group of writes of one kind to one collection; ids are distinct and sorted by code point. */
@@ -123,6 +125,11 @@ export interface Backend {
   readonly idKind: "uuidv7" | "uuidv4";
   /** True where reads and writes must not share connections (SQLite has one writer). */
   readonly separateWriter: boolean;
+  /**
+   * Whether a connection for reading refuses, before it runs it, a statement that writes (its error says
+   * `needsWriter`), so that any statement may be tried there first.
+   */
+  readonly refusesWrites: boolean;
   /** Whether changes of the schema can be part of a transaction. */
   readonly transactionalDdl: boolean;
   /** The strictest level that a transaction can ask for; undefined where there is only one. Known after `start`. */

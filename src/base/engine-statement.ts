@@ -14,4 +14,9 @@ export interface EngineStatement {
   readonly returnsRows: boolean;
   /** Whether it changes documents and returns rows all the same. One that returns none may always change something. */
   readonly writes?: boolean;
+  /**
+   * Whether it is a user's own SQL: its result has the names of its columns, with values as `db.sql` documents them.
+   * Such a statement may give rows whatever `returnsRows` says, which is then whether it only reads.
+   */
+  readonly raw?: boolean;
 }

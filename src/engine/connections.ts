@@ -61,6 +61,11 @@ export class Connections {
     return this.read === this.write ? this.read.size.max : Infinity;
   }
 
+  /** Whether a connection for reading refuses a statement that writes before it runs. */
+  get refusesWrites(): boolean {
+    return this.#backend.refusesWrites;
+  }
+
   /** Whether changes of the schema can be part of a transaction. */
   get transactionalDdl(): boolean {
     return this.#backend.transactionalDdl;

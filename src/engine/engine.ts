@@ -10,6 +10,7 @@ import type { Explainer } from "./explain.ts";
 import type { DocumentReads } from "./get.ts";
 import type { Reader } from "./read.ts";
 import type { Reporter } from "./reporter.ts";
+import type { SqlRunner } from "./run-sql.ts";
 import type { Schema } from "./schema.ts";
 import type { Transactions } from "./transaction.ts";
 import type { Writer } from "./write.ts";
@@ -24,6 +25,7 @@ export interface Engine {
   readonly statements: TopStatements;
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly sql: SqlRunner;
   readonly reads: DocumentReads;
   readonly schema: Schema;
   readonly explainer: Explainer;

@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
+import { abortSignal, boolean, checkOptions, milliseconds } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import { errorForCaller } from "../batch/calls.ts";
 import type { BatchResult } from "../batch/group.ts";
@@ -27,6 +27,7 @@ import { Queries } from "./query.ts";
 import type { QueryResult } from "./read.ts";
 import type { QueryTimes } from "./reporter.ts";
 import type { IndexOptions } from "./schema.ts";
+import { type Sql, type SqlOptions, type SqlStatement, sqlFunction } from "./sql.ts";
 import type { TransactionOptions } from "./transaction.ts";
 
 /** What there is to know of a database at one moment. */
@@ -53,6 +54,7 @@ export interface CloseOptions {
 export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
+const SQL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, readOnly: boolean };
 const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 
 const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
@@ -79,6 +81,11 @@ export class FormDB {
   readonly #queries: Queries;
   readonly #host: CollectionHost;
   #closing: Promise<CloseResult> | undefined;
+  /**
+   * Runs the engine's own SQL: `db.sql(text, values)`, or a template whose values are bound (docs/sql.md). Rows have the
+   * columns' names, and values as the driver reads them.
+   */
+  readonly sql: Sql;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -87,6 +94,7 @@ export class FormDB {
       check: (what, options) => this.#check(what, options),
       call: (what, work) => this.#call(what, work),
     });
+    this.sql = sqlFunction(engine.sql.placeholder, (statement, options) => this.#runSql(statement, options));
     engines.set(this, engine);
   }
 
@@ -426,6 +434,22 @@ export class FormDB {
   ): Promise<T> {
     const { calls, reporter } = this.#engine;
     return calls.run(() => reporter.report({ operation, collection, shape, cacheHit: true }, () => 0, work));
+  }
+
+  async #runSql(statement: SqlStatement, options: SqlOptions): Promise<QueryResult> {
+    this.#check("sql()");
+    checkOptions("sql()", options, SQL_OPTIONS);
+    const { sql, connections, transactions } = this.#engine;
+    const beforeWriting = (): void => transactions.refuseInside("An sql() that writes");
+    // Where only the caller knows what reads, it is told before it waits.
+    if (options.readOnly !== true && !connections.refusesWrites) beforeWriting();
+    return this.#call("sql()", () => sql.run(statement, options, beforeWriting));
+  }
+
+  /** Whether the engine answers now: a statement of no effect goes there and back. Rejects if it does not. */
+  async ping(options: CallOptions = NO_OPTIONS): Promise<void> {
+    this.#check("ping()", options);
+    await this.sql("SELECT 1", [], { ...options, readOnly: true });
   }
 
   /** Runs a read; closing waits for it. */

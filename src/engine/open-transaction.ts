@@ -4,6 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
 import type { QueryOperation } from "../base/observer.ts";
+import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
@@ -15,6 +16,8 @@ import { toDocument, toVersioned } from "./get.ts";
 import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
+import type { SqlRunner } from "./run-sql.ts";
+import { type Sql, sqlFunction } from "./sql.ts";
 import { type Writer, writeOne } from "./write.ts";
 
 /** What `fn` works with: every call is a part of the transaction. */
@@ -29,6 +32,8 @@ export interface Transaction {
   update(collection: string, id: string | number, patch: unknown): Promise<void>;
   upsert(collection: string, document: unknown): Promise<string>;
   delete(collection: string, id: string | number): Promise<boolean>;
+  /** Runs the engine's own SQL as a part of the transaction; see `FormDB.sql`. */
+  readonly sql: Sql;
   /** A handle whose calls are part of the transaction. */
   collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
 }
@@ -40,6 +45,7 @@ export interface TransactionTools {
   readonly writer: Writer;
   readonly makeId: () => string;
   readonly reporter: Reporter;
+  readonly sql: SqlRunner;
   /** Fires where the transaction must end. */
   readonly signal: AbortSignal | undefined;
 }
@@ -54,6 +60,7 @@ export class OpenTransaction implements Transaction {
   readonly #underWay = new Set<Promise<unknown>>();
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
+  readonly sql: Sql;
   #ended = false;
 
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
@@ -63,6 +70,10 @@ export class OpenTransaction implements Transaction {
       insert: (query) => this.#insert(query),
     };
     this.#inDatabase = inDatabase;
+    this.sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
+      checkOptions("sql()", options, { signal: abortSignal, timeoutMs: milliseconds });
+      return this.#call(() => tools.sql.runOn(tools.connection, statement, this.#bounds(options)));
+    });
   }
 
   /** Takes no more calls, and resolves when those under way, awaited or not, have ended. */

@@ -39,6 +39,7 @@ import { MergedReads } from "./merged-reads.ts";
 import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
 import { Reporter } from "./reporter.ts";
+import { SqlRunner } from "./run-sql.ts";
 import { Schema } from "./schema.ts";
 import { TokenPruner } from "./token-pruner.ts";
 import { Transactions } from "./transaction.ts";
@@ -167,6 +168,7 @@ async function assembleParts(
       : new MergedReads({ connections, clock, report: readsMerged, always: mergeReads === "always" });
   const reader = new Reader({ plans, connections, catalog, reporter, calls, merged });
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
+  const sql = new SqlRunner(connections, reporter, backend.dialect.placeholder);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
   undo.push(() => journal?.[Symbol.dispose]());
@@ -203,6 +205,7 @@ async function assembleParts(
     statements,
     reader,
     writer,
+    sql,
     reads: new DocumentReads(
       connections,
       catalog,
@@ -211,7 +214,7 @@ async function assembleParts(
     ),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
-    transactions: new Transactions(connections, reader, writer, makeId, reporter),
+    transactions: new Transactions(connections, { reader, writer, makeId, reporter, sql }),
     calls,
     reporter,
     release: () => {

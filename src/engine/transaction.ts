@@ -5,11 +5,9 @@ import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
-import { OpenTransaction, type Transaction } from "./open-transaction.ts";
-import type { Reader } from "./read.ts";
-import type { QueryTimes, Reporter } from "./reporter.ts";
+import { OpenTransaction, type Transaction, type TransactionTools } from "./open-transaction.ts";
+import type { QueryTimes } from "./reporter.ts";
 import { TransactionLimit } from "./transaction-limit.ts";
-import type { Writer } from "./write.ts";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
@@ -25,6 +23,9 @@ export interface TransactionOptions {
   /** Milliseconds from the call to the end, the wait for a connection and every repetition included. */
   readonly timeoutMs?: number | undefined;
 }
+
+/** What transactions have in common. */
+type TransactionParts = Omit<TransactionTools, "connection" | "signal">;
 
 /** A transaction, for the code that it has started. */
 interface Scope {
@@ -44,27 +45,17 @@ const MAX_OTHER_RETRIES = 3;
 /** Runs functions as transactions, and again where the engine asks for it (serialization failures, deadlocks). */
 export class Transactions {
   readonly #connections: Connections;
-  readonly #reader: Reader;
-  readonly #writer: Writer;
-  readonly #makeId: () => string;
-  readonly #reporter: Reporter;
+  readonly #tools: TransactionParts;
+  readonly #reporter: TransactionParts["reporter"];
   readonly #context = new AsyncLocalStorage<Scope>();
   #open = 0;
   /** Open transactions whose code has called the database itself and may wait for a second connection. */
   #waiting = 0;
 
-  constructor(
-    connections: Connections,
-    reader: Reader,
-    writer: Writer,
-    makeId: () => string,
-    reporter: Reporter,
-  ) {
-    this.#reporter = reporter;
+  constructor(connections: Connections, tools: TransactionParts) {
+    this.#reporter = tools.reporter;
     this.#connections = connections;
-    this.#reader = reader;
-    this.#writer = writer;
-    this.#makeId = makeId;
+    this.#tools = tools;
   }
 
   /**
@@ -183,7 +174,9 @@ export class Transactions {
       case "FORMDB_STALE_PLAN":
         return error.retryable && attempt < (maxRetries ?? MAX_OTHER_RETRIES);
       default:
-        return attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) && (await this.#writer.wasMadeMeanwhile(error));
+        return (
+          attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) && (await this.#tools.writer.wasMadeMeanwhile(error))
+        );
     }
   }
 
@@ -208,10 +201,7 @@ export class Transactions {
           const transaction = new OpenTransaction(
             {
               connection,
-              reader: this.#reader,
-              writer: this.#writer,
-              makeId: this.#makeId,
-              reporter: this.#reporter,
+              ...this.#tools,
               signal,
             },
             inDatabase,
@@ -227,7 +217,7 @@ export class Transactions {
               limit.check();
             }
           });
-          this.#writer.created(transaction.made);
+          this.#tools.writer.created(transaction.made);
           return result;
         } finally {
           inDatabase.stop();

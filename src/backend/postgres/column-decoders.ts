@@ -1,3 +1,5 @@
+import pg from "pg";
+
 /** Turns a column's text into a value. */
 export type ColumnDecoder = (text: string) => unknown;
 
@@ -26,6 +28,19 @@ export function decoderOf(typeOid: number): ColumnDecoder {
   return DECODERS.get(typeOid) ?? asText;
 }
 
+/** A whole number, a BigInt where a double can't hold it. */
+const asExactInteger: ColumnDecoder = (text) => {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : BigInt(text);
+};
+
+const INT8 = 20;
+
+/** What the driver makes of a type, as its `pg.types` has it; but for whole numbers, which it gives as text. */
+export function rawDecoderOf(typeOid: number): ColumnDecoder {
+  return typeOid === INT8 ? asExactInteger : (pg.types.getTypeParser(typeOid, "text") as ColumnDecoder);
+}
+
 /** A value in the protocol's text form. An array becomes one of PostgreSQL's, an object JSON. */
 export function encodeValue(value: unknown): string | Buffer | null {
   switch (typeof value) {
@@ -39,11 +54,15 @@ export function encodeValue(value: unknown): string | Buffer | null {
       return null;
     default:
       if (value === null || Buffer.isBuffer(value)) return value;
+      if (value instanceof Date) return value.toISOString();
+      if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
       return Array.isArray(value) ? `{${value.map(encodeElement).join(",")}}` : JSON.stringify(value);
   }
 }
 
 function encodeElement(value: unknown): string {
   const text = encodeValue(value);
+  if (Array.isArray(value)) return String(text);
+  if (Buffer.isBuffer(text)) return `"\\\\x${text.toString("hex")}"`;
   return text === null ? "NULL" : `"${String(text).replace(/["\\]/g, "\\$&")}"`;
 }

@@ -1,4 +1,4 @@
-import { type ColumnDecoder, decoderOf, encodeValue } from "./column-decoders.ts";
+import { type ColumnDecoder, decoderOf, encodeValue, rawDecoderOf } from "./column-decoders.ts";
 import type { Wire } from "./wire.ts";
 
 /** What is sent. Without a statement name it is parsed anew, with one it is kept under that name. */
@@ -12,6 +12,8 @@ export interface Request {
   readonly parse: boolean;
   /** How its columns are read, where that is known; else the server is asked to describe them. */
   readonly decoders: readonly ColumnDecoder[] | undefined;
+  /** Whether the columns' names are asked for, and their values as `db.sql` documents them. */
+  readonly raw?: boolean;
   /** Names of statements that the server may forget. */
   readonly close: readonly string[];
 }
@@ -24,6 +26,8 @@ export interface Reply {
   /** The first word of the last `CommandComplete`, such as `UPDATE` or `ROLLBACK`. */
   readonly command: string;
   readonly decoders: readonly ColumnDecoder[] | undefined;
+  /** The columns' names, where the request is `raw` and the server has described them. */
+  readonly columns: readonly string[] | undefined;
 }
 
 const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
@@ -38,6 +42,7 @@ export class Exchange {
   readonly #request: Request;
   readonly #rows: unknown[][] = [];
   #decoders: readonly ColumnDecoder[] | undefined;
+  #columns: readonly string[] | undefined;
   #tag = "";
   #error: unknown;
   #resolve: (reply: Reply) => void = ignore;
@@ -72,8 +77,14 @@ export class Exchange {
     return null;
   }
 
-  handleRowDescription({ fields }: { readonly fields: readonly { readonly dataTypeID: number }[] }): void {
-    this.#decoders = fields.map(({ dataTypeID }) => decoderOf(dataTypeID));
+  handleRowDescription({
+    fields,
+  }: {
+    readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+  }): void {
+    const { raw = false } = this.#request;
+    this.#decoders = fields.map(({ dataTypeID }) => (raw ? rawDecoderOf(dataTypeID) : decoderOf(dataTypeID)));
+    if (raw) this.#columns = fields.map(({ name }) => name);
     // Of several statements in one text, the last one's rows are the answer.
     this.#rows.length = 0;
   }
@@ -103,7 +114,8 @@ export class Exchange {
 
   handleReadyForQuery(): void {
     const { command, rowCount } = readTag(this.#tag);
-    this.#resolve({ rows: this.#rows, rowCount, command, decoders: this.#decoders ?? NO_COLUMNS });
+    const decoders = this.#decoders ?? NO_COLUMNS;
+    this.#resolve({ rows: this.#rows, rowCount, command, decoders, columns: this.#columns });
   }
 }
 

@@ -42,6 +42,7 @@ export function postgresBackend(url: string, options: PostgresOptions = {}): Pos
 export class PostgresBackend implements Backend {
   readonly separateWriter: boolean;
   readonly gathersReads = true;
+  readonly refusesWrites = false;
   readonly #settings: PostgresSettings;
   readonly #opener: SessionOpener;
   #engine: EngineProfile;

@@ -176,7 +176,7 @@ export class PostgresSession implements WatchedSession {
     values: readonly unknown[],
     options: CallOptions,
   ): Promise<Reply> {
-    const { prepare, text, name } = statement;
+    const { prepare, text, name, raw = false } = statement;
     const keep = prepare && this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
     const known = keep ? this.#prepared.use(name) : undefined;
     const exchange = new Exchange({
@@ -185,6 +185,7 @@ export class PostgresSession implements WatchedSession {
       name: keep ? name : "",
       parse: known === undefined,
       decoders: known?.decoders,
+      raw,
       close: this.#prepared.takeClosed(),
     });
     const guard = isBounded(options)
@@ -193,8 +194,12 @@ export class PostgresSession implements WatchedSession {
     try {
       this.#client.query(exchange);
       const reply = await exchange.reply;
-      if (keep) (known ?? this.#prepared.add(name)).decoders = reply.decoders;
-      return reply;
+      if (!keep) return reply;
+      const kept = known ?? this.#prepared.add(name);
+      kept.decoders = reply.decoders;
+      if (!raw) return reply;
+      kept.columns = reply.columns ?? kept.columns;
+      return { ...reply, columns: kept.columns };
     } catch (error) {
       if (keep && known === undefined) this.#prepared.uncertain(name);
       throw guard?.reasonFor(error) ?? error;

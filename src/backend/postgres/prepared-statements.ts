@@ -6,6 +6,8 @@ export interface PreparedStatement {
   readonly name: string;
   /** How its columns are read; undefined until the server has described them. */
   decoders: readonly ColumnDecoder[] | undefined;
+  /** The names of its columns, where it is `raw`; undefined until the server has described them. */
+  columns: readonly string[] | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export class PreparedStatements {
 
   /** Takes a statement that the server has accepted. */
   add(name: string): PreparedStatement {
-    const statement: PreparedStatement = { name, decoders: undefined };
+    const statement: PreparedStatement = { name, decoders: undefined, columns: undefined };
     this.#known.set(name, statement);
     return statement;
   }

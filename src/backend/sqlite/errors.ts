@@ -11,6 +11,8 @@ export const FILE_REPLACED = "FORMDB_FILE_REPLACED";
 export const WRONG_PLACE = "FORMDB_WRONG_PLACE";
 /** The code for a version of Node in which the driver can't run. */
 export const WRONG_NODE = "FORMDB_WRONG_NODE";
+/** The code for a statement that writes, on a connection that only reads. */
+export const NEEDS_WRITER = "FORMDB_NEEDS_WRITER";
 
 /** How SQLite's result codes are told to users. The longest name that a code starts with wins. */
 const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
@@ -42,9 +44,14 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   [WRONG_TRANSACTION_STATE, "FORMDB_CONNECTION_LOST"],
   [FILE_REPLACED, "FORMDB_CONNECTION_LOST"],
   [NO_WAL, "FORMDB_UNSUPPORTED"],
+  [NEEDS_WRITER, "FORMDB_UNSUPPORTED"],
   [WRONG_NODE, "FORMDB_UNSUPPORTED"],
   [WRONG_PLACE, "FORMDB_CONNECT_FAILED"],
 ];
+
+/** How the driver begins its messages about values that it can't bind. They are thrown without a code. */
+const WRONG_VALUES =
+  /^(?:Too (?:few|many) parameter values|SQLite3 can only bind|Missing named parameter|The bound )/;
 
 /** Failures that the same call meets again, though their code is one that may pass. */
 const LASTING: ReadonlySet<string> = new Set([
@@ -100,6 +107,7 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     ...(isOurs(sqliteCode) ? {} : { sqliteCode }),
     ...outcomeOf(failure, request.writes === true),
     ...(id === undefined ? {} : { id }),
+    ...(sqliteCode === NEEDS_WRITER ? { needsWriter: true } : {}),
   };
   if (index !== undefined) return uniqueViolation(what, index, details);
   const missing = /^no such table: (.+)$/.exec(message)?.[1];
@@ -107,6 +115,12 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {
       cause,
       details: { ...details, collection: missing },
+    });
+  }
+  if (sqliteCode === undefined && WRONG_VALUES.test(message)) {
+    return new FormDBError("FORMDB_PARAMETER_MISMATCH", `${what} can't be given its values: ${message}`, {
+      cause,
+      details,
     });
   }
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";

@@ -12,6 +12,8 @@ export interface ExecuteRequest {
   readonly returnsRows: boolean;
   /** Whether the statement is kept prepared. */
   readonly keep: boolean;
+  /** Whether it is a user's own SQL, whose columns' names are asked for. */
+  readonly raw?: boolean;
   /** Whether the connection has begun a transaction. The session refuses the request if it does not agree. */
   readonly inTransaction: boolean;
 }

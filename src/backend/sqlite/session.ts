@@ -7,8 +7,9 @@ import type { GroupWrite, StoredDocument } from "../backend.ts";
 import type { RefusingIndex } from "../unique-violation.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { failureOf, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
+import { failureOf, NEEDS_WRITER, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
 import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
+import { RawStatements } from "./raw-statements.ts";
 import { RowStream } from "./row-stream.ts";
 import type { ExecuteRequest, ExecuteResult, SessionWriteResult, StreamChunk } from "./session-protocol.ts";
 
@@ -34,8 +35,11 @@ export class SqliteSession {
   /** Reads of one document, by collection: the shortest way of all, so not even a text is made. */
   readonly #gets = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
 
+  readonly #raw: RawStatements;
+
   constructor(settings: DatabaseSettings) {
     this.#database = openDatabase(settings);
+    this.#raw = new RawStatements(this.#database, MAX_PREPARED_STATEMENTS);
     this.#readOnly = settings.readOnly;
     this.#file = settings.file;
     if (this.#database.memory) return;
@@ -54,8 +58,10 @@ export class SqliteSession {
     return this.#identity;
   }
 
-  execute({ text, values, returnsRows, keep, inTransaction }: ExecuteRequest): ExecuteResult {
+  execute(request: ExecuteRequest): ExecuteResult {
+    const { text, values, returnsRows, keep, inTransaction } = request;
     this.#mustBe(inTransaction);
+    if (request.raw) return this.#executeRaw(request);
     // An EXPLAIN is prepared against the schema as this handle last saw it; running anything makes it look.
     if (!keep) this.#prepare("SELECT 1 FROM sqlite_master LIMIT 1", true).get();
     let statement: Database.Statement;
@@ -74,10 +80,30 @@ export class SqliteSession {
     }
     const rows = statement.all(values as unknown[]) as unknown[][];
     if (!inTransaction && !statement.readonly) this.#mustHaveCommitted();
-    const rowCount = rows.length;
+    return this.#inParts({ rows, rowCount: rows.length });
+  }
+
+  /** Runs a user's own SQL. What writes is refused by a handle for reading before it does anything. */
+  #executeRaw({ text, values, inTransaction }: ExecuteRequest): ExecuteResult {
+    const statement = this.#raw.prepare(text);
+    const { readonly } = statement;
+    if (!readonly) {
+      if (this.#readOnly) throw refusal(NEEDS_WRITER, "the statement writes, and this connection only reads");
+      this.#beforeChange();
+    }
+    const result = this.#raw.run(statement, values);
+    if (!inTransaction && !readonly) this.#mustHaveCommitted();
+    return this.#inParts(result);
+  }
+
+  /** A result whose rows, beyond as many as one answer holds, are a stream. */
+  #inParts(result: Omit<ExecuteResult, "rest">): ExecuteResult {
+    const { rows } = result;
     const rest =
-      rowCount <= MAX_ROWS_AN_ANSWER ? undefined : this.#addStream(rows.splice(MAX_ROWS_AN_ANSWER).values());
-    return { rows, rowCount, rest };
+      rows.length <= MAX_ROWS_AN_ANSWER
+        ? undefined
+        : this.#addStream(rows.splice(MAX_ROWS_AN_ANSWER).values());
+    return { ...result, rest };
   }
 
   /** Opens a stream of a statement's rows and returns its number. It sees the database as it is now. */
@@ -177,6 +203,7 @@ export class SqliteSession {
     this.#streams.clear();
     this.#statements.clear();
     this.#gets.clear();
+    this.#raw.clear();
     this.#database.close();
   }
 

@@ -45,6 +45,7 @@ abstract class SqliteBackend implements Backend {
   readonly gathersReads: boolean = false;
   readonly idKind: Backend["idKind"] = "uuidv7";
   readonly transactionalDdl: boolean = true;
+  readonly refusesWrites: boolean = true;
   abstract readonly separateWriter: boolean;
   protected readonly settings: DatabaseSettings;
 

@@ -64,7 +64,7 @@ export class SqliteConnection implements Connection {
     options: CallOptions = NONE,
   ): Promise<EngineResult> {
     throwIfAborted("The query", options.signal);
-    const { text, returnsRows, prepare, cost, name } = statement;
+    const { text, returnsRows, prepare, cost, name, raw = false } = statement;
     const inTransaction = this.#inTransaction;
     const request: ExecuteRequest = {
       do: "execute",
@@ -72,6 +72,7 @@ export class SqliteConnection implements Connection {
       values,
       returnsRows,
       keep: prepare,
+      raw,
       inTransaction,
     };
     const here = inTransaction ? undefined : this.#here;
@@ -84,7 +85,14 @@ export class SqliteConnection implements Connection {
       if (turn !== undefined) await turn;
       return result.rest === undefined ? result : this.#withRest(result, (stream) => here.readStream(stream));
     }
-    if (this.#client.local && returnsRows && prepare && statement.writes !== true && isBounded(options)) {
+    if (
+      this.#client.local &&
+      returnsRows &&
+      prepare &&
+      statement.writes !== true &&
+      !raw &&
+      isBounded(options)
+    ) {
       return this.#inChunks(statement, values, options);
     }
     const result = await this.#ask("The query", request, options);
@@ -189,7 +197,7 @@ export class SqliteConnection implements Connection {
 
   /** All rows of a long result. Each part is a message of its own, so that the event loop turns between them. */
   async #withRest(
-    { rows, rowCount, rest }: ExecuteResult,
+    { rows, rowCount, columns, rest }: ExecuteResult,
     read: (stream: number) => SessionResults["readStream"] | Promise<SessionResults["readStream"]>,
   ): Promise<EngineResult> {
     for (let done = false; !done; ) {
@@ -197,7 +205,7 @@ export class SqliteConnection implements Connection {
       for (const row of chunk.rows) rows.push(row);
       done = chunk.done;
     }
-    return { rows, rowCount };
+    return { rows, rowCount, columns };
   }
 
   /** A read on the caller's thread that may be ended between rows. Row by row takes a quarter longer. */

@@ -1,0 +1,158 @@
+import type { Connection } from "../backend/backend.ts";
+import { throwIfAborted } from "../base/abort.ts";
+import type { Row } from "../base/document.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import { FormDBError } from "../base/errors.ts";
+import { StatementLru } from "../cache/statement-lru.ts";
+import { endsTransaction, isSavepoint, sqlShape } from "../dialect/sql-shape.ts";
+import { rowDecoder } from "../plan/decode.ts";
+import { statementName } from "../plan/engine-statement.ts";
+import type { Connections } from "./connections.ts";
+import type { QueryResult } from "./read.ts";
+import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
+import type { Placeholder, SqlOptions, SqlStatement } from "./sql.ts";
+
+/** Texts of which it is remembered what they are. */
+const MAX_TEXTS = 1_000;
+
+/** What is known of a text of the engine's own SQL. */
+interface KnownText {
+  readonly shape: string;
+  readonly name: string;
+  /** Whether a connection for reading has refused it. */
+  writes: boolean;
+}
+
+/** Runs users' own SQL, and reports it by its shape. */
+export class SqlRunner {
+  /** How the engine writes the place of the n-th value. */
+  readonly placeholder: Placeholder;
+  readonly #connections: Connections;
+  readonly #reporter: Reporter;
+  readonly #texts = new StatementLru<KnownText>(MAX_TEXTS);
+
+  constructor(connections: Connections, reporter: Reporter, placeholder: Placeholder) {
+    this.placeholder = placeholder;
+    this.#connections = connections;
+    this.#reporter = reporter;
+  }
+
+  /**
+   * Runs a statement on a connection lent for it. Where the engine can tell, that is one for reading unless it writes;
+   * else it is as the caller says. `beforeWriting` throws if the caller may not wait for a connection to write.
+   */
+  run(statement: SqlStatement, options: SqlOptions, beforeWriting: () => void): Promise<QueryResult> {
+    const [known, facts] = this.#know(statement, false);
+    return this.#reporter.report(facts, rowCountOf, async (times) => {
+      if (endsTransaction(known.shape) || isSavepoint(known.shape)) throw notOneConnection(known.shape);
+      throwIfAborted("The statement", options.signal);
+      const tellsWrites = this.#connections.refusesWrites;
+      if (options.readOnly === true || (tellsWrites && !known.writes)) {
+        try {
+          return await this.#onLent("read", known, { statement, options, times });
+        } catch (error) {
+          if (options.readOnly === true || !isRefusedWrite(error)) throw error;
+          known.writes = true;
+        }
+      }
+      beforeWriting();
+      return await this.#onLent("write", known, { statement, options, times });
+    });
+  }
+
+  /** Runs a statement on the connection that its transaction holds. */
+  runOn(connection: Connection, statement: SqlStatement, options: SqlOptions): Promise<QueryResult> {
+    const [known, facts] = this.#know(statement, true);
+    return this.#reporter.report(facts, rowCountOf, (times) => {
+      if (endsTransaction(known.shape)) throw notOneConnection(known.shape);
+      return this.#execute(connection, engineStatement(known, statement, false), {
+        statement,
+        options,
+        times,
+      });
+    });
+  }
+
+  #onLent(role: "read" | "write", known: KnownText, call: SqlCall): Promise<QueryResult> {
+    const { clock } = this.#reporter;
+    const asked = clock.now();
+    const { signal, timeoutMs } = call.options;
+    const own = engineStatement(known, call.statement, role === "read");
+    return this.#connections.use(
+      role,
+      { signal, timeoutMs },
+      (connection) => {
+        const waitedMs = clock.now() - asked;
+        call.times.waitMs += waitedMs;
+        const left = timeoutMs === undefined ? undefined : Math.max(1, timeoutMs - waitedMs);
+        return this.#execute(connection, own, { ...call, options: { signal, timeoutMs: left } });
+      },
+      own.name,
+    );
+  }
+
+  async #execute(
+    connection: Connection,
+    own: EngineStatement,
+    { statement, options, times }: SqlCall,
+  ): Promise<QueryResult> {
+    const { clock } = this.#reporter;
+    const sent = clock.now();
+    let received = sent;
+    try {
+      const { signal, timeoutMs } = options;
+      const bounds = signal === undefined && timeoutMs === undefined ? {} : { signal, timeoutMs };
+      const { rows, rowCount, columns = [] } = await connection.execute(own, statement.values, bounds);
+      received = clock.now();
+      const decode = rowDecoder(columns.map((name) => ({ name, form: "text" })));
+      const decoded: Row[] = rows.map(decode);
+      times.decodeMs += clock.now() - received;
+      return { rows: decoded, rowCount };
+    } finally {
+      if (received === sent) received = clock.now();
+      times.databaseMs += received - sent;
+    }
+  }
+
+  #know({ text, values }: SqlStatement, inTransaction: boolean): [KnownText, QueryFacts] {
+    let known = this.#texts.get(text);
+    const cacheHit = known !== undefined;
+    if (known === undefined) {
+      known = { shape: sqlShape(text), name: statementName(`sql ${text}`), writes: false };
+      this.#texts.set(text, known);
+    }
+    const { shape } = known;
+    return [
+      known,
+      { operation: "other", collection: "", shape, cacheHit, parameters: values, inTransaction },
+    ];
+  }
+}
+
+/** One call on its way. */
+interface SqlCall {
+  readonly statement: SqlStatement;
+  readonly options: SqlOptions;
+  readonly times: QueryTimes;
+}
+
+/** What is no certain read counts as a write, whose outcome may be unknown when a connection is lost. */
+function engineStatement({ name }: KnownText, { text }: SqlStatement, reads: boolean): EngineStatement {
+  return { text, name, prepare: true, cost: "scan", returnsRows: reads, raw: true };
+}
+
+function isRefusedWrite(error: unknown): boolean {
+  return error instanceof FormDBError && error.needsWriter === true;
+}
+
+function notOneConnection(shape: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_UNSUPPORTED",
+    `sql can't run ${/^\w+/.exec(shape)?.[0] ?? "it"}: transactions are begun and ended by transaction(), and savepoints ` +
+      "belong into one, by its own sql",
+  );
+}
+
+function rowCountOf({ rowCount }: QueryResult): number {
+  return rowCount;
+}

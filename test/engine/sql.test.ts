@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { open } from "../../src/engine/open.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "formdb-sql-"));
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres({ version: "18" });
+});
+afterAll(async () => {
+  await server.remove();
+  rmSync(folder, { recursive: true });
+});
+
+describe.each([
+  ["a SQLite file", () => `sqlite:${join(folder, "app.db")}`],
+  ["SQLite in memory", () => "sqlite::memory:"],
+  ["PostgreSQL", () => server.url],
+])("sql on %s", (engine, url) => {
+  const postgres = engine === "PostgreSQL";
+  let db: FormDB;
+  beforeAll(async () => {
+    db = await open(url(), { pool: { acquireTimeoutMs: 2_000 } });
+    await db.sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT NOT NULL, total BIGINT)");
+    const rows = [
+      [1, "a", 10],
+      [2, "a", 30],
+      [3, "b", 20],
+    ] as const;
+    for (const [id, who, total] of rows) {
+      await db.sql`INSERT INTO orders (id, who, total) VALUES (${id}, ${who}, ${total})`;
+    }
+    await db.batchInsert("users", [
+      { id: "a", name: "Ada" },
+      { id: "b", name: "Bob" },
+    ]);
+  });
+  afterAll(async () => {
+    if (db === undefined) return;
+    await db.sql("DROP TABLE orders");
+    await db.close();
+  });
+
+  it("joins a collection with a table", async () => {
+    const { rows } = await db.sql<{ name: string; n: number }>`
+      SELECT u.doc ->> 'name' AS name, count(*) AS n FROM users u JOIN orders o ON o.who = u.id
+      GROUP BY u.doc ->> 'name' ORDER BY 1`;
+    expect(rows).toEqual([
+      { name: "Ada", n: 2 },
+      { name: "Bob", n: 1 },
+    ]);
+  });
+
+  it("has window functions", async () => {
+    const { rows } = await db.sql(
+      "SELECT id, rank() OVER (PARTITION BY who ORDER BY total DESC) AS place FROM orders ORDER BY id",
+    );
+    expect(rows.map(({ place }) => place)).toEqual([2, 1, 1]);
+  });
+
+  it("searches full text", async () => {
+    const text = "a quick brown fox";
+    if (postgres) {
+      const { rows } =
+        await db.sql`SELECT to_tsvector('english', ${text}) @@ to_tsquery('english', ${"foxes"}) AS found`;
+      expect(rows).toEqual([{ found: true }]);
+      return;
+    }
+    await db.sql("CREATE VIRTUAL TABLE texts USING fts5(body)");
+    await db.sql`INSERT INTO texts (body) VALUES (${text})`;
+    expect((await db.sql`SELECT body FROM texts WHERE texts MATCH ${"fox"}`).rows).toEqual([{ body: text }]);
+    await db.sql("DROP TABLE texts");
+  });
+
+  it("puts values, fragments and names where they stand", async () => {
+    const { fragment, identifier } = db.sql;
+    const condition = fragment`total > ${15} AND who = ${"a"}`;
+    const { rows } = await db.sql`SELECT ${identifier("id")} FROM ${identifier("orders")}
+      WHERE ${condition} AND id < ${10} ORDER BY ${identifier("id")}`;
+    expect(rows).toEqual([{ id: 2 }]);
+    const whole = fragment`SELECT ${"x' OR 1=1"} || ${"y"} AS text`;
+    expect((await db.sql(whole, { timeoutMs: 10_000 })).rows).toEqual([{ text: "x' OR 1=1y" }]);
+    await expect(db.sql`SELECT * FROM ${identifier('no"such')}`).rejects.toMatchObject({
+      message: expect.stringMatching(/no\\?"such/),
+    });
+  });
+
+  it("counts the rows that a statement changes, and gives those that it returns", async () => {
+    expect(await db.sql`UPDATE orders SET total = total + ${0} WHERE who = ${"a"}`).toEqual({
+      rows: [],
+      rowCount: 2,
+    });
+    const returned = await db.sql`UPDATE orders SET total = 20 WHERE id = ${3} RETURNING id, total`;
+    expect(returned).toEqual({ rows: [{ id: 3, total: 20 }], rowCount: 1 });
+  });
+
+  it("keeps whole numbers that a double can't hold", async () => {
+    const big = 2n ** 60n + 1n;
+    const { rows } = await db.sql`SELECT CAST(${big} AS BIGINT) AS big, CAST(${7} AS BIGINT) AS small`;
+    expect(rows).toEqual([{ big, small: 7 }]);
+  });
+
+  it("gives all of a long result", async () => {
+    const text =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT i FROM n ORDER BY i";
+    const { rows, rowCount } = await db.sql(text, [], { readOnly: true });
+    expect([rowCount, rows.length, rows.at(-1)]).toEqual([5_000, 5_000, { i: 5_000 }]);
+  });
+
+  it("is part of a transaction by tx.sql, and undone with it", async () => {
+    const undone = db.transaction(async (tx) => {
+      await tx.sql`DELETE FROM orders WHERE who = ${"a"}`;
+      expect((await tx.sql("SELECT id FROM orders")).rows).toEqual([{ id: 3 }]);
+      await tx.sql("SAVEPOINT s");
+      await tx.sql("DELETE FROM orders");
+      await tx.sql("ROLLBACK TO s");
+      expect((await tx.sql("SELECT id FROM orders")).rows).toEqual([{ id: 3 }]);
+      throw new Error("no");
+    });
+    await expect(undone).rejects.toThrow("no");
+    expect((await db.sql("SELECT count(*) AS n FROM orders")).rows).toEqual([{ n: 3 }]);
+  });
+
+  it("refuses to begin or end a transaction, and to write beside one", async () => {
+    for (const text of ["BEGIN", "COMMIT", "/* x */ ROLLBACK", "SAVEPOINT a"]) {
+      await expect(db.sql(text)).rejects.toMatchObject({ code: "FORMDB_UNSUPPORTED" });
+    }
+    await db.transaction(async (tx) => {
+      await expect(tx.sql("COMMIT")).rejects.toMatchObject({ code: "FORMDB_UNSUPPORTED" });
+      await expect(db.sql("DELETE FROM orders")).rejects.toMatchObject({ code: "FORMDB_UNSUPPORTED" });
+    });
+    expect((await db.sql("SELECT count(*) AS n FROM orders")).rows).toEqual([{ n: 3 }]);
+  });
+
+  it("refuses values that can't be bound", async () => {
+    const place = postgres ? "$1" : "?";
+    await expect(db.sql(`SELECT ${place}`, [undefined])).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+    });
+    await expect(db.sql(`SELECT ${place}`, [() => 1])).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+    });
+    await expect(db.sql(`SELECT ${place}`, [])).rejects.toMatchObject({
+      code: expect.stringMatching(/^FORMDB_/),
+    });
+    await expect(db.sql("")).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+  });
+
+  it("is reported by its shape, without its literals", async () => {
+    await db.sql("SELECT id FROM orders WHERE who = 'secret'");
+    const shapes = db.statements().map(({ shape }) => shape);
+    expect(shapes).toContain("SELECT id FROM orders WHERE who = ?");
+    expect(shapes.join()).not.toContain("secret");
+  });
+
+  it("looks at the signal first, and ping goes to the engine", async () => {
+    await expect(db.sql("SELECT 1", [], { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "FORMDB_ABORTED",
+    });
+    await expect(db.ping()).resolves.toBeUndefined();
+  });
+});
+
+describe("sql on a SQLite file", () => {
+  it("refuses a write that is said to be a read, before it runs", async () => {
+    await using db = await open(`sqlite:${join(folder, "reads.db")}`);
+    await db.insert("c", { id: "1" });
+    await expect(db.sql("DELETE FROM c", [], { readOnly: true })).rejects.toMatchObject({
+      code: "FORMDB_UNSUPPORTED",
+    });
+    expect(await db.get("c", "1")).toEqual({ id: "1" });
+  });
+
+  it("is answered by a reader while a transaction holds the writer", async () => {
+    await using db = await open(`sqlite:${join(folder, "beside.db")}`);
+    await db.insert("c", { id: "1" });
+    await db.transaction(async (tx) => {
+      await tx.delete("c", "1");
+      expect((await db.sql("SELECT id FROM c")).rows).toEqual([{ id: "1" }]);
+    });
+  });
+});
+
+it("ping of a closed database is refused", async () => {
+  const db = await open("sqlite::memory:");
+  await db.close();
+  await expect(db.ping()).rejects.toMatchObject({ code: "FORMDB_CLOSED" });
+});
