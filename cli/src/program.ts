@@ -7,6 +7,7 @@ import { messageOf } from "./message.ts";
 import { printableLines } from "./print/printable.ts";
 import { say } from "./print/say.ts";
 import { queryCommand } from "./query-command.ts";
+import { serveCommand } from "./serve-command.ts";
 
 /** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -16,7 +17,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .version(version())
     .helpCommand(true)
     .showHelpAfterError("(--help shows what there is)");
-  for (const command of [demoCommand(), importCommand(), queryCommand()]) {
+  for (const command of [demoCommand(), importCommand(), queryCommand(), serveCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   program.exitOverride();

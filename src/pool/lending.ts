@@ -15,7 +15,7 @@ import {
   reasonOf,
   refused,
 } from "./failures.ts";
-import { holdersOf } from "./holders.ts";
+import { type HolderReport, holdersOf } from "./holders.ts";
 import type { Nesting } from "./nesting.ts";
 import type { Roster } from "./roster.ts";
 import type { PoolStats } from "./stats.ts";
@@ -186,6 +186,11 @@ export class Lending<T> {
     if (stallMs < this.#stallMs && this.#stalledAt >= this.#queue.oldestSince()) return;
     this.#stallMs = stallMs;
     this.#stalledAt = now;
+  }
+
+  /** What is lent, the longest first. */
+  holders(): HolderReport[] {
+    return holdersOf(this.#roster.entries(), this.#core.settings.clock.now());
   }
 
   /** The pool at this moment. */

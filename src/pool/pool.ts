@@ -6,7 +6,7 @@ import { Connector } from "./connector.ts";
 import { PoolCore } from "./core.ts";
 import type { Entry } from "./entry.ts";
 import { notLent } from "./failures.ts";
-import { captureOrigin } from "./holders.ts";
+import { captureOrigin, type HolderReport } from "./holders.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { ACQUIRE_OPTIONS, type AcquireOptions, Lending } from "./lending.ts";
 import { type CloseReport, Lifecycle } from "./lifecycle.ts";
@@ -184,6 +184,11 @@ export class Pool<T> implements AsyncDisposable {
   /** Everything countable, of one moment. */
   stats(): PoolStats {
     return this.#lending.stats();
+  }
+
+  /** The loans at this moment, the longest first, 20 at most. */
+  holders(): HolderReport[] {
+    return this.#lending.holders();
   }
 
   /** Lends nothing until `resume()`: waiting callers and newcomers are refused with `FORMDB_POOL_PAUSED`. */

@@ -1,0 +1,71 @@
+import { open } from "@formdb/perf";
+import { SlowLog } from "@formdb/perf/metrics";
+import { destination, pino } from "pino";
+import { ExitCode } from "./exit-code.ts";
+import { requestId, serve } from "./server/form-server.ts";
+
+export interface ServeFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly maxRequests?: number;
+  readonly requestsPerSecond?: number;
+  readonly slowQueryMs?: number;
+  readonly deadlineMs: number;
+  readonly logLevel: string;
+  readonly db?: string;
+}
+
+/** Serves until SIGTERM or SIGINT, then drains and reports; gives the exit code. A second signal ends it at once. */
+export async function runServe(flags: ServeFlags): Promise<number> {
+  const log = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: true }));
+  const asked = stopAsked();
+  const { slowQueryMs, maxRequests, requestsPerSecond } = flags;
+  const slowLog =
+    slowQueryMs === undefined
+      ? undefined
+      : new SlowLog({
+          thresholdMs: slowQueryMs,
+          write: (entry) => log.warn({ ...entry, reqId: requestId() }, "a slow query"),
+        });
+  const db = await open(
+    flags.db,
+    slowLog === undefined ? {} : { observer: { queryFinished: (query) => void slowLog.report(query) } },
+  );
+  const stopWatching = await db.metrics.watchEventLoop();
+  try {
+    const server = await serve(db, {
+      host: flags.host,
+      port: flags.port,
+      logger: log,
+      apiKey: process.env.FORMDB_API_KEY,
+      readKey: process.env.FORMDB_READ_KEY,
+      metricsKey: process.env.FORMDB_METRICS_KEY,
+      limits: {
+        ...(maxRequests === undefined ? {} : { maxRequests }),
+        ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+      },
+    });
+    process.stdout.write(`Serving ${db.stats().url} at ${server.url}\n`);
+    const signal = await asked;
+    log.info({ signal }, "draining");
+    const { undelivered } = await server.close({ deadlineMs: flags.deadlineMs });
+    process.stdout.write(`Stopped by ${signal}: ${undelivered.length} operations could not be delivered\n`);
+    return undelivered.length === 0 ? ExitCode.done : ExitCode.failed;
+  } finally {
+    stopWatching();
+    await db.close();
+  }
+}
+
+function stopAsked(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () =>
+          process.exit(signal === "SIGINT" ? ExitCode.interrupted : ExitCode.terminated),
+        );
+        resolve(signal);
+      });
+    }
+  });
+}

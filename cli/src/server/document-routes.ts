@@ -1,0 +1,161 @@
+import { type FormDB, FormDBError, type Row } from "@formdb/perf";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import {
+  DOCUMENT_BODY,
+  DOCUMENTS_BODY,
+  ID_PARAMS,
+  IDS_BODY,
+  INDEX_BODY,
+  INDEX_PARAMS,
+  NAME_PARAMS,
+  PATCH_BODY,
+  UPDATES_BODY,
+} from "./schemas.ts";
+import { type UploadTools, upload } from "./upload.ts";
+
+interface InCollection {
+  Params: { name: string };
+}
+interface OfDocument {
+  Params: { name: string; id: string };
+}
+
+const FULL = { access: "full" } as const;
+const READ = { access: "read" } as const;
+
+const DOCUMENTS = "/v1/collections/:name/documents";
+const DOCUMENT = `${DOCUMENTS}/:id`;
+
+/** Reads and writes of documents, by id and many at once. */
+export function documentRoutes(app: FastifyInstance, tools: UploadTools): void {
+  const { db, limits } = tools;
+  const bounds = { timeoutMs: limits.callTimeoutMs };
+
+  app.get<OfDocument>(
+    DOCUMENT,
+    { config: READ, schema: { summary: "A document", params: ID_PARAMS } },
+    async ({ params: { name, id } }) => {
+      const document = await db.get(name, id);
+      if (document === undefined) throw notFound(name, id);
+      return document;
+    },
+  );
+  app.put<OfDocument & { Body: Row }>(
+    DOCUMENT,
+    {
+      config: FULL,
+      schema: { summary: "Insert or replace a document", params: ID_PARAMS, body: DOCUMENT_BODY },
+    },
+    async ({ params: { name, id }, body }) => {
+      if (body.id !== undefined && String(body.id) !== id) {
+        throw new FormDBError("FORMDB_INVALID_ID", `The document's id must be that of its path, "${id}"`);
+      }
+      return { id: await db.upsert(name, { ...body, id }, bounds) };
+    },
+  );
+  app.patch<OfDocument & { Body: Row }>(
+    DOCUMENT,
+    {
+      config: FULL,
+      schema: { summary: "Merge a patch into a document", params: ID_PARAMS, body: PATCH_BODY },
+    },
+    async ({ params: { name, id }, body }) => {
+      await db.update(name, id, body, bounds);
+      return { id };
+    },
+  );
+  app.delete<OfDocument>(
+    DOCUMENT,
+    { config: FULL, schema: { summary: "Delete a document", params: ID_PARAMS } },
+    async ({ params: { name, id } }) => ({ deleted: await db.delete(name, id, bounds) }),
+  );
+
+  app.post<InCollection & { Body: unknown }>(
+    DOCUMENTS,
+    {
+      config: { access: "full", takesNdjson: true },
+      schema: { summary: "Insert a document, an array of them, or a stream of NDJSON", params: NAME_PARAMS },
+    },
+    async (request, reply) => {
+      const { body, params } = request;
+      if (body === request.raw) return upload(tools, params.name, request, reply);
+      if (Array.isArray(body)) return db.batchInsert(params.name, body, bounds);
+      return inserted(db.insert(params.name, body, bounds), reply);
+    },
+  );
+  app.put<InCollection & { Body: unknown }>(
+    DOCUMENTS,
+    {
+      config: FULL,
+      schema: { summary: "Insert or replace documents", params: NAME_PARAMS, body: DOCUMENTS_BODY },
+    },
+    async ({ params: { name }, body }) =>
+      Array.isArray(body) ? db.batchUpsert(name, body, bounds) : { id: await db.upsert(name, body, bounds) },
+  );
+  app.patch<InCollection & { Body: { id: string | number; document: unknown }[] }>(
+    DOCUMENTS,
+    {
+      config: FULL,
+      schema: { summary: "Merge patches into documents", params: NAME_PARAMS, body: UPDATES_BODY },
+    },
+    ({ params: { name }, body }) => db.batchUpdate(name, body, bounds),
+  );
+  app.delete<InCollection & { Body: (string | number)[] }>(
+    DOCUMENTS,
+    { config: FULL, schema: { summary: "Delete documents by id", params: NAME_PARAMS, body: IDS_BODY } },
+    ({ params: { name }, body }) => db.batchDelete(name, body, bounds),
+  );
+}
+
+/** Collections and indexes. */
+export function schemaRoutes(app: FastifyInstance, db: FormDB): void {
+  app.get("/v1/collections", { config: READ, schema: { summary: "The collections" } }, async () => ({
+    collections: await db.listCollections(),
+  }));
+  app.put<InCollection>(
+    "/v1/collections/:name",
+    { config: FULL, schema: { summary: "Make a collection", params: NAME_PARAMS } },
+    async ({ params: { name } }) => ({ created: await db.createCollection(name) }),
+  );
+  app.delete<InCollection>(
+    "/v1/collections/:name",
+    { config: FULL, schema: { summary: "Drop a collection and its documents", params: NAME_PARAMS } },
+    async ({ params: { name } }) => ({ dropped: await db.dropCollection(name) }),
+  );
+  app.get<InCollection>(
+    "/v1/collections/:name/indexes",
+    { config: READ, schema: { summary: "The indexes of a collection", params: NAME_PARAMS } },
+    async ({ params: { name } }) => ({ indexes: await db.listIndexes(name) }),
+  );
+  app.post<InCollection & { Body: { paths: string[]; unique?: boolean; name?: string } }>(
+    "/v1/collections/:name/indexes",
+    { config: FULL, schema: { summary: "Make an index", params: NAME_PARAMS, body: INDEX_BODY } },
+    async ({ params: { name }, body: { paths, ...options } }) => ({
+      name: await db.createIndex(name, paths, options),
+    }),
+  );
+  app.delete<{ Params: { name: string; index: string } }>(
+    "/v1/collections/:name/indexes/:index",
+    { config: FULL, schema: { summary: "Drop an index", params: INDEX_PARAMS } },
+    async ({ params: { name, index } }) => {
+      await db.dropIndex(name, index);
+      return { name: index };
+    },
+  );
+}
+
+async function inserted(work: Promise<string>, reply: FastifyReply): Promise<{ id: string }> {
+  const id = await work;
+  reply.code(201);
+  return { id };
+}
+
+function notFound(collection: string, id: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_NOT_FOUND",
+    `${collection} has no document with the id ${JSON.stringify(id)}`,
+    {
+      details: { collection, id },
+    },
+  );
+}

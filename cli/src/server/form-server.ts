@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { randomUUID } from "node:crypto";
+import type { AddressInfo } from "node:net";
+import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { Gate, isLoopback } from "./access.ts";
+import { formdbApi } from "./plugin.ts";
+import type { ApiOptions } from "./server-options.ts";
+import { answerTo, HttpError } from "./status.ts";
+
+export interface FormServerOptions extends ApiOptions {
+  /** Default `127.0.0.1`. Another address than a loopback one needs `apiKey`. */
+  readonly host?: string | undefined;
+  /** Default 8080; 0 takes any free port. */
+  readonly port?: number | undefined;
+  /** A pino logger, or one with its methods. Default: nothing is logged. */
+  readonly logger?: FastifyBaseLogger | undefined;
+  /** Adds routes of one's own, before the server listens. */
+  readonly extend?: ((app: FastifyInstance) => void) | undefined;
+}
+
+/** Milliseconds for a request's head to arrive, against clients that send a byte now and then. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const HEADERS_CHECK_MS = 2_000;
+/** Milliseconds in which nothing moves on a connection. Longer than a call of the database may take. */
+const IDLE_CONNECTION_MS = 60_000;
+const MAX_CONNECTIONS = 20_000;
+const MAX_PARAM_LENGTH = 8_192;
+/** What closing may take unless told otherwise. */
+const CLOSE_DEADLINE_MS = 10_000;
+
+const requestIds = new AsyncLocalStorage<string>();
+
+/** The id of the request under way, to tag what is logged on its behalf; undefined outside of one. */
+export function requestId(): string | undefined {
+  return requestIds.getStore();
+}
+
+/** A server of the HTTP API over one database. */
+export interface FormServer {
+  readonly url: string;
+  readonly port: number;
+  /**
+   * Takes no more requests, lets those under way end, settles what uploads have sent, then closes the database. What
+   * is not done by the deadline (10 seconds) is cut off. Resolves to what could not be delivered.
+   */
+  close(options?: { readonly deadlineMs?: number | undefined }): Promise<CloseResult>;
+}
+
+/** Serves a database, which the server closes when it is closed. Throws `FORMDB_CONFIG` if it can't listen. */
+export async function serve(db: FormDB, options: FormServerOptions = {}): Promise<FormServer> {
+  const { host = "127.0.0.1", port = 8080, logger, extend } = options;
+  if (!isLoopback(host) && !new Gate(options).hasFullKey) {
+    throw new FormDBError(
+      "FORMDB_CONFIG",
+      `The server can't listen on ${host} without a key: set FORMDB_API_KEY, or listen on 127.0.0.1`,
+    );
+  }
+  const draining = new AbortController();
+  const app = fastify({
+    ...(logger === undefined ? {} : { loggerInstance: logger }),
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    connectionTimeout: IDLE_CONNECTION_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_CHECK_MS },
+    requestTimeout: 0,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => {
+      const { status, body } = answerTo(error, request.id);
+      void (reply as FastifyReply).code(status).send(body);
+    },
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
+  app.setNotFoundHandler((request, reply) => {
+    const { status, body } = answerTo(new HttpError("HTTP_NOT_FOUND", "There is no such route"), request.id);
+    return reply.code(status).send(body);
+  });
+  app.register(formdbApi, { ...options, db, draining: draining.signal });
+  if (extend !== undefined) app.register(async (own) => extend(own));
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    await app.close();
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new FormDBError("FORMDB_CONFIG", `The server can't listen on ${host}, port ${port}: ${code}`, {
+      cause,
+    });
+  }
+  const address = app.server.address() as AddressInfo;
+  const name = host.includes(":") ? `[${host}]` : host;
+  let closing: Promise<CloseResult> | undefined;
+  return {
+    url: `http://${name}:${address.port}`,
+    port: address.port,
+    close: ({ deadlineMs = CLOSE_DEADLINE_MS } = {}) => {
+      closing ??= drain(app, db, draining, deadlineMs);
+      return closing;
+    },
+  };
+}
+
+async function drain(
+  app: FastifyInstance,
+  db: FormDB,
+  draining: AbortController,
+  deadlineMs: number,
+): Promise<CloseResult> {
+  const start = performance.now();
+  draining.abort();
+  // The database needs time too, for what is in its queue.
+  const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs * 0.7);
+  await app.close();
+  clearTimeout(cut);
+  return db.close({ deadlineMs: Math.max(0, deadlineMs - (performance.now() - start)) });
+}
+
+/** What is no HTTP, or too much of it, before there is a request. */
+function answerClientError(error: Error & { code?: string }, socket: import("node:net").Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? ["431 Request Header Fields Too Large", "HTTP_TOO_LARGE"]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? ["408 Request Timeout", "HTTP_TIMEOUT"]
+        : ["400 Bad Request", "HTTP_BAD_REQUEST"];
+  const body = JSON.stringify({ error: { code, message: "The request can't be read", retryable: false } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

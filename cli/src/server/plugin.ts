@@ -1,0 +1,179 @@
+import type { Readable } from "node:stream";
+import type { FormDB } from "@formdb/perf";
+import { Ajv } from "ajv";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { parseJson } from "../read/parse-json.ts";
+import { type Access, allows, Gate, isLoopback } from "./access.ts";
+import { documentRoutes, schemaRoutes } from "./document-routes.ts";
+import { liveRoutes } from "./live-routes.ts";
+import { OpenApi } from "./openapi.ts";
+import { probeRoutes } from "./probe-routes.ts";
+import { queryRoute } from "./query-route.ts";
+import { RateLimit } from "./rate-limit.ts";
+import { type ApiOptions, limitsOf } from "./server-options.ts";
+import { answerTo, HttpError } from "./status.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a request must be allowed; without it, everything. */
+    access?: Access;
+    takesNdjson?: boolean;
+  }
+  interface FastifySchema {
+    summary?: string;
+  }
+  interface FastifyRequest {
+    /** What the request's key allows. */
+    formdbAccess: Access;
+  }
+}
+
+export interface PluginOptions extends ApiOptions {
+  readonly db: FormDB;
+  /** Fires when the service drains: `/ready` says so and uploads end. Default: never. */
+  readonly draining?: AbortSignal | undefined;
+}
+
+const SECURITY_HEADERS = Object.freeze({
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+});
+
+/**
+ * The HTTP API as a Fastify plugin, for a service of one's own: `app.register(formdbApi, { prefix: "/db", db })`. Its
+ * hooks, parsers and errors are those of its own routes alone.
+ */
+export async function formdbApi(app: FastifyInstance, options: PluginOptions): Promise<void> {
+  const { db, draining = new AbortController().signal } = options;
+  const limits = limitsOf(options.limits);
+  const gate = new Gate(options);
+  const rate = new RateLimit(limits.requestsPerSecond);
+  const wrongKeys = new RateLimit(limits.wrongKeysPerSecond);
+  let underWay = 0;
+
+  // Requests are taken as they are: nothing is coerced, filled in or removed.
+  const ajv = new Ajv({ allErrors: false, strict: false });
+  app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.decorateRequest("formdbAccess", "open");
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "string", bodyLimit: limits.maxBodyBytes },
+    (_request, text, done) => {
+      try {
+        done(null, parseJson(text as string));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  app.addContentTypeParser("application/x-ndjson", (request: FastifyRequest, body: Readable, done) => {
+    if (request.routeOptions.config.takesNdjson === true) done(null, body);
+    else done(new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "NDJSON is taken for inserting documents alone"));
+  });
+
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    reply.header("x-request-id", request.id);
+    const { access = "full" } = request.routeOptions.config;
+    if (gate.isOpen && !isLoopback(hostOf(request))) {
+      throw new HttpError(
+        "HTTP_MISDIRECTED",
+        "A server without a key answers requests to localhost alone: the Host header must name it",
+      );
+    }
+    const holder = gate.holderOf(request.headers);
+    const now = performance.now();
+    if (holder === undefined) {
+      refuseAbove(wrongKeys.take(request.ip, now), reply);
+      throw unauthorized(reply, "The key is not one of this server's");
+    }
+    if (!allows(holder.access, access)) {
+      if (holder.access === "open") throw unauthorized(reply, `This needs a key: ${keyFor(access)}`);
+      throw new HttpError("HTTP_FORBIDDEN", `This needs another key: ${keyFor(access)}`);
+    }
+    request.formdbAccess = holder.access;
+    if (access !== "open") {
+      refuseAbove(rate.take(holder.name === "" ? request.ip : holder.name, now), reply);
+      if (draining.aborted) throw new HttpError("HTTP_UNAVAILABLE", "The server is ending");
+    }
+    if (underWay >= limits.maxRequests) {
+      reply.header("retry-after", "1");
+      throw new HttpError(
+        "HTTP_UNAVAILABLE",
+        `More than ${limits.maxRequests} requests at once are not served`,
+      );
+    }
+    underWay++;
+    const deadline = hasBody(request) ? bodyDeadline(request, limits.bodyTimeoutMs) : undefined;
+    reply.raw.once("close", () => {
+      underWay--;
+      clearTimeout(deadline);
+    });
+    if (deadline !== undefined) bodyDeadlines.set(request, deadline);
+    done();
+  });
+  // From here on the body is there, or is read as a stream, which has a time of its own.
+  app.addHook("preValidation", (request, _reply, done) => {
+    clearTimeout(bodyDeadlines.get(request));
+    done();
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body } = answerTo(error, request.id);
+    if (status >= 500) request.log.error({ err: error, code: body.error.code }, "a request failed");
+    if (status === 413) reply.header("connection", "close");
+    return reply.code(status).send(body);
+  });
+
+  const api = new OpenApi();
+  app.addHook("onRoute", (route) => api.add(route, app.prefix));
+  const tools = { db, limits, draining };
+  probeRoutes(app, db, draining);
+  liveRoutes(app, db, limits);
+  queryRoute(app, db, limits);
+  schemaRoutes(app, db);
+  documentRoutes(app, tools);
+  app.get(
+    "/openapi.json",
+    { config: { access: "open" }, schema: { summary: "This description" } },
+    async () => api.document(),
+  );
+}
+
+const bodyDeadlines = new WeakMap<FastifyRequest, NodeJS.Timeout>();
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+/** Ends a connection whose body does not come. */
+function bodyDeadline(request: FastifyRequest, timeoutMs: number): NodeJS.Timeout {
+  return setTimeout(() => request.raw.destroy(), timeoutMs).unref();
+}
+
+/** The name that the client believes it talks to: a page elsewhere can't change it. */
+function hostOf(request: FastifyRequest): string {
+  return (request.headers.host ?? "").replace(/:\d+$/, "");
+}
+
+function refuseAbove(waitMs: number, reply: FastifyReply): void {
+  if (waitMs === 0) return;
+  reply.header("retry-after", String(Math.ceil(waitMs / 1_000)));
+  throw new HttpError("HTTP_TOO_MANY_REQUESTS", "There were too many requests; wait as Retry-After says");
+}
+
+function unauthorized(reply: FastifyReply, message: string): HttpError {
+  reply.header("www-authenticate", "Bearer");
+  return new HttpError("HTTP_UNAUTHORIZED", message);
+}
+
+function keyFor(access: Access): string {
+  if (access === "metrics") return "one for metrics, for reading, or the full one";
+  return access === "read" ? "one for reading, or the full one" : "the full one";
+}

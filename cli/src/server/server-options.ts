@@ -1,0 +1,52 @@
+import { FormDBError } from "@formdb/perf";
+import type { Keys } from "./access.ts";
+
+/** What the server lets a client have. */
+export interface ServerLimits {
+  /** Bytes of a body that is one JSON text. An NDJSON body has no limit as a whole, 16 MiB a line. */
+  readonly maxBodyBytes: number;
+  /** Requests under way at once; more are answered by 503. */
+  readonly maxRequests: number;
+  /** A second, for each key, or for each address where none is needed; twice as many at once. */
+  readonly requestsPerSecond: number;
+  /** Wrong keys a second, for each address. */
+  readonly wrongKeysPerSecond: number;
+  readonly maxEventStreams: number;
+  /** Milliseconds for a body to arrive, and, of an NDJSON body, between two parts of it. */
+  readonly bodyTimeoutMs: number;
+  /** Milliseconds for a call of the database. */
+  readonly callTimeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
+  maxBodyBytes: 8 * 1024 * 1024,
+  maxRequests: 10_000,
+  requestsPerSecond: 20_000,
+  wrongKeysPerSecond: 5,
+  maxEventStreams: 100,
+  bodyTimeoutMs: 30_000,
+  callTimeoutMs: 30_000,
+});
+
+export interface ApiOptions extends Keys {
+  readonly limits?: Partial<ServerLimits> | undefined;
+}
+
+/** The limits with what is left out. Throws `FORMDB_CONFIG` for one that is unknown or no positive number. */
+export function limitsOf(given: Partial<ServerLimits> = {}): ServerLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      throw new FormDBError(
+        "FORMDB_CONFIG",
+        `The server has no limit ${name}; it has ${Object.keys(DEFAULT_LIMITS).join(", ")}`,
+      );
+    }
+    if (typeof value !== "number" || !(value > 0)) {
+      throw new FormDBError(
+        "FORMDB_CONFIG",
+        `The server's limit ${name} must be a number above 0, not ${String(value)}`,
+      );
+    }
+  }
+  return { ...DEFAULT_LIMITS, ...given };
+}

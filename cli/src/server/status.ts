@@ -1,0 +1,144 @@
+import { type ErrorCode, FormDBError } from "@formdb/perf";
+
+/** What goes wrong before FormDB is asked: codes of the HTTP API alone. */
+export type HttpCode =
+  | "HTTP_BAD_REQUEST"
+  | "HTTP_UNAUTHORIZED"
+  | "HTTP_FORBIDDEN"
+  | "HTTP_NOT_FOUND"
+  | "HTTP_TIMEOUT"
+  | "HTTP_TOO_LARGE"
+  | "HTTP_UNSUPPORTED_MEDIA_TYPE"
+  | "HTTP_MISDIRECTED"
+  | "HTTP_TOO_MANY_REQUESTS"
+  | "HTTP_INTERNAL"
+  | "HTTP_UNAVAILABLE";
+
+/** The status that answers each code. */
+export const STATUS = {
+  FORMDB_SYNTAX: 400,
+  FORMDB_PARAMETER_MISMATCH: 400,
+  FORMDB_INVALID_DOCUMENT: 422,
+  FORMDB_INVALID_ID: 400,
+  FORMDB_CONFIG: 400,
+  FORMDB_UNKNOWN_COLLECTION: 404,
+  FORMDB_NOT_FOUND: 404,
+  FORMDB_DUPLICATE_ID: 409,
+  FORMDB_CONSTRAINT: 409,
+  FORMDB_CONFLICT: 409,
+  FORMDB_SERIALIZATION: 409,
+  FORMDB_ABORTED: 499,
+  FORMDB_UNSUPPORTED: 501,
+  FORMDB_ENGINE: 500,
+  FORMDB_STALE_PLAN: 503,
+  FORMDB_BUSY: 503,
+  FORMDB_QUEUE_FULL: 503,
+  FORMDB_POOL_TIMEOUT: 503,
+  FORMDB_POOL_QUEUE_FULL: 503,
+  FORMDB_POOL_PAUSED: 503,
+  FORMDB_POOL_CLOSED: 503,
+  FORMDB_CLOSED: 503,
+  FORMDB_CONNECT_FAILED: 503,
+  FORMDB_CONNECTION_LOST: 503,
+  FORMDB_TIMEOUT: 504,
+  HTTP_BAD_REQUEST: 400,
+  HTTP_UNAUTHORIZED: 401,
+  HTTP_FORBIDDEN: 403,
+  HTTP_NOT_FOUND: 404,
+  HTTP_TIMEOUT: 408,
+  HTTP_TOO_LARGE: 413,
+  HTTP_UNSUPPORTED_MEDIA_TYPE: 415,
+  HTTP_MISDIRECTED: 421,
+  HTTP_TOO_MANY_REQUESTS: 429,
+  HTTP_INTERNAL: 500,
+  HTTP_UNAVAILABLE: 503,
+} as const satisfies Readonly<Record<ErrorCode | HttpCode, number>>;
+
+/**
+ * Errors whose messages may hold what the caller has no business with: texts of the driver, with values and the
+ * database's address. The log has the whole of them under the request's id.
+ */
+const PRIVATE = {
+  FORMDB_ENGINE: "The database refused the statement; the server's log says why, under this request's id",
+  FORMDB_CONNECT_FAILED: "The database can't be reached; the server's log says why, under this request's id",
+  FORMDB_CONNECTION_LOST:
+    "The connection to the database was lost; the server's log says more, under this request's id",
+  FORMDB_POOL_TIMEOUT: "No connection to the database became free in time",
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+/** Facts of an error that are told; all others may hold values. */
+const TOLD = [
+  "collection",
+  "id",
+  "path",
+  "paths",
+  "constraint",
+  "line",
+  "column",
+  "offset",
+  "outcome",
+  "attempts",
+  "sqlstate",
+  "version",
+  "successful",
+  "failed",
+  "errors",
+] as const;
+
+/** The body of every answer that is an error. */
+export interface ErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly [detail: string]: unknown };
+}
+
+/** An error of the HTTP API itself. */
+export class HttpError extends Error {
+  readonly code: HttpCode;
+
+  constructor(code: HttpCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What an error is answered with: neither parameters nor stacks are in it. */
+export function answerTo(
+  error: unknown,
+  requestId: string,
+): { readonly status: number; readonly body: ErrorBody } {
+  if (error instanceof FormDBError) {
+    const { code, retryable } = error;
+    const message = Object.hasOwn(PRIVATE, code) ? PRIVATE[code as keyof typeof PRIVATE] : error.message;
+    const details: Record<string, unknown> = {};
+    for (const name of TOLD) if (error[name] !== undefined) details[name] = error[name];
+    return {
+      status: STATUS[code] ?? 500,
+      body: { error: { code, message, retryable, requestId, ...details } },
+    };
+  }
+  const { code, message } = httpErrorOf(error);
+  return { status: STATUS[code], body: { error: { code, message, retryable: false, requestId } } };
+}
+
+/** Fastify's own errors, by their status; whatever else was thrown is a fault of the server. */
+function httpErrorOf(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  const { statusCode, message, validation } = error as Error & { statusCode?: number; validation?: unknown };
+  if (validation !== undefined) return new HttpError("HTTP_BAD_REQUEST", message);
+  switch (statusCode) {
+    case 400:
+      return new HttpError("HTTP_BAD_REQUEST", message);
+    case 404:
+      return new HttpError("HTTP_NOT_FOUND", message);
+    case 408:
+      return new HttpError("HTTP_TIMEOUT", message);
+    case 413:
+      return new HttpError("HTTP_TOO_LARGE", "The body is larger than the server takes");
+    case 415:
+      return new HttpError(
+        "HTTP_UNSUPPORTED_MEDIA_TYPE",
+        "The body must be application/json or, for documents, application/x-ndjson",
+      );
+    default:
+      return new HttpError("HTTP_INTERNAL", "The server failed; its log says why, under this request's id");
+  }
+}

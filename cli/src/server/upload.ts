@@ -1,0 +1,235 @@
+import { Readable } from "node:stream";
+import { type FormDB, FormDBError } from "@formdb/perf";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { readNdjson } from "../read/ndjson.ts";
+import type { ServerLimits } from "./server-options.ts";
+import { answerTo, HttpError } from "./status.ts";
+
+/** Lines of one upload that are in the queue and not settled. The client is not read while there are so many. */
+const MAX_LINES_IN_FLIGHT = 500;
+const MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024;
+/** Failures that a result lists; it counts all. */
+const MAX_ERRORS = 1_000;
+
+/** How one line ended. `index` counts the documents from 0, `line` the lines from 1. */
+export interface LineResult {
+  readonly index: number;
+  readonly line: number;
+  readonly id?: string;
+  readonly outcome: "applied" | "rejected" | "unknown";
+  readonly code?: string;
+  readonly error?: string;
+}
+
+/** What an upload runs with. */
+export interface UploadTools {
+  readonly db: FormDB;
+  readonly limits: ServerLimits;
+  /** Fires when the server drains: no more lines are read, those that were are settled and told. */
+  readonly draining: AbortSignal;
+}
+
+/**
+ * Inserts the documents of an NDJSON body as they arrive. The client is slowed by back-pressure to what the database
+ * takes. Answers with a `BatchResult`, or, asked for `application/x-ndjson`, with a line for each document once it is
+ * settled.
+ */
+export async function upload(
+  tools: UploadTools,
+  collection: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const byLine = (request.headers.accept ?? "").includes("application/x-ndjson");
+  const lines = byLine ? new LineWriter(reply) : undefined;
+  const counted = new Counted();
+  const tell = (result: LineResult): Promise<void> | undefined => {
+    counted.add(result);
+    return lines?.write(`${JSON.stringify(result)}\n`);
+  };
+  try {
+    await insertLines(tools, collection, request, tell);
+  } catch (error) {
+    const failure = error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
+    const { status, body } = answerTo(failure, request.id);
+    const { successful, failed, errors } = counted.result();
+    const told = { error: { ...body.error, successful, failed, errors } };
+    // What follows in the body is not read: the connection can't be used again.
+    if (lines !== undefined) return lines.end(`${JSON.stringify(told)}\n`);
+    return reply.header("connection", "close").code(status).send(told);
+  }
+  return lines === undefined ? counted.result() : lines.end("");
+}
+
+async function insertLines(
+  { db, limits, draining }: UploadTools,
+  collection: string,
+  request: FastifyRequest,
+  tell: (result: LineResult) => Promise<void> | undefined,
+): Promise<void> {
+  const inFlight = new Set<Promise<void>>();
+  let bytesInFlight = 0;
+  let failure: { readonly error: unknown } | undefined;
+  let index = 0;
+  const settle = async (line: number, at: number, document: Record<string, unknown>): Promise<void> => {
+    try {
+      const id = await db.insert(collection, document);
+      await tell({ index: at, line, id, outcome: "applied" });
+    } catch (error) {
+      if (!(error instanceof FormDBError)) throw error;
+      const { outcome, id } = error;
+      await tell({
+        index: at,
+        line,
+        ...(typeof id === "string" ? { id } : {}),
+        outcome: outcome === "unknown" ? "unknown" : "rejected",
+        code: error.code,
+        error: answerTo(error, "").body.error.message,
+      });
+    }
+  };
+  try {
+    for await (const entry of readNdjson(bodyOf(request, limits.bodyTimeoutMs, draining))) {
+      const at = index++;
+      if (entry.error !== undefined) {
+        const { code, message } = entry.error;
+        await tell({ index: at, line: entry.line, outcome: "rejected", code, error: message });
+        continue;
+      }
+      const bytes = entry.excerpt.text.length;
+      bytesInFlight += bytes;
+      const settled: Promise<void> = settle(entry.line, at, entry.document)
+        .catch((error: unknown) => {
+          failure ??= { error };
+        })
+        .finally(() => {
+          inFlight.delete(settled);
+          bytesInFlight -= bytes;
+        });
+      inFlight.add(settled);
+      while (inFlight.size >= MAX_LINES_IN_FLIGHT || bytesInFlight >= MAX_BYTES_IN_FLIGHT) {
+        await Promise.race(inFlight);
+      }
+      if (failure !== undefined) throw failure.error;
+    }
+  } finally {
+    await Promise.all(inFlight);
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+/** The body's parts, each of which must come in time. Ends with an error when the server drains. */
+async function* bodyOf(
+  request: FastifyRequest,
+  timeoutMs: number,
+  draining: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const parts = Readable.toWeb(request.raw).getReader();
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    let onDrain: (() => void) | undefined;
+    const interrupted = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new HttpError("HTTP_TIMEOUT", `No part of the body came within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      onDrain = () =>
+        reject(new FormDBError("FORMDB_CLOSED", "The server is ending and reads no more of the body"));
+      if (draining.aborted) onDrain();
+      else draining.addEventListener("abort", onDrain, { once: true });
+    });
+    try {
+      const { done, value } = await Promise.race([parts.read(), interrupted]);
+      if (done) return;
+      yield value as Uint8Array;
+    } finally {
+      clearTimeout(timer);
+      draining.removeEventListener("abort", onDrain!);
+    }
+  }
+}
+
+function lostBody(cause: unknown): HttpError {
+  return Object.assign(new HttpError("HTTP_BAD_REQUEST", "The body ended before its end"), { cause });
+}
+
+class Counted {
+  readonly #errors: {
+    index: number;
+    line: number;
+    id?: string;
+    code: string;
+    error: string;
+    outcome: string;
+  }[] = [];
+  #successful = 0;
+  #failed = 0;
+
+  add({ outcome, code, error, ...place }: LineResult): void {
+    if (outcome === "applied") {
+      this.#successful++;
+      return;
+    }
+    this.#failed++;
+    if (this.#errors.length < MAX_ERRORS) {
+      this.#errors.push({ ...place, code: code!, error: error!, outcome });
+    }
+  }
+
+  result(): { successful: number; failed: number; errors: readonly object[] } {
+    const errors = this.#errors.toSorted((a, b) => a.index - b.index);
+    return { successful: this.#successful, failed: this.#failed, errors };
+  }
+}
+
+/** Writes lines of an answer; a client that does not read them is waited for. */
+export class LineWriter {
+  readonly #reply: FastifyReply;
+  #begun = false;
+
+  constructor(reply: FastifyReply) {
+    this.#reply = reply;
+  }
+
+  write(text: string): Promise<void> | undefined {
+    const raw = this.#begin();
+    if (raw.destroyed) throw clientGone();
+    if (raw.write(text)) return undefined;
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        raw.off("drain", end).off("close", end);
+        if (raw.destroyed) reject(clientGone());
+        else resolve();
+      };
+      raw.once("drain", end).once("close", end);
+    });
+  }
+
+  end(text: string): FastifyReply {
+    this.#begin().end(text);
+    return this.#reply;
+  }
+
+  /** Cuts the answer short, so that no client takes it for whole. */
+  break(): FastifyReply {
+    this.#begin().destroy();
+    return this.#reply;
+  }
+
+  #begin(): FastifyReply["raw"] {
+    const { raw } = this.#reply;
+    if (!this.#begun) {
+      this.#begun = true;
+      this.#reply.hijack();
+      raw.writeHead(200, {
+        ...(this.#reply.getHeaders() as Record<string, string>),
+        "content-type": "application/x-ndjson; charset=utf-8",
+      });
+    }
+    return raw;
+  }
+}
+
+function clientGone(): FormDBError {
+  return new FormDBError("FORMDB_ABORTED", "The client has closed the connection");
+}

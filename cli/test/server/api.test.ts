@@ -1,0 +1,220 @@
+import { open } from "@formdb/perf";
+import { afterEach, expect, it } from "vitest";
+import { type FormServer, type FormServerOptions, serve } from "../../src/server.ts";
+
+const running: FormServer[] = [];
+afterEach(async () => {
+  for (const server of running.splice(0)) await server.close();
+});
+
+async function started(options: FormServerOptions = {}): Promise<FormServer> {
+  const server = await serve(await open("sqlite::memory:"), { port: 0, ...options });
+  running.push(server);
+  return server;
+}
+
+interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: each test says what it expects of a body
+  readonly body: any;
+  readonly headers: Headers;
+}
+
+async function ask(
+  server: FormServer,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(server.url + path, {
+    method,
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+}
+
+const USERS = "/v1/collections/users/documents";
+
+it("documents are written, read, changed and deleted by id", async () => {
+  const server = await started();
+  expect(await ask(server, "POST", USERS, { id: "1", name: "Ada" })).toMatchObject({
+    status: 201,
+    body: { id: "1" },
+  });
+  expect(await ask(server, "PUT", `${USERS}/a%2Fb`, { n: 1 })).toMatchObject({
+    status: 200,
+    body: { id: "a/b" },
+  });
+  expect((await ask(server, "GET", `${USERS}/a%2Fb`)).body).toEqual({ id: "a/b", n: 1 });
+  await ask(server, "PATCH", `${USERS}/1`, { age: 36, name: null });
+  expect((await ask(server, "GET", `${USERS}/1`)).body).toEqual({ id: "1", age: 36 });
+  expect((await ask(server, "DELETE", `${USERS}/1`)).body).toEqual({ deleted: true });
+  expect((await ask(server, "DELETE", `${USERS}/1`)).body).toEqual({ deleted: false });
+  expect(await ask(server, "GET", `${USERS}/1`)).toMatchObject({
+    status: 404,
+    body: { error: { code: "FORMDB_NOT_FOUND" } },
+  });
+});
+
+it("a batch has an outcome for each document, and NDJSON may ask for them line by line", async () => {
+  const server = await started();
+  expect((await ask(server, "POST", USERS, [{ id: "1" }, { id: "1" }, 5])).body).toMatchObject({
+    successful: 1,
+    failed: 2,
+    errors: [
+      { index: 1, code: "FORMDB_DUPLICATE_ID", outcome: "rejected" },
+      { index: 2, code: "FORMDB_INVALID_DOCUMENT" },
+    ],
+  });
+  const lines = '{"id":"2"}\nnot json\n\n{"id":"1"}\n{"id":"3"}';
+  const asked = { "content-type": "application/x-ndjson" };
+  expect((await ask(server, "POST", "/v1/collections/other/documents", lines, asked)).body).toMatchObject({
+    successful: 3,
+    failed: 1,
+    errors: [{ index: 1, line: 2, code: "FORMDB_INVALID_DOCUMENT" }],
+  });
+  const told = await ask(server, "POST", USERS, lines, { ...asked, accept: "application/x-ndjson" });
+  const results = (told.body as string)
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(results.sort((a, b) => a.index - b.index)).toMatchObject([
+    { index: 0, line: 1, id: "2", outcome: "applied" },
+    { index: 1, line: 2, outcome: "rejected" },
+    { index: 2, line: 4, outcome: "rejected", code: "FORMDB_DUPLICATE_ID" },
+    { index: 3, line: 5, id: "3", outcome: "applied" },
+  ]);
+});
+
+it("queries give rows, plans, or a stream of lines", async () => {
+  const server = await started();
+  await ask(
+    server,
+    "POST",
+    USERS,
+    Array.from({ length: 300 }, (_, n) => ({ id: `d${n}`, n })),
+  );
+  const query = "SELECT n FROM users WHERE n >= $1 ORDER BY n";
+  expect((await ask(server, "POST", "/v1/query", { query, params: [298] })).body).toEqual({
+    rows: [{ n: 298 }, { n: 299 }],
+    rowCount: 2,
+  });
+  expect((await ask(server, "POST", "/v1/query", { query, params: [1], explain: true })).body).toMatchObject({
+    kind: "select",
+    collection: "users",
+  });
+  const streamed = await ask(
+    server,
+    "POST",
+    "/v1/query",
+    { query, params: [0] },
+    { accept: "application/x-ndjson" },
+  );
+  expect(
+    (streamed.body as string)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).n),
+  ).toEqual(Array.from({ length: 300 }, (_, n) => n));
+  const wrong = await ask(
+    server,
+    "POST",
+    "/v1/query",
+    { query: "SELECT FROM" },
+    { accept: "application/x-ndjson" },
+  );
+  expect(wrong).toMatchObject({ status: 400, body: { error: { code: "FORMDB_SYNTAX", line: 1 } } });
+  expect(wrong.headers.get("x-request-id")).toBe(wrong.body.error.requestId);
+});
+
+it("each key allows what it is for, and no more", async () => {
+  const keys = {
+    apiKey: "full-key-0123456789",
+    readKey: "read-key-0123456789",
+    metricsKey: "metrics-0123456789",
+  };
+  const server = await started({ ...keys, host: "0.0.0.0" });
+  const status = async (
+    key: string | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<number> =>
+    (await ask(server, method, path, body, key === undefined ? {} : { authorization: `Bearer ${key}` }))
+      .status;
+  const select = { query: "INTROSPECT COLLECTIONS" };
+  const ddl = { query: "CREATE COLLECTION made" };
+  expect(await status(undefined, "GET", "/health")).toBe(200);
+  expect(await status(undefined, "GET", "/metrics")).toBe(401);
+  expect(await status(undefined, "POST", "/v1/query", select)).toBe(401);
+  expect(await status("wrong-key-0123456789", "GET", "/metrics")).toBe(401);
+  expect(await status(keys.metricsKey, "GET", "/metrics")).toBe(200);
+  expect(await status(keys.metricsKey, "GET", "/v1/stats")).toBe(403);
+  expect(await status(keys.readKey, "POST", "/v1/query", select)).toBe(200);
+  expect(await status(keys.readKey, "POST", "/v1/query", ddl)).toBe(403);
+  expect(await status(keys.readKey, "POST", USERS, { id: "1" })).toBe(403);
+  expect(await status(keys.readKey, "PUT", "/v1/collections/x")).toBe(403);
+  expect(await status(keys.apiKey, "POST", "/v1/query", ddl)).toBe(200);
+  expect(
+    (await ask(server, "GET", "/v1/collections", undefined, { "x-api-key": keys.readKey })).body,
+  ).toEqual({
+    collections: ["made"],
+  });
+});
+
+it("an address that others reach needs a key, and a short one is refused", async () => {
+  const db = await open("sqlite::memory:");
+  await expect(serve(db, { host: "0.0.0.0", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+  await expect(serve(db, { host: "0.0.0.0", port: 0, readKey: "read-key-0123456789" })).rejects.toMatchObject(
+    {
+      code: "FORMDB_CONFIG",
+    },
+  );
+  await expect(serve(db, { apiKey: "short", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+  await db.close();
+});
+
+it("events tell once a second what the database did", async () => {
+  const server = await started();
+  const response = await fetch(`${server.url}/v1/events`);
+  expect(response.headers.get("content-type")).toContain("text/event-stream");
+  await ask(server, "POST", USERS, [{ id: "1" }, { id: "2" }]);
+  for (let i = 0; i < 5; i++) await ask(server, "POST", "/v1/query", { query: "SELECT COUNT(*) FROM users" });
+  await ask(server, "POST", "/v1/query", { query: "SELECT" });
+  let text = "";
+  for await (const part of response.body!) {
+    text += Buffer.from(part).toString();
+    if (text.includes("event: sample")) break;
+  }
+  const event = JSON.parse(/data: (.*)\n/.exec(text)![1]!);
+  expect(event).toMatchObject({
+    profile: "sqlite",
+    queries: { errors: 1 },
+    cache: { hits: 4, missesBy: { invalid: 1 } },
+    batch: { rowsPerFlush: 2 },
+    errors: { FORMDB_SYNTAX: 1 },
+  });
+  expect(event.queries.count).toBeGreaterThanOrEqual(5);
+  expect(event.queries.all.p99Ms).toBeGreaterThan(0);
+});
+
+it("health, readiness, statistics, statements, metrics and the description", async () => {
+  const server = await started();
+  await ask(server, "POST", USERS, { id: "1" });
+  await ask(server, "POST", "/v1/query", { query: "SELECT COUNT(*) FROM users" });
+  expect(await ask(server, "GET", "/ready")).toMatchObject({ status: 200, body: { status: "ready" } });
+  expect((await ask(server, "GET", "/v1/stats")).body).toMatchObject({
+    profile: "sqlite",
+    batch: { successful: 1 },
+  });
+  const { statements } = (await ask(server, "GET", "/v1/statements")).body;
+  expect(statements.map((one: { collection: string }) => one.collection)).toContain("users");
+  expect((await ask(server, "GET", "/metrics")).body).toContain("formdb_query_total 1");
+  const { paths } = (await ask(server, "GET", "/openapi.json")).body;
+  expect(Object.keys(paths)).toContain("/v1/collections/{name}/documents/{id}");
+  expect(paths["/v1/query"].post.requestBody.content["application/json"].schema.required).toEqual(["query"]);
+});
