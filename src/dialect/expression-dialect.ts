@@ -5,7 +5,7 @@ import type { Bound, Fragment } from "./fragment.ts";
 export type OrderOperator = "<" | "<=" | ">" | ">=";
 
 /** The aggregates that take a path. `COUNT(*)` is spelled alike everywhere. */
-export type Aggregate = "COUNT" | "SUM" | "AVG" | "MIN" | "MAX";
+export type Aggregate = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
 
 /** How a result's column is read: as JSON text (or a plain number or null), as a number, or as it is. */
 export type ColumnForm = "json" | "number" | "text";
@@ -22,9 +22,27 @@ export interface Column {
  */
 export interface DocumentChange {
   readonly containers: readonly ContainerChange[];
-  readonly leaves: readonly LeafChange[];
+  readonly leaves: readonly (LeafChange | ComputedChange)[];
   /** What is removed after all else; where there is nothing, nothing happens. */
   readonly removals: readonly DocumentPath[];
+}
+
+/** A value that is computed from the document as it was; NULL is a JSON null. */
+export type ComputedValue =
+  | { readonly type: "operand"; readonly operand: number }
+  | { readonly type: "path"; readonly path: DocumentPath }
+  | {
+      readonly type: "arithmetic";
+      readonly operator: "+" | "-" | "*" | "/";
+      readonly left: ComputedValue;
+      readonly right: ComputedValue;
+    };
+
+/** A place that is set to a computed value. */
+export interface ComputedChange {
+  readonly path: DocumentPath;
+  readonly kind: "compute";
+  readonly value: ComputedValue;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { FormDBError } from "../base/errors.ts";
-import type { ContainerChange, DocumentChange } from "../dialect/expression-dialect.ts";
-import type { Assignment, Path } from "../query/syntax-tree.ts";
+import type { ComputedValue, ContainerChange, DocumentChange } from "../dialect/expression-dialect.ts";
+import type { Assignment, Computation, Path } from "../query/syntax-tree.ts";
 import type { OperandTable } from "./operand-table.ts";
 
 /** The highest index that an UPDATE can set: the elements before it are made where there are none. */
@@ -31,13 +31,26 @@ export function changesOf(assignments: readonly Assignment[], operands: OperandT
   return {
     // A path is longer than what it leads through, so that parents come first.
     containers: [...containers.values()].sort((a, b) => a.path.length - b.path.length),
-    leaves: assignments.map(({ path, value }) => ({
-      path,
-      kind: "set",
-      operand: operands.add(value, "value"),
-    })),
+    leaves: assignments.map(({ path, value }) => {
+      const computed = computedValue(value, operands);
+      if (computed.type === "operand") return { path, kind: "set", operand: computed.operand };
+      return { path, kind: "compute", value: computed };
+    }),
     removals: [],
   };
+}
+
+function computedValue(value: Computation, operands: OperandTable): ComputedValue {
+  switch (value.type) {
+    case "path":
+      return value;
+    case "arithmetic": {
+      const left = computedValue(value.left, operands);
+      return { ...value, left, right: computedValue(value.right, operands) };
+    }
+    default:
+      return { type: "operand", operand: operands.add(value, "value") };
+  }
 }
 
 function addContainer(containers: Map<string, ContainerChange>, full: Path, length: number): void {

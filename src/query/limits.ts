@@ -33,6 +33,9 @@ export const MAX_SORT_PATHS = 64;
 /** How many paths one UPDATE may set. */
 export const MAX_ASSIGNMENTS = 500;
 
+/** Operators and parentheses in the values that one UPDATE sets. */
+export const MAX_ARITHMETIC = 100;
+
 /** How many paths one index may have: a unique one takes four columns for each, of the 32 that PostgreSQL has. */
 export const MAX_INDEX_PATHS = 8;
 

@@ -8,11 +8,13 @@ import type { TokenReader } from "./token-reader.ts";
 
 /** Reads a SELECT behind its keyword. */
 export function parseSelect(reader: TokenReader): Select {
+  const { at } = reader;
+  const distinct = reader.keyword("DISTINCT");
   const read = parseItems(reader);
   reader.expectKeyword("FROM");
   const collection = reader.collection();
   const where = parseWhere(reader);
-  const groups = parseGroupBy(reader);
+  const groups = distinct ? distinctPaths(reader, at, read) : parseGroupBy(reader);
   const grouped = checkGroups(reader, read, groups);
   const sorts = parseOrderBy(reader);
   const resolver = new OrderResolver(reader, read ?? [], groups, grouped);
@@ -74,6 +76,11 @@ function parseAggregate(reader: TokenReader): (SelectItem & { type: "aggregate" 
   const name = reader.tokens.text as AggregateFunction;
   reader.advance();
   reader.expectSymbol("(");
+  if (name === "COUNT" && reader.keyword("DISTINCT")) {
+    const path = reader.path();
+    reader.expectSymbol(")");
+    return { type: "aggregate", function: "COUNT DISTINCT", path, name: `COUNT(DISTINCT ${pathText(path)})` };
+  }
   const path = name === "COUNT" && reader.symbol("*") ? undefined : reader.path();
   reader.expectSymbol(")");
   return {
@@ -82,6 +89,24 @@ function parseAggregate(reader: TokenReader): (SelectItem & { type: "aggregate" 
     path,
     name: `${name}(${path === undefined ? "*" : pathText(path)})`,
   };
+}
+
+/** `SELECT DISTINCT` means a GROUP BY of all its columns. */
+function distinctPaths(
+  reader: TokenReader,
+  at: number,
+  items: readonly ReadItem[] | undefined,
+): readonly Path[] {
+  const paths = new Map<string, Path>();
+  for (const { item } of items ?? []) if (item.type === "path") paths.set(pathKey(item.path), item.path);
+  const onlyPaths = items?.every(({ item }) => item.type === "path") ?? false;
+  if (onlyPaths && !reader.keyword("GROUP", "GROUP BY")) return [...paths.values()];
+  throw reader.refuse(
+    at,
+    "DISTINCT",
+    "SELECT DISTINCT must name paths, and have neither aggregates nor a GROUP BY, which makes rows distinct already",
+    "paths of the documents",
+  );
 }
 
 function parseGroupBy(reader: TokenReader): readonly Path[] {

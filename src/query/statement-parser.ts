@@ -1,3 +1,4 @@
+import { ComputationParser } from "./computation-parser.ts";
 import { MAX_ASSIGNMENTS, MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS } from "./limits.ts";
 import { pathKey, pathText } from "./path-text.ts";
 import { parseSelect, parseWhere } from "./select-parser.ts";
@@ -54,6 +55,7 @@ function parseAssignments(reader: TokenReader): readonly Assignment[] {
   // Two assignments to one place, or to a place and a part of it, would make the result depend on their order.
   const assigned = new Set<string>();
   const containers = new Set<string>();
+  const computations = new ComputationParser(reader);
   return reader.list("the number of assignments", "MAX_ASSIGNMENTS", MAX_ASSIGNMENTS, () => {
     const { at } = reader;
     const path = reader.path();
@@ -70,7 +72,7 @@ function parseAssignments(reader: TokenReader): readonly Assignment[] {
     assigned.add(pathKey(path));
     for (const key of outer) containers.add(key);
     reader.expectSymbol("=");
-    return Object.freeze({ path, value: reader.expectOperand() });
+    return Object.freeze({ path, value: computations.computation() });
   });
 }
 

@@ -50,7 +50,7 @@ export type Expression =
 /** One side of a comparison. */
 export type Term = { readonly type: "path"; readonly path: Path } | Operand;
 
-export type AggregateFunction = "COUNT" | "SUM" | "AVG" | "MIN" | "MAX";
+export type AggregateFunction = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
 
 /** What a SELECT gives: each item has the name of its column. `COUNT(*)` has no path. */
 export type SelectItem =
@@ -89,9 +89,21 @@ export interface Insert {
   readonly document: Operand;
 }
 
+export type ArithmeticOperator = "+" | "-" | "*" | "/";
+
+/** What an UPDATE computes from the document as it was: a value, a copy of another place, or arithmetic on numbers. */
+export type Computation =
+  | Term
+  | {
+      readonly type: "arithmetic";
+      readonly operator: ArithmeticOperator;
+      readonly left: Computation;
+      readonly right: Computation;
+    };
+
 export interface Assignment {
   readonly path: Path;
-  readonly value: Operand;
+  readonly value: Computation;
 }
 
 export interface Update {

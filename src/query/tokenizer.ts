@@ -39,7 +39,8 @@ export class Tokenizer extends Cursor {
     this.verbatim = true;
     if (code === -1) return this.#become(TOKEN.end, "");
     if (isLetter(code)) return this.#readWord(before, beforeText, afterIs);
-    if (isDigit(code) || code === 0x2d) return this.#becomeLiteral(readNumber(this));
+    if (isDigit(code) || (code === 0x2d && !this.#isMinus(before, beforeText)))
+      return this.#becomeLiteral(readNumber(this));
     switch (code) {
       case 0x22: // "
       case 0x27: // '
@@ -52,8 +53,14 @@ export class Tokenizer extends Cursor {
         return this.#symbol(")", 1);
       case 0x2a:
         return this.#symbol("*", 1);
+      case 0x2b:
+        return this.#symbol("+", 1);
       case 0x2c:
         return this.#symbol(",", 1);
+      case 0x2d:
+        return this.#symbol("-", 1);
+      case 0x2f:
+        return this.#symbol("/", 1);
       case 0x2e:
         return this.#symbol(".", 1);
       case 0x3d:
@@ -185,6 +192,12 @@ export class Tokenizer extends Cursor {
         // `ON count (path)` names a collection.
         return !(before === TOKEN.keyword && beforeText === "ON") && this.peek() === 0x28;
     }
+  }
+
+  /** Whether a minus takes something away from what stands before it; else a number begins with it. */
+  #isMinus(before: TokenKind, beforeText: string): boolean {
+    if (before === TOKEN.symbol) return beforeText === ")";
+    return before !== TOKEN.end && before !== TOKEN.keyword;
   }
 
   #readQuotedName(): TokenKind {

@@ -53,7 +53,9 @@ function itemText(item: SelectItem): string {
     const text = path(item.path);
     return item.name === text ? text : `${text} AS ${name(item.name)}`;
   }
-  return `${item.function}(${item.path === undefined ? "*" : path(item.path)}) AS ${name(item.name)}`;
+  const of = item.path === undefined ? "*" : path(item.path);
+  if (item.function === "COUNT DISTINCT") return `COUNT(DISTINCT ${of}) AS ${name(item.name)}`;
+  return `${item.function}(${of}) AS ${name(item.name)}`;
 }
 
 function expression(node: Expression): string {

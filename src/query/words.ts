@@ -26,6 +26,7 @@ export interface Word {
 const CLASSES: Readonly<Record<WordClass, readonly string[]>> = {
   reserved: [
     "SELECT",
+    "DISTINCT",
     "FROM",
     "WHERE",
     "GROUP",

@@ -3,6 +3,7 @@
  * with the compiler but the tree, so that the two can be compared.
  */
 import type {
+  Computation,
   Delete,
   Expression,
   Operand,
@@ -54,7 +55,7 @@ export class Evaluator {
     return documents.map((document) => {
       if (!found.has(document)) return document;
       const doc = structuredClone(document.doc) as Record<string, unknown>;
-      for (const { path, value } of update.assignments) assign(doc, path, this.#operand(value));
+      for (const { path, value } of update.assignments) assign(doc, path, this.#compute(value, document));
       return { key: document.key, doc };
     });
   }
@@ -112,6 +113,16 @@ export class Evaluator {
     return sorted.map(({ members }) =>
       Object.fromEntries(items.map((item) => [item.name, valueIn(item, members)])),
     );
+  }
+
+  #compute(value: Computation, document: Stored): unknown {
+    if (value.type !== "arithmetic") return this.#term(value, document);
+    const left = this.#compute(value.left, document);
+    const right = this.#compute(value.right, document);
+    if (typeof left !== "number" || typeof right !== "number") return null;
+    const results = { "+": left + right, "-": left - right, "*": left * right, "/": left / right };
+    const result = results[value.operator];
+    return Number.isFinite(result) ? result + 0 : null;
   }
 
   #operand(operand: Operand): unknown {
@@ -316,6 +327,8 @@ function aggregate(item: SelectItem & { type: "aggregate" }, members: readonly S
   switch (item.function) {
     case "COUNT":
       return values.length;
+    case "COUNT DISTINCT":
+      return new Set(values.map(canonical)).size;
     case "SUM":
       return numbers.length === 0 ? null : sum(numbers);
     case "AVG":

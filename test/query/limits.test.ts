@@ -20,6 +20,7 @@ const CASES: Readonly<Record<string, readonly [(size: number) => string, "shape"
   MAX_NAME_LENGTH: [(size) => `SELECT ${"a".repeat(size)} FROM c`, "shape"],
   MAX_SELECT_ITEMS: [(size) => `SELECT ${many(size, (i) => `a${i}`, ",")} FROM c`, "parser"],
   MAX_SORT_PATHS: [(size) => `SELECT * FROM c ORDER BY ${many(size, (i) => `a${i}`, ",")}`, "parser"],
+  MAX_ARITHMETIC: [(size) => `UPDATE c SET a = 1${" + n".repeat(size)}`, "parser"],
   MAX_ASSIGNMENTS: [(size) => `UPDATE c SET ${many(size, (i) => `a${i} = 1`, ",")}`, "parser"],
   MAX_INDEX_PATHS: [(size) => `CREATE INDEX ON c (${many(size, (i) => `a${i}`, ",")})`, "parser"],
 };

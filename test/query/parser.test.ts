@@ -39,6 +39,35 @@ describe("statements", () => {
     ["INTROSPECT COLLECTIONS", { type: "introspect", collection: undefined }],
     ["INTROSPECT INDEXES users", { type: "introspect", collection: "users" }],
     ['INSERT INTO c {"a": 1}', { type: "insert", collection: "c", document: slot(0) }],
+    [
+      "UPDATE c SET a = b -1 - (2 * c.d)",
+      {
+        type: "update",
+        collection: "c",
+        assignments: [
+          {
+            path: ["a"],
+            value: {
+              type: "arithmetic",
+              operator: "-",
+              left: {
+                type: "arithmetic",
+                operator: "-",
+                left: { type: "path", path: ["b"] },
+                right: slot(0),
+              },
+              right: {
+                type: "arithmetic",
+                operator: "*",
+                left: slot(1),
+                right: { type: "path", path: ["c", "d"] },
+              },
+            },
+          },
+        ],
+        where: undefined,
+      },
+    ],
     ["INSERT INTO c $1", { type: "insert", collection: "c", document: { type: "parameter", index: 0 } }],
     ["INSERT INTO c :doc", { type: "insert", collection: "c", document: { type: "named", name: "doc" } }],
     [

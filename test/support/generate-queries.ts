@@ -63,8 +63,11 @@ export class QueryGenerator {
           .some(1, 3, () => 0)
           .map((_, i) => `${this.#path()} AS c${i}`)
           .join(", ");
-    let text = `SELECT ${items} FROM ${collection}${this.#where()}`;
-    if (random.chance(0.7)) {
+    const distinct = items !== "*" && random.chance(0.25);
+    let text = `SELECT ${distinct ? "DISTINCT " : ""}${items} FROM ${collection}${this.#where()}`;
+    if (distinct) {
+      if (random.chance(0.7)) text += ` ORDER BY c0${this.#direction()}${this.#limit()}`;
+    } else if (random.chance(0.7)) {
       text += ` ORDER BY ${random.some(1, 3, () => this.#path() + this.#direction()).join(", ")}`;
       text += this.#limit();
     }
@@ -81,10 +84,11 @@ export class QueryGenerator {
     random
       .some(1, 3, () => 0)
       .forEach((_, i) => {
-        const aggregate = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)"]);
+        const aggregate = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)", "COUNT(DISTINCT"]);
         const path =
           aggregate === "SUM" || aggregate === "AVG" ? spellPath(random.pick(SUMMED)) : this.#path();
-        items.push(`${aggregate === "COUNT(*)" ? aggregate : `${aggregate}(${path})`} AS f${i}`);
+        const of = aggregate === "COUNT(DISTINCT" ? `${aggregate} ${path})` : `${aggregate}(${path})`;
+        items.push(`${aggregate === "COUNT(*)" ? aggregate : of} AS f${i}`);
         // Sums of other numbers may differ in their last digits.
         if ((aggregate !== "SUM" && aggregate !== "AVG") || path === "n") sortable.push(`f${i}`);
       });
@@ -107,7 +111,7 @@ export class QueryGenerator {
       const path = random.pick(PATHS.filter((each) => each[0] !== "id"));
       if (taken.some((other) => conflict(path, other))) return undefined;
       taken.push(path);
-      return `${spellPath(path)} = ${this.#operand(() => generateValue(random))}`;
+      return `${spellPath(path)} = ${random.chance(0.4) ? this.#computation(0) : this.#operand(() => generateValue(random))}`;
     });
     const set = assignments.filter((each) => each !== undefined).join(", ");
     return this.#done(`UPDATE ${collection} SET ${set}${this.#where()}`);
@@ -115,6 +119,22 @@ export class QueryGenerator {
 
   delete(collection: string): GeneratedQuery {
     return this.#done(`DELETE FROM ${collection}${this.#where()}`);
+  }
+
+  /** Arithmetic on numbers, for the most part, and places where there may be some. */
+  #computation(depth: number): string {
+    const random = this.#random;
+    if (depth < 3 && random.chance(depth === 0 ? 0.9 : 0.4)) {
+      const sides = [this.#computation(depth + 1), this.#computation(depth + 1)];
+      const text = sides.join(` ${random.pick(["+", "-", "*", "/"])} `);
+      return random.chance(0.5) ? `(${text})` : text;
+    }
+    if (random.chance(0.6)) return random.chance(0.6) ? "n" : this.#path();
+    return this.#operand(() =>
+      random.chance(0.2)
+        ? generateValue(random)
+        : random.pick([0, 1, -1, 3, 0.1, -2.5, 1e308, 5e-324, 2 ** 52]),
+    );
   }
 
   #done(text: string): GeneratedQuery {

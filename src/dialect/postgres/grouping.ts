@@ -64,6 +64,8 @@ function aggregateText(aggregate: Aggregate, term: PostgresTerm): string {
   switch (aggregate) {
     case "COUNT":
       return `count(nullif(${term.json}, 'null'))`;
+    case "COUNT DISTINCT":
+      return `count(DISTINCT nullif(${term.json}, 'null'))`;
     case "SUM":
       return `sum(${numbers(term)})`;
     case "AVG":
@@ -95,7 +97,7 @@ function aggregateText(aggregate: Aggregate, term: PostgresTerm): string {
 function aggregateColumn(aggregate: Aggregate, term: PostgresTerm): Column {
   const text = aggregateText(aggregate, term);
   if (aggregate === "MIN" || aggregate === "MAX") return { text, form: "json" };
-  return { text: aggregate === "COUNT" ? text : `${text}::text`, form: "number" };
+  return { text: aggregate.startsWith("COUNT") ? text : `${text}::text`, form: "number" };
 }
 
 /** The key of the smallest or greatest value, which begins with its rank; NULL if there is none. */

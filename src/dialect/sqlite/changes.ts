@@ -1,7 +1,14 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ChangeableType, ContainerChange, DocumentChange, LeafChange } from "../expression-dialect.ts";
+import type {
+  ChangeableType,
+  ComputedChange,
+  ContainerChange,
+  DocumentChange,
+  LeafChange,
+} from "../expression-dialect.ts";
 import { type Fragment, join, sql } from "../fragment.ts";
+import { computed } from "./arithmetic.ts";
 import { isElement } from "./conditions.ts";
 import { jsonPath, termOf } from "./terms.ts";
 
@@ -25,7 +32,9 @@ function container({ path, kind, length }: ContainerChange): string {
 }
 
 /** The value of a leaf, from the document as it was. */
-function leaf({ path, kind, operand }: LeafChange): Fragment {
+function leaf(change: LeafChange | ComputedChange): Fragment {
+  if (change.kind === "compute") return computed(change.value);
+  const { path, kind, operand } = change;
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
   const place = `doc, ${jsonPath(path)}`;
   switch (kind) {

@@ -7,7 +7,7 @@ export interface SqliteFunction {
   readonly name: string;
   /** The same values always give the same result. */
   readonly deterministic: boolean;
-  readonly fn: (text: string | null) => string | null;
+  readonly fn: (...texts: readonly (string | null)[]) => string | null;
 }
 
 /** An aggregate in SQL that a connection to SQLite must have. */
@@ -19,7 +19,8 @@ export interface SqliteAggregate {
 }
 
 /**
- * What SQLite cannot do itself: the canonical text of an array's or object's JSON. Only queries use it, and only
+ * What SQLite cannot do itself: the canonical text of an array's or object's JSON, and arithmetic that is of doubles for
+ * whole numbers too. Only queries use it, and only
  * where such values are compared; no index holds it, so other programs can still write to the file.
  */
 export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
@@ -29,7 +30,19 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
     fn: (text: string | null): string | null =>
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
+  { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
 ]);
+
+/** The result's JSON text, from those of the operands: null where one is no number, or the result is not finite. */
+function arithmetic(operator: string | null, left: string | null, right: string | null): string {
+  const a: unknown = left === null ? null : JSON.parse(left);
+  const b: unknown = right === null ? null : JSON.parse(right);
+  if (typeof a !== "number" || typeof b !== "number") return "null";
+  // JSON has no infinity: its text is null, which is also what a division by 0 gives.
+  if (operator === "+") return JSON.stringify(a + b);
+  if (operator === "-") return JSON.stringify(a - b);
+  return JSON.stringify(operator === "*" ? a * b : a / b);
+}
 
 const summing = (read: (sum: ExactSum) => number | null): Omit<SqliteAggregate, "name"> => ({
   start: () => new ExactSum(),

@@ -103,6 +103,13 @@ function aggregateColumn(aggregate: Aggregate, term: GroupTerm): Column {
   switch (aggregate) {
     case "COUNT":
       return { text: `count(${term.value})`, form: "number" };
+    case "COUNT DISTINCT": {
+      // A blob tells TRUE from 1 and an array from its text.
+      const of = `CASE WHEN ${term.isComposite} THEN ${canonical(term)} ELSE ${term.value} END`;
+      const blob = `CAST(${term.special} || ':' || ${of} AS BLOB)`;
+      const text = `count(DISTINCT CASE WHEN ${term.special} IS NULL THEN ${term.value} ELSE ${blob} END)`;
+      return { text, form: "number" };
+    }
     case "SUM":
     case "AVG": {
       const numbers = `FILTER (WHERE ${term.special} IS NULL AND ${term.value} < '')`;
