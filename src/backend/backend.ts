@@ -41,6 +41,15 @@ export interface StoredDocument {
   readonly version: number;
 }
 
+/** Short reads that are answered on the caller's thread, before the call returns. They throw a `FormDBError`. */
+export interface ImmediateReads {
+  execute(statement: EngineStatement, values: readonly unknown[]): EngineResult;
+  /** Notes that a statement took this long. */
+  took(statement: EngineStatement, ms: number): void;
+  /** The JSON text of the document of an id. */
+  get(collection: string, id: string): string | undefined;
+}
+
 /**
  * One connection to an engine. One call at a time; what a call throws is a `FormDBError`. After an error
  * for which `isFatal` holds it is of no more use.
@@ -69,6 +78,8 @@ export interface Connection {
    * an error whose `outcome` field is `unknown` says that nobody can tell whether it did.
    */
   write(group: GroupWrite, options?: CallOptions): Promise<WriteResult>;
+  /** Where the backend has `isShort`, on connections for reading outside a transaction. */
+  readonly immediate?: ImmediateReads | undefined;
   /** The documents of the ids that exist, in no order. */
   getMany(
     collection: string,
@@ -121,6 +132,11 @@ export interface Backend {
   readonly dialect: Dialect;
   /** True where many reads by id are better sent as one (a server behind a network). */
   readonly gathersReads: boolean;
+  /**
+   * Whether a statement is a read that takes less time than to hand it over to another thread, as far as is known:
+   * `immediate` answers it. Left out where all answers come from a server.
+   */
+  isShort?(statement: EngineStatement): boolean;
   /** The ids to make for documents without one: ordered by time, or random where order makes a hot spot. */
   readonly idKind: "uuidv7" | "uuidv4";
   /** True where reads and writes must not share connections (SQLite has one writer). */

@@ -1,5 +1,6 @@
 import type { Backend, Connection, ConnectionRole, IsolationLevel } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
@@ -102,6 +103,24 @@ export class Connections {
     if (connection.isFresh === undefined) return this.#lend("read", connection, work);
     this.read.release(connection);
     return undefined;
+  }
+
+  /**
+   * A reader that is idle and answers at once, to be given back before anything else runs; undefined if there is none,
+   * and nothing has happened.
+   */
+  tryImmediate(): Connection | undefined {
+    return this.answersAtOnce ? this.read.tryAcquire() : undefined;
+  }
+
+  /** Whether a reader answers a statement at once. */
+  isShort(statement: EngineStatement): boolean {
+    return this.#backend.isShort?.(statement) === true;
+  }
+
+  /** Whether there are readers that answer at once. */
+  get answersAtOnce(): boolean {
+    return this.#backend.isShort !== undefined;
   }
 
   async #lend<T>(

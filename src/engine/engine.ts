@@ -9,6 +9,7 @@ import type { Connections } from "./connections.ts";
 import type { Explainer } from "./explain.ts";
 import type { DocumentReads } from "./get.ts";
 import type { Reader } from "./read.ts";
+import type { ReadsAtOnce } from "./reads-at-once.ts";
 import type { Reporter } from "./reporter.ts";
 import type { SqlRunner } from "./run-sql.ts";
 import type { Schema } from "./schema.ts";
@@ -27,6 +28,7 @@ export interface Engine {
   readonly writer: Writer;
   readonly sql: SqlRunner;
   readonly reads: DocumentReads;
+  readonly readsAtOnce: ReadsAtOnce;
   readonly schema: Schema;
   readonly explainer: Explainer;
   readonly transactions: Transactions;

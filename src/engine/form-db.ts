@@ -65,6 +65,7 @@ const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
 };
 
 const idOf = (id: string): string => id;
+const orUndefined = (found: Document | null): Document | undefined => found ?? undefined;
 const nothing = (): void => {};
 const wasFound = (_id: string, found: boolean | undefined): boolean => found ?? true;
 
@@ -92,7 +93,7 @@ export class FormDB {
     this.#queries = new Queries(engine);
     this.#host = new DatabaseHost(this, engine, this.#queries, {
       check: (what, options) => this.#check(what, options),
-      call: (what, work) => this.#call(what, work),
+      call: async (what, work) => this.#call(what, work),
     });
     this.sql = sqlFunction(engine.sql.placeholder, (statement, options) => this.#runSql(statement, options));
     engines.set(this, engine);
@@ -153,11 +154,7 @@ export class FormDB {
   ): Promise<T | undefined> {
     this.#check("get()", options);
     const key = encodeId(id);
-    checkCollectionName(collection);
-    const { reads, writer } = this.#engine;
-    return this.#call("get()", async () =>
-      (await writer.mayRead(collection)) ? reads.get(collection, key, options) : undefined,
-    ) as Promise<T | undefined>;
+    return this.#call("get()", () => this.#get(collection, key, options)) as Promise<T | undefined>;
   }
 
   /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
@@ -371,6 +368,18 @@ export class FormDB {
     throwIfAborted(what, options.signal);
   }
 
+  #get(
+    collection: string,
+    key: string,
+    options: CallOptions,
+  ): Document | undefined | Promise<Document | undefined> {
+    const { reads, readsAtOnce, writer } = this.#engine;
+    const found = readsAtOnce.get(collection, key, options);
+    if (found !== undefined) return found instanceof Promise ? found.then(orUndefined) : orUndefined(found);
+    checkCollectionName(collection);
+    return writer.mayRead(collection).then((may) => (may ? reads.get(collection, key, options) : undefined));
+  }
+
   async #reporting<T>(what: string, work: () => Promise<T>): Promise<T> {
     this.#check(what);
     this.#engine.transactions.refuseInside(what);
@@ -452,9 +461,11 @@ export class FormDB {
     await this.sql("SELECT 1", [], { ...options, readOnly: true });
   }
 
-  /** Runs a read; closing waits for it. */
-  #call<T>(what: string, work: () => Promise<T>): Promise<T> {
+  /** Runs a read; closing waits for it, if it is not answered at once. */
+  #call<T>(what: string, work: () => T | Promise<T>): T | Promise<T> {
     const { calls, transactions } = this.#engine;
-    return calls.run(transactions.inside ? () => transactions.beside(what, work) : work);
+    if (transactions.inside) return calls.run(() => transactions.beside(what, async () => work()));
+    const answer = work();
+    return answer instanceof Promise ? calls.run(() => answer) : answer;
   }
 }

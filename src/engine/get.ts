@@ -5,6 +5,7 @@ import type { Document } from "../base/document.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
+import { factsOfGet } from "./reads-at-once.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** Ids that one read asks for at most. */
@@ -78,12 +79,7 @@ export class DocumentReads {
 
   /** What is reported of a read, kept for the collections that there are: made each time, it would cost a hash of its text. */
   #describe(collection: string): QueryFacts {
-    const facts: QueryFacts = Object.freeze({
-      operation: "get",
-      collection,
-      shape: `get ${collection}`,
-      cacheHit: true,
-    });
+    const facts = factsOfGet(collection);
     if (this.#catalog.has(collection)) this.#facts.set(collection, facts);
     return facts;
   }

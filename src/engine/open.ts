@@ -38,6 +38,7 @@ import { DocumentReads } from "./get.ts";
 import { MergedReads } from "./merged-reads.ts";
 import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
+import { ReadsAtOnce } from "./reads-at-once.ts";
 import { Reporter } from "./reporter.ts";
 import { SqlRunner } from "./run-sql.ts";
 import { Schema } from "./schema.ts";
@@ -212,6 +213,7 @@ async function assembleParts(
       reporter,
       mergeReads === false ? "never" : backend.gathersReads ? "tick" : "waiting",
     ),
+    readsAtOnce: new ReadsAtOnce(connections, catalog, reporter),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
     transactions: new Transactions(connections, { reader, writer, makeId, reporter, sql }),

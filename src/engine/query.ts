@@ -1,5 +1,5 @@
 import type { CallOptions } from "../base/abort.ts";
-import type { Row } from "../base/document.ts";
+import type { Document, Row } from "../base/document.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
@@ -15,23 +15,24 @@ export class Queries implements QueryPlace {
     this.#engine = engine;
   }
 
-  /** Throws at once if the query can't even be begun. */
-  run(text: string, parameters: Parameters, options: CallOptions): Promise<QueryResult> {
+  /** Throws at once if the query can't even be begun. What is answered at once is no promise. */
+  run(text: string, parameters: Parameters, options: CallOptions): QueryResult | Promise<QueryResult> {
     const { reader } = this.#engine;
     return this.#run(reader.plan(text, parameters, options));
   }
 
   /** The same for a statement that was made without a text. */
-  runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+  runTree(tree: PlannedTree, options: CallOptions): QueryResult | Promise<QueryResult> {
     return this.#run(this.#engine.reader.planTree(tree, options));
   }
 
-  #run(query: Query): Promise<QueryResult> {
+  #run(query: Query): QueryResult | Promise<QueryResult> {
+    const { reader, readsAtOnce } = this.#engine;
     const { plan, values, parameters, options } = query;
     const id = plan.pointId?.(values, parameters);
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
     this.#refuseInside(plan.kind);
-    return dispatch(query, this, this.#engine.reader);
+    return readsAtOnce.run(query) ?? dispatch(query, this, reader);
   }
 
   streamTree(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
@@ -82,8 +83,16 @@ export class Queries implements QueryPlace {
     }
   }
 
-  async #get(collection: string, id: string, options: CallOptions): Promise<QueryResult> {
-    const found = await this.#engine.reads.get(collection, id, options);
-    return found === undefined ? { rows: [], rowCount: 0 } : { rows: [found as Row], rowCount: 1 };
+  #get(collection: string, id: string, options: CallOptions): QueryResult | Promise<QueryResult> {
+    const { reads, readsAtOnce } = this.#engine;
+    let found: Found | Promise<Found> = readsAtOnce.get(collection, id, options);
+    if (found === undefined) found = reads.get(collection, id, options);
+    return found instanceof Promise ? found.then(toResult) : toResult(found);
   }
+}
+
+type Found = Document | null | undefined;
+
+function toResult(found: Found): QueryResult {
+  return found ? { rows: [found], rowCount: 1 } : { rows: [], rowCount: 0 };
 }

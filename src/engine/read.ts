@@ -322,17 +322,23 @@ export class Reader {
   async #decode(plan: Plan, { rows, rowCount }: EngineResult, times: QueryTimes): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const received = clock.now();
-    const decoded: Row[] = new Array(rows.length);
-    for (let i = 0; i < rows.length; i++) {
-      decoded[i] = plan.decode(rows[i]!);
-      if (i % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) {
-        const turn = turnIfDue();
-        if (turn !== undefined) await turn;
-      }
-    }
+    const decoded = await decodeInTurns(plan, rows);
     times.decodeMs = clock.now() - received;
     return { rows: decoded, rowCount };
   }
+}
+
+/** The rows of a result. Between some of them the event loop gets its turn. */
+export async function decodeInTurns(plan: Plan, rows: EngineResult["rows"]): Promise<Row[]> {
+  const decoded: Row[] = new Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    decoded[i] = plan.decode(rows[i]!);
+    if (i % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) {
+      const turn = turnIfDue();
+      if (turn !== undefined) await turn;
+    }
+  }
+  return decoded;
 }
 
 type ChunkOfRows = readonly (readonly unknown[])[];
@@ -346,7 +352,8 @@ interface Execution {
   readonly options: CallOptions;
 }
 
-function factsOf({ plan, cacheHit, parameters }: Query, { operation, held }: Run): QueryFacts {
+/** What is reported of a query. */
+export function factsOf({ plan, cacheHit, parameters }: Query, { operation, held }: Run): QueryFacts {
   const inTransaction = held !== undefined;
   return {
     operation,

@@ -34,6 +34,11 @@ export class Reporter {
     this.#system = system;
   }
 
+  /** Whether somebody traces queries. */
+  get traced(): boolean {
+    return channels.query.hasSubscribers;
+  }
+
   /** Runs `work` and reports it; `rowsOf` tells how many rows its result has. */
   report<T>(
     facts: QueryFacts,
@@ -115,7 +120,8 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
   readonly #observer: Required<QueryObserver>;
   readonly #inTransaction: boolean;
   readonly #endTrace: ((end: TraceEnd) => void) | undefined;
-  readonly #start: number;
+  /** By the clock. */
+  readonly startedAt: number;
   #ended = false;
 
   constructor(
@@ -133,12 +139,13 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
     this.#endTrace = endTrace;
     this.#reporter = reporter;
     this.#observer = observer;
-    this.#start = reporter.clock.now();
+    this.startedAt = reporter.clock.now();
   }
 
-  end(): void {
+  /** `now` is the clock's time, for callers that know it. */
+  end(now?: number): void {
     if (this.#ended) return;
-    this.#finish("");
+    this.#finish("", now);
     this.#endTrace?.({ result: { rowCount: this.rows } });
   }
 
@@ -155,10 +162,10 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
     this.#finish(codeOf(error));
   }
 
-  #finish(code: string): void {
+  #finish(code: string, now: number = this.#reporter.clock.now()): void {
     this.#ended = true;
     this.code = code;
-    this.totalMs = this.#reporter.clock.now() - this.#start;
+    this.totalMs = now - this.startedAt;
     this.#observer.queryFinished(this);
   }
 }

@@ -61,7 +61,9 @@ describe("a query's time is split by what it was spent on", () => {
       throw new Error("disk I/O error");
     };
     db.pool.release(connection);
-    for (const call of [() => db.query("SELECT * FROM c"), () => db.get("c", "1")]) {
+    // With a time, so that it is no read at once.
+    const options = { timeoutMs: 60_000 };
+    for (const call of [() => db.query("SELECT * FROM c", [], options), () => db.get("c", "1", options)]) {
       const failed = expect(call()).rejects.toThrow("disk");
       await turn();
       await clock.advance(70);

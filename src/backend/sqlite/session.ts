@@ -35,6 +35,7 @@ export class SqliteSession {
   /** Reads of one document, by collection: the shortest way of all, so not even a text is made. */
   readonly #gets = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
 
+  readonly #texts = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
   readonly #raw: RawStatements;
 
   constructor(settings: DatabaseSettings) {
@@ -106,6 +107,12 @@ export class SqliteSession {
     return { ...result, rest };
   }
 
+  /** All rows of a statement that reads and is kept prepared. The caller knows that there is no transaction. */
+  read(text: string, values: readonly unknown[]): { readonly rows: unknown[][]; readonly rowCount: number } {
+    const rows = this.#prepare(text, true).all(values as unknown[]) as unknown[][];
+    return { rows, rowCount: rows.length };
+  }
+
   /** Opens a stream of a statement's rows and returns its number. It sees the database as it is now. */
   openStream(text: string, values: readonly unknown[]): number {
     // A statement of its own: one in use by an iteration must not be closed or run by anybody else.
@@ -151,6 +158,16 @@ export class SqliteSession {
     }
     const row = statement.get(id) as [string, number, number] | undefined;
     return row === undefined ? undefined : { id, json: row[0], updatedAt: row[1], version: row[2] };
+  }
+
+  /** The JSON text of one document. The caller knows that there is no transaction. */
+  getText(collection: string, id: string): string | undefined {
+    let statement = this.#texts.get(collection);
+    if (statement === undefined) {
+      statement = this.#database.prepare(rows.getText(collection)).pluck(true);
+      this.#texts.set(collection, statement);
+    }
+    return statement.get(id) as string | undefined;
   }
 
   getMany(collection: string, ids: readonly string[]): StoredDocument[] {
@@ -203,6 +220,7 @@ export class SqliteSession {
     this.#streams.clear();
     this.#statements.clear();
     this.#gets.clear();
+    this.#texts.clear();
     this.#raw.clear();
     this.#database.close();
   }

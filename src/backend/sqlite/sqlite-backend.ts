@@ -1,3 +1,4 @@
+import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { boolean, checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
@@ -62,6 +63,8 @@ abstract class SqliteBackend implements Backend {
   abstract sizing(role: ConnectionRole): PoolSizing;
   abstract stop(): Promise<void>;
 
+  abstract isShort(statement: EngineStatement): boolean;
+
   isFatal(error: unknown): boolean {
     return (
       error instanceof FormDBError &&
@@ -120,6 +123,10 @@ class FileBackend extends SqliteBackend {
     return new SqliteConnection(new WorkerClient(reading), this.#choice, this.openSession(reading));
   }
 
+  isShort({ cost, returnsRows, prepare, name }: EngineStatement): boolean {
+    return returnsRows && prepare && (cost === "point" || this.#choice.runsHere(name));
+  }
+
   sizing(role: ConnectionRole): PoolSizing {
     return role === "write"
       ? { minConnections: 1, maxConnections: 1, maxLifetimeMs: Infinity }
@@ -152,7 +159,12 @@ class MemoryBackend extends SqliteBackend {
     if (this.#session === undefined) {
       throw new FormDBError("FORMDB_CONNECT_FAILED", "The database in memory is not open");
     }
-    return new SqliteConnection(new LocalClient(this.#session), this.#choice);
+    return new SqliteConnection(new LocalClient(this.#session), this.#choice, this.#session);
+  }
+
+  /** There is no other thread. */
+  isShort({ returnsRows, prepare }: EngineStatement): boolean {
+    return returnsRows && prepare;
   }
 
   sizing(): PoolSizing {

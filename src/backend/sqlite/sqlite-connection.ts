@@ -4,6 +4,7 @@ import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
 import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
 import { nameOfWrite } from "../unique-violation.ts";
 import { sqliteError } from "./errors.ts";
+import { SqliteImmediateReads } from "./immediate-reads.ts";
 import type { SqliteSession } from "./session.ts";
 import type {
   ExecuteRequest,
@@ -32,14 +33,20 @@ export class SqliteConnection implements Connection {
   readonly #client: SessionClient;
   readonly #choice: ThreadChoice;
   #here: SqliteSession | undefined;
+  readonly #immediate: SqliteImmediateReads | undefined;
   #inTransaction = false;
   #closed = false;
 
-  /** Takes `client` and `here` over. */
+  /** Takes `client` and `here` over; a client on the caller's thread has the same session, and keeps it. */
   constructor(client: SessionClient, choice: ThreadChoice, here?: SqliteSession) {
     this.#client = client;
     this.#choice = choice;
-    this.#here = here;
+    this.#here = client.local ? undefined : here;
+    this.#immediate = here && new SqliteImmediateReads(here, choice);
+  }
+
+  get immediate(): SqliteImmediateReads | undefined {
+    return this.#inTransaction ? undefined : this.#immediate;
   }
 
   get usable(): boolean {

@@ -61,6 +61,11 @@ export function getManyRows(collection: string): string {
   );
 }
 
+/** Values: id. Row: the document as JSON text. */
+export function getText(collection: string): string {
+  return `SELECT json(doc) FROM ${quote(collection)} WHERE id = ?`;
+}
+
 /** Values: id. Row: document as JSON text, milliseconds since 1970, version. */
 export function getRow(collection: string): string {
   return `SELECT json(doc), updated_at, version FROM ${quote(collection)} WHERE id = ?`;

@@ -84,7 +84,7 @@ export class DatabaseHost implements CollectionHost {
       return Promise.reject(error);
     }
     if (this.#engine.writer.knows(collectionOf(tree))) {
-      return this.#guard.call(what, () => this.#queries.runTree(tree, bounds));
+      return this.#guard.call(what, async () => this.#queries.runTree(tree, bounds));
     }
     return this.#guard.call(what, async () =>
       (await this.#isThere(tree)) ? this.#queries.runTree(tree, bounds) : { rows: [], rowCount: 0 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ThreadChoice, TRIAL_RUNS } from "../../../src/backend/sqlite/thread-choice.ts";
+import { PROVEN_RUNS, ThreadChoice, TRIAL_RUNS } from "../../../src/backend/sqlite/thread-choice.ts";
 
 function shortRunsUntilHere(choice: ThreadChoice, name: string): number {
   let runs = 0;
@@ -30,6 +30,16 @@ describe("the choice of a thread", () => {
       choice.ran("s", 50);
     }
     expect(trials).toEqual([TRIAL_RUNS, TRIAL_RUNS * 2, TRIAL_RUNS * 4, TRIAL_RUNS * 8]);
+  });
+
+  it("takes a long run for an accident after many that were short", () => {
+    const choice = new ThreadChoice();
+    for (let i = 0; i < 4; i++) {
+      expect(shortRunsUntilHere(choice, "s")).toBe(TRIAL_RUNS);
+      for (let run = 0; run < PROVEN_RUNS; run++) choice.ran("s", 0.01);
+      choice.ran("s", 50);
+      expect(choice.runsHere("s")).toBe(false);
+    }
   });
 
   it("learns nothing of statements without a name", () => {

@@ -1,0 +1,170 @@
+import type { Connection, EngineResult } from "../backend/backend.ts";
+import type { CallOptions } from "../base/abort.ts";
+import type { Document, Row } from "../base/document.ts";
+import { turnAfterShortCall } from "../base/loop-turn.ts";
+import { parseDocument } from "../plan/decode.ts";
+import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Connections } from "./connections.ts";
+import { decodeInTurns, factsOf, type Query, type QueryResult } from "./read.ts";
+import type { OngoingQuery, QueryFacts, Reporter } from "./reporter.ts";
+
+/** Rows that are decoded before the event loop is thought of. */
+const DECODED_AT_ONCE = 64;
+
+/**
+ * Short reads, by an idle connection that answers on the caller's thread: there is nothing to wait for, so that one
+ * promise is all that stands between the caller and the engine. A call that can't be answered in this way is told
+ * `undefined`, and nothing has happened: it takes the long way.
+ */
+export class ReadsAtOnce {
+  readonly #connections: Connections;
+  readonly #catalog: Catalog;
+  readonly #reporter: Reporter;
+  readonly #facts = new Map<string, QueryFacts>();
+
+  constructor(connections: Connections, catalog: Catalog, reporter: Reporter) {
+    this.#connections = connections;
+    this.#catalog = catalog;
+    this.#reporter = reporter;
+  }
+
+  /** The document of an id; null if there is none. */
+  get(
+    collection: string,
+    id: string,
+    options: CallOptions,
+  ): Document | null | Promise<Document | null> | undefined {
+    if (!this.#mayAnswer(collection, options)) return undefined;
+    const connection = this.#connections.tryImmediate();
+    if (connection === undefined) return undefined;
+    const query = this.#reporter.begin(this.#factsOfGet(collection));
+    let document: Document | null = null;
+    try {
+      const text = this.#readText(connection, collection, id);
+      const { clock } = this.#reporter;
+      const received = clock.now();
+      query.databaseMs = received - query.startedAt;
+      if (text === undefined) query.end(received);
+      else {
+        document = parseDocument(id, text);
+        const now = clock.now();
+        query.decodeMs = now - received;
+        query.rows = 1;
+        query.end(now);
+      }
+    } catch (error) {
+      query.fail(error);
+      throw error;
+    }
+    const turn = turnAfterShortCall();
+    return turn === undefined ? document : turn.then(() => document);
+  }
+
+  /** The rows of a SELECT. */
+  run(query: Query): QueryResult | Promise<QueryResult> | undefined {
+    const { plan, values, parameters, options } = query;
+    if (plan.kind !== "select" || !this.#mayAnswer(plan.collections[0]!, options)) return undefined;
+    const bound = bindOrNot(plan, values, parameters);
+    if (bound === undefined || !this.#connections.isShort(bound.statement!)) return undefined;
+    const connection = this.#connections.tryImmediate();
+    if (connection === undefined) return undefined;
+    const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
+    try {
+      const { rows, rowCount } = this.#readRows(connection, bound, ongoing);
+      if (rowCount > DECODED_AT_ONCE) return this.#decodeMany(plan, rows, ongoing);
+      const decoded: Row[] = new Array(rowCount);
+      for (let i = 0; i < rowCount; i++) decoded[i] = plan.decode(rows[i]!);
+      this.#end(ongoing, rowCount);
+      const result: QueryResult = { rows: decoded, rowCount };
+      const turn = turnAfterShortCall();
+      return turn === undefined ? result : turn.then(() => result);
+    } catch (error) {
+      this.#catalog.noticeMissing(error, plan.collections[0]!);
+      ongoing.fail(error);
+      throw error;
+    }
+  }
+
+  #mayAnswer(collection: string, { signal, timeoutMs = Infinity }: CallOptions): boolean {
+    if (signal !== undefined || timeoutMs !== Infinity || !this.#connections.answersAtOnce) return false;
+    return !this.#reporter.traced && this.#catalog.has(collection);
+  }
+
+  /** Kept for the collections that there are: made each time, they would cost a hash of their text. */
+  #factsOfGet(collection: string): QueryFacts {
+    let facts = this.#facts.get(collection);
+    if (facts === undefined) {
+      facts = factsOfGet(collection);
+      this.#facts.set(collection, facts);
+    }
+    return facts;
+  }
+
+  #readText(connection: Connection, collection: string, id: string): string | undefined {
+    let text: string | undefined;
+    try {
+      text = connection.immediate!.get(collection, id);
+    } catch (error) {
+      this.#connections.giveBack("read", connection, error);
+      throw error;
+    }
+    this.#connections.giveBack("read", connection);
+    return text;
+  }
+
+  #readRows(
+    connection: Connection,
+    { statement, values }: BoundStatement,
+    times: OngoingQuery,
+  ): EngineResult {
+    const reads = connection.immediate!;
+    let result: EngineResult;
+    try {
+      result = reads.execute(statement!, values);
+    } catch (error) {
+      this.#connections.giveBack("read", connection, error);
+      throw error;
+    }
+    this.#connections.giveBack("read", connection);
+    times.databaseMs = this.#reporter.clock.now() - times.startedAt;
+    reads.took(statement!, times.databaseMs);
+    return result;
+  }
+
+  async #decodeMany(plan: Plan, rows: EngineResult["rows"], ongoing: OngoingQuery): Promise<QueryResult> {
+    try {
+      const decoded = await decodeInTurns(plan, rows);
+      this.#end(ongoing, rows.length);
+      return { rows: decoded, rowCount: rows.length };
+    } catch (error) {
+      ongoing.fail(error);
+      throw error;
+    }
+  }
+
+  #end(ongoing: OngoingQuery, rowCount: number): void {
+    const now = this.#reporter.clock.now();
+    ongoing.decodeMs = now - ongoing.startedAt - ongoing.databaseMs;
+    ongoing.rows = rowCount;
+    ongoing.end(now);
+  }
+}
+
+/** What is reported of a read by id. */
+export function factsOfGet(collection: string): QueryFacts {
+  return Object.freeze({ operation: "get", collection, shape: `get ${collection}`, cacheHit: true });
+}
+
+/** Undefined for parameters that don't fit: the run that is reported refuses them. */
+function bindOrNot(
+  plan: Plan,
+  values: readonly unknown[],
+  parameters: Parameters,
+): BoundStatement | undefined {
+  try {
+    return plan.bind(values, parameters);
+  } catch {
+    return undefined;
+  }
+}
