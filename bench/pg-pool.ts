@@ -24,7 +24,8 @@ await server.query("INSERT INTO pets SELECT n, 'pet ' || n, 1 + n % 1000 FROM ge
 await server.query("ANALYZE");
 
 const config = { connectionString: server.url, max: MAX };
-const pools = { theirs: new pg.Pool(config), ours: new Pool(config) };
+const ours = new Pool(config);
+const pools: Readonly<Record<"theirs" | "ours", pg.Pool>> = { theirs: new pg.Pool(config), ours };
 const someId = (): number => 1 + Math.floor(Math.random() * 20_000);
 
 const builders = {
@@ -78,10 +79,11 @@ for (const [scenario, ask] of Object.entries(scenarios)) {
 await Promise.all([pools.theirs.end(), pools.ours.end()]);
 
 const CALLERS = 50;
-for (const [name, make] of [
+const cold: readonly (readonly [string, () => pg.Pool])[] = [
   ["pg.Pool", () => new pg.Pool({ ...config, max: CALLERS })],
   ["ours", () => new Pool({ ...config, max: CALLERS })],
-] as const) {
+];
+for (const [name, make] of cold) {
   const pool = make();
   const start = performance.now();
   await Promise.all(Array.from({ length: CALLERS }, () => pool.query("SELECT pg_sleep(0.002)")));
