@@ -1,0 +1,70 @@
+/** Where the key is kept until the tab is closed. */
+const KEY_ITEM = "formdb-key";
+
+/** Shorter than this without any text, a stream of events is taken as alive. */
+const SILENCE_MS = 5_000;
+
+export interface Rows {
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly rowCount: number;
+}
+
+/** An answer that is an error, with the server's code and message. */
+export class AnswerError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function useKey(key: string): void {
+  sessionStorage.setItem(KEY_ITEM, key);
+}
+
+export async function getJson<T>(path: string): Promise<T> {
+  return (await ask(path)).json() as Promise<T>;
+}
+
+export async function runQuery(query: string, params: unknown): Promise<Rows> {
+  const answer = await ask("v1/query", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query, params }),
+  });
+  return answer.json() as Promise<Rows>;
+}
+
+/**
+ * The server's events, until the connection is lost. `EventSource` can't send a key, so the stream is read here: an event
+ * ends with an empty line, and its `data:` lines are its text.
+ */
+export async function readEvents(opened: () => void, received: (data: string) => void): Promise<void> {
+  const ended = new AbortController();
+  const answer = await ask("v1/events", { signal: ended.signal });
+  opened();
+  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const silence = setTimeout(() => ended.abort(), SILENCE_MS);
+    const { done, value } = await reader.read().finally(() => clearTimeout(silence));
+    if (done) return;
+    const events = `${text}${value}`.split("\n\n");
+    text = events.pop()!;
+    for (const event of events) {
+      const data = event.split("\n").filter((line) => line.startsWith("data:"));
+      if (data.length > 0) received(data.map((line) => line.slice("data:".length)).join("\n"));
+    }
+  }
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  const key = sessionStorage.getItem(KEY_ITEM);
+  if (key !== null) headers.set("authorization", `Bearer ${key}`);
+  const answer = await fetch(path, { ...init, headers, cache: "no-store" });
+  if (answer.ok) return answer;
+  const body = (await answer.json().catch(() => undefined)) as { error?: { message?: string } } | undefined;
+  throw new AnswerError(answer.status, body?.error?.message ?? `The server answered with ${answer.status}`);
+}

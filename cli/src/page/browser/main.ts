@@ -1,0 +1,153 @@
+import type { LiveEvent } from "../../server/live-event.ts";
+import { verdictOf } from "../../verdict.ts";
+import { AnswerError, getJson, readEvents, useKey } from "./api.ts";
+import { Charts } from "./charts.ts";
+import { byId, element, shown, table } from "./elements.ts";
+import { QueryBox } from "./query-box.ts";
+
+/** What the charts show: one event a second. */
+const MAX_EVENTS = 300;
+const RECONNECT_MS = 1_000;
+const STATEMENTS_EVERY = 3;
+const SHOWN_STATEMENTS = 25;
+
+interface Statement {
+  readonly shape: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly rows: number;
+  readonly cacheHits: number;
+  readonly totalMs: number;
+  readonly meanMs: number;
+  readonly p99Ms: number;
+}
+
+const charts = new Charts();
+const queryBox = new QueryBox();
+let events: LiveEvent[] = [];
+let received = 0;
+
+function receive(data: string): void {
+  const event = JSON.parse(data) as LiveEvent;
+  events = [...events, event].slice(-MAX_EVENTS);
+  showVerdict();
+  charts.show(events);
+  showHolders(event);
+  showErrors(event);
+  byId("empty").hidden = event.queries.total > 0;
+  if (received++ % STATEMENTS_EVERY === 0) void showStatements();
+}
+
+function showVerdict(): void {
+  const { state, because } = verdictOf(events);
+  byId("verdict").dataset.state = state === "healthy" ? "healthy" : "fault";
+  // Read out only when it changes.
+  if (byId("verdict-state").textContent !== state) byId("verdict-state").textContent = state;
+  byId("verdict-because").textContent = because;
+}
+
+function showHolders({ pools }: LiveEvent): void {
+  const holders = pools[0]?.holders ?? [];
+  const columns = [
+    { head: "connection", cell: ({ connection }: (typeof holders)[number]) => connection },
+    { head: "held, ms", cell: ({ heldMs }: (typeof holders)[number]) => heldMs },
+  ];
+  byId("holders").replaceChildren(
+    holders.length === 0 ? quiet("No connection is in use.") : table("Connections in use", columns, holders),
+  );
+}
+
+function showErrors({ errors, errorTotals }: LiveEvent): void {
+  const codes = Object.entries(errorTotals).sort((a, b) => b[1] - a[1]);
+  const columns = [
+    { head: "code", cell: ([code]: [string, number]) => code },
+    { head: "in the last second", cell: ([code]: [string, number]) => errors[code] ?? 0 },
+    { head: "since the start", cell: ([, total]: [string, number]) => total },
+  ];
+  byId("errors").replaceChildren(codes.length === 0 ? quiet("None.") : table("Errors", columns, codes));
+}
+
+async function showStatements(): Promise<void> {
+  // A lost connection is told by the stream of events.
+  const answer = await getJson<{ statements: Statement[] }>("v1/statements").catch(() => undefined);
+  const place = byId("statements");
+  // What has the keyboard's focus is not taken away from under it.
+  if (answer === undefined || place.querySelector(":focus") !== null) return;
+  const { statements } = answer;
+  const columns = [
+    { head: "statement", className: "shape", cell: ({ shape }: Statement) => shape },
+    { head: "plan", cell: planButton },
+    { head: "total, ms", cell: ({ totalMs }: Statement) => totalMs },
+    { head: "calls", cell: ({ calls }: Statement) => calls },
+    { head: "mean, ms", cell: ({ meanMs }: Statement) => meanMs },
+    { head: "p99, ms", cell: ({ p99Ms }: Statement) => p99Ms },
+    { head: "rows", cell: ({ rows }: Statement) => rows },
+    { head: "plan cached", cell: cached },
+    { head: "errors", cell: ({ errors }: Statement) => errors },
+  ];
+  place.replaceChildren(
+    statements.length === 0
+      ? quiet("None yet.")
+      : table("Statements by total time", columns, statements.slice(0, SHOWN_STATEMENTS)),
+  );
+}
+
+function cached({ cacheHits, calls }: Statement): string {
+  return calls === 0 ? "" : `${shown(Math.round((cacheHits * 100) / calls))}%`;
+}
+
+function planButton({ shape }: Statement): HTMLElement | string {
+  if (!/^(select|delete)\b/i.test(shape)) return "";
+  const button = element(
+    "button",
+    { type: "button", class: "link", "aria-label": `Plan of ${shape}` },
+    "Plan",
+  );
+  button.addEventListener("click", () => queryBox.explain(shape));
+  return button;
+}
+
+function quiet(text: string): HTMLElement {
+  return element("p", { class: "quiet" }, text);
+}
+
+function showConnection(text: string, isLost: boolean): void {
+  const place = byId("connection");
+  place.toggleAttribute("data-lost", isLost);
+  if (place.textContent !== text) place.textContent = text;
+}
+
+/** Watches for as long as the page is open: a lost connection is told, and made anew. */
+async function watch(): Promise<void> {
+  let hasKey = true;
+  while (hasKey) {
+    try {
+      await readEvents(() => showConnection("Connected", false), receive);
+    } catch (error) {
+      const status = error instanceof AnswerError ? error.status : undefined;
+      hasKey = status !== 401 && status !== 403;
+      if (!hasKey) askForKey(error as Error);
+    }
+    if (!hasKey) return;
+    showConnection("The connection to the server is lost; trying again …", true);
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  }
+}
+
+function askForKey(error: Error): void {
+  showConnection("A key is needed", true);
+  byId("key-error").textContent = sessionStorage.length > 0 ? error.message : "";
+  byId("key-form").hidden = false;
+  byId("key-input").focus();
+}
+
+byId("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const input = byId<HTMLInputElement>("key-input");
+  useKey(input.value.trim());
+  input.value = "";
+  byId("key-form").hidden = true;
+  void watch();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.redraw(events));
+void watch();

@@ -1,0 +1,153 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type FormDB, open } from "@formdb/perf";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { KEY, PageServer } from "./page-server.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser: Browser;
+let db: FormDB;
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  db = await open("sqlite::memory:");
+  await Promise.all(
+    Array.from({ length: 50 }, (_, i) => db.insert("cities", { name: `City ${i}`, country: "FR" })),
+  );
+});
+
+afterAll(async () => {
+  await browser.close();
+  await db.close();
+});
+
+interface Opened {
+  readonly page: Page;
+  /** What the browser's console said that should not be there. */
+  readonly faults: string[];
+}
+
+async function opened(url: string, options: Parameters<Browser["newPage"]>[0] = {}): Promise<Opened> {
+  const page = await browser.newPage(options);
+  const faults: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(message.text());
+  });
+  page.on("pageerror", (error) => faults.push(error.message));
+  await page.goto(url);
+  return { page, faults };
+}
+
+async function look(): Promise<void> {
+  await db.query("SELECT name FROM cities WHERE country = 'FR' AND name = 'City 7'");
+}
+
+async function seriousFindings(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const found = (await page.evaluate("axe.run()")) as {
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  };
+  return found.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+}
+
+describe("the page in a browser", () => {
+  test("gives a verdict, numbers that move, a query and its plan, and no error in the console", async () => {
+    await using server = new PageServer(db);
+    await server.start();
+    const load = setInterval(() => void look(), 5);
+    try {
+      const { page, faults } = await opened(server.url);
+      await page.getByText("queries a second").waitFor();
+      expect(await page.locator("#verdict-state").textContent()).toBe("healthy");
+      const before = await page.locator("#verdict-because").textContent();
+      await expect
+        .poll(() => page.locator("#verdict-because").textContent(), { timeout: 10_000 })
+        .not.toBe(before);
+      expect(await page.locator("canvas").count()).toBe(9);
+
+      await page.fill("#query-text", "SELECT name FROM cities WHERE name = $1");
+      await page.fill("#query-params", '["City 7"]');
+      await page.press("#query-text", "Control+Enter");
+      await page.locator("#query-result td").waitFor();
+      expect(await page.locator("#query-result td").allTextContents()).toEqual(["City 7"]);
+
+      await page.getByRole("button", { name: "Show the plan" }).click();
+      const plan = await page.locator("#query-result pre").textContent();
+      expect(plan).toContain("cities");
+      expect(plan!.split("\n").length).toBeGreaterThan(3);
+
+      await page
+        .getByRole("button", { name: /^Plan of SELECT/i })
+        .first()
+        .click();
+      await page.locator("#query-result pre").waitFor();
+
+      await page.locator("details summary").first().click();
+      await page.locator("details tbody tr").nth(1).waitFor();
+      expect(faults).toEqual([]);
+      await page.close();
+    } finally {
+      clearInterval(load);
+    }
+  });
+
+  test.each(["light", "dark"] as const)(
+    "has nothing serious for axe, %s and 360 px wide",
+    async (colorScheme) => {
+      await using server = new PageServer(db);
+      await server.start();
+      await look();
+      const { page, faults } = await opened(server.url, {
+        colorScheme,
+        viewport: { width: 360, height: 740 },
+      });
+      await page.locator("canvas").first().waitFor();
+      await page.locator("#statements td").first().waitFor();
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(360);
+      expect(await seriousFindings(page)).toEqual([]);
+      expect(faults).toEqual([]);
+      await page.close();
+    },
+  );
+
+  test("says that the connection is lost, and comes back", async () => {
+    await using server = new PageServer(db);
+    await server.start();
+    const { page } = await opened(server.url);
+    await page.getByText("Connected", { exact: true }).waitFor();
+    await server.stop();
+    await page.getByText("The connection to the server is lost").waitFor();
+    await server.start();
+    await page.getByText("Connected", { exact: true }).waitFor();
+    await page.close();
+  });
+
+  test("asks for the key, refuses a wrong one and takes the right one", async () => {
+    await using server = new PageServer(db, { needsKey: true });
+    await server.start();
+    const { page } = await opened(server.url);
+    await page.fill("#key-input", "another key");
+    await page.press("#key-input", "Enter");
+    await page.getByText("The key is not one of this server's").waitFor();
+    await page.fill("#key-input", KEY);
+    await page.press("#key-input", "Enter");
+    await page.getByText("Connected", { exact: true }).waitFor();
+    expect(await page.locator("#key-form").isVisible()).toBe(false);
+    await page.close();
+  });
+
+  test("shows a failed query's message, never as markup", async () => {
+    await using server = new PageServer(db);
+    await server.start();
+    const { page } = await opened(server.url);
+    await page.fill("#query-text", "SELECT FROM <img src=x>");
+    await page.getByRole("button", { name: "Run" }).click();
+    await expect.poll(() => page.locator("#query-error").textContent(), { timeout: 10_000 }).not.toBe("");
+    expect(await page.locator("#query-error img").count()).toBe(0);
+    await page.close();
+  });
+});
