@@ -1,27 +1,25 @@
 /** JSON schemas of what the HTTP API takes; they validate requests and are in `/openapi.json`. */
-export const NAME_PARAMS = {
-  type: "object",
-  properties: { name: { type: "string", minLength: 1, description: "The collection" } },
-  required: ["name"],
-} as const;
+const name = { type: "string", minLength: 1, description: "The collection" } as const;
 
-export const ID_PARAMS = {
+export const NAME_PARAMS: object = { type: "object", properties: { name }, required: ["name"] };
+
+export const ID_PARAMS: object = {
   type: "object",
   properties: {
-    ...NAME_PARAMS.properties,
+    name,
     id: { type: "string", minLength: 1, description: "The document's id" },
   },
   required: ["name", "id"],
-} as const;
+};
 
-export const INDEX_PARAMS = {
+export const INDEX_PARAMS: object = {
   type: "object",
   properties: {
-    ...NAME_PARAMS.properties,
+    name,
     index: { type: "string", minLength: 1, description: "The index" },
   },
   required: ["name", "index"],
-} as const;
+};
 
 export const QUERY_BODY = {
   type: "object",

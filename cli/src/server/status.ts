@@ -15,7 +15,7 @@ export type HttpCode =
   | "HTTP_UNAVAILABLE";
 
 /** The status that answers each code. */
-export const STATUS = {
+export const STATUS: Readonly<Record<ErrorCode | HttpCode, number>> = {
   FORMDB_SYNTAX: 400,
   FORMDB_PARAMETER_MISMATCH: 400,
   FORMDB_INVALID_DOCUMENT: 422,
@@ -52,7 +52,7 @@ export const STATUS = {
   HTTP_TOO_MANY_REQUESTS: 429,
   HTTP_INTERNAL: 500,
   HTTP_UNAVAILABLE: 503,
-} as const satisfies Readonly<Record<ErrorCode | HttpCode, number>>;
+};
 
 /**
  * Errors whose messages may hold what the caller has no business with: texts of the driver, with values and the
