@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { FormDB } from "@formdb/perf";
 import { Ajv } from "ajv";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { pageDocument } from "../page/page-document.ts";
 import { parseJson } from "../read/parse-json.ts";
 import { type Access, allows, Gate, isLoopback } from "./access.ts";
 import { documentRoutes, schemaRoutes } from "./document-routes.ts";
@@ -134,6 +135,7 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   const api = new OpenApi();
   app.addHook("onRoute", (route) => api.add(route, app.prefix));
   const tools = { db, limits, draining };
+  pageRoute(app);
   probeRoutes(app, db, draining);
   liveRoutes(app, db, limits);
   queryRoute(app, db, limits);
@@ -143,6 +145,21 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     "/openapi.json",
     { config: { access: "open" }, schema: { summary: "This description" } },
     async () => api.document(),
+  );
+}
+
+/** The live page, which asks for a key itself where one is needed. It brings the policy that lets its own script run. */
+function pageRoute(app: FastifyInstance): void {
+  const { html, contentSecurityPolicy } = pageDocument();
+  app.get(
+    "/",
+    { config: { access: "open" }, schema: { summary: "The live page" } },
+    async (_request, reply) =>
+      reply
+        .header("content-security-policy", contentSecurityPolicy)
+        .type("text/html; charset=utf-8")
+        .serializer((text: string) => text)
+        .send(html),
   );
 }
 

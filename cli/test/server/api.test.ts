@@ -218,3 +218,12 @@ it("health, readiness, statistics, statements, metrics and the description", asy
   expect(Object.keys(paths)).toContain("/v1/collections/{name}/documents/{id}");
   expect(paths["/v1/query"].post.requestBody.content["application/json"].schema.required).toEqual(["query"]);
 });
+
+it("the live page is one document with a policy that lets its own script run", async () => {
+  const server = await started();
+  const page = await ask(server, "GET", "/");
+  expect(page.status).toBe(200);
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("content-security-policy")).toMatch(/script-src 'sha256-/);
+  expect(page.body).toMatch(/^<!doctype html>/i);
+});
