@@ -36,17 +36,44 @@ type Limits = Pick<DocumentsQuery, "limit" | "offset">;
 type Compiled = ReturnType<typeof compileSelect>;
 
 function compileDocuments(
-  { items, collection, orderBy }: Select,
+  select: Select,
   { expressions, identifier }: Dialect,
   where: Fragment,
   limits: Limits,
 ): Compiled {
+  const { items, collection } = select;
+  const fixed = new Set(fixedPaths(select.where));
+  const orderBy = neededOrder(select.orderBy, fixed);
   const columns = items?.map((item) => ({ name: item.name, ...expressions.column(item.path ?? ["id"]) }));
   const list = columns?.map(({ text }) => text).join(", ") ?? expressions.documentColumns;
   return {
-    fragment: expressions.documents({ list, table: identifier(collection), where, orderBy, ...limits }),
+    fragment: expressions.documents({
+      list,
+      table: identifier(collection),
+      where,
+      orderBy,
+      fixedPaths: fixed.size,
+      ...limits,
+    }),
     decode: columns === undefined ? decodeDocument : rowDecoder(columns),
   };
+}
+
+/** An order by what an equality fixes decides nothing: all documents that are found have the same value there. */
+function neededOrder(orderBy: Select["orderBy"], fixed: ReadonlySet<string>): Select["orderBy"] {
+  const needed = orderBy.filter(({ path }) => !fixed.has(JSON.stringify(path)));
+  return needed.length === 0 && orderBy.length > 0
+    ? [{ ...orderBy[0]!, path: ["id"], descending: false }]
+    : needed;
+}
+
+/** The paths, as JSON, that a condition compares by `=` with a value, whatever else it asks. */
+function fixedPaths(where: Expression | undefined): readonly string[] {
+  if (where?.type === "and") return where.operands.flatMap(fixedPaths);
+  if (where?.type !== "compare" || where.operator !== "=") return [];
+  const { left, right } = where;
+  if (left.type === "path") return right.type === "path" ? [] : [JSON.stringify(left.path)];
+  return right.type === "path" ? [JSON.stringify(right.path)] : [];
 }
 
 function compileGroups(

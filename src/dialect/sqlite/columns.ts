@@ -27,7 +27,10 @@ export function documents(query: DocumentsQuery): Fragment {
   const [first, ...others] = query.orderBy;
   if (first === undefined) return inOrder(query, []);
   const { place } = termOf(first.path);
-  const isTop = others.length === 0 && query.limit !== undefined && place !== undefined;
+  // SQLite compiles a statement with an order and values in it anew for each call, which for `top` takes 0.4 ms: more than
+  // putting the few documents in order that two equalities leave.
+  const isTop =
+    others.length === 0 && query.limit !== undefined && place !== undefined && query.fixedPaths < 2;
   return isTop ? top(query, query.limit, first) : inOrder(query, allTerms(query.orderBy));
 }
 
