@@ -1,0 +1,99 @@
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { request } from "node:http";
+import { open } from "@formdb/perf";
+import { expect, it } from "vitest";
+import { finished, runCli, Scratch, startCli } from "../run-cli.ts";
+
+async function urlOf(child: ChildProcessWithoutNullStreams): Promise<URL> {
+  let text = "";
+  for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
+    text += String(part);
+    const url = /at (http:\S+)\n/.exec(text)?.[1];
+    if (url !== undefined) return new URL(url);
+  }
+  throw new Error("the server ended before it listened");
+}
+
+/** Uploads documents without an end until the server stops reading; the ids that it called applied. */
+async function uploadUntilTheEnd(url: URL, onApplied: (count: number) => void): Promise<Set<string>> {
+  const applied = new Set<string>();
+  const sent = request(new URL("/v1/collections/users/documents", url), {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson", accept: "application/x-ndjson" },
+  });
+  let ended = false;
+  sent.on("error", () => {
+    ended = true;
+  });
+  const send = (async () => {
+    for (let n = 0; !ended; n++) {
+      if (sent.write(`{"id":"d${n}","n":${n}}\n`)) continue;
+      await Promise.race([once(sent, "drain"), once(sent, "close")]).catch(() => {});
+    }
+  })();
+  const [response] = await once(sent, "response");
+  let rest = "";
+  response.setEncoding("utf8");
+  try {
+    for await (const part of response) {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) {
+        const { id, outcome } = JSON.parse(line);
+        if (outcome === "applied") applied.add(id);
+      }
+      onApplied(applied.size);
+    }
+  } catch {
+    // A server that was killed ends its answer in the middle.
+  }
+  ended = true;
+  sent.destroy();
+  await send;
+  return applied;
+}
+
+it.each(["SIGTERM", "SIGKILL"] as const)(
+  "%s during an upload: what was acknowledged is in the database, exactly once",
+  async (signal) => {
+    using scratch = new Scratch();
+    const file = `sqlite:${scratch.file("app.db")}`;
+    const child = startCli(["serve", "--port", "0", "--db", file, "--log-level", "error"]);
+    const url = await urlOf(child);
+    const ended = finished(child);
+    // A second signal would end it at once.
+    let isAsked = false;
+    const applied = await uploadUntilTheEnd(url, (count) => {
+      if (count <= 2_000 || isAsked) return;
+      isAsked = true;
+      child.kill(signal);
+    });
+    const { code, stdout } = await ended;
+    expect(code).toBe(signal === "SIGTERM" ? 0 : "SIGKILL");
+    if (signal === "SIGTERM") expect(stdout).toContain("0 operations could not be delivered");
+    expect(applied.size).toBeGreaterThan(2_000);
+    await using db = await open(file);
+    const { rows } = await db.query<{ id: string }>("SELECT id FROM users");
+    const stored = rows.map(({ id }) => id);
+    const there = new Set(stored);
+    expect(there.size).toBe(stored.length);
+    expect([...applied].filter((id) => !there.has(id)).slice(0, 5)).toEqual([]);
+    // All that an orderly end has stored, it has told.
+    if (signal === "SIGTERM") expect(stored.length).toBe(applied.size);
+  },
+);
+
+it("an address that others reach is refused without a key", async () => {
+  const { code, stderr } = await runCli([
+    "serve",
+    "--host",
+    "0.0.0.0",
+    "--port",
+    "0",
+    "--db",
+    "sqlite::memory:",
+  ]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("FORMDB_API_KEY");
+});
