@@ -308,13 +308,14 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect((await codeOf(users.replace("1", { name: "x", age: 1 }))).code).toBe("FORMDB_NOT_FOUND");
   });
 
-  it.each(["inc", "ifVersion", "transaction"])(
+  it.each(["inc", "SET n = n + 1", "ifVersion", "transaction"])(
     "loses no increment of 50 callers, by %s",
     async (way) => {
       const users = fresh();
       await users.insert({ id: "1", name: "Ada", age: 0 });
       const increment = async (): Promise<unknown> => {
         if (way === "inc") return users.update("1", { inc: { age: 1 } });
+        if (way === "SET n = n + 1") return db.query(`UPDATE ${users.name} SET age = age + 1 WHERE id = '1'`);
         if (way === "transaction") {
           return db.transaction(
             async (tx) => {

@@ -1,4 +1,7 @@
+import { FormDBError } from "../../base/errors.ts";
 import type { Dialect } from "../dialect.ts";
+import type { DocumentChange } from "../expression-dialect.ts";
+import type { Fragment } from "../fragment.ts";
 import { quote } from "../quote.ts";
 import { postgresDdl } from "./ddl.ts";
 import { postgresExpressions } from "./expressions.ts";
@@ -15,6 +18,9 @@ export function dialectOf(profile: EngineProfile): Dialect {
     ...postgresExpressions,
     now: profile.distributes ? STABLE_NOW : postgresExpressions.now,
     lock: profile.locksInOrder ? postgresExpressions.lock : (): string => "",
+    change: profile.nestsSubqueries
+      ? postgresExpressions.change
+      : (change: DocumentChange): Fragment => postgresExpressions.change(withoutArithmetic(change, profile)),
   });
   return Object.freeze({
     name: "postgres",
@@ -25,6 +31,18 @@ export function dialectOf(profile: EngineProfile): Dialect {
     expressions,
     ddl: postgresDdl(profile, expressions),
   });
+}
+
+/** Arithmetic is spelled by a subquery within a subquery, on which Citus 13.2 crashes in an UPDATE: it is refused instead. */
+function withoutArithmetic(change: DocumentChange, { name }: EngineProfile): DocumentChange {
+  for (const part of change.leaves) {
+    if (part.kind !== "compute" || part.value.type !== "arithmetic") continue;
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `Arithmetic in SET can't be run on ${name}; change the documents in a transaction, or by inc of a collection`,
+    );
+  }
+  return change;
 }
 
 /** PostgreSQL's own. */
