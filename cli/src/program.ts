@@ -8,6 +8,7 @@ import { printableLines } from "./print/printable.ts";
 import { say } from "./print/say.ts";
 import { queryCommand } from "./query-command.ts";
 import { serveCommand } from "./serve-command.ts";
+import { topCommand } from "./top-command.ts";
 
 /** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -17,7 +18,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .version(version())
     .helpCommand(true)
     .showHelpAfterError("(--help shows what there is)");
-  for (const command of [demoCommand(), importCommand(), queryCommand(), serveCommand()]) {
+  for (const command of [demoCommand(), importCommand(), queryCommand(), serveCommand(), topCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   program.exitOverride();

@@ -10,7 +10,8 @@ export interface PageDocument {
 
 /** The modules of the page's script, each after those that it imports. */
 const MODULES = [
-  "../verdict",
+  "../live/verdict",
+  "../live/event-stream",
   "./browser/elements",
   "./browser/api",
   "./browser/charts",

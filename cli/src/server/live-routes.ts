@@ -1,6 +1,6 @@
 import type { FormDB } from "@formdb/perf";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { LiveSampler } from "./live-sampler.ts";
+import { LiveSampler } from "../live/live-sampler.ts";
 import type { ServerLimits } from "./server-options.ts";
 import { HttpError } from "./status.ts";
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { FormDB } from "@formdb/perf";
 import { pageDocument } from "../../src/page/page-document.ts";
-import { CALM } from "../live-events.ts";
+import { CALM } from "../live/live-events.ts";
 
 const KEY = "a-key-of-the-test";
 

@@ -1,8 +1,7 @@
+import { readEventStream } from "../../live/event-stream.ts";
+
 /** Where the key is kept until the tab is closed. */
 const KEY_ITEM = "formdb-key";
-
-/** Shorter than this without any text, a stream of events is taken as alive. */
-const SILENCE_MS = 5_000;
 
 export interface Rows {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
@@ -36,27 +35,12 @@ export async function runQuery(query: string, params: unknown): Promise<Rows> {
   return answer.json() as Promise<Rows>;
 }
 
-/**
- * The server's events, until the connection is lost. `EventSource` can't send a key, so the stream is read here: an event
- * ends with an empty line, and its `data:` lines are its text.
- */
+/** The server's events, until the connection is lost. `EventSource` can't send a key, so the stream is read here. */
 export async function readEvents(opened: () => void, received: (data: string) => void): Promise<void> {
   const ended = new AbortController();
   const answer = await ask("v1/events", { signal: ended.signal });
   opened();
-  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const silence = setTimeout(() => ended.abort(), SILENCE_MS);
-    const { done, value } = await reader.read().finally(() => clearTimeout(silence));
-    if (done) return;
-    const events = `${text}${value}`.split("\n\n");
-    text = events.pop()!;
-    for (const event of events) {
-      const data = event.split("\n").filter((line) => line.startsWith("data:"));
-      if (data.length > 0) received(data.map((line) => line.slice("data:".length)).join("\n"));
-    }
-  }
+  await readEventStream(answer.body!, received, () => ended.abort());
 }
 
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {

@@ -1,4 +1,4 @@
-import type { LiveEvent, LivePool } from "../../server/live-event.ts";
+import type { LiveEvent, LivePool } from "../../live/live-event.ts";
 import { byId, element, shown, table } from "./elements.ts";
 
 /** What is used of uPlot, which the document loads before this script. */

@@ -1,5 +1,5 @@
-import type { LiveEvent } from "../../server/live-event.ts";
-import { verdictOf } from "../../verdict.ts";
+import type { LiveEvent } from "../../live/live-event.ts";
+import { verdictOf } from "../../live/verdict.ts";
 import { AnswerError, getJson, readEvents, useKey } from "./api.ts";
 import { Charts } from "./charts.ts";
 import { byId, element, shown, table } from "./elements.ts";

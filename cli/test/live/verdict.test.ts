@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { LiveEvent } from "../src/server/live-event.ts";
-import { type VerdictState, verdictOf } from "../src/verdict.ts";
+import type { LiveEvent } from "../../src/live/live-event.ts";
+import { type VerdictState, verdictOf } from "../../src/live/verdict.ts";
 import { CALM, POOL } from "./live-events.ts";
 
 const LATE: LiveEvent = { ...CALM, eventLoop: { meanMs: 90, p99Ms: 400, maxMs: 412, utilization: 1 } };

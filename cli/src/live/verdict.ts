@@ -1,4 +1,4 @@
-import type { LiveEvent, LivePool } from "./server/live-event.ts";
+import type { LiveEvent, LivePool } from "./live-event.ts";
 
 export type VerdictState =
   | "healthy"

@@ -1,4 +1,4 @@
-import type { LiveEvent, LivePool, Percentiles } from "../src/server/live-event.ts";
+import type { LiveEvent, LivePool, Percentiles } from "../../src/live/live-event.ts";
 
 const NONE: Percentiles = { p50Ms: 0, p95Ms: 0, p99Ms: 0 };
 
@@ -41,6 +41,7 @@ export const CALM: LiveEvent = {
     doubledHitRate: 0.99,
   },
   pools: [POOL],
+  mergedReads: { statements: 0, callsPerStatement: 0, saved: 0 },
   batch: {
     queued: 0,
     queuedBytes: 0,

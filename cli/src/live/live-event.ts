@@ -13,7 +13,8 @@ export interface LiveHolder {
 
 /** What a pool looks like at one moment. */
 export interface LivePool {
-  readonly name: "main" | "writer";
+  /** `main`, `writer`, or the name that a pool of its own has in the metrics. */
+  readonly name: string;
   readonly inUse: number;
   readonly idle: number;
   readonly waiting: number;
@@ -34,8 +35,9 @@ export interface LiveEvent {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly intervalMs: number;
-  readonly uptimeMs: number;
-  readonly profile: string;
+  /** Of the process, and absent where only its metrics are read, as `profile` and `memory`. */
+  readonly uptimeMs?: number;
+  readonly profile?: string;
   readonly queries: {
     readonly count: number;
     readonly errors: number;
@@ -59,6 +61,15 @@ export interface LiveEvent {
     readonly doubledHitRate: number;
   };
   readonly pools: readonly LivePool[];
+  /** Reads of many callers that one statement answered. */
+  readonly mergedReads: {
+    /** Statements that calls were merged into. */
+    readonly statements: number;
+    /** On the average of the interval; 0 without such statements. */
+    readonly callsPerStatement: number;
+    /** Statements that were not sent because another answered their calls. */
+    readonly saved: number;
+  };
   readonly batch: {
     readonly queued: number;
     readonly queuedBytes: number;
@@ -83,5 +94,5 @@ export interface LiveEvent {
   readonly errors: Readonly<Record<string, number>>;
   /** The same since the process began. */
   readonly errorTotals: Readonly<Record<string, number>>;
-  readonly memory: { readonly heapUsedBytes: number; readonly rssBytes: number };
+  readonly memory?: { readonly heapUsedBytes: number; readonly rssBytes: number };
 }

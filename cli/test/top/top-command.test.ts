@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { open } from "@formdb/perf";
+import { expect, it } from "vitest";
+import { serve } from "../../src/server.ts";
+import { finished, runCli, startCli } from "../run-cli.ts";
+
+const LINE = /^\S+ queries\/s=\S+ errors\/s=\S+ p50=\S+ .* main=\d+\/\d+\+\d+ .*verdict="healthy"$/m;
+
+it("a server's figures, a line for each sample", async () => {
+  const server = await serve(await open("sqlite::memory:"), { port: 0 });
+  const { code, stdout, stderr } = await runCli(["top", server.url, "--samples", "2"]);
+  await server.close();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout.trimEnd().split("\n")).toEqual([expect.stringMatching(LINE), expect.stringMatching(LINE)]);
+});
+
+it("the metrics of any process, found with or without their path", async () => {
+  await using db = await open("sqlite::memory:");
+  const endpoint = await db.metrics.listen({ port: 0 });
+  for (const url of [endpoint.url, new URL(endpoint.url).host]) {
+    const { code, stdout } = await runCli(["top", url, "--samples", "1", "--interval-ms", "200"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(LINE);
+  }
+  await endpoint.close();
+});
+
+it("a key is asked for, and taken from the environment", async () => {
+  const key = "a-key-of-more-than-16";
+  const server = await serve(await open("sqlite::memory:"), { port: 0, metricsKey: key });
+  const without = await runCli(["top", server.url, "--samples", "1"]);
+  const metricsOnly = await runCli(["top", server.url, "--samples", "1"], {
+    env: { FORMDB_METRICS_KEY: key },
+  });
+  await server.close();
+  expect(without.code).toBe(2);
+  expect(without.stderr).toContain("needs a key: set FORMDB_API_KEY");
+  expect(metricsOnly.code).toBe(0);
+  expect(metricsOnly.stdout).toMatch(LINE);
+});
+
+it("a server that goes away is told, and watched again when it is back", async () => {
+  const first = await serve(await open("sqlite::memory:"), { port: 0 });
+  const child = startCli(["top", first.url, "--samples", "3"]);
+  const ended = finished(child);
+  await once(child.stdout, "data");
+  await first.close();
+  await once(child.stderr, "data");
+  const second = await serve(await open("sqlite::memory:"), { port: first.port });
+  const { code, stdout, stderr } = await ended;
+  await second.close();
+  expect(code).toBe(0);
+  expect(stdout.trimEnd().split("\n")).toHaveLength(3);
+  expect(stderr).toContain("formdb: the connection is lost");
+});
+
+it("what is no server of figures is refused", async () => {
+  const other = createServer((_request, response) => response.end("hello\n")).listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const page = await runCli(["top", `http://127.0.0.1:${port}/metrics`]);
+  other.close();
+  expect(page.code).toBe(2);
+  expect(page.stderr).toContain("no metrics of FormDB");
+  const gone = await runCli(["top", `127.0.0.1:${port}`]);
+  expect(gone.code).toBe(1);
+  expect(gone.stderr).toContain(`There is no answer from http://127.0.0.1:${port}: connect ECONNREFUSED`);
+  const secret = await runCli(["top", "http://me:secret@127.0.0.1"]);
+  expect(secret.code).toBe(2);
+  expect(secret.stderr).not.toContain("secret@");
+});
