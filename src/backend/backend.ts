@@ -123,6 +123,13 @@ export interface PoolSizing {
   readonly connectBackoffMaxMs?: number;
 }
 
+/** How large groups of writes may be, and how many are under way at once where the user says nothing. */
+export interface BatchLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  readonly groupsAtOnce: number;
+}
+
 /** A database engine behind FormDB: what the engine layer needs of it and nothing more. */
 export interface Backend {
   /** The name of the engine profile: `sqlite`, `postgres`, `citus` and so on. */
@@ -150,8 +157,8 @@ export interface Backend {
   readonly transactionalDdl: boolean;
   /** The strictest level that a transaction can ask for; undefined where there is only one. Known after `start`. */
   readonly strictestIsolation?: IsolationLevel | undefined;
-  /** What one group of writes may hold at most, where the engine has limits. Known after `start`. */
-  readonly batchLimits?: { readonly maxRows: number; readonly maxBytes: number };
+  /** What an engine behind a network wants of groups of writes. Known after `start`. */
+  readonly batchLimits?: BatchLimits;
   /**
    * A number for the part of a distributed engine that keeps a document: groups whose documents have the same one
    * are written faster. Left out where there are no such parts.

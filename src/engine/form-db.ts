@@ -252,6 +252,7 @@ export class FormDB {
           reads,
           engineTime,
           maxRows: backend.batchLimits?.maxRows ?? Infinity,
+          groupsAtOnce: backend.batchLimits?.groupsAtOnce ?? 1,
           rejected: (code) => reporter.failedWith(code),
         },
         collection,

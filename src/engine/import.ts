@@ -56,14 +56,16 @@ export interface ImportResult {
   readonly elapsedMs: number;
 }
 
-/** Documents that are handed to the queue together, and written by one transaction. */
-const CHUNK_SIZE = 5_000;
+/** Documents that are under way at once, in chunks; no more than a queue holds where the user says nothing. */
+const DOCUMENTS_IN_FLIGHT = 10_000;
 /** Bytes that a chunk should have, judged by the last document of the one before. */
 const CHUNK_BYTES = 8 * 1024 * 1024;
 /** The first chunk, before anything is known of the documents' size. */
 const FIRST_CHUNK_SIZE = 100;
-/** Chunks that are under way at once: one is being written while the next is read and encoded. */
-const CHUNKS_IN_FLIGHT = 2;
+/** One chunk is written while the next is read and encoded. */
+const MIN_CHUNKS_IN_FLIGHT = 2;
+/** A server writes several at once. More than this were no faster. */
+const MAX_CHUNKS_IN_FLIGHT = 3;
 /** Documents that are compared with what is stored before others have their turn: about 10 ms. */
 const COMPARED_AT_ONCE = 250;
 /** Failures that a result lists. */
@@ -99,6 +101,8 @@ export interface ImportTools {
   readonly engineTime: () => Promise<number>;
   /** Rows that the engine takes in one group at most. */
   readonly maxRows: number;
+  /** Groups that are on their way to the engine at once. */
+  readonly groupsAtOnce: number;
   /** Told of each document that is reported as not imported, where documents may be skipped. */
   readonly rejected: (code: string) => void;
 }
@@ -144,6 +148,8 @@ class Import {
   readonly #collection: string;
   readonly #options: ImportOptions;
   readonly #startedAt: number;
+  readonly #chunksInFlight: number;
+  /** A chunk is handed to the queue as a whole, and written by one transaction if the engine takes as many rows in one. */
   readonly #maxChunkSize: number;
   readonly #inFlight = new Set<Promise<void>>();
   #chunk: unknown[] = [];
@@ -160,7 +166,8 @@ class Import {
     this.#collection = collection;
     this.#options = options;
     this.#startedAt = startedAt;
-    this.#maxChunkSize = Math.min(CHUNK_SIZE, tools.maxRows);
+    this.#chunksInFlight = Math.max(MIN_CHUNKS_IN_FLIGHT, Math.min(MAX_CHUNKS_IN_FLIGHT, tools.groupsAtOnce));
+    this.#maxChunkSize = Math.floor(DOCUMENTS_IN_FLIGHT / this.#chunksInFlight);
     this.#chunkSize = Math.min(this.#maxChunkSize, FIRST_CHUNK_SIZE);
   }
 
@@ -238,7 +245,7 @@ class Import {
     this.#read++;
     const isFull = this.#chunk.length >= this.#chunkSize;
     if (isFull) this.#send();
-    if (this.#inFlight.size >= CHUNKS_IN_FLIGHT) return this.#room();
+    if (this.#inFlight.size >= this.#chunksInFlight) return this.#room();
     return isFull || this.#read % DOCUMENTS_A_CLOCK_READ === 0 ? turnIfDue() : undefined;
   }
 
@@ -267,7 +274,7 @@ class Import {
   async #write(chunk: readonly unknown[], firstIndex: number): Promise<void> {
     const result = await this.#tools.batch.submitAll("insert", this.#collection, chunk, {
       maxErrors: chunk.length,
-      maxBatchSize: this.#maxChunkSize,
+      maxBatchSize: Math.min(this.#maxChunkSize, this.#tools.maxRows),
       countsFailures: !this.#skipsIdentical,
     });
     let unchanged: ReadonlySet<number> = NONE;

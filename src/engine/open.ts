@@ -235,9 +235,6 @@ async function openJournal(path: string): Promise<Journal & Disposable> {
   return new SqliteJournal(path);
 }
 
-/** Groups that are on their way to a server at once: it works on one while the other travels. */
-const GROUPS_AT_ONCE = 2;
-
 /** The user's options within what the engine takes in one group. */
 function batchDefaults(
   { batchLimits, shardOf }: Backend,
@@ -245,12 +242,12 @@ function batchDefaults(
   connections: number,
 ): BatchOptions {
   if (batchLimits === undefined) return options;
-  const { maxRows, maxBytes } = batchLimits;
+  const { maxRows, maxBytes, groupsAtOnce } = batchLimits;
   return {
     // Where documents are spread over shards, a group of one shard is the business of one node.
     ...(shardOf === undefined ? {} : { partition: shardOf }),
     ...options,
-    concurrency: options.concurrency ?? Math.min(GROUPS_AT_ONCE, connections),
+    concurrency: options.concurrency ?? Math.min(groupsAtOnce, connections),
     maxBatchSize: Math.min(options.maxBatchSize ?? DEFAULT_BATCH_SIZE, maxRows),
     maxBatchBytes: Math.min(options.maxBatchBytes ?? DEFAULT_BATCH_BYTES, maxBytes),
   };

@@ -15,6 +15,7 @@ function into(execute: (group: BatchGroup) => Promise<void>): ImportTools {
     reads: { stored: async () => [] } as never,
     engineTime: async () => 0,
     maxRows: Infinity,
+    groupsAtOnce: 1,
     rejected: () => {},
   };
 }

@@ -5,7 +5,14 @@ import type { Dialect } from "../../dialect/dialect.ts";
 import { shardOf } from "../../dialect/postgres/hash-text.ts";
 import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
 import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts";
-import type { Backend, Connection, ConnectionRole, IsolationLevel, PoolSizing } from "../backend.ts";
+import type {
+  Backend,
+  BatchLimits,
+  Connection,
+  ConnectionRole,
+  IsolationLevel,
+  PoolSizing,
+} from "../backend.ts";
 import { BatchTexts } from "./batch-texts.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
 import { DeadPeerWatch } from "./dead-peer-watch.ts";
@@ -99,8 +106,9 @@ export class PostgresBackend implements Backend {
     return this.#engine.isolationLevels.at(-1)!;
   }
 
-  get batchLimits(): { readonly maxRows: number; readonly maxBytes: number } {
-    return { maxRows: this.#engine.maxBatchRows, maxBytes: this.#engine.maxBatchBytes };
+  get batchLimits(): BatchLimits {
+    const { maxBatchRows, maxBatchBytes, groupsAtOnce } = this.#engine;
+    return { maxRows: maxBatchRows, maxBytes: maxBatchBytes, groupsAtOnce };
   }
 
   get shardOf(): ((id: string) => number) | undefined {

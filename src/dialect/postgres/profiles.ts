@@ -9,6 +9,8 @@ export interface EngineProfile {
   /** Rows and bytes that one batch may have at most. */
   readonly maxBatchRows: number;
   readonly maxBatchBytes: number;
+  /** Groups that are under way at once where the pool has as many connections: the server works on one while others travel. */
+  readonly groupsAtOnce: number;
   /** SQLSTATEs that ask for the whole transaction to be run again, beside PostgreSQL's own. */
   readonly retryCodes: readonly string[];
   /** Whether large groups of inserts go by `COPY`: where that was measured to be faster. */
@@ -62,6 +64,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   idKind: "uuidv7",
   maxBatchRows: 5_000,
   maxBatchBytes: 8 * MIB,
+  groupsAtOnce: 3,
   retryCodes: [],
   copy: true,
   documentType: "jsonb",

@@ -13,34 +13,40 @@ describe("groups of writes to PostgreSQL", () => {
   });
   afterAll(() => server.remove());
 
-  async function whileLocked(db: FormDB, work: (held: Promise<unknown>) => Promise<void>): Promise<void> {
-    await db.createCollection("held");
-    await db.createCollection("free");
+  /** Calls `work` with groups that wait for a lock, each in a collection of its own. */
+  async function whileLocked(
+    db: FormDB,
+    count: number,
+    work: (held: Promise<unknown>[]) => Promise<void>,
+  ): Promise<void> {
+    const names = Array.from({ length: count }, (_, i) => `held_${i}`);
+    for (const name of [...names, "free"]) await db.createCollection(name);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
-    await client.query("BEGIN; LOCK TABLE held");
+    await client.query(`BEGIN; LOCK TABLE ${names.join(", ")}`);
     try {
-      await work(db.batchInsert("held", [{ a: 1 }]));
+      await work(names.map((name) => db.batchInsert(name, [{ a: 1 }])));
     } finally {
       await client.query("COMMIT");
       await client.end();
     }
   }
 
-  test("go two at a time: one that waits does not hold the next one up", async () => {
+  test("go three at a time: two that wait do not hold the next one up", async () => {
     await using db = await open(url);
-    let held: Promise<unknown> | undefined;
-    await whileLocked(db, async (first) => {
-      held = first;
+    let held: Promise<unknown>[] = [];
+    await whileLocked(db, 2, async (groups) => {
+      held = groups;
       expect(await db.batchInsert("free", [{ b: 2 }])).toMatchObject({ successful: 1, failed: 0 });
+      expect(db.stats().batch.inFlight).toBe(2);
     });
-    expect(await held).toMatchObject({ successful: 1, failed: 0 });
+    expect(await Promise.all(held)).toMatchObject([{ successful: 1 }, { successful: 1 }]);
   });
 
   test("go one at a time where there is one connection", async () => {
     await using db = await open(url, { pool: { minConnections: 1, maxConnections: 1 } });
     let pair: Promise<unknown> | undefined;
-    await whileLocked(db, async (first) => {
+    await whileLocked(db, 1, async ([first]) => {
       pair = Promise.all([first, db.batchInsert("free", [{ b: 2 }])]);
       await server.query("SELECT 1");
       expect(db.stats().batch.inFlight).toBe(1);
