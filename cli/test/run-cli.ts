@@ -25,13 +25,16 @@ export interface StartOptions extends Pick<RunOptions, "cwd" | "env"> {
   readonly inputFile?: string;
 }
 
+/** As `npm run formdb` does. */
+const NODE_OPTIONS = ["--disable-warning=ExperimentalWarning", "--conditions=@formdb/source"];
+
 /** Starts the real command, as a user's shell would. */
 export function startCli(
   args: readonly string[],
   options: StartOptions = {},
 ): ChildProcessWithoutNullStreams {
   const { FORMDB_URL: _url, FORMDB_DEBUG: _debug, ...env } = process.env;
-  return spawn(process.execPath, ["--conditions=@formdb/source", MAIN, ...args], {
+  return spawn(process.execPath, [...NODE_OPTIONS, MAIN, ...args], {
     cwd: options.cwd,
     env: { ...env, ...options.env },
     stdio: [options.inputFile === undefined ? "pipe" : openSync(options.inputFile, "r"), "pipe", "pipe"],

@@ -2,8 +2,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  fastify,
+  LogController,
+} from "fastify";
 import { Gate, isLoopback } from "./access.ts";
+import { Connections } from "./connections.ts";
 import { formdbApi } from "./plugin.ts";
 import type { ApiOptions } from "./server-options.ts";
 import { answerTo, HttpError } from "./status.ts";
@@ -59,7 +66,7 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
   const draining = new AbortController();
   const app = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     connectionTimeout: IDLE_CONNECTION_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
@@ -74,6 +81,7 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  new Connections(app.server);
   app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
   app.setNotFoundHandler((request, reply) => {
     const { status, body } = answerTo(new HttpError("HTTP_NOT_FOUND", "There is no such route"), request.id);

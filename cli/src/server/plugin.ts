@@ -128,7 +128,8 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = answerTo(error, request.id);
     if (status >= 500) request.log.error({ err: error, code: body.error.code }, "a request failed");
-    if (status === 413) reply.header("connection", "close");
+    // A connection that is closed with a part of the body unread is reset, and the answer with it.
+    if (status === 413) reply.removeHeader("connection");
     return reply.code(status).send(body);
   });
 

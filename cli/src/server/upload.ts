@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { type FormDB, FormDBError } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readNdjson } from "../read/ndjson.ts";
@@ -54,9 +53,8 @@ export async function upload(
     const { status, body } = answerTo(failure, request.id);
     const { successful, failed, errors } = counted.result();
     const told = { error: { ...body.error, successful, failed, errors } };
-    // What follows in the body is not read: the connection can't be used again.
     if (lines !== undefined) return lines.end(`${JSON.stringify(told)}\n`);
-    return reply.header("connection", "close").code(status).send(told);
+    return reply.code(status).send(told);
   }
   return lines === undefined ? counted.result() : lines.end("");
 }
@@ -72,21 +70,11 @@ async function insertLines(
   let failure: { readonly error: unknown } | undefined;
   let index = 0;
   const settle = async (line: number, at: number, document: Record<string, unknown>): Promise<void> => {
-    try {
-      const id = await db.insert(collection, document);
-      await tell({ index: at, line, id, outcome: "applied" });
-    } catch (error) {
-      if (!(error instanceof FormDBError)) throw error;
-      const { outcome, id } = error;
-      await tell({
-        index: at,
-        line,
-        ...(typeof id === "string" ? { id } : {}),
-        outcome: outcome === "unknown" ? "unknown" : "rejected",
-        code: error.code,
-        error: answerTo(error, "").body.error.message,
-      });
-    }
+    const result = await db.insert(collection, document).then(
+      (id) => ({ id, outcome: "applied" as const }),
+      (error: unknown) => failedLine(error),
+    );
+    await tell({ index: at, line, ...result });
   };
   try {
     for await (const entry of readNdjson(bodyOf(request, limits.bodyTimeoutMs, draining))) {
@@ -118,35 +106,63 @@ async function insertLines(
   if (failure !== undefined) throw failure.error;
 }
 
-/** The body's parts, each of which must come in time. Ends with an error when the server drains. */
+function failedLine(error: unknown): Omit<LineResult, "index" | "line"> {
+  if (!(error instanceof FormDBError)) throw error;
+  const { outcome, id, code } = error;
+  return {
+    ...(typeof id === "string" ? { id } : {}),
+    outcome: outcome === "unknown" ? "unknown" : "rejected",
+    code,
+    error: answerTo(error, "").body.error.message,
+  };
+}
+
+/**
+ * The body's parts, each of which must come in time. Ends with an error when the server drains. What is left of the body
+ * is then thrown away as it comes: a connection that nobody reads does not notice its own end.
+ */
 async function* bodyOf(
-  request: FastifyRequest,
+  { raw }: FastifyRequest,
   timeoutMs: number,
   draining: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const parts = Readable.toWeb(request.raw).getReader();
-  for (;;) {
-    let timer: NodeJS.Timeout | undefined;
-    let onDrain: (() => void) | undefined;
-    const interrupted = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new HttpError("HTTP_TIMEOUT", `No part of the body came within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      onDrain = () =>
-        reject(new FormDBError("FORMDB_CLOSED", "The server is ending and reads no more of the body"));
-      if (draining.aborted) onDrain();
-      else draining.addEventListener("abort", onDrain, { once: true });
-    });
-    try {
-      const { done, value } = await Promise.race([parts.read(), interrupted]);
-      if (done) return;
-      yield value as Uint8Array;
-    } finally {
-      clearTimeout(timer);
-      draining.removeEventListener("abort", onDrain!);
+  try {
+    for (;;) {
+      if (draining.aborted) throw ending();
+      const part = raw.read() as Uint8Array | null;
+      if (part !== null) yield part;
+      else if (raw.readableEnded) return;
+      else await nextPart(raw, timeoutMs, draining);
     }
+  } finally {
+    raw.resume();
   }
+}
+
+/** Resolves once there is more of the body, or its end. */
+function nextPart(raw: FastifyRequest["raw"], timeoutMs: number, draining: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      clearTimeout(timer);
+      raw.off("readable", onPart).off("end", onPart).off("error", settle).off("close", onClose);
+      draining.removeEventListener("abort", onDrain);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onPart = (): void => settle();
+    const onClose = (): void => settle(new HttpError("HTTP_BAD_REQUEST", "The body ended before its end"));
+    const onDrain = (): void => settle(ending());
+    const timer = setTimeout(() => {
+      settle(new HttpError("HTTP_TIMEOUT", `No part of the body came within ${timeoutMs} ms`));
+    }, timeoutMs);
+    raw.on("readable", onPart).on("end", onPart).on("error", settle).on("close", onClose);
+    draining.addEventListener("abort", onDrain);
+    if (raw.destroyed && !raw.readableEnded) onClose();
+  });
+}
+
+function ending(): FormDBError {
+  return new FormDBError("FORMDB_CLOSED", "The server is ending and reads no more of the body");
 }
 
 function lostBody(cause: unknown): HttpError {
