@@ -1,8 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Milliseconds in which the rest of a body is read and thrown away behind its answer. */
+/** Milliseconds in which what a client still sends is read and thrown away behind its last answer. */
 const LINGER_MS = 2_000;
+
+interface Connection {
+  readonly underWay: Map<IncomingMessage, ServerResponse>;
+  /** The answer to bytes that are no request, behind those to the requests before them. */
+  refusal?: string;
+  isRefused?: boolean;
+}
 
 /**
  * Ends the connections of an HTTP server without loss of an answer. Node's own `closeIdleConnections` destroys a
@@ -12,45 +19,61 @@ const LINGER_MS = 2_000;
  * of `lingering_close`).
  */
 export class Connections {
-  /** How many requests of each connection are under way. */
-  readonly #underWay: Map<Socket, number> = new Map();
+  readonly #connections: Map<Socket, Connection> = new Map();
   #isEnding = false;
 
   constructor(server: Server) {
     server.on("connection", (socket) => {
-      this.#underWay.set(socket, 0);
-      socket.once("close", () => this.#underWay.delete(socket));
+      this.#connections.set(socket, { underWay: new Map() });
+      socket.once("close", () => this.#connections.delete(socket));
     });
     server.on("request", (request, response) => {
-      this.#count(request.socket, 1);
+      this.#connections.get(request.socket)?.underWay.set(request, response);
       response.once("close", () => this.#answered(request, response));
     });
     server.closeIdleConnections = () => this.#endIdle();
   }
 
-  #count(socket: Socket, change: 1 | -1): number {
-    const count = (this.#underWay.get(socket) ?? 0) + change;
-    if (this.#underWay.has(socket)) this.#underWay.set(socket, count);
-    return count;
+  /** Answers bytes that are no request once the requests before them are answered, and ends the connection. */
+  refuse(socket: Socket, answer: string): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.isRefused) return;
+    connection.refusal = answer;
+    const requests = [...connection.underWay];
+    if (requests.some(([request]) => request.complete)) return;
+    connection.isRefused = true;
+    // The bytes are the body of a request whose answer has begun: there is no place for another one.
+    if (requests.some(([, response]) => response.headersSent)) socket.destroy();
+    else socket.end(answer);
+    destroyAfter(socket, LINGER_MS);
   }
 
   #answered(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const isIdle = this.#count(socket, -1) === 0;
-    if (socket.destroyed || !response.writableFinished) return;
-    if (!request.complete) {
+    const connection = this.#connections.get(socket);
+    connection?.underWay.delete(request);
+    if (connection === undefined || socket.destroyed || !response.writableFinished) return;
+    if (connection.refusal !== undefined) {
+      this.refuse(socket, connection.refusal);
+    } else if (!request.complete) {
       if (this.#isEnding) socket.end();
       request.resume();
-      const timer = setTimeout(() => {
-        if (!request.complete || this.#isEnding) socket.destroy();
-      }, LINGER_MS);
-      socket.once("close", () => clearTimeout(timer));
-    } else if (this.#isEnding && isIdle) socket.destroySoon();
+      destroyAfter(socket, LINGER_MS, () => !request.complete || this.#isEnding);
+    } else if (this.#isEnding && connection.underWay.size === 0) {
+      socket.destroySoon();
+    }
   }
 
   /** Ends those that wait for a request; the others end behind their answers. */
   #endIdle(): void {
     this.#isEnding = true;
-    for (const [socket, underWay] of this.#underWay) if (underWay === 0) socket.destroySoon();
+    for (const [socket, { underWay }] of this.#connections) if (underWay.size === 0) socket.destroySoon();
   }
+}
+
+function destroyAfter(socket: Socket, afterMs: number, isDue: () => boolean = () => true): void {
+  const timer = setTimeout(() => {
+    if (isDue()) socket.destroy();
+  }, afterMs);
+  socket.once("close", () => clearTimeout(timer));
 }

@@ -64,6 +64,7 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     );
   }
   const draining = new AbortController();
+  let connections: Connections | undefined;
   const app = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -74,14 +75,14 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     requestTimeout: 0,
     forceCloseConnections: "idle",
     return503OnClosing: false,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => connections?.refuse(socket, refusalOf(error)),
     frameworkErrors: (error, request, reply) => {
       const { status, body } = answerTo(error, request.id);
       void (reply as FastifyReply).code(status).send(body);
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  new Connections(app.server);
+  connections = new Connections(app.server);
   app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
   app.setNotFoundHandler((request, reply) => {
     const { status, body } = answerTo(new HttpError("HTTP_NOT_FOUND", "There is no such route"), request.id);
@@ -126,20 +127,16 @@ async function drain(
   return db.close({ deadlineMs: Math.max(0, deadlineMs - (performance.now() - start)) });
 }
 
-/** What is no HTTP, or too much of it, before there is a request. */
-function answerClientError(error: Error & { code?: string }, socket: import("node:net").Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, code] =
-    error.code === "HPE_HEADER_OVERFLOW"
+/** The answer to what is no HTTP, or too much of it, before there is a request. */
+function refusalOf({ code }: NodeJS.ErrnoException): string {
+  const [status, name] =
+    code === "HPE_HEADER_OVERFLOW"
       ? ["431 Request Header Fields Too Large", "HTTP_TOO_LARGE"]
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      : code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ["408 Request Timeout", "HTTP_TIMEOUT"]
         : ["400 Bad Request", "HTTP_BAD_REQUEST"];
-  const body = JSON.stringify({ error: { code, message: "The request can't be read", retryable: false } });
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  const body = JSON.stringify({
+    error: { code: name, message: "The request can't be read", retryable: false },
+  });
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
 }

@@ -4,6 +4,7 @@ import { Ajv } from "ajv";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { pageDocument } from "../page/page-document.ts";
 import { parseJson } from "../read/parse-json.ts";
+import { decodeUtf8 } from "../read/text.ts";
 import { type Access, allows, Gate, isLoopback } from "./access.ts";
 import { documentRoutes, schemaRoutes } from "./document-routes.ts";
 import { liveRoutes } from "./live-routes.ts";
@@ -65,10 +66,12 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     "application/json",
-    { parseAs: "string", bodyLimit: limits.maxBodyBytes },
-    (_request, text, done) => {
+    { parseAs: "buffer", bodyLimit: limits.maxBodyBytes },
+    (_request, bytes, done) => {
       try {
-        done(null, parseJson(text as string));
+        const text = decodeUtf8(bytes as Buffer);
+        if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body is not UTF-8");
+        done(null, parseJson(text));
       } catch (error) {
         done(error as Error);
       }
@@ -82,6 +85,7 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     reply.header("x-request-id", request.id);
+    refuseCodings(request.headers);
     const { access = "full" } = request.routeOptions.config;
     if (gate.isOpen && !isLoopback(hostOf(request))) {
       throw new HttpError(
@@ -178,6 +182,18 @@ function bodyDeadline(request: FastifyRequest, timeoutMs: number): NodeJS.Timeou
 /** The name that the client believes it talks to: a page elsewhere can't change it. */
 function hostOf(request: FastifyRequest): string {
   return (request.headers.host ?? "").replace(/:\d+$/, "");
+}
+
+/** A body that is packed, or framed in a way that others may read otherwise. */
+function refuseCodings(headers: FastifyRequest["headers"]): void {
+  const packed = headers["content-encoding"];
+  if (packed !== undefined && packed !== "identity") {
+    throw new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "A body must have no Content-Encoding");
+  }
+  const framed = headers["transfer-encoding"];
+  if (framed !== undefined && framed.toLowerCase() !== "chunked") {
+    throw new HttpError("HTTP_BAD_REQUEST", "A body's Transfer-Encoding must be chunked, or none");
+  }
 }
 
 function refuseAbove(waitMs: number, reply: FastifyReply): void {

@@ -8,6 +8,7 @@ export type HttpCode =
   | "HTTP_NOT_FOUND"
   | "HTTP_TIMEOUT"
   | "HTTP_TOO_LARGE"
+  | "HTTP_URI_TOO_LONG"
   | "HTTP_UNSUPPORTED_MEDIA_TYPE"
   | "HTTP_MISDIRECTED"
   | "HTTP_TOO_MANY_REQUESTS"
@@ -47,6 +48,7 @@ export const STATUS: Readonly<Record<ErrorCode | HttpCode, number>> = {
   HTTP_NOT_FOUND: 404,
   HTTP_TIMEOUT: 408,
   HTTP_TOO_LARGE: 413,
+  HTTP_URI_TOO_LONG: 414,
   HTTP_UNSUPPORTED_MEDIA_TYPE: 415,
   HTTP_MISDIRECTED: 421,
   HTTP_TOO_MANY_REQUESTS: 429,
@@ -133,6 +135,8 @@ function httpErrorOf(error: unknown): HttpError {
       return new HttpError("HTTP_TIMEOUT", message);
     case 413:
       return new HttpError("HTTP_TOO_LARGE", "The body is larger than the server takes");
+    case 414:
+      return new HttpError("HTTP_URI_TOO_LONG", "A part of the path is longer than the server takes");
     case 415:
       return new HttpError(
         "HTTP_UNSUPPORTED_MEDIA_TYPE",
