@@ -164,6 +164,8 @@ export interface Backend {
    * are written faster. Left out where there are no such parts.
    */
   readonly shardOf?: ((id: string) => number) | undefined;
+  /** Makes a token, with this prefix, that is kept in the same part as the id. Beside `shardOf`. */
+  readonly makeToken?: ((id: string, prefix: string) => string) | undefined;
   /** Opens a first connection, learns what the engine is, makes FormDB's own tables if it may. */
   start(signal: AbortSignal): Promise<void>;
   connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;

@@ -15,7 +15,7 @@ import {
   object,
   oneOf,
 } from "../base/options.ts";
-import { uuidV7 } from "../base/uuid.ts";
+import { uuidV4, uuidV7 } from "../base/uuid.ts";
 import { classify } from "./classify.ts";
 import type { Classify, Coalesce, ContextRunner, LookUpToken } from "./group.ts";
 
@@ -56,6 +56,11 @@ export interface BatchOptions {
   readonly coalesce?: Coalesce | ((collection: string) => Coalesce) | undefined;
   /** A number for the part of a distributed database that keeps an id: a group holds ids of one part alone. */
   readonly partition?: ((id: string) => number) | undefined;
+  /**
+   * Makes the token of a group from the id of its first operation and what the token must begin with; no two may be
+   * alike. Default: a random UUID.
+   */
+  readonly makeToken?: ((id: string, prefix: string) => string) | undefined;
   /** How a token is looked up. Without it a group whose outcome is unknown stays so, and is never sent again. */
   readonly lookUpToken?: LookUpToken | undefined;
   /** What a failure means. Default: by the error's code, SQLSTATE or system name. */
@@ -99,6 +104,7 @@ export interface BatchSettings {
   readonly token: boolean;
   readonly coalesce: (collection: string) => Coalesce;
   readonly partition: ((id: string) => number) | undefined;
+  readonly makeToken: (id: string, prefix: string) => string;
   readonly lookUpToken: LookUpToken | undefined;
   readonly classify: Classify;
   readonly adaptive: { readonly targetMs: number; readonly minBatchSize: number } | undefined;
@@ -127,6 +133,7 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
   token: boolean,
   coalesce: either(oneOf("none", "additive", "all"), func),
   partition: func,
+  makeToken: func,
   lookUpToken: func,
   classify: func,
   adaptive: object,
@@ -182,6 +189,7 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     token: options.token ?? true,
     coalesce: coalesceSetting(options),
     partition: options.partition,
+    makeToken: options.makeToken ?? randomToken,
     lookUpToken: options.lookUpToken,
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
@@ -193,6 +201,10 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     random: options.random ?? Math.random,
     captureContext: options.captureContext ?? noContext,
   };
+}
+
+function randomToken(_id: string, prefix: string): string {
+  return prefix + uuidV4();
 }
 
 function noContext(): undefined {

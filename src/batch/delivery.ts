@@ -1,6 +1,5 @@
 import { type FailureOutcome, FormDBError, messageOf } from "../base/errors.ts";
 import { JOURNALLED_TOKEN_PREFIX } from "../base/journal.ts";
-import { uuidV4 } from "../base/uuid.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
 import { outcomesOfParts } from "./coalesce.ts";
@@ -75,7 +74,7 @@ export class Delivery {
 
   parcel(operations: readonly Operation[]): Parcel {
     const prefix = this.#journal === undefined ? "" : JOURNALLED_TOKEN_PREFIX;
-    const token = this.#settings.token ? prefix + uuidV4() : undefined;
+    const token = this.#settings.token ? this.#settings.makeToken(operations[0]!.id, prefix) : undefined;
     return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined };
   }
 

@@ -23,7 +23,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { ConnectionPoolOptions } from "./connections.ts";
 
 /** Options of the batch queue; what a database gives the queue itself is not taken. */
-export interface DatabaseBatchOptions extends Omit<BatchOptions, "lookUpToken" | "spill"> {
+export interface DatabaseBatchOptions extends Omit<BatchOptions, "makeToken" | "lookUpToken" | "spill"> {
   /**
    * Whether small reads that are under way together become one statement, if the engine is behind a network: reads by id,
    * and queries of one shape. Default true: those that have shown to be short. `"always"` merges every query that can be
@@ -99,7 +99,7 @@ export function checkOpenOptions(options: OpenOptions): void {
       reads,
     );
   }
-  for (const name of ["lookUpToken", "spill", "captureContext"]) {
+  for (const name of ["makeToken", "lookUpToken", "spill", "captureContext"]) {
     if (options.batch !== undefined && name in options.batch) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
     }

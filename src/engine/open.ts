@@ -237,7 +237,7 @@ async function openJournal(path: string): Promise<Journal & Disposable> {
 
 /** The user's options within what the engine takes in one group. */
 function batchDefaults(
-  { batchLimits, shardOf }: Backend,
+  { batchLimits, shardOf, makeToken }: Backend,
   options: BatchOptions,
   connections: number,
 ): BatchOptions {
@@ -245,7 +245,7 @@ function batchDefaults(
   const { maxRows, maxBytes, groupsAtOnce } = batchLimits;
   return {
     // Where documents are spread over shards, a group of one shard is the business of one node.
-    ...(shardOf === undefined ? {} : { partition: shardOf }),
+    ...(shardOf === undefined ? {} : { partition: shardOf, makeToken }),
     ...options,
     concurrency: options.concurrency ?? Math.min(groupsAtOnce, connections),
     maxBatchSize: Math.min(options.maxBatchSize ?? DEFAULT_BATCH_SIZE, maxRows),

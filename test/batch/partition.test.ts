@@ -2,6 +2,26 @@ import { expect, it } from "vitest";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import type { BatchGroup } from "../../src/batch/group.ts";
 
+it("a token is made beside the first id of its group, and anew for each half of one that is parted", async () => {
+  const groups: BatchGroup[] = [];
+  const processor = new BatchProcessor(
+    async (group) => {
+      groups.push(group);
+      if (group.operations.length > 1) throw Object.assign(new Error("refused"), { code: "23514" });
+    },
+    { makeToken: (id, prefix) => `${prefix}${groups.length}:${id}` },
+  );
+  const result = await processor.submitAll(
+    "insert",
+    "a",
+    ["c", "a", "b"].map((id) => ({ id })),
+  );
+  expect(result).toMatchObject({ successful: 3, failed: 0 });
+  expect(groups[0]).toMatchObject({ token: "0:a" });
+  for (const { token, operations } of groups) expect(token!.split(":")[1]).toBe(operations[0]!.id);
+  await processor.close();
+});
+
 it("a group holds ids of one partition alone, and each id keeps its order", async () => {
   const groups: BatchGroup[] = [];
   const processor = new BatchProcessor(

@@ -5,6 +5,7 @@ import {
   postgresBackend,
 } from "../../src/backend/postgres/postgres-backend.ts";
 import type { EngineStatement } from "../../src/base/engine-statement.ts";
+import type { EngineProfile } from "../../src/dialect/postgres/profiles.ts";
 
 /** A signal that never fires. */
 export const never: AbortSignal = new AbortController().signal;
@@ -51,6 +52,13 @@ export function change(text: string): EngineStatement {
 export function once(text: string): EngineStatement {
   return statement(text, { prepare: false, returnsRows: false });
 }
+
+/** The ways in which a group and its token are stored, with the parts of a profile that choose them. */
+export const TOKEN_WAYS: readonly (readonly [string, Partial<EngineProfile>])[] = [
+  ["in one statement", {}],
+  ["one after the other", { changesInWith: false }],
+  ["as on Citus", { changesInWith: false, namesIds: true, minCopyRows: 10 }],
+];
 
 /** Makes a collection, as the engine does. */
 export async function createCollection(

@@ -3,10 +3,13 @@ import type { WriteKind } from "../../base/observer.ts";
 import { type BatchStatements, postgresBatch } from "../../dialect/postgres/batch.ts";
 import { spellMerge } from "../../dialect/postgres/merge-patch.ts";
 import type { EngineProfile } from "../../dialect/postgres/profiles.ts";
+import { SHARDED_BATCH } from "../../dialect/postgres/sharded-batch.ts";
 import { statementOf } from "./statement-name.ts";
 
 /** A collection has about ten of them; beyond this many the oldest are made again when needed. */
 const MAX_TEXTS = 2_000;
+
+const UNPREPARED = { prepare: false, cost: "bounded", returnsRows: true } as const;
 
 /** The statements for groups of writes, made when first needed and shared by all connections. */
 export class BatchTexts {
@@ -61,6 +64,28 @@ export class BatchTexts {
     return this.#get(`${merge.name} ${collection} ${withToken}`, () =>
       this.#batch.update(collection, merge, withToken),
     );
+  }
+
+  /**
+   * The statement that names the ids of a group, in the way of `sharded-batch.ts`. Rows are a part of an insert's text, of which
+   * there are too many to be kept: parsing them was not measurable.
+   */
+  byIds(kind: WriteKind, collection: string, rows: number, patchDepth: number): EngineStatement | undefined {
+    switch (kind) {
+      case "insert":
+      case "upsert":
+        return { text: SHARDED_BATCH[kind](collection, rows), name: "", ...UNPREPARED };
+      case "delete":
+        return this.#get(`delete by id ${collection}`, () => SHARDED_BATCH.delete(collection));
+      case "update": {
+        const { mergeTarget, mergePatch } = SHARDED_BATCH;
+        const merge = spellMerge(mergeTarget, mergePatch, patchDepth, this.profile);
+        if (merge === undefined) return undefined;
+        return this.#get(`${merge.name} by id ${collection}`, () => SHARDED_BATCH.update(collection, merge));
+      }
+      default:
+        return kind satisfies never;
+    }
   }
 
   #get(key: string, make: () => string, returnsRows = true): EngineStatement {

@@ -11,8 +11,6 @@ export interface Engine {
   readonly profile: EngineProfile;
   /** What it says of itself. */
   readonly version: string;
-  /** How many shards a new table has; 0 where tables are not distributed. */
-  readonly shards: number;
   /** Whether a pooler such as PgBouncer is between, which gives each transaction another session. */
   readonly pooled: boolean;
 }
@@ -34,11 +32,10 @@ export async function probeEngine(session: OpenSession, settings: PostgresSettin
     );
   }
   const profile = Object.freeze({ ...PROFILES[name], ...settings.profileOverrides });
-  const shards = profile.distributes ? Number(await ask(client, "SHOW citus.shard_count")) : 0;
   const pooled =
     settings.pgbouncer ??
     (profile.backendIds && (await ask(client, "SELECT pg_backend_pid()")) !== client.processID);
-  return Object.freeze({ profile, version, shards, pooled });
+  return Object.freeze({ profile, version, pooled });
 }
 
 async function extensionsOf({ client }: OpenSession): Promise<readonly string[]> {

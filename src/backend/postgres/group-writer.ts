@@ -6,7 +6,7 @@ import { patchDepth } from "../../dialect/postgres/merge-patch.ts";
 import type { EngineResult, GroupWrite, IsolationLevel, WriteResult } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { encodeRows } from "./copy-in.ts";
-import { isTokenTaken } from "./translate-error.ts";
+import { isCopyError, isTokenTaken } from "./translate-error.ts";
 
 /** What writing a group needs of a connection. */
 export interface WriteRunner {
@@ -23,8 +23,6 @@ export interface WriteRunner {
   rollback(): Promise<void>;
 }
 
-/** Fewer documents are inserted faster by a statement than by the four round trips of a `COPY`. */
-const MIN_COPY_ROWS = 500;
 /** After a document was refused, which ends a whole group, so many groups go by the statement that knows one from the other. */
 const GROUPS_ONE_BY_ONE = 16;
 
@@ -38,11 +36,14 @@ const ALL_APPLIED: WriteResult = Object.freeze({ missing: Object.freeze([]), rej
 export class GroupWriter {
   readonly #runner: WriteRunner;
   readonly #texts: BatchTexts;
+  /** Whether one statement writes a group and stores its token. */
+  readonly #together: boolean;
   #groupsOneByOne = 0;
 
   constructor(runner: WriteRunner, texts: BatchTexts) {
     this.#runner = runner;
     this.#texts = texts;
+    this.#together = texts.profile.changesInWith && !texts.profile.namesIds;
   }
 
   /** `options` bound a write that is a part of the caller's transaction. */
@@ -52,7 +53,7 @@ export class GroupWriter {
     if (this.#runner.inTransaction) return await this.#writeRows(group, token);
     try {
       if (this.#mayGoWhole(group) && (await this.#insertWhole(group, token))) return ALL_APPLIED;
-      return this.#texts.profile.changesInWith
+      return this.#together
         ? await this.#writeRows(group, token)
         : await this.#writeBoth(group, token, this.#texts.storeToken);
     } catch (error) {
@@ -72,9 +73,8 @@ export class GroupWriter {
   }
 
   async #writeRows(group: GroupWrite, token: string): Promise<WriteResult> {
-    const { changesInWith } = this.#texts.profile;
-    const applied = await this.#apply(group, changesInWith ? token : undefined);
-    if (!changesInWith) await this.#store(this.#texts.storeToken, token, applied);
+    const applied = await this.#apply(group, this.#together ? token : undefined);
+    if (!this.#together) await this.#store(this.#texts.storeToken, token, applied);
     return resultOf(group, applied);
   }
 
@@ -88,6 +88,7 @@ export class GroupWriter {
   }
 
   async #apply(group: GroupWrite, token: string | undefined, options?: CallOptions): Promise<unknown> {
+    if (this.#texts.profile.namesIds) return await this.#applyByIds(group, options);
     const values: unknown[] = [encodeGroup(group), group.ids.length];
     if (token !== undefined) values.push(token);
     const { rows } = await this.#runner.runWrite(
@@ -96,6 +97,15 @@ export class GroupWriter {
       options,
     );
     return rows[0]![0];
+  }
+
+  /** What the statements for whole groups give in one row, from the rows of the ids. */
+  async #applyByIds(group: GroupWrite, options?: CallOptions): Promise<string | null> {
+    const { kind, collection, ids } = group;
+    const depth = deepestPatch(group);
+    const statement = this.#texts.byIds(kind, collection, ids.length, depth) ?? this.#refuseDepth(depth);
+    const { rows } = await this.#runner.runWrite(statement, valuesByIds(group), options);
+    return rows.length === ids.length ? null : JSON.stringify(rows.map(([id]) => id));
   }
 
   async #store(statement: EngineStatement, token: string, applied: unknown): Promise<void> {
@@ -109,8 +119,7 @@ export class GroupWriter {
 
   /** Inserts whose ids are all new, as nearly all are, need not be told apart: that is worth trying first. */
   #mayGoWhole({ kind, ids }: GroupWrite): boolean {
-    const { copy, changesInWith } = this.#texts.profile;
-    if (kind !== "insert" || !(changesInWith || (copy && ids.length >= MIN_COPY_ROWS))) return false;
+    if (kind !== "insert" || !(this.#together || ids.length >= this.#texts.profile.minCopyRows)) return false;
     if (this.#groupsOneByOne === 0) return true;
     this.#groupsOneByOne--;
     return false;
@@ -119,7 +128,7 @@ export class GroupWriter {
   /** False where the engine refused a document, and so all of them. */
   async #insertWhole(group: GroupWrite, token: string): Promise<boolean> {
     try {
-      if (this.#texts.profile.copy && group.ids.length >= MIN_COPY_ROWS) await this.#copy(group, token);
+      if (group.ids.length >= this.#texts.profile.minCopyRows) await this.#copy(group, token);
       else await this.#runner.runWrite(this.#texts.insertAll(group.collection), [encodeGroup(group), token]);
       return true;
     } catch (error) {
@@ -149,11 +158,12 @@ export class GroupWriter {
     }
   }
 
-  #statement({ kind, collection, json }: GroupWrite, withToken: boolean): EngineStatement {
-    let depth = 0;
-    if (kind === "update") for (const patch of json) depth = Math.max(depth, patchDepth(patch));
-    const statement = this.#texts.write(kind, collection, withToken, depth);
-    if (statement !== undefined) return statement;
+  #statement(group: GroupWrite, withToken: boolean): EngineStatement {
+    const depth = deepestPatch(group);
+    return this.#texts.write(group.kind, group.collection, withToken, depth) ?? this.#refuseDepth(depth);
+  }
+
+  #refuseDepth(depth: number): never {
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
       `A patch can't be merged on ${this.#texts.profile.name} when its objects nest ${depth} deep; 64 is the most`,
@@ -164,7 +174,29 @@ export class GroupWriter {
 
 /** Whether it is a document that the engine refused, or the engine can't copy into this table at all. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof FormDBError && !isTokenTaken(error) && /^(22|23|0A)/.test(String(error.sqlstate));
+  if (!(error instanceof FormDBError) || isTokenTaken(error)) return false;
+  return /^(22|23|0A)/.test(String(error.sqlstate)) || isCopyError(error);
+}
+
+function deepestPatch({ kind, json }: GroupWrite): number {
+  let depth = 0;
+  if (kind === "update") for (const patch of json) depth = Math.max(depth, patchDepth(patch));
+  return depth;
+}
+
+/** What the statements that name ids take. */
+function valuesByIds({ kind, ids, json }: GroupWrite): unknown[] {
+  switch (kind) {
+    case "insert":
+    case "upsert":
+      return ids.flatMap((id, i) => [id, json[i]]);
+    case "update":
+      return [`{${ids.map((id, i) => `${JSON.stringify(id)}:${json[i]}`).join(",")}}`, ids];
+    case "delete":
+      return [ids];
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** The group as one JSON text. Documents are JSON already and are not looked into. */

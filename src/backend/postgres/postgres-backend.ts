@@ -1,7 +1,10 @@
 import { abortedError } from "../../base/abort.ts";
+import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import type { Dialect } from "../../dialect/dialect.ts";
+import { moveTokensTo, SHARD_COUNT, TOKENS_APART_FROM, tokenBeside } from "../../dialect/postgres/citus.ts";
+import { DDL_LOCK_KEY } from "../../dialect/postgres/ddl.ts";
 import { shardOf } from "../../dialect/postgres/hash-text.ts";
 import { dialectOf } from "../../dialect/postgres/postgres-dialect.ts";
 import { type EngineProfile, PROFILES } from "../../dialect/postgres/profiles.ts";
@@ -54,7 +57,8 @@ export class PostgresBackend implements Backend {
   readonly #opener: SessionOpener;
   #engine: EngineProfile;
   #version = "";
-  #shardOf: ((id: string) => number) | undefined;
+  /** How many parts documents are spread over; 0 where they are not. */
+  #shards = 0;
   #pooled: boolean;
   #dialect: Dialect;
   #shared: SharedState;
@@ -112,7 +116,11 @@ export class PostgresBackend implements Backend {
   }
 
   get shardOf(): ((id: string) => number) | undefined {
-    return this.#shardOf;
+    return this.#shards > 1 ? (id) => shardOf(id, this.#shards) : undefined;
+  }
+
+  get makeToken(): ((id: string, prefix: string) => string) | undefined {
+    return this.#shards > 1 ? (id, prefix) => tokenBeside(id, prefix, this.#shards) : undefined;
   }
 
   /** Whether PgBouncer or the like is between, as was said or found out. */
@@ -128,16 +136,16 @@ export class PostgresBackend implements Backend {
   async start(signal: AbortSignal): Promise<void> {
     const session = await this.#opener.open(this.#target("write"), "", signal);
     await this.#during(session, signal, async () => {
-      const { profile, version, shards, pooled } = await probeEngine(session, this.#settings);
+      const { profile, version, pooled } = await probeEngine(session, this.#settings);
       this.#engine = profile;
       this.#version = version;
       this.#pooled = pooled;
-      if (shards > 1) this.#shardOf = (id) => shardOf(id, shards);
       this.#dialect = dialectOf(profile);
       this.#shared = this.#share();
       await this.#applySettings(session);
       const connection = new PostgresConnection(session, this.#shared);
       if (!connection.standby) await this.#bootstrap(connection);
+      if (profile.distributes) await this.#distribute(connection);
       await connection.close();
     });
   }
@@ -199,26 +207,39 @@ export class PostgresBackend implements Backend {
     await applySettings(session);
   }
 
+  /** Learns how documents are spread, and brings the tokens of an older FormDB to them. Who may not do that goes on without. */
+  async #distribute(connection: Connection): Promise<void> {
+    const ask = async (text: string): Promise<unknown> =>
+      (await connection.execute(once(text), [])).rows[0]?.[0];
+    if ((await ask(TOKENS_APART_FROM)) !== undefined) {
+      try {
+        await connection.begin(undefined);
+        await ask(`SELECT pg_advisory_xact_lock(${DDL_LOCK_KEY})`);
+        // Another process may have done it while this one waited.
+        const collection = await ask(TOKENS_APART_FROM);
+        if (typeof collection === "string") await ask(moveTokensTo(collection));
+        await connection.commit();
+      } catch (error) {
+        if (!connection.usable) throw error;
+        await connection.rollback();
+      }
+    }
+    this.#shards = Number(await ask(SHARD_COUNT));
+  }
+
   /** FormDB's own tables. Looking first spares roles that may not make any, where somebody else did. */
   async #bootstrap(connection: Connection): Promise<void> {
     const looked = await connection.execute(
-      {
-        text:
-          "SELECT to_regclass('formdb_indexes') IS NOT NULL AND to_regclass('formdb_batches') IS NOT NULL" +
+      once(
+        "SELECT to_regclass('formdb_indexes') IS NOT NULL AND to_regclass('formdb_batches') IS NOT NULL" +
           (this.#engine.functions ? " AND to_regproc('formdb_merge_patch') IS NOT NULL" : ""),
-        name: "",
-        prepare: false,
-        cost: "bounded",
-        returnsRows: true,
-      },
+      ),
       [],
     );
     if (looked.rows[0]?.[0] === true) return;
     const { transactionalDdl } = this.#engine;
     if (transactionalDdl) await connection.begin(undefined);
-    for (const text of this.#dialect.ddl.bootstrap) {
-      await connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: false }, []);
-    }
+    for (const text of this.#dialect.ddl.bootstrap) await connection.execute(once(text, false), []);
     if (transactionalDdl) await connection.commit();
   }
 
@@ -237,6 +258,10 @@ export class PostgresBackend implements Backend {
   #target(role: ConnectionRole): TargetSessionAttrs {
     return role === "read" && this.#settings.reads !== "primary" ? "prefer-standby" : this.#settings.target;
   }
+}
+
+function once(text: string, returnsRows = true): EngineStatement {
+  return { text, name: "", prepare: false, cost: "bounded", returnsRows };
 }
 
 /**

@@ -11,7 +11,14 @@ import { PreparedStatements } from "./prepared-statements.ts";
 import type { ReplicationState } from "./replication.ts";
 import { RowStream } from "./row-stream.ts";
 import type { OpenSession } from "./session-opener.ts";
-import { type Flight, isStalePlan, lostError, translateError } from "./translate-error.ts";
+import {
+  type Flight,
+  isStalePlan,
+  lostError,
+  refusedByNode,
+  translateError,
+  type Warning,
+} from "./translate-error.ts";
 
 /** What all connections of a backend share. */
 export interface SharedState {
@@ -24,6 +31,7 @@ export interface SharedState {
 }
 
 const LAST_WISH_MS = 1_000;
+const MAX_WARNINGS = 20;
 
 /**
  * A server's session: runs one statement at a time, keeps statements prepared, and knows whether it is still of use.
@@ -37,6 +45,8 @@ export class PostgresSession implements WatchedSession {
   #state: "idle" | "busy" | "closed" | "lost" = "idle";
   #lostBy: Error | undefined;
   #progress = 0;
+  /** What the server has warned of during the call. */
+  #warnings: Warning[] = [];
   readonly address: string | undefined;
   readonly port: number;
   /** Called once when it is lost while nobody uses it. */
@@ -52,6 +62,9 @@ export class PostgresSession implements WatchedSession {
     shared.watch.add(this);
     if (!shared.settings.keepAlive) session.client.connection.stream.unref();
     session.client.on("error", (error) => this.#lose(error));
+    session.client.on("notice", (warning) => {
+      if (this.#warnings.length < MAX_WARNINGS) this.#warnings.push(warning);
+    });
     session.client.on("end", () => this.#lose(new Error("the server closed the connection")));
   }
 
@@ -234,7 +247,8 @@ export class PostgresSession implements WatchedSession {
 
   #translate(error: unknown, flight: Flight): FormDBError {
     if (error instanceof FormDBError) return error;
-    const translated = translateError(error, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
+    const told = refusedByNode(error, this.#warnings);
+    const translated = translateError(told, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
     if (translated.code === "FORMDB_STALE_PLAN") return translated;
     if (translated.fatal === true) this.#lose(translated);
     return translated;
@@ -250,6 +264,7 @@ export class PostgresSession implements WatchedSession {
     throwIfAborted("A statement", options.signal);
     this.#state = "busy";
     this.#progress++;
+    if (this.#warnings.length > 0) this.#warnings = [];
     if (!this.#shared.settings.keepAlive) this.#client.connection.stream.ref();
   }
 

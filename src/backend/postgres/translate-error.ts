@@ -23,6 +23,12 @@ interface ServerError extends Error {
   readonly routine?: string;
 }
 
+/** What a server says beside its answer, with the fields of an error. */
+export interface Warning {
+  readonly message: string;
+  readonly code?: string;
+}
+
 /** The five characters by which a server names its error; undefined where it is no server's. */
 export function sqlstateOf(error: unknown): string | undefined {
   const code = (error as ServerError | null)?.code;
@@ -86,7 +92,9 @@ function serverError(
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
   if (isTextTooLong(error)) code = "FORMDB_INVALID_DOCUMENT";
   if (isDefinitionTooLong(error) || needsCoordinator(error)) code = "FORMDB_UNSUPPORTED";
-  const outcome = outcomeOf(flight, rule.unknownOutcome === true);
+  const nodeIsLost = isNodeLost(error);
+  if (nodeIsLost) code = "FORMDB_CONNECTION_LOST";
+  const outcome = outcomeOf(flight, rule.unknownOutcome === true || nodeIsLost || isCommitUnsaid(error));
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
   if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return refusedByUnique(error, outcome);
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
@@ -137,6 +145,38 @@ function isDefinitionTooLong({ code, routine }: ServerError): boolean {
 /** Whether a worker of Citus was asked for what only the coordinator does: changes of the schema. */
 function needsCoordinator({ code, routine }: ServerError): boolean {
   return code === "XX000" && routine === "EnsureCoordinator";
+}
+
+/** Whether the coordinator of Citus could not learn from a node that it committed. That node may have done so. */
+function isCommitUnsaid({ code, routine }: ServerError): boolean {
+  return code === "XX000" && routine === "ErrorIfPostCommitFailedShardPlacements";
+}
+
+/** Whether the coordinator of Citus has lost a node: it passes libpq's words on, under a code that says nothing. */
+function isNodeLost({ code, message }: ServerError): boolean {
+  return code === "XX000" && LIBPQ_LOST.test(message);
+}
+
+const LIBPQ_LOST =
+  /server closed the connection|SSL SYSCALL error|could not (receive|send) data|connection not open/;
+
+/**
+ * The error of a commit, from what the coordinator of Citus has warned of beforehand: if the node answered, and refused to
+ * commit, a warning has its error. A warning of class 01 is the coordinator's own remark.
+ */
+export function refusedByNode(error: unknown, warnings: readonly Warning[]): unknown {
+  if (!(error instanceof Error) || !isCommitUnsaid(error)) return error;
+  const answers = warnings.filter((warning) => !sqlstateOf(warning)?.startsWith("01"));
+  const areRefusals = answers.every((answer) => /^(22|23|40|53|55|P0)/.test(sqlstateOf(answer) ?? ""));
+  return answers.length > 0 && areRefusals
+    ? Object.assign(new Error(answers[0]!.message), answers[0])
+    : error;
+}
+
+/** Whether a node of Citus has refused a row of a `COPY`, or could not store it: its own SQLSTATE is lost. */
+export function isCopyError(error: FormDBError): boolean {
+  const { routine } = (error.cause ?? {}) as ServerError;
+  return error.code === "FORMDB_ENGINE" && error.sqlstate === "XX000" && routine === "ReportCopyError";
 }
 
 /** Whether a batch's token was there already: it was committed by a try that seemed to have failed. */

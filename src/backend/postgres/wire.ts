@@ -1,4 +1,5 @@
 import pg from "pg";
+import type { Warning } from "./translate-error.ts";
 
 /**
  * The parts of a `pg` client's connection that its own queries, and packages such as `pg-cursor`, use to
@@ -53,6 +54,7 @@ export interface WireClient {
   getTransactionStatus(): "I" | "T" | "E" | null;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
+  on(event: "notice", listener: (notice: Warning) => void): unknown;
 }
 
 export function newClient(config: object): WireClient {

@@ -51,7 +51,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       ...(profile.distributes
         ? [
             "SELECT create_reference_table('formdb_indexes')",
-            "SELECT create_distributed_table('formdb_batches', 'token', colocate_with => 'none')",
+            "SELECT create_distributed_table('formdb_batches', 'token')",
           ]
         : []),
     ),
@@ -101,11 +101,11 @@ function isKey(path: DocumentPath): boolean {
   return path.length === 1 && path[0] === "id";
 }
 
-/** Hands a new table to Citus, unless another process was first. */
+/** Hands a new table to Citus, unless another process was first. Its documents lie beside the tokens of their groups. */
 function distribute(collection: string): string {
   const table = literal(quote(collection));
   return (
-    `SELECT create_distributed_table(${table}, 'id') WHERE NOT EXISTS ` +
+    `SELECT create_distributed_table(${table}, 'id', colocate_with => 'formdb_batches') WHERE NOT EXISTS ` +
     `(SELECT FROM pg_dist_partition WHERE logicalrelid = ${table}::regclass)`
   );
 }

@@ -13,8 +13,8 @@ export interface EngineProfile {
   readonly groupsAtOnce: number;
   /** SQLSTATEs that ask for the whole transaction to be run again, beside PostgreSQL's own. */
   readonly retryCodes: readonly string[];
-  /** Whether large groups of inserts go by `COPY`: where that was measured to be faster. */
-  readonly copy: boolean;
+  /** Groups of so many inserts or more go by `COPY`: where that was measured to be faster. */
+  readonly minCopyRows: number;
   /** The type of a document's column. Where it is `json`, it is read and written through casts. */
   readonly documentType: "jsonb" | "json";
   /** What makes text compare by code point; empty where nothing else exists. */
@@ -32,6 +32,8 @@ export interface EngineProfile {
   readonly uniqueIndexes: "any" | "with id";
   /** Whether one statement may change two tables, by `WITH`. Where not, a transaction does it. */
   readonly changesInWith: boolean;
+  /** Whether statements for groups name each id by a value of its own: so that Citus sends them to the ids' shards alone. */
+  readonly namesIds: boolean;
   /** Whether rows of a batch can be locked in order before they are changed. */
   readonly locksInOrder: boolean;
   /** Whether several DDL statements can be one transaction, under an advisory lock. */
@@ -66,7 +68,8 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   maxBatchBytes: 8 * MIB,
   groupsAtOnce: 3,
   retryCodes: [],
-  copy: true,
+  // Fewer are inserted faster by a statement than by the four round trips of a COPY.
+  minCopyRows: 500,
   documentType: "jsonb",
   collation: 'COLLATE "C"',
   functions: true,
@@ -74,6 +77,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   expressionIndexes: true,
   uniqueIndexes: "any",
   changesInWith: true,
+  namesIds: false,
   locksInOrder: true,
   transactionalDdl: true,
   distributes: false,
@@ -99,9 +103,13 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
   citus: like({
     name: "citus",
     maxBatchRows: 1_000,
-    // A shard's error loses its code in a COPY, which was a tenth faster than the statement.
-    copy: false,
+    // Groups of different shards are the work of different nodes.
+    groupsAtOnce: 6,
+    // A transaction that makes a collection can't see that another one has distributed it meanwhile.
+    retryCodes: ["42P16"],
+    minCopyRows: 10,
     changesInWith: false,
+    namesIds: true,
     locksInOrder: false,
     // Citus 13.2 crashes on them.
     nestsSubqueries: false,
@@ -117,7 +125,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     idKind: "uuidv4",
     maxBatchRows: 1_000,
     maxBatchBytes: 4 * MIB,
-    copy: false,
+    minCopyRows: Infinity,
     collation: "",
     functions: false,
     transactionalDdl: false,
@@ -134,7 +142,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     name: "yugabytedb",
     maxBatchRows: 1_000,
     maxBatchBytes: 4 * MIB,
-    copy: false,
+    minCopyRows: Infinity,
     transactionalDdl: false,
     logPositions: false,
     sessionOptions: "",
@@ -148,7 +156,7 @@ export const PROFILES: Readonly<Record<ProfileName, EngineProfile>> = Object.fre
     maxBatchRows: 2_999,
     maxBatchBytes: 4 * MIB,
     retryCodes: ["OC000", "OC001"],
-    copy: false,
+    minCopyRows: Infinity,
     documentType: "json",
     collation: "",
     functions: false,

@@ -12,4 +12,10 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
   afterAll(() => server.remove());
 
   describeConformance(`PostgreSQL (${version})`, async () => open(await server.createDatabase()));
+
+  describeConformance(`PostgreSQL (${version}), written to as Citus is`, async () =>
+    open(await server.createDatabase(), {
+      postgres: { profileOverrides: { changesInWith: false, namesIds: true, minCopyRows: 10 } },
+    }),
+  );
 });

@@ -9,6 +9,7 @@ import {
   OpenBackends,
   once,
   statement,
+  TOKEN_WAYS,
 } from "../../support/postgres-backends.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
 
@@ -194,11 +195,11 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     expect(rows).toEqual([['{"n": {"y": 2}, "big": 123456789012345678901234567890}']]);
   });
 
-  describe.each([true, false])("with a token (in one statement: %s)", (changesInWith) => {
+  describe.each(TOKEN_WAYS)("with a token (stored %s)", (_way, profileOverrides) => {
     let other: PostgresConnection;
 
     beforeEach(async () => {
-      const changed = await open.start(server.url, { profileOverrides: { changesInWith } });
+      const changed = await open.start(server.url, { profileOverrides });
       other = await open.connect(changed);
       for (const text of changed.dialect.ddl.dropCollection("docs")) await other.execute(once(text), []);
       await createCollection(changed, other, "docs");

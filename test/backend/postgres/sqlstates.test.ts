@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { ruleOf, SQLSTATES } from "../../../src/backend/postgres/sqlstates.ts";
-import { type Flight, isTokenTaken, translateError } from "../../../src/backend/postgres/translate-error.ts";
+import {
+  type Flight,
+  isCopyError,
+  isTokenTaken,
+  refusedByNode,
+  translateError,
+} from "../../../src/backend/postgres/translate-error.ts";
 import { physicalIndexName } from "../../../src/dialect/postgres/names.ts";
 import { PROFILES } from "../../../src/dialect/postgres/profiles.ts";
 
@@ -113,6 +119,46 @@ describe("a server's error", () => {
       true,
     );
     expect(isTokenTaken(translateError(remote("docs_pkey_102010"), "h:1", "autocommit"))).toBe(false);
+  });
+
+  test("of a commit that a node of Citus did not confirm is unknown, unless the node said why it refused", () => {
+    const routine = "ErrorIfPostCommitFailedShardPlacements";
+    const unsaid = Object.assign(serverError("XX000"), { routine });
+    const remark = serverError("01000");
+    const told = (...warnings: Error[]): object =>
+      translateError(refusedByNode(unsaid, warnings), "h:1", "commit");
+    expect(told()).toMatchObject({ sqlstate: "XX000", outcome: "unknown" });
+    expect(told(serverError("08006"), remark)).toMatchObject({ sqlstate: "XX000", outcome: "unknown" });
+    expect(told(serverError("57P01"), remark)).toMatchObject({ sqlstate: "XX000", outcome: "unknown" });
+    expect(told(serverError("40001"), serverError("08006"))).toMatchObject({ outcome: "unknown" });
+    expect(told(serverError("40001"), remark)).toMatchObject({
+      code: "FORMDB_SERIALIZATION",
+      outcome: "rejected",
+      retryable: true,
+    });
+    expect(told(serverError("23514"), remark)).toMatchObject({
+      code: "FORMDB_CONSTRAINT",
+      outcome: "rejected",
+    });
+    expect(translateError(unsaid, "h:1", "in-transaction").outcome).toBe("rejected");
+  });
+
+  test("of a node that the coordinator of Citus has lost is that of a lost connection, which stays of use", () => {
+    const lost = Object.assign(serverError("XX000"), {
+      message: "SSL SYSCALL error: EOF detected",
+      routine: "ReportCopyError",
+    });
+    const inTransaction = translateError(lost, "h:1", "in-transaction");
+    expect(inTransaction).toMatchObject({
+      code: "FORMDB_CONNECTION_LOST",
+      outcome: "rejected",
+      retryable: true,
+    });
+    expect(inTransaction.fatal).toBeUndefined();
+    expect(isCopyError(inTransaction)).toBe(false);
+    expect(translateError(lost, "h:1", "autocommit")).toMatchObject({ outcome: "unknown", retryable: false });
+    const refused = Object.assign(serverError("XX000"), { routine: "ReportCopyError" });
+    expect(isCopyError(translateError(refused, "h:1", "in-transaction"))).toBe(true);
   });
 
   test("tells what an engine can't do from what a document may not be", () => {

@@ -1,14 +1,21 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
-import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import {
+  createCollection,
+  failure,
+  OpenBackends,
+  once,
+  statement,
+  TOKEN_WAYS,
+} from "../../support/postgres-backends.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 const APPLIED = { missing: [], rejected: [] };
 
 /** What a client that is gone has left behind on the server: a try that is still on its way. */
-describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %s)", (changesInWith) => {
+describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, profileOverrides) => {
   let server: PostgresServer;
   let backend: PostgresBackend;
   let connection: PostgresConnection;
@@ -16,7 +23,7 @@ describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %
 
   beforeAll(async () => {
     server = await startPostgres();
-    backend = await open.start(await server.createDatabase(), { profileOverrides: { changesInWith } });
+    backend = await open.start(await server.createDatabase(), { profileOverrides });
   });
   beforeEach(async () => {
     connection = await open.connect(backend);
@@ -63,7 +70,7 @@ describe.each([true, false])("a batch's token on PostgreSQL (in one statement: %
     expect(await connection.lookUpToken(insert(1))).toBeUndefined();
   });
 
-  test.each([1, 600])("is used again by those who looked it up (%i documents)", async (count) => {
+  test.each([1, 20, 600])("is used again by those who looked it up (%i documents)", async (count) => {
     expect(await connection.lookUpToken(insert(1, count))).toBeUndefined();
     expect(await connection.write(insert(1, count))).toEqual(APPLIED);
     expect(await connection.write(insert(1, count))).toEqual(APPLIED);
