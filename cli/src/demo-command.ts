@@ -24,6 +24,12 @@ export function demoCommand(): Command {
       "afterwards keep the mixed load going and serve its metrics at this port, until Ctrl-C",
       wholeNumber(0, 65_535),
     )
+    .option(
+      "--serve [port]",
+      "instead of measuring, serve the live page from the beginning and keep a mixed load going until Ctrl-C",
+      wholeNumber(0, 65_535),
+    )
+    .option("--duration-ms <n>", "how long that load goes on", wholeNumber(0))
     .action(async (flags: DemoFlags) => {
       const { runDemo } = await import("./run-demo.ts");
       process.exitCode = await runDemo(flags);

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { completionCommand } from "./completion-command.ts";
 import { demoCommand } from "./demo-command.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { importCommand } from "./import-command.ts";
 import { messageOf } from "./message.ts";
+import { painterOf } from "./print/colours.ts";
 import { printableLines } from "./print/printable.ts";
 import { say } from "./print/say.ts";
 import { queryCommand } from "./query-command.ts";
@@ -16,9 +18,20 @@ export async function run(args: readonly string[]): Promise<void> {
   const program = new Command("formdb")
     .description("FormDB Perf: documents in SQLite and PostgreSQL.")
     .version(version())
+    .option("--no-color", "no colours, as NO_COLOR=1 in the environment")
+    .on("option:no-color", () => {
+      process.env.NO_COLOR = "1";
+    })
     .helpCommand(true)
     .showHelpAfterError("(--help shows what there is)");
-  for (const command of [demoCommand(), importCommand(), queryCommand(), serveCommand(), topCommand()]) {
+  for (const command of [
+    demoCommand(),
+    importCommand(),
+    queryCommand(),
+    serveCommand(),
+    topCommand(),
+    completionCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   program.exitOverride();
@@ -32,7 +45,7 @@ export async function run(args: readonly string[]): Promise<void> {
 function endWith(error: unknown): number {
   // Commander has said what was wrong with the usage; help and version end here as well.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
-  say(process.stderr, `formdb: ${printableLines(messageOf(error))}`);
+  say(process.stderr, `${painterOf(process.stderr)("red", "formdb:")} ${printableLines(messageOf(error))}`);
   if (process.env.FORMDB_DEBUG) console.error(error);
   return exitCodeOf(error);
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { open } from "@formdb/perf";
+import { type FormDB, type OpenOptions, open } from "@formdb/perf";
 import { commandName } from "./command-name.ts";
 import { type City, citiesFile, sampled } from "./demo/cities.ts";
 import { measure } from "./demo/measure.ts";
@@ -15,12 +15,17 @@ import { say } from "./print/say.ts";
 import { startProgress } from "./progress.ts";
 import { openInput } from "./read/input.ts";
 import { readJson } from "./read/json-array.ts";
+import { serve } from "./server/form-server.ts";
 import { type Interruption, listenForInterruption } from "./signals.ts";
 
 export interface DemoFlags {
   readonly db?: string;
   readonly measureMs: number;
   readonly metricsPort?: number;
+  /** The port of the live page; `true` for the one that a server has. */
+  readonly serve?: number | true;
+  /** How long that page's load goes on; absent, until it is interrupted. */
+  readonly durationMs?: number;
 }
 
 /** Runs the demo and prints what it finds; gives the exit code. */
@@ -30,10 +35,12 @@ export async function runDemo(flags: DemoFlags): Promise<number> {
   const directory = flags.db === undefined ? await mkdtemp(join(tmpdir(), "formdb-demo-")) : undefined;
   const url = flags.db ?? `sqlite:${join(directory!, "cities.db")}`;
   try {
-    const sample: City[] = [];
-    const { rejected, failure } = await importCities(file, url, sample, interruption);
-    if (failure !== undefined) throw failure;
-    const data: DemoData = { url, sample, ids: await prepare(url) };
+    if (flags.serve !== undefined) {
+      await serveDemo(file, url, flags, interruption);
+      return ExitCode.done;
+    }
+    const { sample, rejected } = await importInto(file, url, interruption);
+    const data: DemoData = { url, sample, ids: await prepareIn(url) };
     print(tableHead());
     for await (const result of results(data, flags.measureMs, interruption.signal)) print(tableRow(result));
     print(nextSteps(file, flags));
@@ -50,16 +57,23 @@ export async function runDemo(flags: DemoFlags): Promise<number> {
   }
 }
 
-async function importCities(
-  file: string,
-  url: string,
-  sample: City[],
-  interruption: Interruption,
-): Promise<{ rejected: number; failure: unknown }> {
+interface Imported {
+  readonly sample: readonly City[];
+  readonly rejected: number;
+}
+
+async function importInto(file: string, url: string, interruption: Interruption): Promise<Imported> {
+  await using db = await open(url, IMPORTING);
+  return await importCities(file, db, interruption);
+}
+
+const IMPORTING: OpenOptions = { batch: { maxBatchSize: 1_000 } };
+
+async function importCities(file: string, db: FormDB, interruption: Interruption): Promise<Imported> {
+  const sample: City[] = [];
   const input = await openInput(file, "json");
   interruption.signal.addEventListener("abort", () => input.stop(), { once: true });
-  print(`Importing the cities of ${shownPath(file)}\ninto ${url}`);
-  await using db = await open(url, { batch: { maxBatchSize: 1_000 } });
+  print(`Importing the cities of ${shownPath(file)}\ninto ${db.stats().url}`);
   const progress = startProgress({ totalBytes: input.sizeBytes, bytesRead: input.bytesRead }, process.stderr);
   const rejects: string[] = [];
   const outcome = await runImport(db, CITIES, sampled(readJson(input.chunks), sample), {
@@ -80,12 +94,13 @@ async function importCities(
     `${grouped(imported)} imported, ${grouped(rejected)} failed${before} in ${seconds(elapsedMs)} ` +
       `(${perSecond(imported + unchanged, elapsedMs)} documents/s)`,
   );
-  return { rejected, failure: failure ?? interruption.signal.reason };
+  if (failure !== undefined) throw failure;
+  interruption.signal.throwIfAborted();
+  return { sample, rejected };
 }
 
 /** The index that the look-ups use, and ids to read by. */
-async function prepare(url: string): Promise<string[]> {
-  await using db = await open(url);
+async function prepare(db: FormDB): Promise<string[]> {
   const indexes = await db.listIndexes(CITIES);
   if (!indexes.some(({ name }) => name === INDEX)) {
     print("Building an index on country and name\n");
@@ -96,6 +111,40 @@ async function prepare(url: string): Promise<string[]> {
 }
 
 const INDEX = "demo_country_name";
+
+async function prepareIn(url: string): Promise<string[]> {
+  await using db = await open(url);
+  return await prepare(db);
+}
+
+/** How many callers there are in turn, so that the page shows how rates and times go with them. */
+const LIVE_CALLERS = [2, 8, 32, 8];
+const LIVE_STEP_MS = 5_000;
+
+/** Imports the cities and then keeps the mixed load going, with the live page on it from the beginning. */
+async function serveDemo(
+  file: string,
+  url: string,
+  flags: DemoFlags,
+  interruption: Interruption,
+): Promise<void> {
+  const db = await open(url, IMPORTING);
+  const server = await serve(db, flags.serve === true ? {} : { port: flags.serve });
+  try {
+    print(`\n  The live page: ${server.url}\n  In the terminal: ${commandName()} top ${server.url}\n`);
+    const { sample } = await importCities(file, db, interruption);
+    const work = mixed(db, sample, await prepare(db));
+    print("The mixed load goes on, with 2 to 32 callers in turn. Ctrl-C ends it.");
+    const end = performance.now() + (flags.durationMs ?? Number.POSITIVE_INFINITY);
+    for (let step = 0; performance.now() < end; step++) {
+      const callers = LIVE_CALLERS[step % LIVE_CALLERS.length]!;
+      await measure(work, callers, Math.min(LIVE_STEP_MS, end - performance.now()), interruption.signal);
+    }
+    await db.dropCollection(VISITS);
+  } finally {
+    await server.close();
+  }
+}
 
 async function serveMetrics(data: DemoData, port: number, interruption: Interruption): Promise<void> {
   await using db = await open(data.url);
@@ -120,6 +169,9 @@ async function dropVisits(url: string): Promise<void> {
 function nextSteps(file: string, { db, metricsPort }: DemoFlags): string {
   const formdb = commandName();
   const steps = [
+    "",
+    "To see it live, in a browser and in the terminal:",
+    `  ${formdb} demo --serve`,
     "",
     "By hand is the same work written with better-sqlite3 and prepared statements, on the caller's thread; × is ops/s " +
       "beside that. ops/s counts documents for writes and calls for the rest; times are of one call, waiting included; " +

@@ -1,5 +1,6 @@
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { runCli } from "./run-cli.ts";
+import { finished, runCli, startCli } from "./run-cli.ts";
 
 describe("formdb demo", () => {
   it("imports every city, measures each part on them and says what to do next", async () => {
@@ -38,3 +39,28 @@ describe("formdb demo", () => {
     expect(run.stdout).toContain("--metrics-port");
   });
 });
+
+it("formdb demo --serve has the live page from the beginning, moves its figures, and ends in order", async () => {
+  const child = startCli(["demo", "--serve", "0"]);
+  const ended = finished(child);
+  const url = (await saidBy(child, /The live page: (\S+)\n/))[1]!;
+  expect(await (await fetch(url)).text()).toContain("<!doctype html>");
+  const top = startCli(["top", url]);
+  await saidBy(top, /queries\/s=\d{3,}/);
+  top.kill();
+  child.kill("SIGINT");
+  const { code, stdout } = await ended;
+  expect(code).toBe(130);
+  expect(stdout).toContain("171 075 imported, 0 failed");
+});
+
+/** Waits for a command to say something, however long the machine takes. */
+async function saidBy(child: ChildProcessWithoutNullStreams, what: RegExp): Promise<RegExpExecArray> {
+  let text = "";
+  for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
+    text += String(part);
+    const said = what.exec(text);
+    if (said !== null) return said;
+  }
+  throw new Error(`It ended without saying ${what}: ${text}`);
+}

@@ -1,4 +1,5 @@
 import type { Row } from "@formdb/perf";
+import { type Paint, painterOf } from "./colours.ts";
 
 /** The kinds of output of `formdb query`. */
 export type OutputFormat = "table" | "json" | "ndjson" | "csv";
@@ -19,12 +20,14 @@ export class Output {
   readonly #stream: NodeJS.WritableStream;
   /** Whether people see the text as it comes, so that it must not steer what shows it. */
   readonly isTerminal: boolean;
+  readonly paint: Paint;
   #text = "";
   #closed = false;
 
   constructor(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
+    this.paint = painterOf(stream);
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
       this.#closed = true;

@@ -1,6 +1,7 @@
 import type { Row } from "@formdb/perf";
 import Table from "cli-table3";
 import { grouped } from "../numbers.ts";
+import type { Paint } from "./colours.ts";
 import type { Output, Rows } from "./output.ts";
 import { printable } from "./printable.ts";
 
@@ -31,20 +32,25 @@ export async function printTable(rows: Rows, output: Output, width: number): Pro
   }
   const all = [...new Set(shown.flatMap((row) => Object.keys(row)))];
   const columns = all.slice(0, Math.max(1, Math.floor((width - 1) / (MIN_COLUMN_WIDTH + 1))));
-  if (columns.length > 0) await output.write(`${draw(columns, shown, width)}\n`);
+  if (columns.length > 0) await output.write(`${draw(columns, shown, { width, paint: output.paint })}\n`);
   await output.write(`${grouped(shown.length)} ${shown.length === 1 ? "row" : "rows"}\n`);
   await output.flush();
   return { hasMoreRows, columns: all.slice(columns.length) };
 }
 
-function draw(columns: readonly string[], rows: readonly Row[], width: number): string {
+interface Look {
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+function draw(columns: readonly string[], rows: readonly Row[], { width, paint }: Look): string {
   const cells = rows.map((row) => columns.map((name) => cell(row[name])));
   const head = columns.map(printable);
   const natural = head.map(
     (name, column) => cells.reduce((most, row) => Math.max(most, wide(row[column]!)), wide(name)) + 2,
   );
   const table = new Table({
-    head,
+    head: head.map((name) => paint("bold", name)),
     colWidths: fitted(natural, width - columns.length - 1),
     colAligns: columns.map((name) => (isNumeric(name, rows) ? "right" : "left")),
     style: { head: [], border: [], compact: true },
