@@ -34,6 +34,8 @@ export { databaseFiles } from "./engine/database-files.ts";
 export type { OpenOptions } from "./engine/engine-options.ts";
 export type { Explanation } from "./engine/explain.ts";
 export type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "./engine/form-db.ts";
+export type { HttpDatabase } from "./engine/http/http-database.ts";
+export type { HttpOptions } from "./engine/http/http-options.ts";
 export type { ImportOptions, ImportProgress, ImportResult, RejectedDocument } from "./engine/import.ts";
 export { open } from "./engine/open.ts";
 export type { Transaction } from "./engine/open-transaction.ts";

@@ -41,6 +41,17 @@ export function startCli(
   }) as ChildProcessWithoutNullStreams;
 }
 
+/** Where a `formdb serve` that was just started listens. */
+export async function servedAt(child: ChildProcessWithoutNullStreams): Promise<string> {
+  let text = "";
+  for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
+    text += String(part);
+    const url = /at (http:\S+)\n/.exec(text)?.[1];
+    if (url !== undefined) return url;
+  }
+  throw new Error("the server ended before it listened");
+}
+
 export async function finished(child: ChildProcessWithoutNullStreams): Promise<Run> {
   let stdout = "";
   let stderr = "";

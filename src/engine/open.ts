@@ -35,6 +35,8 @@ import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
 import { Explainer } from "./explain.ts";
 import { FormDB } from "./form-db.ts";
 import { DocumentReads } from "./get.ts";
+import type { HttpDatabase } from "./http/http-database.ts";
+import { type HttpOptions, isHttpUrl } from "./http/http-options.ts";
 import { MergedReads } from "./merged-reads.ts";
 import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
@@ -49,14 +51,28 @@ import { Writer } from "./write.ts";
 /** The database that is opened where neither a URL nor `FORMDB_URL` says which. */
 export const DEFAULT_URL = "sqlite:formdb.db";
 
+/** Opens a database that `formdb serve` serves: the same calls, over HTTP. */
+export function open(
+  url: `http://${string}` | `https://${string}`,
+  options?: HttpOptions,
+): Promise<HttpDatabase>;
 /**
  * Opens a database: `sqlite:app.db`, `sqlite::memory:`, a path, or `postgres://user@host1,host2/db`. Without a
  * URL it is the one that the environment's `FORMDB_URL` names, else `sqlite:formdb.db`.
  */
+export function open(url?: string, options?: OpenOptions): Promise<FormDB>;
 export async function open(
   url: string = process.env.FORMDB_URL || DEFAULT_URL,
-  options: OpenOptions = {},
-): Promise<FormDB> {
+  options: OpenOptions | HttpOptions = {},
+): Promise<FormDB | HttpDatabase> {
+  if (isHttpUrl(url)) {
+    const { openHttp } = await import("./http/http-database.ts");
+    return openHttp(url, options as HttpOptions);
+  }
+  return openHere(url, options as OpenOptions);
+}
+
+async function openHere(url: string, options: OpenOptions): Promise<FormDB> {
   checkOpenOptions(options);
   const backend = await backendFor(url, options);
   await backend.start(AbortSignal.timeout(START_TIMEOUT_MS));

@@ -1,17 +1,19 @@
-import { type FormDB, FormDBError, type Row } from "@formdb/perf";
+import { type FormDB, FormDBError, type ImportOptions, type Row } from "@formdb/perf";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import {
   DOCUMENT_BODY,
   DOCUMENTS_BODY,
   ID_PARAMS,
   IDS_BODY,
+  IMPORT_QUERY,
   INDEX_BODY,
   INDEX_PARAMS,
   NAME_PARAMS,
   PATCH_BODY,
   UPDATES_BODY,
 } from "./schemas.ts";
-import { type UploadTools, upload } from "./upload.ts";
+import { HttpError } from "./status.ts";
+import { importLines, type UploadTools, upload } from "./upload.ts";
 
 interface InCollection {
   Params: { name: string };
@@ -81,6 +83,23 @@ export function documentRoutes(app: FastifyInstance, tools: UploadTools): void {
       if (body === request.raw) return upload(tools, params.name, request, reply);
       if (Array.isArray(body)) return db.batchInsert(params.name, body, bounds);
       return inserted(db.insert(params.name, body, bounds), reply);
+    },
+  );
+  app.post<InCollection & { Querystring: { ifExists?: ImportOptions["ifExists"] } }>(
+    "/v1/collections/:name/import",
+    {
+      config: { access: "full", takesNdjson: true },
+      schema: {
+        summary: "Import a stream of NDJSON; the answer is NDJSON too",
+        params: NAME_PARAMS,
+        querystring: IMPORT_QUERY,
+      },
+    },
+    (request, reply) => {
+      if (request.body !== request.raw) {
+        throw new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "An import's body must be application/x-ndjson");
+      }
+      return importLines(tools, request.params.name, request.query.ifExists, { request, reply });
     },
   );
   app.put<InCollection & { Body: unknown }>(

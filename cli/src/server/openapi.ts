@@ -1,8 +1,13 @@
 import type { RouteOptions } from "fastify";
 
+interface Properties {
+  readonly properties: Readonly<Record<string, object>>;
+}
+
 interface RouteSchema {
   readonly summary?: string;
-  readonly params?: { readonly properties: Readonly<Record<string, object>> };
+  readonly params?: Properties;
+  readonly querystring?: Properties;
   readonly body?: object;
 }
 
@@ -60,25 +65,26 @@ export class OpenApi {
 }
 
 function operationOf({ schema, config }: RouteOptions): object {
-  const { summary, params, body } = (schema ?? {}) as RouteSchema;
+  const { summary, params, querystring, body } = (schema ?? {}) as RouteSchema;
   const { access, takesNdjson } = config ?? {};
   const content: Record<string, object> = {};
   if (body !== undefined || takesNdjson === true) content["application/json"] = { schema: body ?? {} };
   if (takesNdjson === true) content["application/x-ndjson"] = { schema: { type: "string" } };
+  const parameters = [...parametersIn("path", params), ...parametersIn("query", querystring)];
   return {
     summary,
     ...(access === "open" ? { security: [] } : {}),
-    ...(params === undefined
-      ? {}
-      : {
-          parameters: Object.entries(params.properties).map(([name, one]) => ({
-            name,
-            in: "path",
-            required: true,
-            schema: one,
-          })),
-        }),
+    ...(parameters.length === 0 ? {} : { parameters }),
     ...(Object.keys(content).length === 0 ? {} : { requestBody: { required: true, content } }),
     responses: { "200": { description: "Done" }, default: ERROR },
   };
+}
+
+function parametersIn(place: "path" | "query", from: Properties | undefined): object[] {
+  return Object.entries(from?.properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: place,
+    required: place === "path",
+    schema,
+  }));
 }

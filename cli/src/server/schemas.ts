@@ -21,6 +21,17 @@ export const INDEX_PARAMS: object = {
   required: ["name", "index"],
 };
 
+export const IMPORT_QUERY: object = {
+  type: "object",
+  properties: {
+    ifExists: {
+      enum: ["reject", "skip-identical"],
+      description: "What to do with a document whose id is taken; skip-identical takes the same one as done",
+    },
+  },
+  additionalProperties: false,
+};
+
 export const QUERY_BODY = {
   type: "object",
   properties: {

@@ -1,4 +1,4 @@
-import { type FormDB, FormDBError } from "@formdb/perf";
+import { type FormDB, FormDBError, type ImportOptions } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readNdjson } from "../read/ndjson.ts";
 import type { ServerLimits } from "./server-options.ts";
@@ -57,6 +57,37 @@ export async function upload(
     return reply.code(status).send(told);
   }
   return lines === undefined ? counted.result() : lines.end("");
+}
+
+/**
+ * Imports the documents of an NDJSON body as `db.import()` does. The answer is NDJSON too: `{progress}` and `{rejected}`
+ * as they come, at last `{result}` or `{error}`.
+ */
+export async function importLines(
+  { db, limits, draining }: UploadTools,
+  collection: string,
+  ifExists: ImportOptions["ifExists"],
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): Promise<unknown> {
+  const lines = new LineWriter(reply);
+  const tell = (line: object): Promise<void> | undefined => lines.write(`${JSON.stringify(line)}\n`);
+  const documents = async function* (): AsyncGenerator<unknown> {
+    for await (const entry of readNdjson(bodyOf(request, limits.bodyTimeoutMs, draining))) {
+      // What can't be read is no document either; it is refused in its place.
+      yield entry.error === undefined ? entry.document : entry.excerpt.text;
+    }
+  };
+  try {
+    const result = await db.import(collection, documents(), {
+      ifExists,
+      onProgress: (progress) => tell({ progress }),
+      onRejected: (rejected) => tell({ rejected }),
+    });
+    return lines.end(`${JSON.stringify({ result })}\n`);
+  } catch (error) {
+    const failure = error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
+    return lines.end(`${JSON.stringify(answerTo(failure, request.id).body)}\n`);
+  }
 }
 
 async function insertLines(

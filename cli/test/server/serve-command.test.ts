@@ -1,19 +1,8 @@
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { request } from "node:http";
 import { open } from "@formdb/perf";
 import { expect, it } from "vitest";
-import { finished, runCli, Scratch, startCli } from "../run-cli.ts";
-
-async function urlOf(child: ChildProcessWithoutNullStreams): Promise<URL> {
-  let text = "";
-  for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
-    text += String(part);
-    const url = /at (http:\S+)\n/.exec(text)?.[1];
-    if (url !== undefined) return new URL(url);
-  }
-  throw new Error("the server ended before it listened");
-}
+import { finished, runCli, Scratch, servedAt, startCli } from "../run-cli.ts";
 
 /** Uploads documents without an end until the server stops reading; the ids that it called applied. */
 async function uploadUntilTheEnd(url: URL, onApplied: (count: number) => void): Promise<Set<string>> {
@@ -60,7 +49,7 @@ it.each(["SIGTERM", "SIGKILL"] as const)(
     // What the deadline would cut off is told by no answer; an orderly end needs none.
     const deadline = ["--deadline-ms", "120000"];
     const child = startCli(["serve", "--port", "0", "--db", file, "--log-level", "error", ...deadline]);
-    const url = await urlOf(child);
+    const url = new URL(await servedAt(child));
     const ended = finished(child);
     // A second signal would end it at once.
     let isAsked = false;

@@ -1,0 +1,352 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type FormDB, type FormDBError, type HttpDatabase, type HttpOptions, open } from "@formdb/perf";
+import { afterEach, describe, expect, it } from "vitest";
+import { type FormServer, serve } from "../../src/server.ts";
+
+type Url = `http://${string}`;
+const KEY = "the-key-of-the-client-test";
+
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** What happens to a request on its way. `cut after`: the server does it, and its answer is lost. */
+type Fate = "pass" | "cut before" | "cut after" | "half" | "hang" | "503" | "502";
+
+/** A server of documents behind a proxy, which decides each request's fate. */
+async function behindProxy(fateOf: (request: IncomingMessage, n: number) => Fate): Promise<{
+  readonly db: FormDB;
+  readonly url: Url;
+  readonly seen: string[];
+  readonly server: FormServer;
+}> {
+  const db = await open("sqlite::memory:");
+  const server = await serve(db, { port: 0 });
+  undo.push(() => server.close());
+  const seen: string[] = [];
+  const url = await listening((asked, answer) => {
+    const isFirst = asked.url === "/v1/stats" && seen.length === 0;
+    seen.push(`${asked.method} ${asked.url}`);
+    const fate = isFirst ? "pass" : fateOf(asked, seen.length - 1);
+    if (fate === "cut before") return void asked.socket.destroy();
+    if (fate === "hang") return undefined;
+    if (fate === "502") return void answer.writeHead(502).end("<html>Bad Gateway</html>");
+    if (fate === "503") {
+      const error = { code: "HTTP_UNAVAILABLE", message: "too many", retryable: false };
+      return void answer.writeHead(503, { "retry-after": "0.01" }).end(JSON.stringify({ error }));
+    }
+    const { method, headers } = asked;
+    const onward = request(server.url + asked.url, { method: method!, headers }, (response) => {
+      if (fate === "pass") {
+        answer.writeHead(response.statusCode!, response.headers);
+        response.pipe(answer);
+        return;
+      }
+      answer.writeHead(response.statusCode!, { "content-type": response.headers["content-type"] });
+      response.once("data", (part) => fate === "half" && answer.write(part));
+      response.once("end", () => setTimeout(() => asked.socket.destroy(), 20)).resume();
+    });
+    answer.on("close", () => onward.destroy());
+    onward.on("error", () => {});
+    asked.pipe(onward);
+    return undefined;
+  });
+  return { db, url, seen, server };
+}
+
+async function listening(answer: (asked: IncomingMessage, answer: ServerResponse) => unknown): Promise<Url> {
+  const proxy: Server = createServer(answer).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  undo.push(async () => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+}
+
+async function connected(url: Url, options?: HttpOptions): Promise<HttpDatabase> {
+  const remote = await open(url, options);
+  undo.push(() => remote.close({ deadlineMs: 100 }));
+  return remote;
+}
+
+const failure = (work: Promise<unknown>): Promise<FormDBError> =>
+  work.then(
+    () => {
+      throw new Error("there was no error");
+    },
+    (error: FormDBError) => error,
+  );
+
+describe("what is sent again", () => {
+  it("reads, whether the request or the answer was lost", async () => {
+    const fates: Fate[] = ["cut before", "cut after", "pass", "502", "pass"];
+    const { db, url } = await behindProxy(() => fates.shift()!);
+    await db.insert("users", { id: "1", n: 1 });
+    const remote = await connected(url);
+    expect(await remote.get("users", "1")).toEqual({ id: "1", n: 1 });
+    expect((await remote.query("SELECT n FROM users")).rows).toEqual([{ n: 1 }]);
+    expect(fates).toEqual([]);
+  });
+
+  it("inserts whose id was made by the client: each is there once", async () => {
+    const { db, url } = await behindProxy((_, n) => (n % 2 === 1 ? "cut after" : "pass"));
+    const remote = await connected(url);
+    const id = await remote.insert("users", { n: 1 });
+    expect(await db.get("users", id)).toEqual({ id, n: 1 });
+    expect(await remote.batchInsert("users", [{ n: 2 }, { n: 3 }])).toEqual({
+      successful: 2,
+      failed: 0,
+      errors: [],
+    });
+    expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 3 }]);
+  });
+
+  it("upserts and merge patches", async () => {
+    const { db, url, seen } = await behindProxy((_, n) => (n % 2 === 1 ? "cut after" : "pass"));
+    const remote = await connected(url);
+    await remote.upsert("users", { id: "1", n: 1 });
+    await remote.update("users", "1", { m: 2 });
+    expect(await db.get("users", "1")).toEqual({ id: "1", n: 1, m: 2 });
+    expect(seen).toHaveLength(5);
+  });
+
+  it("everything that the server has refused for now", async () => {
+    const fates: Fate[] = ["503", "503", "pass", "503", "pass"];
+    const { db, url } = await behindProxy(() => fates.shift()!);
+    const remote = await connected(url);
+    await remote.insert("users", { id: "mine" });
+    expect(await remote.delete("users", "mine")).toBe(true);
+    expect(fates).toEqual([]);
+    expect(await db.get("users", "mine")).toBeUndefined();
+  });
+
+  it("nothing more than maxRetries times", async () => {
+    const { url, seen } = await behindProxy(() => "cut before");
+    const remote = await connected(url, { maxRetries: 2 });
+    expect(await failure(remote.get("users", "1"))).toMatchObject({ code: "FORMDB_CONNECTION_LOST" });
+    expect(seen).toHaveLength(4);
+  });
+
+  it.each([
+    ["an insert of the caller's id", (db: HttpDatabase) => db.insert("users", { id: "mine" })],
+    ["a delete", (db: HttpDatabase) => db.delete("users", "mine")],
+    ["an INSERT as text", (db: HttpDatabase) => db.query('INSERT INTO users {"id": "mine"}')],
+    ["an UPDATE as text", (db: HttpDatabase) => db.query("UPDATE users SET n = n + 1")],
+  ])("not %s whose answer was lost: its outcome is unknown", async (_, write) => {
+    const { url, seen } = await behindProxy(() => "cut after");
+    const error = await failure(write(await connected(url)));
+    expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "unknown", attempts: 1 });
+    expect(seen).toHaveLength(2);
+  });
+
+  it("a batch with ids of the caller's tells each outcome as unknown", async () => {
+    const { url } = await behindProxy(() => "cut after");
+    const result = await (await connected(url)).batchInsert("users", [
+      { id: "a" },
+      { n: Number.NaN },
+      { id: "b" },
+    ]);
+    expect(result).toMatchObject({
+      successful: 0,
+      failed: 3,
+      errors: [
+        { index: 0, id: "a", code: "FORMDB_CONNECTION_LOST", outcome: "unknown" },
+        { index: 1, code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" },
+        { index: 2, id: "b", code: "FORMDB_CONNECTION_LOST", outcome: "unknown" },
+      ],
+    });
+  });
+});
+
+describe("errors", () => {
+  it("a server that is not there was sent nothing", async () => {
+    expect(await failure(open("http://127.0.0.1:1", { maxRetries: 0 }))).toMatchObject({
+      code: "FORMDB_CONNECT_FAILED",
+      retryable: true,
+    });
+  });
+
+  it("those of the database keep their codes and details", async () => {
+    const { url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    await remote.insert("users", { id: "1" });
+    expect(await failure(remote.insert("users", { id: "1" }))).toMatchObject({
+      code: "FORMDB_DUPLICATE_ID",
+      collection: "users",
+      id: "1",
+      outcome: "rejected",
+      retryable: false,
+    });
+    expect(await failure(remote.query("SELECT FROM"))).toMatchObject({ code: "FORMDB_SYNTAX", line: 1 });
+    expect(await failure(remote.query("SELECT * FROM users WHERE n = $1", [Number.NaN]))).toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+    });
+  });
+
+  it("a wrong key is refused at once, and shown nowhere", async () => {
+    const db = await open("sqlite::memory:");
+    const server = await serve(db, { port: 0, apiKey: KEY });
+    undo.push(() => server.close());
+    const url = server.url as Url;
+    const remote = await connected(url, { apiKey: KEY });
+    expect(await remote.listCollections()).toEqual([]);
+    for (const apiKey of ["wrong-key-of-some-length", undefined]) {
+      const error = await failure(open(url, { apiKey }));
+      expect(error).toMatchObject({ code: "FORMDB_CONFIG", status: 401, retryable: false });
+      expect(JSON.stringify(error) + error.message).not.toContain("wrong-key");
+    }
+    const split = await failure(open(url, { apiKey: "secret\r\nx: y" }));
+    expect(split.code).toBe("FORMDB_CONFIG");
+    expect(JSON.stringify(split) + split.message).not.toContain("secret");
+  });
+
+  it.each(["http://user:secret@127.0.0.1:1", "http://127.0.0.1:1/?key=secret", "http://:secret"])(
+    "the URL %s is refused and not shown",
+    async (url) => {
+      const error = await failure(open(url as Url));
+      expect(error.code).toBe("FORMDB_CONFIG");
+      expect(JSON.stringify(error) + error.message).not.toContain("secret");
+    },
+  );
+
+  it("an option that there is not is refused by name", async () => {
+    const error = await failure(open("http://127.0.0.1:1", { pool: {} } as HttpOptions));
+    expect(error).toMatchObject({ code: "FORMDB_CONFIG", option: "pool" });
+  });
+
+  it("what is no server of FormDB is said", async () => {
+    const url = await listening((_, answer) => answer.end("<html>"));
+    expect(await failure(open(url))).toMatchObject({ code: "FORMDB_ENGINE" });
+  });
+});
+
+describe("bounds", () => {
+  it("a time limit and a signal end a call; a write that was sent is unknown", async () => {
+    const { url } = await behindProxy(() => "hang");
+    const remote = await connected(url);
+    expect(await failure(remote.get("users", "1", { timeoutMs: 30 }))).toMatchObject({
+      code: "FORMDB_TIMEOUT",
+      timeoutMs: 30,
+    });
+    const controller = new AbortController();
+    const written = failure(remote.insert("users", { n: 1 }, { signal: controller.signal }));
+    await sleep(30);
+    controller.abort(new Error("enough"));
+    expect(await written).toMatchObject({ code: "FORMDB_ABORTED", outcome: "unknown" });
+    expect((await written).cause).toMatchObject({ message: "enough" });
+    const stuck = remote.stream("SELECT * FROM users", [], { timeoutMs: 30 }).next();
+    expect(await failure(stuck)).toMatchObject({ code: "FORMDB_TIMEOUT" });
+  });
+
+  it("more calls than may wait are refused, and those that wait are served", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    await db.insert("users", { id: "1" });
+    const remote = await connected(url, { maxConnections: 2, maxWaiting: 3 });
+    const gets = await Promise.allSettled(Array.from({ length: 10 }, () => remote.get("users", "1")));
+    expect(gets.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+    const refused = gets.flatMap((one) => (one.status === "rejected" ? [one.reason.code] : []));
+    expect(refused).toEqual(Array.from({ length: 5 }, () => "FORMDB_QUEUE_FULL"));
+    expect(await remote.get("users", "1")).toEqual({ id: "1" });
+  });
+
+  it("closing waits for calls under way, cuts them at its deadline, and refuses new ones", async () => {
+    const { url, db } = await behindProxy((asked) => (asked.method === "GET" ? "hang" : "pass"));
+    const remote = await open(url);
+    const insert = remote.insert("users", { id: "1" });
+    const stuck = failure(remote.get("users", "1"));
+    await remote.close({ deadlineMs: 100 });
+    expect(await insert).toBe("1");
+    expect(await db.get("users", "1")).toEqual({ id: "1" });
+    expect(await stuck).toMatchObject({ code: "FORMDB_CLOSED" });
+    expect(await failure(remote.get("users", "1"))).toMatchObject({ code: "FORMDB_CLOSED" });
+    expect(remote.closed).toBe(true);
+  });
+});
+
+describe("streams and many", () => {
+  const many = Array.from({ length: 30_000 }, (_, n) => ({ id: `d${n}`, n, text: "x".repeat(100) }));
+
+  it("a stream that is cut off is an error behind the rows before it", async () => {
+    const { db, url } = await behindProxy(() => "half");
+    await db.batchInsert("users", many);
+    const remote = await connected(url);
+    let rows = 0;
+    const read = (async () => {
+      for await (const row of remote.stream("SELECT * FROM users ORDER BY n")) expect(row.n).toBe(rows++);
+    })();
+    expect(await failure(read)).toMatchObject({ code: "FORMDB_CONNECTION_LOST" });
+    expect(rows).toBeGreaterThan(0);
+    expect(rows).toBeLessThan(many.length);
+  });
+
+  it("a stream that is left early gives its connections back, here and at the server", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    await db.batchInsert("users", many);
+    const remote = await connected(url, { maxConnections: 1 });
+    for (let round = 0; round < 5; round++) {
+      for await (const row of remote.stream("SELECT * FROM users ORDER BY n")) {
+        expect(row.n).toBe(0);
+        break;
+      }
+    }
+    expect((await remote.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: many.length }]);
+    await expect.poll(() => db.pool.stats().inUse).toBe(0);
+  });
+
+  it("a batch of any size keeps each document's index", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    await remote.insert("users", { id: "d2500" });
+    const result = await remote.batchInsert("users", many.slice(0, 3_000));
+    expect(result).toMatchObject({ successful: 2_999, failed: 1, errors: [{ index: 2_500, id: "d2500" }] });
+    expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 3_000 }]);
+  });
+
+  it("an import tells progress and what it has rejected, with the documents as they were", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    const bad = { id: "bad", n: Number.POSITIVE_INFINITY };
+    const rejected: unknown[] = [];
+    let read = 0;
+    const result = await remote.import("users", [...many.slice(0, 5_000), bad, { id: "d1" }], {
+      onRejected: (one) => rejected.push(one),
+      onProgress: (progress) => {
+        read = progress.read;
+      },
+    });
+    expect(result).toMatchObject({ read: 5_002, successful: 5_000, failed: 2, aborted: false });
+    expect(rejected).toMatchObject([
+      { index: 5_000, code: "FORMDB_INVALID_DOCUMENT", document: bad },
+      { index: 5_001, code: "FORMDB_DUPLICATE_ID", id: "d1" },
+    ]);
+    expect(result.errors[0]?.error).toContain("finite");
+    expect(read).toBe(5_002);
+    expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 5_000 }]);
+  });
+
+  it("an import whose source fails ends with the source's own error, one that is aborted with what it read", async () => {
+    const { url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    const broken = async function* (): AsyncGenerator<unknown> {
+      yield { id: "first" };
+      throw new Error("the disk is gone");
+    };
+    await expect(remote.import("users", broken())).rejects.toThrow("the disk is gone");
+    const controller = new AbortController();
+    const endless = async function* (): AsyncGenerator<unknown> {
+      for (let n = 0; ; n++) {
+        if (n === 100) controller.abort();
+        yield { id: `e${n}` };
+      }
+    };
+    expect(await remote.import("users", endless(), { signal: controller.signal })).toMatchObject({
+      aborted: true,
+      failed: 0,
+    });
+  });
+});

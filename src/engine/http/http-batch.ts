@@ -1,0 +1,160 @@
+import type { CallOptions } from "../../base/abort.ts";
+import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
+import { FormDBError } from "../../base/errors.ts";
+import type { WriteKind } from "../../base/observer.ts";
+import type { BatchError, BatchResult } from "../../batch/group.ts";
+import type { HttpClient, Request } from "./http-client.ts";
+import type { WritesInOrder } from "./writes-in-order.ts";
+
+/** What one request holds: a part of what a server takes in a body. */
+const MAX_ROWS = 1_000;
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Failures that a result lists; it counts all. */
+const MAX_ERRORS = 1_000;
+
+const METHODS: Readonly<Record<WriteKind, Request["method"]>> = {
+  insert: "POST",
+  update: "PATCH",
+  upsert: "PUT",
+  delete: "DELETE",
+};
+
+/** One document, patch or id as it is sent. */
+export interface Encoded {
+  readonly json: string;
+  readonly id: string;
+  /** Whether the id was made here, for this document alone. */
+  readonly isOwnId: boolean;
+}
+
+interface Item extends Encoded {
+  readonly index: number;
+}
+
+/** A document with its id; one that has none gets one here, so that sending it again can't insert it twice. */
+export function encodeWithId(document: unknown, makeId: () => string): Encoded {
+  const json = encodeDocument(document);
+  const { toJSON, id } = document as { readonly toJSON?: unknown; readonly id?: unknown };
+  const given = typeof toJSON === "function" ? (JSON.parse(json) as { id?: unknown }).id : id;
+  if (given !== undefined) return { json, id: encodeId(given), isOwnId: false };
+  const own = makeId();
+  return {
+    json: `{"id":${JSON.stringify(own)}${json === "{}" ? "}" : `,${json.slice(1)}`}`,
+    id: own,
+    isOwnId: true,
+  };
+}
+
+function encode(kind: WriteKind, item: unknown, makeId: () => string): Encoded {
+  if (kind === "insert" || kind === "upsert") return encodeWithId(item, makeId);
+  if (kind === "delete") {
+    const id = encodeId(item);
+    return { json: JSON.stringify(id), id, isOwnId: false };
+  }
+  const { id, document } = (item ?? {}) as { readonly id?: unknown; readonly document?: unknown };
+  const key = encodeId(id);
+  return {
+    json: `{"id":${JSON.stringify(key)},"document":${encodePatch(document)}}`,
+    id: key,
+    isOwnId: false,
+  };
+}
+
+export interface BatchTools {
+  readonly client: HttpClient;
+  readonly order: WritesInOrder;
+  readonly makeId: () => string;
+}
+
+/** Many writes of one kind, in requests of a limited size, one after the other. What can't be sent fails alone. */
+export async function writeBatch(
+  { client, order, makeId }: BatchTools,
+  write: {
+    readonly what: string;
+    readonly kind: WriteKind;
+    readonly path: string;
+    readonly collection: string;
+  },
+  items: Iterable<unknown>,
+  options: CallOptions | undefined,
+): Promise<BatchResult> {
+  const { what, kind, path, collection } = write;
+  const result = new Result();
+  const send = async (chunk: readonly Item[]): Promise<void> => {
+    const request: Request = {
+      what,
+      method: METHODS[kind],
+      path,
+      body: `[${chunk.map(({ json }) => json).join(",")}]`,
+      isRepeatable: kind === "upsert" || kind === "update" || chunk.every(({ isOwnId }) => isOwnId),
+      isWrite: true,
+      options,
+    };
+    try {
+      const ids = chunk.map(({ id }) => id);
+      result.add(chunk, await order.run(collection, ids, () => client.json<BatchResult>(request)));
+    } catch (error) {
+      if (!(error instanceof FormDBError)) throw error;
+      for (const item of chunk) result.fail(item, error);
+    }
+  };
+  let chunk: Item[] = [];
+  let bytes = 0;
+  let index = 0;
+  for (const given of items) {
+    const at = index++;
+    let item: Item;
+    try {
+      item = { ...encode(kind, given, makeId), index: at };
+    } catch (error) {
+      if (!(error instanceof FormDBError)) throw error;
+      result.fail({ index: at }, error);
+      continue;
+    }
+    if (chunk.length >= MAX_ROWS || (chunk.length > 0 && bytes + item.json.length > MAX_BYTES)) {
+      await send(chunk);
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(item);
+    bytes += item.json.length;
+  }
+  if (chunk.length > 0) await send(chunk);
+  return result.whole();
+}
+
+class Result {
+  readonly #errors: BatchError[] = [];
+  #successful = 0;
+  #failed = 0;
+
+  add(chunk: readonly Item[], { successful, failed, errors }: BatchResult): void {
+    // An id that was made here is taken only by an earlier sending of the same document.
+    const real = errors.filter(({ index, code }) => code !== "FORMDB_DUPLICATE_ID" || !chunk[index]!.isOwnId);
+    this.#successful += successful + (errors.length - real.length);
+    this.#failed += failed - (errors.length - real.length);
+    for (const error of real) this.#keep({ ...error, index: chunk[error.index]!.index });
+  }
+
+  fail({ index, id }: { readonly index: number; readonly id?: string }, error: FormDBError): void {
+    const { code, message, outcome, attempts } = error;
+    this.#failed++;
+    this.#keep({
+      index,
+      error: message,
+      code,
+      ...(id === undefined ? {} : { id }),
+      attempts: typeof attempts === "number" ? attempts : 0,
+      outcome: outcome === "unknown" ? "unknown" : "rejected",
+    });
+  }
+
+  whole(): BatchResult {
+    const errors = this.#errors.toSorted((a, b) => a.index - b.index);
+    return { successful: this.#successful, failed: this.#failed, errors };
+  }
+
+  #keep(error: BatchError): void {
+    if (this.#errors.length < MAX_ERRORS) this.#errors.push(error);
+  }
+}

@@ -1,0 +1,331 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { abortedError, type CallOptions, timeoutError } from "../../base/abort.ts";
+import { FormDBError, noteDetail } from "../../base/errors.ts";
+import { type Failure, failureOf, lost, notReached } from "./http-errors.ts";
+import { baseUrl, HTTP_DEFAULTS, type HttpLimits, type HttpOptions } from "./http-options.ts";
+
+const NDJSON = "application/x-ndjson";
+
+/** The first wait before a request is sent again, in milliseconds; each further one is up to twice as long. */
+const RETRY_MS = 50;
+const MAX_RETRY_MS = 2_000;
+/** Longer times can't be set, and are no bound. */
+const MAX_TIMER_MS = 2 ** 31;
+
+/** A request of the HTTP API. */
+export interface Request {
+  /** The call, for messages. */
+  readonly what: string;
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  /** A JSON text, or, with lines, those of NDJSON as they come. */
+  readonly body?: string | undefined;
+  /** Sending it a second time does no more than once. */
+  readonly isRepeatable: boolean;
+  /** Whether it changes something, so that a failure has an outcome. */
+  readonly isWrite?: boolean;
+  readonly options?: CallOptions | undefined;
+}
+
+/** A failure of one sending. */
+class Failed extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.error.message);
+    this.failure = failure;
+  }
+}
+
+/**
+ * Sends requests to a server over connections that are kept, of which there is a maximum. What failed is sent again if the
+ * server certainly did nothing, or if doing it twice is as good as once.
+ */
+export class HttpClient {
+  readonly url: URL;
+  readonly #agent: http.Agent | https.Agent;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #options: HttpLimits;
+  readonly #cut = new AbortController();
+  readonly #calls = new Set<Promise<unknown>>();
+  #underWay = 0;
+
+  constructor(url: string, { apiKey, ...options }: HttpOptions) {
+    this.url = baseUrl(url);
+    this.#options = { ...HTTP_DEFAULTS, ...(withoutUndefined(options) as Partial<HttpLimits>) };
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+    const { maxConnections } = this.#options;
+    const agentOptions = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: maxConnections };
+    this.#agent =
+      this.url.protocol === "https:" ? new https.Agent(agentOptions) : new http.Agent(agentOptions);
+  }
+
+  /** The answer's JSON. */
+  async json<T>(request: Request): Promise<T> {
+    return this.#counted(async () => {
+      const { timeoutMs = this.#options.timeoutMs } = request.options ?? {};
+      const end = AbortSignal.any([this.#cut.signal, ...signalsOf(request.options?.signal, timeoutMs)]);
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return this.#parsed<T>(await this.#send(request, end, timeoutMs));
+        } catch (error) {
+          if (!(error instanceof Failed)) throw error;
+          const { failure } = error;
+          if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
+          const waitMs =
+            failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
+          await sleep(waitMs, undefined, { signal: end }).catch(() => {
+            throw told(request, failure, attempt + 1);
+          });
+        }
+      }
+    });
+  }
+
+  /**
+   * The lines of an NDJSON answer. `body` may be lines too, which are sent as fast as they are read. Each part must come
+   * in time. Whoever stops reading ends the request.
+   */
+  async *lines(request: Request, body?: AsyncIterable<string>): AsyncGenerator<string> {
+    this.#refuseMore();
+    this.#underWay++;
+    const { options } = request;
+    const timeoutMs = options?.timeoutMs ?? this.#options.timeoutMs;
+    const idle = new AbortController();
+    /** Whether it is the caller who takes time. */
+    let isRead = true;
+    const onTime = (): void => {
+      if (isRead) idle.abort();
+      else timer?.refresh();
+    };
+    const timer = timeoutMs >= MAX_TIMER_MS ? undefined : setTimeout(onTime, timeoutMs);
+    const end = AbortSignal.any([this.#cut.signal, idle.signal, ...signalsOf(options?.signal, Infinity)]);
+    let done: () => void;
+    const call = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    this.#calls.add(call);
+    let response: http.IncomingMessage | undefined;
+    let sent: Promise<void> | undefined;
+    let source: { readonly error: unknown } | undefined;
+    let sending: Sending | undefined;
+    try {
+      sending = this.#begin(request, end, true);
+      sent = body === undefined ? undefined : writeAll(sending.request, body, () => timer?.refresh());
+      sent?.catch((error: unknown) => {
+        source = { error };
+      });
+      if (body === undefined) sending.request.end(request.body);
+      response = await sending.response;
+      if (response.statusCode! >= 400) throw new Failed(await failureIn(response));
+      let rest = "";
+      for await (const part of response.setEncoding("utf8")) {
+        const lines = (rest + part).split("\n");
+        rest = lines.pop()!;
+        isRead = false;
+        yield* lines;
+        isRead = true;
+        timer?.refresh();
+      }
+      if (rest !== "") throw new Error("The last line has no end");
+      await sent;
+    } catch (error) {
+      // What the source of the lines failed with is the caller's own.
+      if (source !== undefined) throw source.error;
+      const failure = this.#failure(error, {
+        request,
+        end,
+        timeoutMs,
+        isReached: sending?.isReached() ?? false,
+      });
+      throw told(request, failure, 1);
+    } finally {
+      clearTimeout(timer);
+      response?.destroy();
+      this.#underWay--;
+      this.#calls.delete(call);
+      done!();
+    }
+  }
+
+  /** Waits for calls under way, then closes the connections; after the time, calls are cut off. */
+  async close(deadlineMs: number): Promise<void> {
+    const timer =
+      deadlineMs >= MAX_TIMER_MS ? undefined : setTimeout(() => this.#cut.abort(), Math.max(1, deadlineMs));
+    while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
+    clearTimeout(timer);
+    this.#agent.destroy();
+  }
+
+  #refuseMore(): void {
+    const { maxConnections, maxWaiting } = this.#options;
+    if (this.#underWay < maxConnections + maxWaiting) return;
+    throw new FormDBError(
+      "FORMDB_QUEUE_FULL",
+      `More than ${maxWaiting} calls can't wait for a connection to the server`,
+      { details: { outcome: "rejected" } },
+    );
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#refuseMore();
+    this.#underWay++;
+    const call = work();
+    this.#calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#calls.delete(call);
+      this.#underWay--;
+    }
+  }
+
+  #mayRepeat({ isRepeatable }: Request, failure: Failure, attempt: number): boolean {
+    if (attempt >= this.#options.maxRetries || !failure.isTransient) return false;
+    return failure.outcome === "rejected" || isRepeatable;
+  }
+
+  #parsed<T>(text: string): T {
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new FormDBError(
+        "FORMDB_ENGINE",
+        `What answers at ${this.url.host} is no server of FormDB: no JSON came`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  /** One sending; the text of a good answer. */
+  async #send(request: Request, end: AbortSignal, timeoutMs: number): Promise<string> {
+    let sending: Sending | undefined;
+    try {
+      sending = this.#begin(request, end, false);
+      sending.request.end(request.body);
+      const response = await sending.response;
+      if (response.statusCode! >= 400) throw new Failed(await failureIn(response));
+      return await textOf(response);
+    } catch (error) {
+      throw new Failed(
+        this.#failure(error, { request, end, timeoutMs, isReached: sending?.isReached() ?? false }),
+      );
+    }
+  }
+
+  #begin({ method, path, body }: Request, signal: AbortSignal, asksForLines: boolean): Sending {
+    const { protocol, hostname, port, pathname } = this.url;
+    const isText = body !== undefined;
+    const request = (protocol === "https:" ? https : http).request({
+      agent: this.#agent,
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: port === "" ? undefined : port,
+      method,
+      path: pathname.replace(/\/+$/, "") + path,
+      signal,
+      headers: {
+        ...this.#headers,
+        accept: asksForLines ? NDJSON : "application/json",
+        ...(isText ? { "content-type": "application/json", "content-length": Buffer.byteLength(body) } : {}),
+        ...(!isText && asksForLines ? { "content-type": NDJSON } : {}),
+      },
+    });
+    const response = new Promise<http.IncomingMessage>((resolve, reject) => {
+      request.once("response", resolve).on("error", reject);
+    });
+    let isReached = false;
+    const reached = (): void => {
+      isReached = true;
+    };
+    request.once("socket", (socket) => {
+      if (socket.connecting) socket.once("connect", reached);
+      else reached();
+    });
+    return { request, response, isReached: () => isReached };
+  }
+
+  #failure(error: unknown, { request, end, timeoutMs, isReached }: FailedSending): Failure {
+    if (error instanceof Failed) return error.failure;
+    if (!end.aborted) return isReached ? lost(error, this.url) : notReached(error, this.url);
+    const outcome = isReached ? "unknown" : "rejected";
+    const { signal } = request.options ?? {};
+    if (signal?.aborted) return { error: abortedError(request.what, signal), outcome, isTransient: false };
+    const ended = this.#cut.signal.aborted
+      ? new FormDBError("FORMDB_CLOSED", `${request.what} was cut off: the database was closed`)
+      : timeoutError(request.what, timeoutMs);
+    return { error: ended, outcome, isTransient: false };
+  }
+}
+
+interface Sending {
+  readonly request: http.ClientRequest;
+  readonly response: Promise<http.IncomingMessage>;
+  /** Whether the server may have seen any of it. */
+  readonly isReached: () => boolean;
+}
+
+interface FailedSending {
+  readonly request: Request;
+  readonly end: AbortSignal;
+  readonly timeoutMs: number;
+  readonly isReached: boolean;
+}
+
+/** The failure as the caller's error. */
+function told({ isWrite }: Request, { error, outcome }: Failure, attempts: number): FormDBError {
+  if (isWrite) {
+    noteDetail(error, "outcome", outcome);
+    noteDetail(error, "attempts", attempts);
+  }
+  return error;
+}
+
+function signalsOf(signal: AbortSignal | undefined, timeoutMs: number): AbortSignal[] {
+  const signals = signal === undefined ? [] : [signal];
+  if (timeoutMs < MAX_TIMER_MS) signals.push(AbortSignal.timeout(timeoutMs));
+  return signals;
+}
+
+async function textOf(response: http.IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString("utf8");
+}
+
+async function failureIn(response: http.IncomingMessage): Promise<Failure> {
+  return failureOf(response.statusCode!, await textOf(response), response.headers["retry-after"]);
+}
+
+/** Writes lines no faster than they are taken. */
+async function writeAll(
+  request: http.ClientRequest,
+  lines: AsyncIterable<string>,
+  moved: () => void,
+): Promise<void> {
+  try {
+    for await (const line of lines) {
+      if (request.destroyed) return;
+      moved();
+      if (request.write(line)) continue;
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          request.off("drain", go).off("close", go);
+          resolve();
+        };
+        request.once("drain", go).once("close", go);
+      });
+    }
+    request.end();
+  } catch (error) {
+    request.destroy();
+    throw error;
+  }
+}
+
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,423 @@
+import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import { checkCollectionName } from "../../base/collection-name.ts";
+import { type Document, encodeDocument, encodeId, encodePatch, type Row } from "../../base/document.ts";
+import { FormDBError } from "../../base/errors.ts";
+import { abortSignal, checkOptions, milliseconds, show } from "../../base/options.ts";
+import { uuidV4, uuidV7 } from "../../base/uuid.ts";
+import type { BatchResult } from "../../batch/group.ts";
+import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
+import type { StatementStats } from "../../metrics/top-statements.ts";
+import type { Parameters } from "../../plan/plan.ts";
+import { outlineOf } from "../../query/outline.ts";
+import { Collection, type CollectionOptions } from "../collection/collection.ts";
+import { checkSchema } from "../collection/standard-schema.ts";
+import type { Explanation } from "../explain.ts";
+import type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "../form-db.ts";
+import type { ImportOptions, ImportResult } from "../import.ts";
+import type { QueryResult } from "../read.ts";
+import type { IndexOptions } from "../schema.ts";
+import { encodeWithId, writeBatch } from "./http-batch.ts";
+import { HttpClient, type Request } from "./http-client.ts";
+import { HttpHost } from "./http-host.ts";
+import { importOverHttp } from "./http-import.ts";
+import { checkKey, HTTP_CHECKS, type HttpOptions } from "./http-options.ts";
+import { WritesInOrder } from "./writes-in-order.ts";
+
+const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
+/** Queries that may be sent a second time. */
+const READING: ReadonlySet<string> = new Set(["SELECT", "EXPLAIN", "INTROSPECT"]);
+/** Engines of one node, whose keys are best in the order of time. */
+const ONE_NODE: ReadonlySet<string> = new Set(["sqlite", "postgres"]);
+
+const NOTHING_LEFT: CloseResult = { result: { successful: 0, failed: 0, errors: [] }, undelivered: [] };
+
+/** The first contact: whether there is such a server, and whether the key is good. */
+export async function openHttp(url: string, options: HttpOptions): Promise<HttpDatabase> {
+  checkKey(options.apiKey);
+  checkOptions("open()", options, HTTP_CHECKS);
+  const client = new HttpClient(url, options);
+  try {
+    const { profile } = await client.json<DatabaseStats>({
+      what: "open()",
+      method: "GET",
+      path: "/v1/stats",
+      isRepeatable: true,
+    });
+    return new HttpDatabase(client, ONE_NODE.has(profile) ? uuidV7 : uuidV4);
+  } catch (error) {
+    await client.close(0);
+    throw error;
+  }
+}
+
+/**
+ * A database behind `formdb serve`: the same calls as those of a database that is opened here. Reads are sent again if the
+ * connection is lost, and so are writes that may be done twice: upserts, merge patches, and inserts whose id was made
+ * here. What HTTP can't do is `FORMDB_UNSUPPORTED`.
+ */
+export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
+  readonly #client: HttpClient;
+  readonly #order = new WritesInOrder();
+  readonly #makeId: () => string;
+  #closing: Promise<CloseResult> | undefined;
+
+  constructor(client: HttpClient, makeId: () => string) {
+    this.#client = client;
+    this.#makeId = makeId;
+  }
+
+  async query<R extends object = Row>(
+    text: string,
+    parameters: Parameters = [],
+    options?: CallOptions,
+  ): Promise<QueryResult<R>> {
+    this.#check("query()", options);
+    return this.#client.json<QueryResult<R>>(this.#queryRequest("query()", text, parameters, options));
+  }
+
+  async *stream<R extends object = Row>(
+    text: string,
+    parameters: Parameters = [],
+    options?: CallOptions,
+  ): AsyncGenerator<R> {
+    this.#check("stream()", options);
+    const request = this.#queryRequest("stream()", text, parameters, options);
+    const { verb } = outlineOf(text);
+    if (verb !== "SELECT" && verb !== "") {
+      throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${verb}`);
+    }
+    for await (const line of this.#client.lines(request)) yield JSON.parse(line) as R;
+  }
+
+  async explain(text: string, parameters: Parameters = []): Promise<Explanation> {
+    this.#check("explain()");
+    const request = this.#queryRequest("explain()", text, parameters, undefined, true);
+    return this.#client.json<Explanation>(request);
+  }
+
+  async get<T extends object = Document>(
+    collection: string,
+    id: string | number,
+    options?: CallOptions,
+  ): Promise<T | undefined> {
+    this.#check("get()", options);
+    const path = documentPath(collection, encodeId(id));
+    try {
+      return await this.#client.json<T>({ what: "get()", method: "GET", path, isRepeatable: true, options });
+    } catch (error) {
+      if (error instanceof FormDBError && error.code === "FORMDB_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+    if (options.schema !== undefined) checkSchema(options.schema);
+    return new Collection(new HttpHost(this), name, options.schema);
+  }
+
+  insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#write("insert()", options, async () => {
+      const path = documentsPath(collection);
+      const { json, id, isOwnId } = encodeWithId(document, this.#makeId);
+      const request = {
+        what: "insert()",
+        method: "POST",
+        path,
+        body: json,
+        isRepeatable: isOwnId,
+        options,
+      } as const;
+      await this.#send(collection, id, request).catch((error: unknown) => {
+        // An id that was made here is taken only by an earlier sending of the same document.
+        if (isOwnId && error instanceof FormDBError && error.code === "FORMDB_DUPLICATE_ID") return;
+        throw error;
+      });
+      return id;
+    });
+  }
+
+  update(collection: string, id: string | number, patch: unknown, options?: CallOptions): Promise<void> {
+    return this.#write("update()", options, async () => {
+      const key = encodeId(id);
+      const path = documentPath(collection, key);
+      const body = encodePatch(patch);
+      await this.#send(collection, key, {
+        what: "update()",
+        method: "PATCH",
+        path,
+        body,
+        isRepeatable: true,
+        options,
+      });
+    });
+  }
+
+  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#write("upsert()", options, async () => {
+      checkCollectionName(collection);
+      const { json, id } = encodeWithId(document, this.#makeId);
+      const path = documentPath(collection, id);
+      await this.#send(collection, id, {
+        what: "upsert()",
+        method: "PUT",
+        path,
+        body: json,
+        isRepeatable: true,
+        options,
+      });
+      return id;
+    });
+  }
+
+  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
+    return this.#write("delete()", options, async () => {
+      const key = encodeId(id);
+      const path = documentPath(collection, key);
+      const request = { what: "delete()", method: "DELETE", path, isRepeatable: false, options } as const;
+      return (await this.#send<{ deleted: boolean }>(collection, key, request)).deleted;
+    });
+  }
+
+  batchInsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult> {
+    return this.#writeAll("insert", collection, documents, options);
+  }
+
+  batchUpdate(
+    collection: string,
+    updates: Iterable<{ readonly id: string | number; readonly document: unknown }>,
+    options?: CallOptions,
+  ): Promise<BatchResult> {
+    return this.#writeAll("update", collection, updates, options);
+  }
+
+  batchUpsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult> {
+    return this.#writeAll("upsert", collection, documents, options);
+  }
+
+  batchDelete(
+    collection: string,
+    ids: Iterable<string | number>,
+    options?: CallOptions,
+  ): Promise<BatchResult> {
+    return this.#writeAll("delete", collection, ids, options);
+  }
+
+  /** Waits for the writes under way. Each of them tells its outcome itself, so that there is nothing left to tell here. */
+  async flush(): Promise<BatchResult> {
+    this.#check("flush()");
+    await this.#order.settled();
+    return { successful: 0, failed: 0, errors: [] };
+  }
+
+  async import(
+    collection: string,
+    documents: Iterable<unknown> | AsyncIterable<unknown>,
+    options: ImportOptions = {},
+  ): Promise<ImportResult> {
+    this.#check("import()");
+    return importOverHttp(this.#client, `${collectionPath(collection)}/import`, documents, options);
+  }
+
+  async createCollection(collection: string): Promise<boolean> {
+    const request = this.#schemaRequest("createCollection()", "PUT", collectionPath(collection));
+    return (await this.#client.json<{ created: boolean }>(request)).created;
+  }
+
+  async dropCollection(collection: string): Promise<boolean> {
+    const request = this.#schemaRequest("dropCollection()", "DELETE", collectionPath(collection));
+    return (await this.#client.json<{ dropped: boolean }>(request)).dropped;
+  }
+
+  async listCollections(): Promise<readonly string[]> {
+    const request = this.#schemaRequest("listCollections()", "GET", "/v1/collections");
+    return (await this.#client.json<{ collections: string[] }>(request)).collections;
+  }
+
+  async createIndex(
+    collection: string,
+    paths: string | readonly string[],
+    options: IndexOptions = {},
+  ): Promise<string> {
+    const body = JSON.stringify({ ...options, paths: typeof paths === "string" ? [paths] : paths });
+    const path = `${collectionPath(collection)}/indexes`;
+    const request = { ...this.#schemaRequest("createIndex()", "POST", path), body };
+    return (await this.#client.json<{ name: string }>(request)).name;
+  }
+
+  async dropIndex(collection: string, name: string): Promise<void> {
+    const path = `${collectionPath(collection)}/indexes/${encodeURIComponent(name)}`;
+    await this.#client.json(this.#schemaRequest("dropIndex()", "DELETE", path));
+  }
+
+  async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
+    const collections = collection === undefined ? await this.listCollections() : [collection];
+    const lists = await Promise.all(
+      collections.map((name) =>
+        this.#client.json<{ indexes: IndexDefinition[] }>(
+          this.#schemaRequest("listIndexes()", "GET", `${collectionPath(name)}/indexes`),
+        ),
+      ),
+    );
+    return lists.flatMap(({ indexes }) => indexes);
+  }
+
+  /** Whether the server and the database behind it answer now. Rejects if they do not. */
+  async ping(options?: CallOptions): Promise<void> {
+    this.#check("ping()", options);
+    await this.#client.json({ what: "ping()", method: "GET", path: "/ready", isRepeatable: true, options });
+  }
+
+  /** What `stats()` is for a database that is opened here. */
+  async serverStats(): Promise<DatabaseStats> {
+    this.#check("serverStats()");
+    return this.#client.json({ what: "serverStats()", method: "GET", path: "/v1/stats", isRepeatable: true });
+  }
+
+  /** What `statements()` is for a database that is opened here. */
+  async serverStatements(): Promise<readonly StatementStats[]> {
+    this.#check("serverStatements()");
+    const request = {
+      what: "serverStatements()",
+      method: "GET",
+      path: "/v1/statements",
+      isRepeatable: true,
+    } as const;
+    return (await this.#client.json<{ statements: StatementStats[] }>(request)).statements;
+  }
+
+  transaction(): Promise<never> {
+    return Promise.reject(unsupported("transaction()", "a transaction holds a connection between its calls"));
+  }
+
+  get sql(): never {
+    throw unsupported("sql()", "a server takes the query language alone");
+  }
+
+  stats(): never {
+    throw unsupported("stats()", "the server is asked for them: await serverStats()");
+  }
+
+  statements(): never {
+    throw unsupported("statements()", "the server is asked for them: await serverStatements()");
+  }
+
+  get cache(): never {
+    throw unsupported("cache", "the plan cache is the server's");
+  }
+
+  get pool(): never {
+    throw unsupported("pool", "the connection pool is the server's");
+  }
+
+  get batch(): never {
+    throw unsupported("batch", "the queue of writes is the server's");
+  }
+
+  get metrics(): never {
+    throw unsupported("metrics", "the server has them, at /metrics");
+  }
+
+  /** Waits for the calls under way, then closes the connections. There is no queue here that could hold anything. */
+  async close(options: CloseOptions = {}): Promise<CloseResult> {
+    checkOptions("close()", options, { deadlineMs: milliseconds });
+    this.#closing ??= this.#client.close(options.deadlineMs ?? Infinity).then(() => NOTHING_LEFT);
+    return this.#closing;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #check(what: string, options?: CallOptions): void {
+    if (this.#closing !== undefined) {
+      throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
+    }
+    if (options === undefined) return;
+    checkOptions(what, options, CALL_OPTIONS);
+    throwIfAborted(what, options.signal);
+  }
+
+  #queryRequest(
+    what: string,
+    text: string,
+    parameters: Parameters,
+    options: CallOptions | undefined,
+    explain = false,
+  ): Request {
+    if (typeof text !== "string" || text === "") {
+      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string with a statement, not ${show(text)}`);
+    }
+    const isReading = explain || READING.has(outlineOf(text).verb);
+    return {
+      what,
+      method: "POST",
+      path: "/v1/query",
+      body: `{"query":${JSON.stringify(text)},"params":${encodeParameters(parameters)}${explain ? ',"explain":true' : ""}}`,
+      isRepeatable: isReading,
+      isWrite: !isReading,
+      options,
+    };
+  }
+
+  #schemaRequest(what: string, method: Request["method"], path: string): Request {
+    this.#check(what);
+    return { what, method, path, isRepeatable: method === "GET", isWrite: method !== "GET" };
+  }
+
+  /** What is refused before anything is sent is rejected for certain. */
+  async #write<T>(what: string, options: CallOptions | undefined, write: () => Promise<T>): Promise<T> {
+    this.#check(what, options);
+    return write();
+  }
+
+  #send<T>(collection: string, id: string, request: Omit<Request, "isWrite">): Promise<T> {
+    return this.#order.run(collection, [id], () => this.#client.json<T>({ ...request, isWrite: true }));
+  }
+
+  async #writeAll(
+    kind: "insert" | "update" | "upsert" | "delete",
+    collection: string,
+    items: Iterable<unknown>,
+    options: CallOptions | undefined,
+  ): Promise<BatchResult> {
+    const what = `batch${kind[0]!.toUpperCase()}${kind.slice(1)}()`;
+    this.#check(what, options);
+    const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
+    return writeBatch(tools, { what, kind, path: documentsPath(collection), collection }, items, options);
+  }
+}
+
+function collectionPath(collection: string): string {
+  return `/v1/collections/${encodeURIComponent(checkCollectionName(collection))}`;
+}
+
+function documentsPath(collection: string): string {
+  return `${collectionPath(collection)}/documents`;
+}
+
+function documentPath(collection: string, id: string): string {
+  return `${documentsPath(collection)}/${encodeURIComponent(id)}`;
+}
+
+/** Parameters as JSON, with all that JSON would lose refused. */
+function encodeParameters(parameters: Parameters): string {
+  try {
+    if (Object.values(parameters).includes(undefined)) throw mismatch("one of them is undefined");
+    return encodeDocument({ parameters }).slice('{"parameters":'.length, -1);
+  } catch (error) {
+    if (!(error instanceof FormDBError) || error.code !== "FORMDB_INVALID_DOCUMENT") throw error;
+    throw mismatch(error.message);
+  }
+}
+
+function mismatch(why: string): FormDBError {
+  return new FormDBError("FORMDB_PARAMETER_MISMATCH", `The parameters can't be sent: ${why}`);
+}
+
+function unsupported(what: string, why: string): FormDBError {
+  return new FormDBError("FORMDB_UNSUPPORTED", `${what} can't be used over HTTP: ${why}`);
+}

@@ -1,0 +1,105 @@
+import type { CallOptions } from "../../base/abort.ts";
+import type { Row } from "../../base/document.ts";
+import { FormDBError } from "../../base/errors.ts";
+import type { BatchResult } from "../../batch/group.ts";
+import type { CollectionHost, Versioned } from "../collection/host.ts";
+import type { Explanation } from "../explain.ts";
+import type { FormDB } from "../form-db.ts";
+import type { PlannedTree } from "../plan-source.ts";
+import type { QueryResult } from "../read.ts";
+import type { IndexOptions } from "../schema.ts";
+
+type Methods = Pick<
+  FormDB,
+  "get" | "insert" | "batchInsert" | "upsert" | "delete" | "createIndex" | "query" | "stream" | "explain"
+>;
+
+/** A database behind HTTP as what a collection's handle works on: what has a text is sent as one. */
+export class HttpHost implements CollectionHost {
+  readonly #database: Methods;
+
+  constructor(database: Methods) {
+    this.#database = database;
+  }
+
+  get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined> {
+    return this.#database.get(collection, id, options);
+  }
+
+  getVersioned(): Promise<Versioned<Row> | undefined> {
+    return Promise.reject(
+      new FormDBError("FORMDB_UNSUPPORTED", "Versions of documents can't be used over HTTP"),
+    );
+  }
+
+  insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#database.insert(collection, document, options);
+  }
+
+  insertAll(collection: string, documents: readonly unknown[], options?: CallOptions): Promise<BatchResult> {
+    return this.#database.batchInsert(collection, documents, options);
+  }
+
+  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
+    return this.#database.upsert(collection, document, options);
+  }
+
+  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
+    return this.#database.delete(collection, id, options);
+  }
+
+  async run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    try {
+      return await this.#database.query(textOf(tree), tree.values, boundsOf(options));
+    } catch (error) {
+      if (isUnknown(error)) return { rows: [], rowCount: 0 };
+      throw error;
+    }
+  }
+
+  async *stream(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
+    try {
+      yield* this.#database.stream(textOf(tree), tree.values, boundsOf(options));
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+    }
+  }
+
+  async explain(tree: PlannedTree): Promise<Explanation> {
+    return this.#database.explain(textOf(tree), tree.values);
+  }
+
+  createIndex(
+    collection: string,
+    paths: string | readonly string[],
+    options?: IndexOptions,
+  ): Promise<string> {
+    return this.#database.createIndex(collection, paths, options);
+  }
+}
+
+function boundsOf({ signal, timeoutMs }: CallOptions): CallOptions {
+  return { signal, timeoutMs };
+}
+
+/** A collection that a first insert would make reads as empty before that. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION";
+}
+
+/**
+ * The text of a tree's shape, with a parameter for each of its slots. Names in back-quotes stay as they are. What no text
+ * can say is spelled with an `@`.
+ */
+function textOf({ statement, key }: PlannedTree): string {
+  return key.replace(/`(?:[^`]|``)*`|#(\d+)|@/g, (part, slot?: string) => {
+    if (slot !== undefined) return `$${Number(slot) + 1}`;
+    if (part !== "@") return part;
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      statement.type === "select"
+        ? "A page after another one can't be read over HTTP; use offset"
+        : "Changes by path can't be made over HTTP; use a merge patch, or UPDATE … SET",
+    );
+  });
+}
