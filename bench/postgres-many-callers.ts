@@ -6,6 +6,7 @@ import pg from "pg";
 import postgres from "postgres";
 import { open } from "./harness/built.ts";
 import { compare, report } from "./harness/compare.ts";
+import { openPipelined } from "./harness/pipelined.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 
 const COUNT = 20_000;
@@ -50,13 +51,7 @@ await setUp.query("ANALYZE");
 await setUp.end();
 
 const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, min: CONNECTIONS });
-const pipelined = await Promise.all(
-  Array.from({ length: CONNECTIONS }, async () => {
-    const client = new pg.Client({ connectionString: url, pipeline: true } as pg.ClientConfig);
-    await client.connect();
-    return client;
-  }),
-);
+await using pipelined = await openPipelined(url, CONNECTIONS);
 const sql = postgres(url, { max: CONNECTIONS });
 
 const all = "SELECT * FROM people WHERE age = $1 ORDER BY id LIMIT 3";
@@ -71,7 +66,6 @@ const shapesByHand = SHAPES.map(
 );
 
 type Run = (shape: number | undefined, age: number) => Promise<readonly object[]>;
-let turn = 0;
 const contenders: readonly (readonly [name: string, run: Run])[] = [
   [
     "ours",
@@ -96,7 +90,7 @@ const contenders: readonly (readonly [name: string, run: Run])[] = [
     "pg, pipelined",
     async (shape, age) =>
       (
-        await pipelined[turn++ % CONNECTIONS]!.query({
+        await pipelined.query({
           name: `s${shape ?? ""}`,
           text: shape === undefined ? allByHand : shapesByHand[shape]!,
           values: [age],
@@ -153,5 +147,4 @@ console.log(`\n${await describeServer(server)}`);
 await merged.close();
 await apart.close();
 await pool.end();
-await Promise.all(pipelined.map((client) => client.end()));
 await sql.end();

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { open } from "../src/index.ts";
 import { type Contender, compare, report } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { openPipelined } from "./harness/pipelined.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 
 const CALLERS = 100;
@@ -19,6 +20,7 @@ await using db = await open(url);
 await db.createCollection("users");
 const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
 const sql = postgres(url, { max: CONNECTIONS });
+await using pipelined = await openPipelined(url, CONNECTIONS);
 const text = "INSERT INTO users (id, doc, updated_at) VALUES ($1, $2, $3)";
 
 const writers: Record<string, () => Promise<unknown>> = {
@@ -26,6 +28,10 @@ const writers: Record<string, () => Promise<unknown>> = {
   "pg-pool, prepared": async () => {
     const one = document();
     await pool.query({ name: "insert_one", text, values: [one.id, one, Date.now()] });
+  },
+  "pg, pipelined": async () => {
+    const one = document();
+    await pipelined.query({ name: "insert_one", text, values: [one.id, one, Date.now()] });
   },
   "postgres.js": async () => {
     const one = document();

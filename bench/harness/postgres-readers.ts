@@ -6,6 +6,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
 import type { FormDB } from "../../src/index.ts";
+import { openPipelined } from "./pipelined.ts";
 
 /** The pool size of everybody. */
 const CONNECTIONS = 10;
@@ -29,6 +30,7 @@ export async function openReaders(db: FormDB, url: string): Promise<Readers> {
   await client.connect();
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
   const sql = postgres(url, { max: CONNECTIONS });
+  const pipelined = await openPipelined(url, CONNECTIONS);
   const kysely = new Kysely<{ users: { id: string; doc: unknown } }>({
     dialect: new PostgresDialect({ pool }),
   });
@@ -58,6 +60,11 @@ export async function openReaders(db: FormDB, url: string): Promise<Readers> {
         name: "pg-pool, prepared",
         read: async (id) => (await pool.query({ name: "pool_get", text: query, values: [id] })).rows[0],
       },
+      {
+        name: "pg, pipelined",
+        read: async (id) =>
+          (await pipelined.query({ name: "pipelined_get", text: query, values: [id] })).rows[0],
+      },
       { name: "pg-pool", read: async (id) => (await pool.query(query, [id])).rows[0] },
       {
         name: "postgres.js",
@@ -72,6 +79,7 @@ export async function openReaders(db: FormDB, url: string): Promise<Readers> {
     ],
     async [Symbol.asyncDispose]() {
       await client.end();
+      await pipelined[Symbol.asyncDispose]();
       await pool.end();
       await sql.end();
       await builder.destroy();
