@@ -1,4 +1,4 @@
-import type { DdlDialect } from "./ddl-dialect.ts";
+import type { DdlDialect, DocumentPath } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
 import type { PlainFragment } from "./fragment.ts";
 
@@ -16,6 +16,11 @@ export interface Dialect {
    * that one can't be. Left out by dialects without a network in between, which gain nothing.
    */
   readonly merged?: ((pieces: PlainFragment) => string | undefined) | undefined;
+  /**
+   * The dialect for statements about a collection whose indexes are known. `isIndexed` says whether one of them holds what
+   * is at a path; a wrong answer costs time and changes no result. Left out by dialects to which it makes no difference.
+   */
+  readonly knowing?: ((isIndexed: (path: DocumentPath) => boolean) => Dialect) | undefined;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

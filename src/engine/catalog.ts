@@ -1,14 +1,20 @@
 import type { Connection } from "../backend/backend.ts";
+import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
-import type { DdlDialect, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { DdlDialect, DocumentPath, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { Dialect } from "../dialect/dialect.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
 
 /** Told when what a collection looks like has changed, so that plans made before are not used again. */
 export type SchemaChanged = (collection: string) => void;
+
+/** How long a statement takes for which an index may be worth looking for, and how long such looks are apart. */
+const SLOW_MS = 20;
+const LOOKS_APART_MS = 10_000;
 
 /**
  * What collections and indexes there are, as this process knows it, and the only place that changes them.
@@ -22,11 +28,22 @@ export class Catalog {
   readonly #collections = new Set<string>();
   /** Creations under way by name in lower case, so that concurrent first inserts make one. */
   readonly #creating = new Map<string, Promise<boolean>>();
+  readonly #clock: Clock;
+  /** Whether statements are spelled by the indexes that are there. */
+  readonly #spellsByIndexes: boolean;
+  /** The paths that indexes hold, as JSON, by collection; undefined until they were read. */
+  #indexedPaths: Map<string, ReadonlySet<string>> | undefined;
+  #lookedAt = -Infinity;
+  /** How often indexes were asked for, and which of those answers came last: an older one tells nothing new. */
+  #asked = 0;
+  #answered = 0;
 
-  constructor(connections: Connections, ddl: DdlDialect, changed: SchemaChanged) {
+  constructor(connections: Connections, dialect: Dialect, clock: Clock, changed: SchemaChanged) {
     this.#connections = connections;
-    this.#ddl = ddl;
+    this.#ddl = dialect.ddl;
+    this.#clock = clock;
     this.#changed = changed;
+    this.#spellsByIndexes = dialect.knowing !== undefined;
   }
 
   has(collection: string): boolean {
@@ -40,7 +57,10 @@ export class Catalog {
     for (const name of this.#collections) {
       if (!found.has(name)) this.forget(name);
     }
+    const isNew = [...found].some((name) => !this.#collections.has(name));
     for (const name of found) this.#collections.add(name);
+    // Another process made it, perhaps with indexes.
+    if (isNew && this.#spellsByIndexes && this.#indexedPaths !== undefined) await this.indexes();
     return [...found];
   }
 
@@ -133,6 +153,7 @@ export class Catalog {
   /** Notes that the collection is gone. */
   forget(collection: string): void {
     this.#collections.delete(collection);
+    this.#indexedPaths?.delete(collection);
     this.#changed(collection);
   }
 
@@ -144,6 +165,7 @@ export class Catalog {
   }
 
   async indexes(collection?: string): Promise<readonly IndexDefinition[]> {
+    const asked = ++this.#asked;
     const rows = await this.#list(this.#ddl.listIndexes);
     const all = rows.map(([owner, name, paths, unique]) => ({
       collection: owner as string,
@@ -151,7 +173,51 @@ export class Catalog {
       paths: JSON.parse(paths as string) as IndexDefinition["paths"],
       unique: Boolean(unique),
     }));
+    if (asked > this.#answered) {
+      this.#answered = asked;
+      this.#learn(all);
+    }
     return collection === undefined ? all : all.filter((index) => index.collection === collection);
+  }
+
+  /**
+   * Whether an index of the collection holds what is at a path, as far as this process knows; undefined if it knows
+   * nothing of indexes.
+   */
+  indexedPaths(collection: string): ((path: DocumentPath) => boolean) | undefined {
+    if (this.#indexedPaths === undefined) return undefined;
+    const paths = this.#indexedPaths.get(collection);
+    return paths === undefined ? () => false : (path) => paths.has(JSON.stringify(path));
+  }
+
+  /**
+   * Looks after a slow statement, in the background and not too often, whether another process has made an index that
+   * would have served it.
+   */
+  noticeSlow(databaseMs: number): void {
+    if (databaseMs < SLOW_MS || !this.#spellsByIndexes) return;
+    const now = this.#clock.now();
+    if (now - this.#lookedAt < LOOKS_APART_MS) return;
+    this.#lookedAt = now;
+    // Nobody waits for it: the next slow statement looks again.
+    this.indexes().catch(() => {});
+  }
+
+  /** Notes what indexes there are. Plans of collections whose indexed paths are others than before are stale. */
+  #learn(indexes: readonly IndexDefinition[]): void {
+    const known = this.#indexedPaths;
+    const found = new Map<string, Set<string>>();
+    for (const { collection, paths } of indexes) {
+      const held = found.get(collection) ?? new Set();
+      found.set(collection, held);
+      for (const path of paths) held.add(JSON.stringify(path));
+    }
+    this.#indexedPaths = found;
+    this.#lookedAt = this.#clock.now();
+    if (known === undefined) return;
+    for (const collection of new Set([...known.keys(), ...found.keys()])) {
+      if (!sameSet(known.get(collection), found.get(collection))) this.#changed(collection);
+    }
   }
 
   /**
@@ -195,7 +261,7 @@ export class Catalog {
       const now = await this.indexes(index.collection);
       if (!now.some((other) => other.name === index.name && sameIndex(other, index))) throw error;
     }
-    this.#changed(index.collection);
+    await this.#reread(index.collection);
   }
 
   async dropIndex(collection: string, name: string): Promise<void> {
@@ -209,6 +275,16 @@ export class Catalog {
       );
     }
     await this.#run(this.#ddl.dropIndex(collection, name));
+    await this.#reread(collection);
+  }
+
+  /** Reads again what indexes there are, where that decides how statements are spelled, once one was made or dropped. */
+  async #reread(collection: string): Promise<void> {
+    if (this.#spellsByIndexes) {
+      await this.indexes().catch(() => {
+        this.#indexedPaths = undefined;
+      });
+    }
     this.#changed(collection);
   }
 
@@ -229,6 +305,10 @@ export class Catalog {
   #change<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
     return this.#connections.transactionalDdl ? inTransaction(connection, {}, work) : work();
   }
+}
+
+function sameSet(a: ReadonlySet<string> = new Set(), b: ReadonlySet<string> = new Set()): boolean {
+  return a.size === b.size && [...a].every((element) => b.has(element));
 }
 
 async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[]> {

@@ -174,8 +174,10 @@ async function assembleParts(
     clock,
     backend.profile,
   );
-  const catalog = new Catalog(connections, backend.dialect.ddl, (collection) => cache.invalidate(collection));
-  const plans = new PlanSource(cache, backend.dialect);
+  const catalog = new Catalog(connections, backend.dialect, clock, (collection) =>
+    cache.invalidate(collection),
+  );
+  const plans = new PlanSource(cache, backend.dialect, catalog);
   const calls = new CallsUnderWay(clock);
   const { reads: mergeReads = true, ...batchOptions } = options.batch ?? {};
   const readsMerged = (calls: number): void => reporter.readsMerged(calls);

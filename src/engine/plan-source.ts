@@ -8,6 +8,7 @@ import type { Plan } from "../plan/plan.ts";
 import { statementOf } from "../query/parser.ts";
 import { type ShapedText, shapeOf } from "../query/shape.ts";
 import type { Statement } from "../query/syntax-tree.ts";
+import type { Catalog } from "./catalog.ts";
 
 /** Texts whose shape is remembered. */
 const MAX_TEXTS = 2_000;
@@ -37,11 +38,13 @@ export interface PlannedText {
 export class PlanSource {
   readonly #cache: PlanCache<Plan>;
   readonly #dialect: Dialect;
+  readonly #catalog: Catalog;
   readonly #texts = new Map<string, ShapedText>();
 
-  constructor(cache: PlanCache<Plan>, dialect: Dialect) {
+  constructor(cache: PlanCache<Plan>, dialect: Dialect, catalog: Catalog) {
     this.#cache = cache;
     this.#dialect = dialect;
+    this.#catalog = catalog;
   }
 
   /** Throws `FORMDB_SYNTAX`, or `FORMDB_UNSUPPORTED` for what is well-formed but means nothing. */
@@ -54,7 +57,7 @@ export class PlanSource {
 
   /** The plan of a tree, which the texts of its shape share. */
   planForTree({ statement, key, values }: PlannedTree): PlannedText {
-    return this.#planFor(key, values, () => compile(frozen(statement), key, this.#dialect));
+    return this.#planFor(key, values, () => this.#compile(frozen(statement), key));
   }
 
   /** As `inspect`. */
@@ -74,7 +77,7 @@ export class PlanSource {
   #planForText(text: string, shaped: ShapedText): PlannedText {
     const { key, values } = shaped;
     // The tree comes from the text, so that errors point into it; it is that of every text of the shape.
-    return this.#planFor(key, values, () => compile(statementOf(text, shaped), key, this.#dialect));
+    return this.#planFor(key, values, () => this.#compile(statementOf(text, shaped), key));
   }
 
   #planFor(key: string, values: readonly unknown[], make: () => Plan): PlannedText {
@@ -85,6 +88,14 @@ export class PlanSource {
     }
     this.#cache.countBypass();
     return { plan: make(), values, cacheHit: false };
+  }
+
+  /** Spelled by the indexes that the collection has, where the engine's dialect asks for that. */
+  #compile(statement: Statement, key: string): Plan {
+    const { knowing } = this.#dialect;
+    const collection = knowing && collectionOf(statement);
+    const isIndexed = collection && this.#catalog.indexedPaths(collection);
+    return compile(statement, key, isIndexed ? knowing!(isIndexed) : this.#dialect);
   }
 
   #shape(text: string): ShapedText {
@@ -113,6 +124,10 @@ function frozen<T>(node: T): T {
 }
 
 const PLAN_OPTIONS = { tags: (plan: Plan): readonly string[] => plan.collections };
+
+function collectionOf(statement: Statement): string | undefined {
+  return statement.type === "explain" ? collectionOf(statement.statement) : statement.collection;
+}
 
 /** What the first word of a query does. */
 const OPERATIONS: ReadonlyMap<string, QueryOperation> = new Map([

@@ -263,6 +263,8 @@ export class Reader {
     } catch (error) {
       this.#catalog.noticeMissing(error, collection);
       throw error;
+    } finally {
+      this.#catalog.noticeSlow(times.databaseMs);
     }
   }
 

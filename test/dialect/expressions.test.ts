@@ -4,7 +4,7 @@ import type { JsonValue } from "../../src/base/document.ts";
 import { canonicalJson } from "../../src/dialect/canonical-json.ts";
 import { choice, choicesIn, combine, join, settle, sql, steps } from "../../src/dialect/fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../../src/dialect/like-pattern.ts";
-import { postgresExpressions } from "../../src/dialect/postgres/expressions.ts";
+import { expressionsFor } from "../../src/dialect/postgres/expressions.ts";
 import { sqliteExpressions } from "../../src/dialect/sqlite/expressions.ts";
 import { sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";
 
@@ -121,7 +121,7 @@ describe("a pattern of LIKE", () => {
 
 describe.each([
   ["SQLite", sqliteExpressions],
-  ["PostgreSQL", postgresExpressions],
+  ["PostgreSQL", expressionsFor()],
 ])("indexes in %s", (_, dialect) => {
   it("hold expressions that filters use", () => {
     for (const path of [["age"], ["a", "b"], ["t", 0], ["it's", '"']]) {

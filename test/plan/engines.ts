@@ -40,8 +40,9 @@ export async function query(
   engine: TestEngine,
   text: string,
   parameters: Parameters = [],
+  dialect: Dialect = engine.dialect,
 ): Promise<{ rows: Row[]; count: number }> {
-  const { plan, values } = prepare(text, engine.dialect);
+  const { plan, values } = prepare(text, dialect);
   const { statement, values: bound } = plan.bind(values, parameters);
   const { rows, count } = await engine.run(statement!.text, bound);
   return { rows: rows.map((row) => plan.decode(row)), count };

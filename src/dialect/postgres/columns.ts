@@ -1,7 +1,8 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
 import type { Column, DocumentsQuery } from "../expression-dialect.ts";
-import { type Bound, type Fragment, sql } from "../fragment.ts";
-import { termOf } from "./terms.ts";
+import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
+import { RANK } from "../value-rank.ts";
+import { type IsIndexed, type PostgresTerm, termOf } from "./terms.ts";
 
 export function column(path: DocumentPath): Column {
   const term = termOf(path);
@@ -28,15 +29,58 @@ export function limit(count: Bound | undefined, offset: Bound | undefined): Frag
   return offset === undefined ? head : sql`${head} OFFSET ${offset}::bigint`;
 }
 
-export function documents(query: DocumentsQuery): Fragment {
+/** The key, and the document as JSON text. */
+export const DOCUMENT_COLUMNS = "id, doc::text";
+
+/**
+ * The order of `orderBy` where no index gives it, in terms that cost less: numbers by themselves, what comes before them
+ * as NULL, and what comes after them as NaN, which is greater than all numbers and no number of a document. The second
+ * term tells apart what is no number.
+ */
+function shortOrderBy({ isKey, type, json, plain }: PostgresTerm, descending: boolean): readonly string[] {
+  if (isKey) return direct(["id"], descending);
+  const number =
+    `CASE ${type} WHEN 'number' THEN ${json}::numeric ` +
+    ["string", "array", "object"].map((kind) => `WHEN '${kind}' THEN 'NaN' `).join("") +
+    "END";
+  const other =
+    `(CASE ${type} WHEN 'number' THEN NULL WHEN 'string' THEN '${RANK.string}' || ${plain} ` +
+    `WHEN 'boolean' THEN '${RANK.boolean}' || ${plain} WHEN 'array' THEN '${RANK.array}' ` +
+    `WHEN 'object' THEN '${RANK.object}' ELSE '${RANK.null}' END COLLATE "C")`;
+  return descending ? [`${number} DESC NULLS LAST`, `${other} DESC`] : [`${number} NULLS FIRST`, other];
+}
+
+/** So few documents are sorted as they are, and only those that are left are turned into columns. */
+const FEW_DOCUMENTS = 1_000;
+
+function fewOrMany(count: unknown): string {
+  return typeof count === "number" && count <= FEW_DOCUMENTS ? "few" : "many";
+}
+
+export function documents(query: DocumentsQuery, isIndexed?: IsIndexed): Fragment {
+  const order = query.orderBy.map(({ path, descending }) => ({
+    term: termOf(path, isIndexed),
+    path,
+    descending,
+  }));
+  const first = order[0]?.term;
+  // An index that gives the first of an order leaves little to do for the others.
+  const short = first !== undefined && !first.isIndexed;
   const terms: string[] = [];
-  for (const { path, descending } of query.orderBy) {
-    terms.push(...orderBy(path, descending));
+  for (const { term, path, descending } of order) {
+    terms.push(...(short ? shortOrderBy(term, descending) : orderBy(path, descending)));
     // The id leaves nothing undecided.
-    if (termOf(path).isKey) break;
+    if (term.isKey) break;
   }
-  const ties =
-    query.orderBy.length === 0 || query.orderBy.some(({ path }) => termOf(path).isKey) ? [] : ["id"];
-  const order = terms.length === 0 ? "" : ` ORDER BY ${[...terms, ...ties].join(", ")}`;
-  return sql`SELECT ${query.list} FROM ${query.table}${query.where}${order}${limit(query.limit, query.offset)}`;
+  if (terms.length > 0 && !order.some(({ term }) => term.isKey)) terms.push("id");
+  const by = terms.length === 0 ? "" : ` ORDER BY ${terms.join(", ")}`;
+  const rest = sql` FROM ${query.table}${query.where}${by}${limit(query.limit, query.offset)}`;
+  if (!short || query.limit === undefined || query.offset !== undefined || query.list === "id") {
+    return sql`SELECT ${query.list}${rest}`;
+  }
+  const { operand } = query.limit;
+  const inner = `SELECT ${query.list} FROM (SELECT id, doc`;
+  const start = choice(operand, fewOrMany, (count) => [count === "few" ? inner : `SELECT ${query.list}`]);
+  const end = choice(operand, fewOrMany, (count) => [count === "few" ? ") AS formdb_first" : ""]);
+  return sql`${start}${rest}${end}`;
 }

@@ -1,16 +1,15 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { DocumentPath } from "../ddl-dialect.ts";
 import type { OrderOperator } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { KEY, type PostgresTerm, stringKey, termOf } from "./terms.ts";
+import { KEY, type PostgresTerm, stringKey } from "./terms.ts";
 
 /*
  * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order
  * holds for numbers and booleans, or of texts. What an index can serve comes behind, and says what the first
- * comparison leaves open. PostgreSQL asks the cheaper of two conditions first, and of two that cost the same the one
- * that is written first.
+ * comparison leaves open; of a path that no index holds the type is asked instead. PostgreSQL asks the cheaper of two
+ * conditions first, and of two that cost the same the one that is written first.
  */
 
 /** A place for a value with its type, so that the server never has to guess it. */
@@ -34,6 +33,7 @@ function keyOf(value: JsonValue): string {
 }
 
 const inCodePoints = (text: string): string => `${text} COLLATE "C"`;
+const isOfType = (term: PostgresTerm, kind: string): Fragment => [`${term.type} = '${kind}'`];
 const isKnown = (term: PostgresTerm): string => `${term.json} <> 'null'::jsonb`;
 
 /** Where the value is known and the condition, which is known for all of its type, does not hold. */
@@ -41,8 +41,7 @@ function falsehood(term: PostgresTerm, kind: string, condition: Fragment): Fragm
   return sql`(${isKnown(term)} AND NOT (${term.type} = '${kind}' AND ${condition}))`;
 }
 
-export function equals(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
+export function equals(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const key = idOperand(operand);
     return wanted ? sql`id = ${key}` : sql`(${knownOperand(operand)} AND id IS DISTINCT FROM ${key})`;
@@ -52,22 +51,23 @@ export function equals(path: DocumentPath, operand: number, wanted: boolean): Fr
     const sameKey = sql`${term.key} = ${keyOperand(operand)}`;
     if (kind === "string") {
       const same = sql`${term.plain} = ${stringOperand(operand)}`;
-      return wanted ? steps(same, sameKey) : falsehood(term, kind, same);
+      if (!wanted) return falsehood(term, kind, same);
+      return steps(same, term.isIndexed ? sameKey : isOfType(term, kind));
     }
     const same = sql`${term.json} = ${jsonOperand(operand)}`;
     if (!wanted) return sql`(${isKnown(term)} AND NOT (${same}))`;
+    if (!term.isIndexed) return same;
     if (kind !== "number") return steps(same, sameKey);
     return steps(same, sameKey, sql`${term.number} = ${numberOperand(operand)}`);
   });
 }
 
 export function orders(
-  path: DocumentPath,
+  term: PostgresTerm,
   operator: OrderOperator,
   operand: number,
   wanted: boolean,
 ): Fragment {
-  const term = termOf(path);
   if (term.isKey) {
     const condition = sql`(id ${operator} ${stringOperand(operand)})`;
     return wanted ? condition : sql`(${knownOperand(operand)} AND NOT coalesce(${condition}, FALSE))`;
@@ -75,16 +75,18 @@ export function orders(
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
     // Arrays and objects have no order: the comparison is false for every value.
-    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(path, false);
+    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(term, false);
     if (kind === "string") {
       const exact = sql`${inCodePoints(term.plain)} ${operator} ${stringOperand(operand)}`;
       if (!wanted) return falsehood(term, kind, exact);
+      if (!term.isIndexed) return steps(exact, isOfType(term, kind));
       // An index holds the starts of texts, which may be equal where the texts are not.
       const near = sql`${term.key} ${operator.startsWith("<") ? "<=" : ">="} ${keyOperand(operand)}`;
       return steps(exact, near, isOfRank(term, RANK.string, operator));
     }
     const exact = sql`${term.json} ${operator} ${jsonOperand(operand)}`;
     if (!wanted) return falsehood(term, kind, exact);
+    if (!term.isIndexed) return steps(exact, isOfType(term, kind));
     if (kind === "boolean") {
       return steps(
         exact,
@@ -106,20 +108,16 @@ function comparison(left: PostgresTerm, right: PostgresTerm, condition: string, 
   return [`(${isKnown(left)} AND ${isKnown(right)} AND ${wanted ? "" : "NOT "}(${condition}))`];
 }
 
-export function equalPaths(leftPath: DocumentPath, rightPath: DocumentPath, wanted: boolean): Fragment {
-  const left = termOf(leftPath);
-  const right = termOf(rightPath);
+export function equalPaths(left: PostgresTerm, right: PostgresTerm, wanted: boolean): Fragment {
   return comparison(left, right, `${left.json} = ${right.json}`, wanted);
 }
 
 export function orderPaths(
-  leftPath: DocumentPath,
+  left: PostgresTerm,
   operator: OrderOperator,
-  rightPath: DocumentPath,
+  right: PostgresTerm,
   wanted: boolean,
 ): Fragment {
-  const left = termOf(leftPath);
-  const right = termOf(rightPath);
   const condition =
     `${left.type} = ${right.type} AND CASE WHEN ${left.type} = 'string' ` +
     `THEN ${inCodePoints(left.plain)} ${operator} ${right.plain} ` +
@@ -141,8 +139,7 @@ function elementsOf(
   );
 }
 
-export function isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
+export function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const keys = bound(operand, "text[]", (list) =>
       splitList(list)
@@ -162,9 +159,11 @@ export function isIn(path: DocumentPath, operand: number, wanted: boolean): Frag
       const json = (value: JsonValue): string => JSON.stringify(value);
       const keys = sql`${term.key} = ANY(${elementsOf(operand, kind, "text", keyOf)})`;
       if (kind === "string") {
-        return steps(sql`${term.plain} = ANY(${elementsOf(operand, kind, "text", String)})`, keys);
+        const same = sql`${term.plain} = ANY(${elementsOf(operand, kind, "text", String)})`;
+        return steps(same, term.isIndexed ? keys : isOfType(term, kind));
       }
       const same = sql`${term.json} = ANY(${elementsOf(operand, kind, "jsonb", json)})`;
+      if (!term.isIndexed) return same;
       if (kind !== "number") return steps(same, keys);
       const numbers = sql`${term.number} = ANY(${elementsOf(operand, kind, "numeric", String)})`;
       return steps(same, [`${term.key} = '${KEY.number}'`], numbers);
@@ -197,39 +196,30 @@ const firstKey = (pattern: JsonValue): string => stringKey(likePrefix(pattern) ?
 const keyAfter = (pattern: JsonValue): string => textAfter(firstKey(pattern))!;
 
 /** What the pattern starts with bounds the range of an index. */
-export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
+export function like(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   return choice(operand, kindOfPattern, (kind) => {
     if (kind === "null") return ["FALSE"];
     const matches = sql`${inCodePoints(term.plain)} LIKE ${bound(operand, "text", encodePattern)}`;
     if (!wanted) return falsehood(term, "string", matches);
-    if (kind === "any start") return steps(matches, [`${term.type} = 'string'`]);
+    if (kind === "any start" || !term.isIndexed) return steps(matches, isOfType(term, "string"));
     const from = sql`${term.key} >= ${bound(operand, "text", firstKey)}`;
     return steps(matches, from, sql`${term.key} < ${bound(operand, "text", keyAfter)}`);
   });
 }
 
-/** Characters that JSON text may spell in another way than as themselves. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
-const ESCAPED = /["\\\u0000-\u001f\u007f]/;
-
-function kindOfElement(value: JsonValue): string {
-  return typeof value === "string" && ESCAPED.test(value) ? "escaped" : kindOf(value);
-}
-
 /**
  * `@>` finds scalars among the elements (and a GIN index would serve it), but it finds arrays and objects that only
- * hold the operand too: those are compared one by one. The text of an array holds the text of each string in it.
+ * hold the operand too: those are compared one by one. `?` finds a string among the elements, and among the names of an
+ * object.
  */
-export function contains(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
+export function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   const within = sql`strpos(${term.plain}, ${stringOperand(operand)}) > 0`;
   if (term.isKey) {
     return wanted ? sql`(${within})` : sql`(${knownOperand(operand)} AND NOT coalesce(${within}, FALSE))`;
   }
   const list = bound(operand, "jsonb", (value) => JSON.stringify([value]));
   const holds = sql`${term.json} @> ${list}`;
-  return choice(operand, kindOfElement, (kind) => {
+  return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
     const condition = found(kind);
     return wanted ? condition : sql`(${isKnown(term)} AND NOT (${condition}))`;
@@ -238,9 +228,7 @@ export function contains(path: DocumentPath, operand: number, wanted: boolean): 
   function found(kind: string): Fragment {
     switch (kind) {
       case "string":
-        return steps(within, sql`(${term.type} = 'string' OR ${holds})`);
-      case "escaped":
-        return sql`(${holds} OR (${term.type} = 'string' AND ${within}))`;
+        return sql`CASE WHEN ${term.json} ? ${stringOperand(operand)} THEN ${term.type} <> 'object' ELSE ${term.type} = 'string' AND ${within} END`;
       case "array":
       case "object": {
         const elements = `CASE WHEN ${term.type} = 'array' THEN ${term.json} END`;
@@ -255,15 +243,15 @@ export function contains(path: DocumentPath, operand: number, wanted: boolean): 
   }
 }
 
-export function isNull(path: DocumentPath, wanted: boolean): Fragment {
-  const term = termOf(path);
+export function isNull(term: PostgresTerm, wanted: boolean): Fragment {
   if (term.isKey) return [wanted ? "FALSE" : "TRUE"];
-  return wanted ? [`${term.key} = '${KEY.null}'`] : [isKnown(term)];
+  if (!wanted) return [isKnown(term)];
+  return [term.isIndexed ? `${term.key} = '${KEY.null}'` : `coalesce(${term.type}, 'null') = 'null'`];
 }
 
 /** A key begins with the rank, so that an index has those of one type in a row. */
-export function ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment {
-  return [`${termOf(path).key} ${wanted ? ">=" : "<"} '${rank}'`];
+export function ranksFrom(term: PostgresTerm, rank: number, wanted: boolean): Fragment {
+  return [`${term.key} ${wanted ? ">=" : "<"} '${rank}'`];
 }
 
 export function truth(operand: number): Fragment {

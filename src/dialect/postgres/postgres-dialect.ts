@@ -4,15 +4,17 @@ import type { DocumentChange } from "../expression-dialect.ts";
 import type { Fragment } from "../fragment.ts";
 import { quote } from "../quote.ts";
 import { postgresDdl } from "./ddl.ts";
-import { postgresExpressions } from "./expressions.ts";
+import { expressionsFor } from "./expressions.ts";
 import { mergedText } from "./merged.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
+import type { IsIndexed } from "./terms.ts";
 
 /** Milliseconds since 1970 at the beginning of the transaction. */
 const STABLE_NOW = "(extract(epoch FROM now()) * 1000)::bigint";
 
 /** How an engine behind PostgreSQL's protocol spells things. */
-export function dialectOf(profile: EngineProfile): Dialect {
+export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialect {
+  const postgresExpressions = expressionsFor(isIndexed);
   // Citus refuses volatile functions in an UPDATE of many shards.
   const expressions = Object.freeze({
     ...postgresExpressions,
@@ -28,6 +30,9 @@ export function dialectOf(profile: EngineProfile): Dialect {
     identifier: quote,
     explainPrefix: "EXPLAIN ",
     ...(profile.mergesReads ? { merged: mergedText } : {}),
+    ...(profile.spellsByIndexes
+      ? { knowing: (indexed: IsIndexed): Dialect => dialectOf(profile, indexed) }
+      : {}),
     expressions,
     ddl: postgresDdl(profile, expressions),
   });

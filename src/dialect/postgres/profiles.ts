@@ -48,6 +48,11 @@ export interface EngineProfile {
   readonly backendIds: boolean;
   /** Whether reads of one shape may become one statement, by `LATERAL` over their values: where that was run and measured. */
   readonly mergesReads: boolean;
+  /**
+   * Whether a statement is spelled by the indexes that are there: where that was run and measured. NaN must come after all
+   * numbers.
+   */
+  readonly spellsByIndexes: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;
   /** Whether the wait for a lock is worth cutting short: where deadlocks are found only after a while, by one node. */
@@ -84,6 +89,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   logPositions: true,
   backendIds: true,
   mergesReads: true,
+  spellsByIndexes: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
   lockTimeouts: true,
@@ -92,7 +98,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
 });
 
 function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): EngineProfile {
-  return Object.freeze({ ...postgres, mergesReads: false, ...parts });
+  return Object.freeze({ ...postgres, mergesReads: false, spellsByIndexes: false, ...parts });
 }
 
 /** Each engine by name. What is not written out is as in PostgreSQL. */

@@ -26,7 +26,12 @@ export interface PostgresTerm {
   readonly guard: string;
   /** Whether it is the document's key. */
   readonly isKey: boolean;
+  /** Whether an index may hold it, so that conditions are spelled for one too. */
+  readonly isIndexed: boolean;
 }
+
+/** Whether an index may hold what is at a path. */
+export type IsIndexed = (path: DocumentPath) => boolean;
 
 /** The keys of values that are no strings. */
 export const KEY: {
@@ -117,14 +122,20 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
       `(CASE WHEN ${type} = 'string' AND length(${plain}) > ${INDEXED_CHARACTERS} THEN md5(${plain}) ` +
       `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
+    isIndexed: true,
   };
 }
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
-export function termOf(path: DocumentPath): PostgresTerm {
+export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): PostgresTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const { json, text } = spell(path);
-  return jsonTerm(json, text);
+  return { ...jsonTerm(json, text), isIndexed: isIndexed(path) };
+}
+
+/** What holds of a collection whose indexes are not known. */
+function always(): boolean {
+  return true;
 }
 
 const ID: PostgresTerm = Object.freeze({
@@ -136,4 +147,5 @@ const ID: PostgresTerm = Object.freeze({
   type: "'string'",
   guard: "(1)",
   isKey: true,
+  isIndexed: true,
 });

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { FormDB } from "../../src/engine/form-db.ts";
+import { open } from "../../src/engine/open.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+
+class HastyClock implements Clock {
+  #ahead = 0;
+  readonly #stepMs: number;
+
+  constructor(stepMs: number) {
+    this.#stepMs = stepMs;
+  }
+
+  now(): number {
+    this.#ahead += this.#stepMs;
+    return systemClock.now() + this.#ahead;
+  }
+
+  wallTime = (): number => systemClock.wallTime();
+  schedule: Clock["schedule"] = (...given) => systemClock.schedule(...given);
+
+  pass(ms: number): void {
+    this.#ahead += ms;
+  }
+}
+
+describe.each(postgresVersions())("statements for PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+
+  afterAll(async () => {
+    await server?.remove();
+  });
+
+  /** Whether the statement says what an index would hold of the path `n`. */
+  async function asksForIndex(db: FormDB, condition = "n = 'five'"): Promise<boolean> {
+    const { statement } = await db.explain(`SELECT * FROM things WHERE ${condition}`);
+    return statement!.includes("left(");
+  }
+
+  it("name what an index holds only where there is one", async () => {
+    await using db = await open(await server.createDatabase());
+    await db.insert("things", { id: "1", n: "five", m: 5 });
+    expect(await asksForIndex(db)).toBe(false);
+    await db.createIndex("things", ["m", "n"]);
+    expect(await asksForIndex(db)).toBe(true);
+    await db.createIndex("things", "n", { name: "second" });
+    await db.dropIndex("things", "by_m_and_n");
+    expect(await asksForIndex(db)).toBe(true);
+    expect(await asksForIndex(db, "m = 5")).toBe(false);
+    await db.dropIndex("things", "second");
+    expect(await asksForIndex(db)).toBe(false);
+    await db.createIndex("things", "n");
+    await db.dropCollection("things");
+    await db.insert("things", { id: "1", n: "five" });
+    expect(await asksForIndex(db)).toBe(false);
+    expect((await db.query("SELECT id FROM things WHERE n = 'five'")).rows).toEqual([{ id: "1" }]);
+  });
+
+  it("know the indexes of a collection that another process has made meanwhile", async () => {
+    const url = await server.createDatabase();
+    await using db = await open(url);
+    await using other = await open(url);
+    await other.insert("things", { id: "1", n: "five" });
+    await other.createIndex("things", "n");
+    // The first plan is made before the collection is known.
+    await db.query("SELECT * FROM things WHERE n = 'five'");
+    expect(await asksForIndex(db)).toBe(true);
+  });
+
+  it("are spelled anew once one was slow and another process has made an index", async () => {
+    const url = await server.createDatabase();
+    const clock = new HastyClock(30);
+    await using db = await open(url, { clock });
+    await using other = await open(url);
+    await db.insert("things", { id: "1", n: "five" });
+    const { cache } = db;
+    const slow = () => db.query("SELECT id FROM things WHERE n = $1", ["five"]);
+    await slow();
+    await other.createIndex("things", "n");
+    await slow();
+    clock.pass(10_000);
+    const before = cache.stats().misses;
+    const deadline = Date.now() + 20_000;
+    // The look is taken in the background.
+    while (cache.stats().misses === before && Date.now() < deadline) {
+      expect((await slow()).rows).toEqual([{ id: "1" }]);
+    }
+    expect(cache.stats().misses).toBe(before + 1);
+    expect(await asksForIndex(db)).toBe(true);
+  });
+});
