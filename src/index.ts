@@ -1,3 +1,4 @@
+export type { BackupOptions, BackupProgress, BackupResult } from "./backend/backend.ts";
 export type { CallOptions } from "./base/abort.ts";
 export type { Clock, Timer } from "./base/clock.ts";
 export { checkCollectionName } from "./base/collection-name.ts";
@@ -15,6 +16,7 @@ export { BatchProcessor } from "./batch/batch-processor.ts";
 export type { BatchError, BatchResult } from "./batch/group.ts";
 export { PlanCache } from "./cache/plan-cache.ts";
 export { queryPlanCache, setDefaultDatabase } from "./defaults.ts";
+export type { CheckProblem, CheckResult } from "./engine/check.ts";
 export type { Changes } from "./engine/collection/changes.ts";
 export type {
   ChangeOptions,

@@ -130,6 +130,27 @@ export interface BatchLimits {
   readonly groupsAtOnce: number;
 }
 
+/** How far a backup has come. */
+export interface BackupProgress {
+  readonly copiedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** How a backup is made. */
+export interface BackupOptions extends CallOptions {
+  /** Whether a file that is there is replaced, once the backup is whole. Default false: it is refused. */
+  readonly overwrite?: boolean | undefined;
+  /** Called as the backup goes on. What it throws is ignored. */
+  readonly onProgress?: ((progress: BackupProgress) => unknown) | undefined;
+}
+
+/** A backup that is whole and on the disk. */
+export interface BackupResult {
+  /** Its absolute path, without links. */
+  readonly file: string;
+  readonly bytes: number;
+}
+
 /** A database engine behind FormDB: what the engine layer needs of it and nothing more. */
 export interface Backend {
   /** The name of the engine profile: `sqlite`, `postgres`, `citus` and so on. */
@@ -172,6 +193,11 @@ export interface Backend {
   sizing(role: ConnectionRole): PoolSizing;
   /** Whether a connection is of no use after this error. */
   isFatal(error: unknown): boolean;
+  /**
+   * Copies the database as it is now to a new file, while it is used. If the engine has one connection for all, the caller
+   * holds it. Left out if a server owns the files.
+   */
+  backup?(file: string, options: BackupOptions): Promise<BackupResult>;
   /** Whether this error says that every open connection should be replaced (failover). */
   invalidatesPool(error: unknown): boolean;
   stop(): Promise<void>;

@@ -30,4 +30,12 @@ export interface DdlDialect {
   readonly listDefinitions: string;
   /** Whether an index of this definition is one that conditions use: earlier versions made others. */
   isCurrent(index: IndexDefinition, definition: string): boolean;
+  /** Rows `[what is wrong]`, or one row `["ok"]`, of the engine's own check of its file; left out if a server does that. */
+  readonly integrity?: string | undefined;
+  /** Rows `[name in the engine's schema]` of indexes that the engine does not use; left out if there can be none. */
+  readonly invalidIndexes?: string | undefined;
+  /** The names in the engine's schema of indexes that `listDefinitions` gives, and that belong to FormDB's own tables. */
+  readonly ownIndexes: readonly string[];
+  /** Rows `[id, what is wrong]` of documents that are not as FormDB writes them, at most `limit`. Reads all of them. */
+  wrongDocuments(collection: string, limit: number): string;
 }

@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { TopStatements } from "../metrics/top-statements.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
+import type { Checker } from "./check.ts";
 import type { Connections } from "./connections.ts";
 import type { Explainer } from "./explain.ts";
 import type { DocumentReads } from "./get.ts";
@@ -31,6 +32,7 @@ export interface Engine {
   readonly readsAtOnce: ReadsAtOnce;
   readonly schema: Schema;
   readonly explainer: Explainer;
+  readonly checker: Checker;
   readonly transactions: Transactions;
   readonly calls: CallsUnderWay;
   readonly reporter: Reporter;

@@ -1,10 +1,10 @@
-import type { Connection } from "../backend/backend.ts";
+import type { BackupOptions, BackupResult, Connection } from "../backend/backend.ts";
 import { type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { abortSignal, boolean, checkOptions, milliseconds } from "../base/options.ts";
+import { abortSignal, boolean, checkOptions, func, milliseconds } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import { errorForCaller } from "../batch/calls.ts";
 import type { BatchResult } from "../batch/group.ts";
@@ -15,6 +15,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { StatementStats } from "../metrics/top-statements.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Pool, PoolStats } from "../pool/pool.ts";
+import type { CheckResult } from "./check.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { DatabaseHost } from "./collection/database-host.ts";
 import type { CollectionHost } from "./collection/host.ts";
@@ -55,6 +56,7 @@ export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 const SQL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, readOnly: boolean };
+const BACKUP_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, overwrite: boolean, onProgress: func };
 const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 
 const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
@@ -460,6 +462,38 @@ export class FormDB {
   async ping(options: CallOptions = NO_OPTIONS): Promise<void> {
     this.#check("ping()", options);
     await this.sql("SELECT 1", [], { ...options, readOnly: true });
+  }
+
+  /**
+   * Copies a SQLite database, as it is at one moment and while it is used, to a new file that is a database of its own. The
+   * file appears when it is whole and on the disk. What is queued and not yet written is not part of it: `flush()` first.
+   * Throws `FORMDB_UNSUPPORTED` on PostgreSQL, `FORMDB_CONFIG` for the database's own file and for one that is there
+   * (unless `overwrite`).
+   */
+  async backup(file: string, options: BackupOptions = {}): Promise<BackupResult> {
+    checkOptions("backup()", options, BACKUP_OPTIONS);
+    return this.#reporting("backup()", () => {
+      throwIfAborted("backup()", options.signal);
+      const { backend, connections, calls } = this.#engine;
+      if (backend.backup === undefined) {
+        throw new FormDBError(
+          "FORMDB_UNSUPPORTED",
+          "backup() copies SQLite databases; a PostgreSQL server's is saved by its own pg_dump or pg_basebackup",
+        );
+      }
+      const work = (): Promise<BackupResult> => backend.backup!(file, options);
+      // The one connection of a database in memory is held, so that nobody writes meanwhile.
+      return calls.run(() => (backend.separateWriter ? work() : connections.use("write", options, work)));
+    });
+  }
+
+  /**
+   * Looks whether the database is as it must be: SQLite's file (its own integrity check), the indexes that are registered
+   * and those that there are, and each document's JSON, id and version. Reads everything, and changes nothing.
+   */
+  async check(options: CallOptions = NO_OPTIONS): Promise<CheckResult> {
+    this.#check("check()", options);
+    return this.#call("check()", () => this.#engine.checker.run(options));
   }
 
   /** Runs a read; closing waits for it, if it is not answered at once. */

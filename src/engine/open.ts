@@ -30,6 +30,7 @@ import { channels } from "../metrics/tracing-channels.ts";
 import type { Plan } from "../plan/plan.ts";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import { Catalog } from "./catalog.ts";
+import { Checker } from "./check.ts";
 import { Connections } from "./connections.ts";
 import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
 import { Explainer } from "./explain.ts";
@@ -234,6 +235,7 @@ async function assembleParts(
     readsAtOnce: new ReadsAtOnce(connections, catalog, reporter),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
+    checker: new Checker(connections, catalog, backend.dialect.ddl),
     transactions: new Transactions(connections, { reader, writer, makeId, reporter, sql }),
     calls,
     reporter,

@@ -3,8 +3,9 @@ import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
 import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
-import type { GroupWrite, StoredDocument } from "../backend.ts";
+import type { BackupProgress, GroupWrite, StoredDocument } from "../backend.ts";
 import type { RefusingIndex } from "../unique-violation.ts";
+import { copyPages } from "./copy-pages.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, NEEDS_WRITER, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
@@ -213,6 +214,11 @@ export class SqliteSession {
   /** Does nothing if SQLite has already rolled back by itself. */
   rollback(): undefined {
     if (this.#database.inTransaction) this.#prepare("ROLLBACK", true).run();
+  }
+
+  /** Copies the database to an empty file, in steps between which the event loop turns. Nobody may write meanwhile. */
+  backup(file: string, onStep: (progress: BackupProgress) => void): Promise<void> {
+    return copyPages(this.#database, file, onStep);
   }
 
   close(): undefined {

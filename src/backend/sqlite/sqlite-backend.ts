@@ -2,7 +2,15 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { boolean, checkOptions, integer, oneOf } from "../../base/options.ts";
 import { sqliteDialect } from "../../dialect/sqlite/sqlite-dialect.ts";
-import type { Backend, Connection, ConnectionRole, PoolSizing } from "../backend.ts";
+import type {
+  Backend,
+  BackupOptions,
+  BackupResult,
+  Connection,
+  ConnectionRole,
+  PoolSizing,
+} from "../backend.ts";
+import { Backups, copyOnWorker, endedError } from "./backup.ts";
 import type { DatabaseSettings, Durability } from "./database-settings.ts";
 import { failureOf, sqliteError } from "./errors.ts";
 import type { FileIdentity } from "./file-identity.ts";
@@ -49,6 +57,7 @@ abstract class SqliteBackend implements Backend {
   readonly refusesWrites: boolean = true;
   abstract readonly separateWriter: boolean;
   protected readonly settings: DatabaseSettings;
+  protected readonly backups: Backups = new Backups();
 
   constructor(settings: DatabaseSettings) {
     this.settings = settings;
@@ -62,6 +71,7 @@ abstract class SqliteBackend implements Backend {
   abstract connect(role: ConnectionRole, signal: AbortSignal): Promise<Connection>;
   abstract sizing(role: ConnectionRole): PoolSizing;
   abstract stop(): Promise<void>;
+  abstract backup(file: string, options: BackupOptions): Promise<BackupResult>;
 
   abstract isShort(statement: EngineStatement): boolean;
 
@@ -133,7 +143,13 @@ class FileBackend extends SqliteBackend {
       : { minConnections: 1, maxConnections: 4, maxLifetimeMs: Infinity };
   }
 
+  backup(file: string, options: BackupOptions): Promise<BackupResult> {
+    const settings = { ...this.settings, identity: this.#identity };
+    return this.backups.run(file, this.settings.file, copyOnWorker(settings), options);
+  }
+
   async stop(): Promise<void> {
+    this.backups.end();
     const client = this.#first;
     this.#first = undefined;
     await client?.close();
@@ -171,7 +187,21 @@ class MemoryBackend extends SqliteBackend {
     return { minConnections: 1, maxConnections: 1, maxLifetimeMs: Infinity };
   }
 
+  backup(file: string, options: BackupOptions): Promise<BackupResult> {
+    return this.backups.run(
+      file,
+      undefined,
+      (temporary, signal, onProgress) =>
+        this.#session!.backup(temporary, (progress) => {
+          if (signal.aborted) throw endedError();
+          onProgress(progress);
+        }),
+      options,
+    );
+  }
+
   async stop(): Promise<void> {
+    this.backups.end();
     this.#session?.close();
     this.#session = undefined;
   }

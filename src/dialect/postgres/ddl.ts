@@ -16,6 +16,7 @@ export const DDL_LOCK_KEY = 77_444_475_077_698n;
 
 /** How PostgreSQL and its kin make, drop and list collections and indexes. */
 export function postgresDdl(profile: EngineProfile, expressions: IndexExpressions): DdlDialect {
+  const doc = profile.documentType === "jsonb" ? "doc" : "doc::jsonb";
   const key = `text${profile.collation === "" ? "" : ` ${profile.collation}`}`;
   // `IF NOT EXISTS` alone lets two processes meet in the catalogue; the lock, in one text with the statements and
   // so in one transaction with them, keeps them apart and makes an index and its entry one change. Citus sends a text
@@ -94,6 +95,17 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
     isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
       paths.every(isKey) || definition.includes(KEY_LETTERS),
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
+    ownIndexes: Object.freeze(["formdb_indexes_pkey", "formdb_batches_pkey"]),
+    invalidIndexes:
+      `SELECT c.relname::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid ` +
+      `JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ` +
+      `WHERE n.nspname = current_schema() AND c.relname LIKE 'formdb\\_%' AND NOT (i.indisvalid AND i.indisready)`,
+    wrongDocuments: (collection: string, limit: number): string =>
+      `SELECT id, wrong FROM (SELECT id, CASE WHEN id = '' THEN 'its key is no text' ` +
+      `WHEN jsonb_typeof(${doc}) <> 'object' THEN 'it is no JSON object' ` +
+      `WHEN (${doc} -> 'id') IS NOT NULL AND (${doc} ->> 'id') IS DISTINCT FROM id THEN 'its field id is not its key' ` +
+      `WHEN version < 1 THEN 'its version is no number from 1' END AS wrong FROM ${quote(collection)}) AS documents ` +
+      `WHERE wrong IS NOT NULL LIMIT ${limit}`,
   });
 }
 

@@ -71,4 +71,13 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
       sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each)),
     ),
   listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
+  integrity: "PRAGMA integrity_check",
+  ownIndexes: Object.freeze([]),
+  wrongDocuments: (collection: string, limit: number): string =>
+    `SELECT id, wrong FROM (SELECT id, CASE WHEN typeof(id) <> 'text' OR id = '' THEN 'its key is no text' ` +
+    `WHEN json_valid(doc, 8) = 0 THEN 'it is no JSON' WHEN json_type(doc) <> 'object' THEN 'it is no JSON object' ` +
+    `WHEN json_type(doc, '$.id') IS NOT NULL AND CAST(json_extract(doc, '$.id') AS TEXT) IS NOT id ` +
+    `THEN 'its field id is not its key' WHEN typeof(version) <> 'integer' OR version < 1 ` +
+    `THEN 'its version is no number from 1' WHEN typeof(updated_at) <> 'integer' ` +
+    `THEN 'its updated_at is no whole number' END AS wrong FROM ${quote(collection)}) WHERE wrong IS NOT NULL LIMIT ${limit}`,
 });
