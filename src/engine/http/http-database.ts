@@ -289,6 +289,14 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     return Promise.reject(unsupported("transaction()", "a transaction holds a connection between its calls"));
   }
 
+  backup(): Promise<never> {
+    return Promise.reject(unsupported("backup()", "run formdb backup where the server is"));
+  }
+
+  check(): Promise<never> {
+    return Promise.reject(unsupported("check()", "run formdb check where the server is"));
+  }
+
   get sql(): never {
     throw unsupported("sql()", "a server takes the query language alone");
   }
