@@ -23,10 +23,34 @@ export function liveRoutes(app: FastifyInstance, db: FormDB, limits: ServerLimit
     async () => ({ statements: db.statements() }),
   );
   app.get(
+    "/v1/plans",
+    { config: { access: "read" }, schema: { summary: "The cached plans, the most used first" } },
+    async () => ({ plans: cachedPlans(db) }),
+  );
+  app.get(
     "/v1/events",
     { config: { access: "read" }, schema: { summary: "Server-sent events: one `sample` a second" } },
     (_request, reply) => viewers.add(reply),
   );
+}
+
+/** A plan in the cache, as `/v1/plans` gives it. */
+interface CachedPlan {
+  readonly shape: string;
+  readonly hits: number;
+  readonly ageMs: number;
+  readonly bytes: number;
+  readonly compileMs: number;
+  readonly state: "fresh" | "expired" | "stale";
+}
+
+const MAX_PLANS = 1_000;
+
+function cachedPlans(db: FormDB): CachedPlan[] {
+  const plans = db.cache
+    .entries()
+    .map(({ text, plan: _plan, tags: _tags, ...entry }) => ({ shape: text, ...entry }));
+  return plans.toSorted((a, b) => b.hits - a.hits).slice(0, MAX_PLANS);
 }
 
 /** Those who watch. One sampler and one timer serve all of them, and none runs while nobody watches. */

@@ -3,25 +3,40 @@ import { createRequire } from "node:module";
 import { type FormDB, open } from "@formdb/perf";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KEY, PageServer } from "./page-server.ts";
+import { type FormServer, type FormServerOptions, serve } from "../../src/server.ts";
 
+const KEY = "a-key-of-the-test";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser: Browser;
-let db: FormDB;
 
 beforeAll(async () => {
   browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
-  db = await open("sqlite::memory:");
-  await Promise.all(
-    Array.from({ length: 50 }, (_, i) => db.insert("cities", { name: `City ${i}`, country: "FR" })),
-  );
 });
 
-afterAll(async () => {
-  await browser.close();
-  await db.close();
-});
+afterAll(() => browser.close());
+
+interface Served extends AsyncDisposable {
+  readonly db: FormDB;
+  readonly server: FormServer;
+}
+
+/** The real server over a database with cities. */
+async function served(options: FormServerOptions = {}): Promise<Served> {
+  const db = await open("sqlite::memory:");
+  await db.batchInsert(
+    "cities",
+    Array.from({ length: 50 }, (_, i) => ({ name: `City ${i}`, country: "FR" })),
+  );
+  const server = await serve(db, { port: 0, ...options });
+  return {
+    db,
+    server,
+    [Symbol.asyncDispose]: async () => {
+      await server.close({ deadlineMs: 1_000 });
+    },
+  };
+}
 
 interface Opened {
   readonly page: Page;
@@ -40,7 +55,7 @@ async function opened(url: string, options: Parameters<Browser["newPage"]>[0] = 
   return { page, faults };
 }
 
-async function look(): Promise<void> {
+async function look(db: FormDB): Promise<void> {
   await db.query("SELECT name FROM cities WHERE country = 'FR' AND name = 'City 7'");
 }
 
@@ -56,18 +71,17 @@ async function seriousFindings(page: Page): Promise<string[]> {
 
 describe("the page in a browser", () => {
   test("gives a verdict, numbers that move, a query and its plan, and no error in the console", async () => {
-    await using server = new PageServer(db);
-    await server.start();
-    const load = setInterval(() => void look(), 5);
+    await using at = await served();
+    const load = setInterval(() => void look(at.db), 5);
     try {
-      const { page, faults } = await opened(server.url);
+      const { page, faults } = await opened(at.server.url);
       await page.getByText("queries a second").waitFor();
       expect(await page.locator("#verdict-state").textContent()).toBe("healthy");
       const before = await page.locator("#verdict-because").textContent();
       await expect
         .poll(() => page.locator("#verdict-because").textContent(), { timeout: 10_000 })
         .not.toBe(before);
-      expect(await page.locator("canvas").count()).toBe(9);
+      expect(await page.locator("canvas").count()).toBe(10);
 
       await page.fill("#query-text", "SELECT name FROM cities WHERE name = $1");
       await page.fill("#query-params", '["City 7"]');
@@ -86,6 +100,11 @@ describe("the page in a browser", () => {
         .click();
       await page.locator("#query-result pre").waitFor();
 
+      await page
+        .getByRole("button", { name: /^Plan of/i })
+        .first()
+        .waitFor();
+      await page.getByRole("table", { name: "Cached plans" }).locator("td.shape").first().waitFor();
       await page.locator("details summary").first().click();
       await page.locator("details tbody tr").nth(1).waitFor();
       expect(faults).toEqual([]);
@@ -98,10 +117,9 @@ describe("the page in a browser", () => {
   test.each(["light", "dark"] as const)(
     "has nothing serious for axe, %s and 360 px wide",
     async (colorScheme) => {
-      await using server = new PageServer(db);
-      await server.start();
-      await look();
-      const { page, faults } = await opened(server.url, {
+      await using at = await served();
+      await look(at.db);
+      const { page, faults } = await opened(at.server.url, {
         colorScheme,
         viewport: { width: 360, height: 740 },
       });
@@ -115,22 +133,20 @@ describe("the page in a browser", () => {
   );
 
   test("says that the connection is lost, and comes back", async () => {
-    await using server = new PageServer(db);
-    await server.start();
-    const { page } = await opened(server.url);
+    const first = await served();
+    const { page } = await opened(first.server.url);
     await page.getByText("Connected", { exact: true }).waitFor();
-    await server.stop();
+    await first[Symbol.asyncDispose]();
     await page.getByText("The connection to the server is lost").waitFor();
-    await server.start();
+    await using _second = await served({ port: first.server.port });
     await page.getByText("Connected", { exact: true }).waitFor();
     await page.close();
   });
 
   test("asks for the key, refuses a wrong one and takes the right one", async () => {
-    await using server = new PageServer(db, { needsKey: true });
-    await server.start();
-    const { page } = await opened(server.url);
-    await page.fill("#key-input", "another key");
+    await using at = await served({ apiKey: KEY });
+    const { page } = await opened(at.server.url);
+    await page.fill("#key-input", "another-key");
     await page.press("#key-input", "Enter");
     await page.getByText("The key is not one of this server's").waitFor();
     await page.fill("#key-input", KEY);
@@ -141,9 +157,8 @@ describe("the page in a browser", () => {
   });
 
   test("shows a failed query's message, never as markup", async () => {
-    await using server = new PageServer(db);
-    await server.start();
-    const { page } = await opened(server.url);
+    await using at = await served();
+    const { page } = await opened(at.server.url);
     await page.fill("#query-text", "SELECT FROM <img src=x>");
     await page.getByRole("button", { name: "Run" }).click();
     await expect.poll(() => page.locator("#query-error").textContent(), { timeout: 10_000 }).not.toBe("");

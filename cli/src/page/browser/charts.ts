@@ -90,6 +90,14 @@ const CHARTS: readonly ChartDefinition[] = [
     series: [{ name: "waited", of: (event) => mainPool(event)?.oldestWaitMs ?? 0 }],
   },
   {
+    title: "Reads answered together",
+    unit: "",
+    series: [
+      { name: "calls per merged read", of: ({ mergedReads }) => mergedReads.callsPerStatement },
+      { name: "statements saved a second", of: (event) => aSecond(event.mergedReads.saved, event) },
+    ],
+  },
+  {
     title: "Writes",
     unit: "",
     series: [
@@ -108,6 +116,10 @@ const CHARTS: readonly ChartDefinition[] = [
     ],
   },
 ];
+
+function clockTime(seconds: number): string {
+  return new Date(seconds * 1_000).toLocaleTimeString(undefined, { hour12: false });
+}
 
 /** A chart with its latest figures as a legend, and its table for those who can't see it. */
 class Chart {
@@ -194,7 +206,10 @@ class Chart {
         legend: { show: false },
         cursor: { show: false },
         scales: { y: { range: (_plot: Plot, _min: number, max: number) => [0, Math.max(1, max * 1.1)] } },
-        axes: [axis, { ...axis, size: 56, values: (_plot: Plot, ticks: number[]) => ticks.map(shown) }],
+        axes: [
+          { ...axis, size: 28, space: 90, values: (_plot: Plot, times: number[]) => times.map(clockTime) },
+          { ...axis, size: 56, values: (_plot: Plot, ticks: number[]) => ticks.map(shown) },
+        ],
         series: [{}, ...series],
       },
       [[], ...series.map(() => [])],

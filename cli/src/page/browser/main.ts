@@ -2,14 +2,14 @@ import type { LiveEvent } from "../../live/live-event.ts";
 import { verdictOf } from "../../live/verdict.ts";
 import { AnswerError, getJson, readEvents, useKey } from "./api.ts";
 import { Charts } from "./charts.ts";
-import { byId, element, shown, table } from "./elements.ts";
+import { byId, type Column, element, shown, table } from "./elements.ts";
 import { QueryBox } from "./query-box.ts";
 
 /** What the charts show: one event a second. */
 const MAX_EVENTS = 300;
 const RECONNECT_MS = 1_000;
 const STATEMENTS_EVERY = 3;
-const SHOWN_STATEMENTS = 25;
+const SHOWN_ROWS = 25;
 
 interface Statement {
   readonly shape: string;
@@ -20,6 +20,15 @@ interface Statement {
   readonly totalMs: number;
   readonly meanMs: number;
   readonly p99Ms: number;
+}
+
+interface CachedPlan {
+  readonly shape: string;
+  readonly hits: number;
+  readonly ageMs: number;
+  readonly bytes: number;
+  readonly compileMs: number;
+  readonly state: string;
 }
 
 const charts = new Charts();
@@ -35,7 +44,9 @@ function receive(data: string): void {
   showHolders(event);
   showErrors(event);
   byId("empty").hidden = event.queries.total > 0;
-  if (received++ % STATEMENTS_EVERY === 0) void showStatements();
+  if (received++ % STATEMENTS_EVERY !== 0) return;
+  void showStatements();
+  void showPlans();
 }
 
 function showVerdict(): void {
@@ -68,15 +79,10 @@ function showErrors({ errors, errorTotals }: LiveEvent): void {
 }
 
 async function showStatements(): Promise<void> {
-  // A lost connection is told by the stream of events.
-  const answer = await getJson<{ statements: Statement[] }>("v1/statements").catch(() => undefined);
-  const place = byId("statements");
-  // What has the keyboard's focus is not taken away from under it.
-  if (answer === undefined || place.querySelector(":focus") !== null) return;
-  const { statements } = answer;
+  const answer = await asked<{ statements: Statement[] }>("v1/statements");
   const columns = [
     { head: "statement", className: "shape", cell: ({ shape }: Statement) => shape },
-    { head: "plan", cell: planButton },
+    { head: "plan", cell: ({ shape }: Statement) => planButton(shape) },
     { head: "total, ms", cell: ({ totalMs }: Statement) => totalMs },
     { head: "calls", cell: ({ calls }: Statement) => calls },
     { head: "mean, ms", cell: ({ meanMs }: Statement) => meanMs },
@@ -85,10 +91,39 @@ async function showStatements(): Promise<void> {
     { head: "plan cached", cell: cached },
     { head: "errors", cell: ({ errors }: Statement) => errors },
   ];
+  showTable("statements", "Statements by total time", columns, answer?.statements);
+}
+
+async function showPlans(): Promise<void> {
+  const answer = await asked<{ plans: CachedPlan[] }>("v1/plans");
+  const columns = [
+    { head: "statement", className: "shape", cell: ({ shape }: CachedPlan) => shape },
+    { head: "plan", cell: ({ shape }: CachedPlan) => planButton(shape) },
+    { head: "hits", cell: ({ hits }: CachedPlan) => hits },
+    { head: "age, s", cell: ({ ageMs }: CachedPlan) => Math.round(ageMs / 1_000) },
+    { head: "bytes", cell: ({ bytes }: CachedPlan) => bytes },
+    { head: "compiled in, ms", cell: ({ compileMs }: CachedPlan) => compileMs },
+    { head: "state", cell: ({ state }: CachedPlan) => state },
+  ];
+  showTable("plans", "Cached plans", columns, answer?.plans);
+}
+
+/** A lost connection is told by the stream of events. */
+function asked<T>(path: string): Promise<T | undefined> {
+  return getJson<T>(path).catch(() => undefined);
+}
+
+function showTable<R>(
+  id: string,
+  caption: string,
+  columns: readonly Column<R>[],
+  rows: readonly R[] | undefined,
+): void {
+  const place = byId(id);
+  // What has the keyboard's focus is not taken away from under it.
+  if (rows === undefined || place.querySelector(":focus") !== null) return;
   place.replaceChildren(
-    statements.length === 0
-      ? quiet("None yet.")
-      : table("Statements by total time", columns, statements.slice(0, SHOWN_STATEMENTS)),
+    rows.length === 0 ? quiet("None yet.") : table(caption, columns, rows.slice(0, SHOWN_ROWS)),
   );
 }
 
@@ -96,7 +131,7 @@ function cached({ cacheHits, calls }: Statement): string {
   return calls === 0 ? "" : `${shown(Math.round((cacheHits * 100) / calls))}%`;
 }
 
-function planButton({ shape }: Statement): HTMLElement | string {
+function planButton(shape: string): HTMLElement | string {
   if (!/^(select|delete)\b/i.test(shape)) return "";
   const button = element(
     "button",
