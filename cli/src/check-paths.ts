@@ -20,11 +20,26 @@ export function checkPaths({ input, rejects, url }: ImportPaths): void {
     throw configError(`The input must be another file than the database, not ${input}`);
   }
   if (rejects === undefined) return;
-  const refuse = (what: string): FormDBError =>
-    configError(`--rejects must name another file than ${what}: what ${rejects} holds would be lost`);
-  if (input === "-" ? isOpenAs(rejects, 0) : isSameFile(input, rejects)) throw refuse("the input");
-  if (files.some((file) => isSameFile(file, rejects))) throw refuse("the database and what belongs to it");
-  if (isOfSqlite(rejects)) throw refuse("a SQLite database or its log");
+  if (input === "-" ? isOpenAs(rejects, 0) : isSameFile(input, rejects)) {
+    throw refusal("--rejects", "the input", rejects);
+  }
+  refuseDatabase("--rejects", rejects, files);
+}
+
+/** Refuses an output that would be written over a database. Throws `FORMDB_CONFIG`. */
+export function checkOutput(path: string, url: string | undefined): void {
+  refuseDatabase("--out", path, databaseFiles(url));
+}
+
+function refuseDatabase(option: string, path: string, files: readonly string[]): void {
+  if (files.some((file) => isSameFile(file, path))) {
+    throw refusal(option, "the database and what belongs to it", path);
+  }
+  if (isOfSqlite(path)) throw refusal(option, "a SQLite database or its log", path);
+}
+
+function refusal(option: string, what: string, path: string): FormDBError {
+  return configError(`${option} must name another file than ${what}: what ${path} holds would be lost`);
 }
 
 /** What SQLite's databases (spill journals are such), logs, shared memory and rollback journals begin with. */

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { backupCommand, checkCommand, collectionsCommand } from "./care-commands.ts";
 import { completionCommand } from "./completion-command.ts";
 import { demoCommand } from "./demo-command.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
+import { exportCommand } from "./export-command.ts";
 import { importCommand } from "./import-command.ts";
 import { messageOf } from "./message.ts";
 import { painterOf } from "./print/colours.ts";
@@ -27,10 +29,14 @@ export async function run(args: readonly string[]): Promise<void> {
   for (const command of [
     demoCommand(),
     importCommand(),
+    exportCommand(),
     queryCommand(),
     serveCommand(),
     topCommand(),
     completionCommand(),
+    collectionsCommand(),
+    backupCommand(),
+    checkCommand(),
   ]) {
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }

@@ -2,13 +2,10 @@ import type { FormDB, Row } from "@formdb/perf";
 import { FormDBError, open } from "@formdb/perf";
 import { outlineOf, type QueryOutline } from "@formdb/perf/query";
 import { ExitCode } from "./exit-code.ts";
-import { grouped } from "./numbers.ts";
 import { parameters } from "./parameters.ts";
-import { printCsv } from "./print/csv.ts";
-import { printJson, printNdjson } from "./print/json.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
-import { printable, printableLines } from "./print/printable.ts";
-import { DEFAULT_TABLE_COLUMNS, MAX_TABLE_ROWS, printTable } from "./print/table.ts";
+import { printableLines } from "./print/printable.ts";
+import { printRows } from "./print/rows.ts";
 import { listenForInterruption } from "./signals.ts";
 
 export interface QueryFlags {
@@ -40,7 +37,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
       return ExitCode.done;
     }
     const rows = await rowsOf(db, text, outline, params, interruption.signal);
-    return await print(rows, format, output, flags.safeCsv === true);
+    return await printRows(rows, format, output, flags.safeCsv === true);
   } catch (error) {
     const code = interruption.exitCode();
     if (code === undefined) throw error;
@@ -76,40 +73,4 @@ async function rowsOf(
   const { rows, rowCount } = await db.query(text, params, { signal });
   const reads = verb === "EXPLAIN" || verb === "INTROSPECT";
   return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
-}
-
-async function print(rows: Rows, format: OutputFormat, output: Output, isSafe: boolean): Promise<number> {
-  switch (format) {
-    case "json":
-      await printJson(rows, output);
-      return ExitCode.done;
-    case "ndjson":
-      await printNdjson(rows, output);
-      return ExitCode.done;
-    case "csv": {
-      const lost = await printCsv(rows, output, { isSafe });
-      if (lost.size === 0) return ExitCode.done;
-      process.stderr.write(
-        `formdb: fields that the first rows do not have are missing in the output: ${[...lost].map(printable).join(", ")}. ` +
-          "Name the fields in SELECT, or use --format ndjson.\n",
-      );
-      return ExitCode.failed;
-    }
-    case "table": {
-      const loss = await printTable(rows, output, process.stdout.columns ?? DEFAULT_TABLE_COLUMNS);
-      if (loss.hasMoreRows) {
-        process.stderr.write(
-          `Only the first ${grouped(MAX_TABLE_ROWS)} rows are shown; --format json, ndjson or csv gives all.\n`,
-        );
-      }
-      if (loss.columns.length > 0) {
-        process.stderr.write(
-          `Too wide to be shown: ${loss.columns.map(printable).join(", ")}; --format json gives all.\n`,
-        );
-      }
-      return ExitCode.done;
-    }
-    default:
-      return format satisfies never;
-  }
 }

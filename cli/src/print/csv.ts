@@ -8,6 +8,8 @@ const CSV_HEADER_ROWS = 1_000;
 export interface CsvPrintOptions {
   /** Whether strings that a spreadsheet would run as a formula get a `'` before them. */
   readonly isSafe: boolean;
+  /** The columns; by default the fields of the first rows. */
+  readonly columns?: readonly string[];
 }
 
 /**
@@ -18,7 +20,7 @@ export interface CsvPrintOptions {
 export async function printCsv(
   rows: Rows,
   output: Output,
-  { isSafe }: CsvPrintOptions = { isSafe: false },
+  { isSafe, columns }: CsvPrintOptions = { isSafe: false },
 ): Promise<ReadonlySet<string>> {
   const spell = (value: unknown): string => {
     const text = isSafe && typeof value === "string" ? withoutFormula(value) : cell(value);
@@ -34,11 +36,15 @@ export async function printCsv(
   let first: Row[] | undefined = [];
   let header: string[] = [];
   let known: ReadonlySet<string> = new Set();
+  const mark = (row: Row): void => {
+    for (const name of Object.keys(row)) if (!known.has(name)) lost.add(name);
+  };
 
   const begin = async (): Promise<void> => {
-    header = [...new Set(first!.flatMap((row) => Object.keys(row)))];
+    header = [...(columns ?? new Set(first!.flatMap((row) => Object.keys(row))))];
     known = new Set(header);
     if (header.length > 0) await output.write(line(header));
+    for (const row of first!) mark(row);
     for (const row of first!) await output.write(line(header.map((name) => row[name])));
     first = undefined;
   };
@@ -48,7 +54,7 @@ export async function printCsv(
       first.push(row);
       if (first.length === CSV_HEADER_ROWS) await begin();
     } else {
-      for (const name of Object.keys(row)) if (!known.has(name)) lost.add(name);
+      mark(row);
       await output.write(line(header.map((name) => row[name])));
     }
     if (output.closed) return lost;

@@ -14,7 +14,7 @@ const BUFFERED_CHARACTERS = 16 * 1024;
 
 /**
  * Text for a stream that may be slower than what is printed, or close before the end (`| head`): then
- * `closed` is true and nothing more is worth printing.
+ * `closed` is true and nothing more is worth printing. What else fails, such as a full disk, `write` and `flush` throw.
  */
 export class Output {
   readonly #stream: NodeJS.WritableStream;
@@ -23,15 +23,13 @@ export class Output {
   readonly paint: Paint;
   #text = "";
   #closed = false;
+  #failure: Error | undefined;
 
   constructor(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
     this.paint = painterOf(stream);
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      this.#closed = true;
-    });
+    stream.on("error", (error: NodeJS.ErrnoException) => this.#failed(error));
   }
 
   get closed(): boolean {
@@ -44,24 +42,29 @@ export class Output {
     return this.#text.length < BUFFERED_CHARACTERS ? undefined : this.flush();
   }
 
+  /** Resolves when the stream has handed on all that was written. */
   async flush(): Promise<void> {
     const text = this.#text;
     this.#text = "";
-    if (text === "" || this.#closed || this.#stream.write(text)) return;
-    await this.#ready();
+    if (text !== "" && !this.#closed && this.#failure === undefined) await this.#write(text);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Resolves when the stream takes more, or never will. */
-  #ready(): Promise<void> {
+  #write(text: string): Promise<void> {
     const stream = this.#stream;
     return new Promise((resolve) => {
-      const settle = (): void => {
-        for (const event of READY_EVENTS) stream.off(event, settle);
+      const done = (error?: Error | null): void => {
+        stream.off("close", done);
+        if (error) this.#failed(error);
         resolve();
       };
-      for (const event of READY_EVENTS) stream.on(event, settle);
+      stream.once("close", done);
+      stream.write(text, done);
     });
   }
-}
 
-const READY_EVENTS = ["drain", "close", "error"] as const;
+  #failed(error: NodeJS.ErrnoException): void {
+    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") this.#closed = true;
+    else this.#failure ??= error;
+  }
+}

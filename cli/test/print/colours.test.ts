@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
 import { painterOf } from "../../src/print/colours.ts";
 import { Output } from "../../src/print/output.ts";
@@ -30,11 +31,11 @@ it("a table's head is bold, and its columns stay as wide", async () => {
   vi.stubEnv("FORCE_COLOR", undefined);
   const drawn = async (hasColors: boolean): Promise<string> => {
     let text = "";
-    const write = (part: string): boolean => {
+    const stream = new PassThrough();
+    stream.setEncoding("utf8").on("data", (part: string) => {
       text += part;
-      return true;
-    };
-    const stream = { ...TERMINAL, hasColors: () => hasColors, write } as unknown as NodeJS.WriteStream;
+    });
+    Object.assign(stream, { isTTY: true, hasColors: () => hasColors });
     await printTable([{ name: "Ada", n: 1 }], new Output(stream), 40);
     return text;
   };

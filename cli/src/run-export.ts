@@ -1,0 +1,109 @@
+import { extname } from "node:path";
+import { checkCollectionName, type FormDB, FormDBError, open, type Row } from "@formdb/perf";
+import { checkOutput } from "./check-paths.ts";
+import { ExitCode } from "./exit-code.ts";
+import type { ExportFormat } from "./export-format.ts";
+import { grouped } from "./numbers.ts";
+import { printCsv } from "./print/csv.ts";
+import { printJson, printNdjson } from "./print/json.ts";
+import { NewFile } from "./print/new-file.ts";
+import { Output } from "./print/output.ts";
+import { printable } from "./print/printable.ts";
+import { say } from "./print/say.ts";
+import { listenForInterruption } from "./signals.ts";
+
+export interface ExportFlags {
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly format?: ExportFormat;
+  readonly safeCsv?: boolean;
+  readonly db?: string;
+}
+
+const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
+  ".ndjson": "ndjson",
+  ".jsonl": "ndjson",
+  ".json": "json",
+  ".csv": "csv",
+};
+
+/** Exports a collection; gives the exit code. */
+export async function runExport(name: string, flags: ExportFlags): Promise<number> {
+  const collection = checkCollectionName(name);
+  const { out } = flags;
+  const format = formatOf(flags);
+  if (flags.safeCsv === true && format !== "csv")
+    throw wrongFlags(`--safe-csv is for --format csv, not ${format}`);
+  if (flags.overwrite === true && out === undefined) throw wrongFlags("--overwrite needs --out FILE");
+  if (out !== undefined) checkOutput(out, flags.db);
+  const file = out === undefined ? undefined : new NewFile(out, flags.overwrite === true);
+  const interruption = listenForInterruption();
+  try {
+    await using db = await open(flags.db, { mustExist: true });
+    const output = new Output(file?.stream ?? process.stdout);
+    const { count, lost } = await print(db, collection, {
+      format,
+      output,
+      signal: interruption.signal,
+      flags,
+    });
+    if (lost.size > 0) {
+      throw new FormDBError(
+        "FORMDB_CONFLICT",
+        `Fields came into the collection while it was exported: ${[...lost].map(printable).join(", ")}. Run it again`,
+      );
+    }
+    await file?.keep();
+    if (file !== undefined) say(process.stdout, `${grouped(count)} documents of ${collection} in ${out}`);
+    return ExitCode.done;
+  } catch (error) {
+    const code = interruption.exitCode();
+    if (code === undefined) throw error;
+    if (out !== undefined) say(process.stderr, `formdb: stopped; ${out} was not written`);
+    return code;
+  } finally {
+    await file?.discard();
+    interruption.release();
+  }
+}
+
+function formatOf({ format, out }: ExportFlags): ExportFormat {
+  return format ?? BY_EXTENSION[extname(out ?? "").toLowerCase()] ?? "ndjson";
+}
+
+function wrongFlags(message: string): FormDBError {
+  return new FormDBError("FORMDB_CONFIG", message);
+}
+
+interface Printing {
+  readonly format: ExportFormat;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  readonly flags: ExportFlags;
+}
+
+/** Prints all documents; gives how many, and the fields that the columns of a CSV have not. */
+async function print(
+  db: FormDB,
+  collection: string,
+  { format, output, signal, flags }: Printing,
+): Promise<{ readonly count: number; readonly lost: ReadonlySet<string> }> {
+  let count = 0;
+  const documents = (): AsyncIterable<Row> => db.stream(`SELECT * FROM \`${collection}\``, [], { signal });
+  async function* counted(): AsyncGenerator<Row> {
+    for await (const document of documents()) {
+      count++;
+      yield document;
+    }
+  }
+  if (format === "ndjson") await printNdjson(counted(), output);
+  else if (format === "json") await printJson(counted(), output);
+  else {
+    // Which columns there are only all documents say; they are read twice, since they need not fit into memory.
+    const columns = new Set<string>();
+    for await (const document of documents()) for (const name of Object.keys(document)) columns.add(name);
+    const lost = await printCsv(counted(), output, { isSafe: flags.safeCsv === true, columns: [...columns] });
+    return { count, lost };
+  }
+  return { count, lost: new Set() };
+}
