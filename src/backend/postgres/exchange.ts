@@ -1,3 +1,4 @@
+import { callMessage } from "./call-message.ts";
 import { type ColumnDecoder, decoderOf, encodeValue, rawDecoderOf } from "./column-decoders.ts";
 import type { Wire } from "./wire.ts";
 
@@ -59,6 +60,14 @@ export class Exchange {
 
   submit(wire: Wire): null {
     const { text, values, name, parse, decoders, close } = this.#request;
+    if (values !== undefined && !parse && decoders !== undefined && close.length === 0) {
+      // The usual call: a prepared statement whose columns are known.
+      const message = callMessage(name, values);
+      if (message !== undefined) {
+        if (wire.stream.writable) wire.stream.write(message);
+        return null;
+      }
+    }
     wire.stream.cork();
     try {
       for (const stale of close) wire.close({ type: "S", name: stale });

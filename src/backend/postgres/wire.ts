@@ -8,6 +8,8 @@ import type { Warning } from "./translate-error.ts";
 export interface Wire {
   readonly stream: {
     readonly destroyed: boolean;
+    readonly writable: boolean;
+    write(bytes: Buffer): boolean;
     readonly remoteAddress?: string | undefined;
     cork(): void;
     uncork(): void;
