@@ -211,18 +211,18 @@ export class PostgresBackend implements Backend {
   async #distribute(connection: Connection): Promise<void> {
     const ask = async (text: string): Promise<unknown> =>
       (await connection.execute(once(text), [])).rows[0]?.[0];
-    if ((await ask(TOKENS_APART_FROM)) !== undefined) {
-      try {
+    try {
+      if ((await ask(TOKENS_APART_FROM)) !== undefined) {
         await connection.begin(undefined);
         await ask(`SELECT pg_advisory_xact_lock(${DDL_LOCK_KEY})`);
         // Another process may have done it while this one waited.
         const collection = await ask(TOKENS_APART_FROM);
         if (typeof collection === "string") await ask(moveTokensTo(collection));
         await connection.commit();
-      } catch (error) {
-        if (!connection.usable) throw error;
-        await connection.rollback();
       }
+    } catch (error) {
+      if (!connection.usable) throw error;
+      await connection.rollback();
     }
     this.#shards = Number(await ask(SHARD_COUNT));
   }

@@ -113,11 +113,16 @@ function isKey(path: DocumentPath): boolean {
   return path.length === 1 && path[0] === "id";
 }
 
-/** Hands a new table to Citus, unless another process was first. Its documents lie beside the tokens of their groups. */
+/**
+ * Hands a new table to Citus, unless another process was first. Its documents lie beside the tokens of their groups, unless
+ * the tokens' table was made before the database was one of Citus.
+ */
 function distribute(collection: string): string {
   const table = literal(quote(collection));
   return (
-    `SELECT create_distributed_table(${table}, 'id', colocate_with => 'formdb_batches') WHERE NOT EXISTS ` +
+    `SELECT create_distributed_table(${table}, 'id', colocate_with => (SELECT CASE WHEN EXISTS (` +
+    "SELECT FROM pg_dist_partition WHERE logicalrelid = 'formdb_batches'::regclass AND partmethod = 'h') " +
+    `THEN 'formdb_batches' ELSE 'default' END)) WHERE NOT EXISTS ` +
     `(SELECT FROM pg_dist_partition WHERE logicalrelid = ${table}::regclass)`
   );
 }
