@@ -9,6 +9,9 @@ import type { Connections } from "./connections.ts";
 import { decodeInTurns, factsOf, type Query, type QueryResult } from "./read.ts";
 import type { OngoingQuery, QueryFacts, Reporter } from "./reporter.ts";
 
+/** A time that no short read comes near: it can't be what ends one. A shorter one is kept to by the long way. */
+const LOOSE_MS = 1_000;
+
 /** Rows that are decoded before the event loop is thought of. */
 const DECODED_AT_ONCE = 64;
 
@@ -87,7 +90,8 @@ export class ReadsAtOnce {
   }
 
   #mayAnswer(collection: string, { signal, timeoutMs = Infinity }: CallOptions): boolean {
-    if (signal !== undefined || timeoutMs !== Infinity || !this.#connections.answersAtOnce) return false;
+    // A signal can't fire while the read runs, and whoever gave it has looked at it before.
+    if (signal?.aborted || timeoutMs < LOOSE_MS || !this.#connections.answersAtOnce) return false;
     return !this.#reporter.traced && this.#catalog.has(collection);
   }
 

@@ -69,6 +69,8 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
+    // A logger for each request costs as much as a read; what is logged names the request itself.
+    childLoggerFactory: (own) => own,
     connectionTimeout: IDLE_CONNECTION_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_CHECK_MS },

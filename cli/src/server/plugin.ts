@@ -56,6 +56,8 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   const rate = new RateLimit(limits.requestsPerSecond);
   const wrongKeys = new RateLimit(limits.wrongKeysPerSecond);
   let underWay = 0;
+  /** The `Host` that was found to be this machine: nearly all requests have the same. */
+  let knownHost: string | undefined;
 
   // Requests are taken as they are: nothing is coerced, filled in or removed.
   const ajv = new Ajv({ allErrors: false, strict: false });
@@ -87,11 +89,14 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     reply.header("x-request-id", request.id);
     refuseCodings(request.headers);
     const { access = "full" } = request.routeOptions.config;
-    if (gate.isOpen && !isLoopback(hostOf(request))) {
-      throw new HttpError(
-        "HTTP_MISDIRECTED",
-        "A server without a key answers requests to localhost alone: the Host header must name it",
-      );
+    if (gate.isOpen && request.headers.host !== knownHost) {
+      if (!isLoopback(hostOf(request))) {
+        throw new HttpError(
+          "HTTP_MISDIRECTED",
+          "A server without a key answers requests to localhost alone: the Host header must name it",
+        );
+      }
+      knownHost = request.headers.host;
     }
     const holder = gate.holderOf(request.headers);
     const now = performance.now();
@@ -131,7 +136,8 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = answerTo(error, request.id);
-    if (status >= 500) request.log.error({ err: error, code: body.error.code }, "a request failed");
+    if (status >= 500)
+      request.log.error({ reqId: request.id, err: error, code: body.error.code }, "a request failed");
     // A connection that is closed with a part of the body unread is reset, and the answer with it.
     if (status === 413) reply.removeHeader("connection");
     return reply.code(status).send(body);

@@ -17,7 +17,7 @@ export function probeRoutes(app: FastifyInstance, db: FormDB, draining: AbortSig
     { config: { access: "open" }, schema: { summary: "Whether the server should get requests" } },
     async (request, reply) => {
       const reason = await unreadiness(db, draining, (error) =>
-        request.log.warn({ err: error }, "the database does not answer"),
+        request.log.warn({ reqId: request.id, err: error }, "the database does not answer"),
       );
       if (reason === undefined) return { status: "ready" };
       reply.code(503);
