@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
-const files = ["package-lock.json", "bench/package-lock.json"];
+const files = ["package-lock.json", "bench/package-lock.json", "tools/package-lock.json"];
 
 it.each(files)(
   "%s names the optional packages of every platform, without which npm ci refuses it",
