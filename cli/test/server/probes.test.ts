@@ -1,0 +1,90 @@
+import { type FormDB, open } from "@formdb/perf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PrometheusServer, until } from "../../../test/dashboards/prometheus-server.ts";
+import { hasTool } from "../../../test/dashboards/prometheus-tools.ts";
+import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { type FormServer, serve } from "../../src/server.ts";
+
+const MAX = 2;
+
+describe("a server over PostgreSQL", () => {
+  let postgres: PostgresServer;
+  let db: FormDB;
+  let server: FormServer;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    db = await open(await postgres.createDatabase(), { pool: { minConnections: 0, maxConnections: MAX } });
+    await db.insert("users", { id: "1" });
+    server = await serve(db, { port: 0 });
+  });
+  afterAll(async () => {
+    await server.close();
+    await postgres.remove();
+  });
+
+  async function ask(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(server.url + path);
+    return { status: response.status, text: await response.text() };
+  }
+
+  /** The value of a sample of `/metrics`. */
+  async function sample(name: string): Promise<number> {
+    const { status, text } = await ask("/metrics");
+    expect(status).toBe(200);
+    const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+    return Number(line?.split(" ")[1]);
+  }
+
+  it("is not ready while every connection is lent and callers wait; it lives, and its metrics say so", async () => {
+    expect(await ask("/ready")).toMatchObject({ status: 200 });
+    const held = await Promise.all(Array.from({ length: MAX }, () => db.pool.acquire()));
+    const waiting = db.pool.acquire({ timeoutMs: Number.POSITIVE_INFINITY });
+    const { status, text } = await ask("/ready");
+    expect([status, JSON.parse(text).reason]).toEqual([503, "every connection is in use and callers wait"]);
+    expect(await ask("/health")).toMatchObject({ status: 200 });
+    expect(await sample('formdb_pool_connections{pool="main",state="in_use"}')).toBe(MAX);
+    expect(await sample('formdb_pool_waiting{pool="main"}')).toBe(1);
+    for (const connection of held) db.pool.release(connection);
+    db.pool.release(await waiting);
+    expect(await ask("/ready")).toMatchObject({ status: 200 });
+  });
+
+  it("is not ready while the database is stopped, answers all the same, and is ready again without a restart", async () => {
+    await postgres.stop("immediate");
+    const { status, text } = await ask("/ready");
+    expect([status, JSON.parse(text).reason]).toEqual([503, "the database does not answer"]);
+    expect(text).not.toMatch(/ECONN|127\.0\.0\.1|formdb@/);
+    expect(await ask("/health")).toMatchObject({ status: 200 });
+    const read = await ask("/v1/collections/users/documents/1");
+    expect(read.status).toBe(503);
+    expect(JSON.parse(read.text).error).toMatchObject({ retryable: true });
+    expect(read.text).not.toMatch(/ECONN|127\.0\.0\.1/);
+    expect((await ask("/metrics")).text).toMatch(
+      /formdb_errors_by_code_total\{code="FORMDB_[A-Z_]+"\} [1-9]/,
+    );
+    await postgres.start();
+    await expect.poll(async () => (await ask("/ready")).status, { timeout: 30_000 }).toBe(200);
+    expect(await ask("/v1/collections/users/documents/1")).toMatchObject({ status: 200, text: '{"id":"1"}' });
+  });
+
+  it.skipIf(!hasTool("prometheus", "scrapes of formdb serve by a real Prometheus"))(
+    "is scraped by a real Prometheus, also while the pool is dry",
+    async () => {
+      const prometheus = await PrometheusServer.start(server.port, "groups: []");
+      try {
+        const held = await Promise.all(Array.from({ length: MAX }, () => db.pool.acquire()));
+        const waiting = db.pool.acquire({ timeoutMs: Number.POSITIVE_INFINITY });
+        await until("the dry pool is seen", async () => {
+          const value = await prometheus.value('formdb_pool_waiting{pool="main"}');
+          return value === 1 ? true : undefined;
+        });
+        expect(await prometheus.value('up{job="test"}')).toBe(1);
+        for (const connection of held) db.pool.release(connection);
+        db.pool.release(await waiting);
+      } finally {
+        await prometheus.stop();
+      }
+    },
+  );
+});
