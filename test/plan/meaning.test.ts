@@ -167,6 +167,41 @@ describe.each(engines)("%s", (_, open) => {
     expect(rows).toEqual([{ s: sum, a: average }]);
   });
 
+  it("rounds arithmetic as doubles do, up to the smallest and the greatest one", async () => {
+    const greatest = Number.MAX_VALUE;
+    const cases: readonly [left: number, operator: string, right: number, result: number | null][] = [
+      [5e-324, "/", 2, 0],
+      [5e-324, "/", 1.9999999999999998, 5e-324],
+      [5e-324, "*", 0.5, 0],
+      [5e-324, "*", -0.5000000000000001, -5e-324],
+      [1.5e-323, "/", -6, 0],
+      [1e-200, "*", 1e-200, 0],
+      [1e-300, "/", 1e300, 0],
+      [greatest, "+", 0, greatest],
+      [greatest, "+", 5e-324, greatest],
+      [greatest, "-", -9e291, greatest],
+      [greatest, "+", 9.979201547673599e291, null],
+      [greatest / 2, "+", greatest / 2, greatest],
+      [-greatest, "-", greatest, null],
+      [greatest, "*", 1, greatest],
+      [greatest, "/", -1, -greatest],
+      [greatest, "*", 1.0000000000000002, null],
+      [greatest / 4, "/", 0.25, greatest],
+      [1e308, "*", 10, null],
+      [1, "/", 0, null],
+    ];
+    await engine.load(
+      "limits",
+      cases.map(([n], i) => ({ key: `${i}`, doc: { n } })),
+    );
+    for (const [i, [left, operator, right, result]] of cases.entries()) {
+      const parameters = [right, `${i}`];
+      await query(engine, `UPDATE limits SET r = n ${operator} $1 WHERE id = $2`, parameters);
+      const { rows } = await query(engine, "SELECT r FROM limits WHERE id = $1", [`${i}`]);
+      expect(rows, `${left} ${operator} ${right}`).toEqual([{ r: result }]);
+    }
+  });
+
   it("takes the first documents in the right order whatever types are among them", async () => {
     const values = [0, 1, -1, 0.5, true, false, "a", "[", "{", "z", null, undefined, [1], { a: 1 }, 2, 1];
     for (const name of ["first", "first_indexed"]) {

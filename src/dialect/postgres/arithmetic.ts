@@ -3,12 +3,6 @@ import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { termOf } from "./terms.ts";
 
-/** The greatest double. */
-const GREATEST = "1.7976931348623157e308";
-
-/** What is at most half of the smallest double is rounded to 0. */
-const ROUNDED_TO_ZERO = "2.4703282292062327e-324";
-
 /** The computed value as `jsonb`. */
 export function computed(value: ComputedValue): Fragment {
   if (value.type === "path") return [`coalesce(${termOf(value.path).json}, 'null'::jsonb)`];
@@ -36,15 +30,43 @@ function double(value: ComputedValue): Fragment {
   }
 }
 
-/** PostgreSQL fails where a double would become infinite or 0; the same in decimals tells that before. */
+const float8 = (value: number): string => `'${value}'::float8`;
+
+/** Terms smaller than this change no sum by enough to make it infinite. */
+const SMALL_TERM = 1e290;
+const GREATEST_BY_4 = Number.MAX_VALUE / 4;
+
+/** Between these decimals a product or quotient is rounded to the smallest double or to 0. */
+const MAYBE_ZERO = ["2.47e-324", "2.471e-324"] as const;
+/** And between these to the greatest double or to infinity. */
+const MAYBE_INFINITE = ["1.797e308", "1.798e308"] as const;
+/** Times this, the former is far from 0; half of the smallest double is then the second number. */
+const UP = [2 ** 512, 2 ** -563] as const;
+/** Times this, the latter is far from infinity; the greatest double is then the second number. */
+const DOWN = [2 ** -512, Number.MAX_VALUE * 2 ** -512] as const;
+
+/**
+ * PostgreSQL fails where a double would become infinite or 0. The same in decimals tells that before; as they have 15
+ * digits of a double only, what is near a limit is worked out again in doubles, moved away from it by a power of 2,
+ * which changes no digit.
+ */
 function guarded(operator: "+" | "-" | "*" | "/"): string {
   const result = `a ${operator} b`;
+  if (operator === "+" || operator === "-") {
+    const quarter = `a * ${float8(0.25)} ${operator} b * ${float8(0.25)}`;
+    return (
+      `CASE WHEN abs(a) < ${float8(SMALL_TERM)} OR abs(b) < ${float8(SMALL_TERM)} THEN ${result} ` +
+      `WHEN abs(${quarter}) <= ${float8(GREATEST_BY_4)} THEN ${result} END`
+    );
+  }
   const size = `abs(a::numeric ${operator} b::numeric)`;
-  const finite = `WHEN ${size} <= ${GREATEST}::numeric THEN ${result}`;
-  if (operator === "+" || operator === "-") return `CASE ${finite} END`;
+  const moved = ([by]: readonly [number, number]): string => `abs(a * ${float8(by)} ${operator} b)`;
   return (
     `CASE WHEN a IS NULL OR b IS NULL ${operator === "/" ? "OR b = 0 " : ""}THEN NULL ` +
     `WHEN a = 0${operator === "*" ? " OR b = 0" : ""} THEN 0 ` +
-    `WHEN ${size} <= ${ROUNDED_TO_ZERO}::numeric THEN 0 ${finite} END`
+    `WHEN ${size} < ${MAYBE_ZERO[0]}::numeric THEN 0 ` +
+    `WHEN ${size} < ${MAYBE_ZERO[1]}::numeric AND ${moved(UP)} <= ${float8(UP[1])} THEN 0 ` +
+    `WHEN ${size} < ${MAYBE_INFINITE[0]}::numeric THEN ${result} ` +
+    `WHEN ${size} < ${MAYBE_INFINITE[1]}::numeric AND ${moved(DOWN)} <= ${float8(DOWN[1])} THEN ${result} END`
   );
 }
