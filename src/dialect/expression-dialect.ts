@@ -76,8 +76,6 @@ export interface DocumentsQuery {
   readonly where: Fragment;
   /** Empty where the order does not matter. Ties, also among arrays and among objects, go by id. */
   readonly orderBy: readonly { readonly path: DocumentPath; readonly descending: boolean }[];
-  /** How many paths the condition compares by `=` with a value: two leave few documents to put in order. */
-  readonly fixedPaths: number;
   readonly limit: Bound | undefined;
   readonly offset: Bound | undefined;
 }

@@ -129,7 +129,6 @@ function which({ where, first, collection }: Change, dialect: Dialect, operands:
     where: compileWhere(where, dialect, operands),
     orderBy: first.orderBy,
     limit: one,
-    fixedPaths: 0,
     offset: undefined,
   });
   return sql`id = (${documents}${expressions.lock(first.skipLocked)})`;

@@ -42,8 +42,7 @@ function compileDocuments(
   limits: Limits,
 ): Compiled {
   const { items, collection } = select;
-  const fixed = new Set(fixedPaths(select.where));
-  const orderBy = neededOrder(select.orderBy, fixed);
+  const orderBy = neededOrder(select.orderBy, new Set(fixedPaths(select.where)));
   const columns = items?.map((item) => ({ name: item.name, ...expressions.column(item.path ?? ["id"]) }));
   const list = columns?.map(({ text }) => text).join(", ") ?? expressions.documentColumns;
   return {
@@ -52,7 +51,6 @@ function compileDocuments(
       table: identifier(collection),
       where,
       orderBy,
-      fixedPaths: fixed.size,
       ...limits,
     }),
     decode: columns === undefined ? decodeDocument : rowDecoder(columns),

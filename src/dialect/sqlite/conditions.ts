@@ -74,8 +74,8 @@ export function equals(path: DocumentPath, operand: number, wanted: boolean): Fr
       return sql`(${hasOtherKind(term, kind)} OR (${hasKind(term, kind)} AND NOT ${same}))`;
     }
     const value = bound(operand, encodeValue);
-    if (wanted) return steps(sql`${term.value} = ${value}`, hasKind(term, kind));
-    return sql`(${term.value} <> ${value} OR ${hasOtherKind(term, kind)})`;
+    if (wanted) return steps(sql`${term.value} = +${value}`, hasKind(term, kind));
+    return sql`(${term.value} <> +${value} OR ${hasOtherKind(term, kind)})`;
   });
 }
 
@@ -103,8 +103,8 @@ export function orders(
     // Arrays and objects have no order: the comparison is false for every value.
     if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(path, false);
     const value = bound(operand, encodeValue);
-    if (wanted) return steps(sql`${term.value} ${operator} ${value}`, hasKind(term, kind));
-    return sql`(${term.value} ${OPPOSITE[operator]} ${value} OR ${hasOtherKind(term, kind)})`;
+    if (wanted) return steps(sql`${term.value} ${operator} +${value}`, hasKind(term, kind));
+    return sql`(${term.value} ${OPPOSITE[operator]} +${value} OR ${hasOtherKind(term, kind)})`;
   });
 }
 
@@ -208,8 +208,8 @@ export function like(path: DocumentPath, operand: number, wanted: boolean): Frag
     const isText = hasKind(term, "string");
     if (!wanted) return sql`(NOT (${matches}) OR ${hasOtherKind(term, "string")})`;
     if (kind === "any start") return steps(matches, isText);
-    const from = sql`${term.value} >= ${bound(operand, likePrefix)}`;
-    const to = sql`${term.value} < ${bound(operand, encodeAfterPrefix)}`;
+    const from = sql`${term.value} >= +${bound(operand, likePrefix)}`;
+    const to = sql`${term.value} < +${bound(operand, encodeAfterPrefix)}`;
     return steps(matches, from, to, isText);
   });
 }
