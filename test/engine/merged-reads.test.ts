@@ -44,12 +44,13 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
   };
 
   it("by a hundred callers become few statements, and each has its own rows in its own order", async () => {
-    const before = saved(db);
+    // Whatever the time that they take, which a busy machine makes long.
+    await using always = await open(url, { batch: { reads: "always" } });
     for (let round = 0; round < 3; round++) {
       const ages = Array.from({ length: 100 }, (_, i) => i);
-      expect(await Promise.all(ages.map((age) => ask(db, age)))).toEqual(ages.map(expected));
+      expect(await Promise.all(ages.map((age) => ask(always, age)))).toEqual(ages.map(expected));
     }
-    expect(saved(db) - before).toBeGreaterThan(200);
+    expect(saved(always)).toBeGreaterThan(200);
   });
 
   it("by one caller are sent by themselves", async () => {
