@@ -133,14 +133,17 @@ export function recordQuery(latencyMs: number, labels?: QueryLabels): void {
   sharedMetrics().recordQuery(latencyMs, labels);
 }
 
+/** Counts a plan that was found, in the default database's metrics. */
 export function recordCacheHit(): void {
   sharedMetrics().recordCacheHit();
 }
 
+/** Counts a plan that was not found, in the default database's metrics. */
 export function recordCacheMiss(): void {
   sharedMetrics().recordCacheMiss();
 }
 
+/** Counts an error by its code, in the default database's metrics. */
 export function recordError(code?: string): void {
   sharedMetrics().recordError(code);
 }
@@ -163,12 +166,14 @@ export function stats(part: { stats(): unknown }): unknown {
   return part.stats();
 }
 
+/** A plan cache of its own. */
 export function makeCache<P>(options?: PlanCacheOptions<P>): PlanCache<P> {
   return new PlanCache<P>(options);
 }
 
 /** A pool of whatever `create` makes; without `create`, of connections to the default database. */
 export function makePool<T>(options: PoolOptions<T>): Pool<T>;
+/** Of connections to the default database. */
 export function makePool(options?: Partial<PoolOptions<Connection>>): Pool<Connection>;
 export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<Connection> {
   if (options.create !== undefined) return new Pool(options as PoolOptions<Connection>);
@@ -219,6 +224,7 @@ function batchRecorderFor(metrics: Metrics): Required<BatchObserver> {
 
 const NOTHING_QUEUED = Object.freeze({ queued: 0, queuedBytes: 0, oldestMs: 0 });
 
+/** Metrics of their own. */
 export function makeMetrics(options?: MetricsOptions): Metrics {
   return new Metrics(options);
 }

@@ -1,5 +1,6 @@
 /** A timer that can be cancelled. */
 export interface Timer {
+  /** Keeps it from firing, if it has not. */
   cancel(): void;
 }
 

@@ -76,6 +76,7 @@ export class FormDBError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
+  /** True for errors of any copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && BRAND in value;
   }

@@ -21,9 +21,13 @@ export type CacheRemovalReason =
   | "rejected"
   | "oversized";
 
+/** Told of what a plan cache does. Each method is optional, and what it throws is ignored. */
 export interface CacheObserver {
+  /** A plan was found. */
   hit?(): void;
+  /** No plan was found, and why. */
   miss?(reason: CacheMissReason): void;
+  /** An entry was removed, and why. */
   removed?(reason: CacheRemovalReason): void;
   /** A plan was compiled in `ms`. */
   compiled?(ms: number): void;
@@ -43,18 +47,34 @@ export type AcquireFailureReason =
   | "queueFull"
   | "connectError";
 
+/**
+ * Told of what a pool does. Connections have numbers from 1 on. Each method is optional, and what it
+ * throws is ignored.
+ */
 export interface PoolObserver {
+  /** The pool was made. */
   poolCreated?(): void;
+  /** It lends again after a pause. */
   resumed?(): void;
+  /** It lends no more until it is resumed. */
   paused?(): void;
+  /** All its connections are to be replaced, as after a failover. */
   cleared?(): void;
+  /** It was closed. */
   poolClosed?(): void;
+  /** A connection is being opened. */
   connectionCreated?(id: number): void;
+  /** It is open, after so many milliseconds. */
   connectionReady?(id: number, ms: number): void;
+  /** It was closed, and why. */
   connectionClosed?(id: number, reason: ConnectionCloseReason): void;
+  /** A caller asks for a connection. */
   acquireStarted?(): void;
+  /** A caller got one after so many milliseconds. */
   acquired?(id: number, waitMs: number): void;
+  /** A caller got none, and why. */
   acquireFailed?(reason: AcquireFailureReason, waitMs: number): void;
+  /** A caller gave one back that it has held for so many milliseconds. */
   released?(id: number, heldMs: number): void;
 }
 
@@ -67,17 +87,23 @@ export type FlushReason = "size" | "bytes" | "interval" | "eager" | "explicit" |
 /** How an operation ended. */
 export type WriteOutcome = "applied" | "rejected" | "unknown";
 
+/** Told of what a batch processor does. Each method is optional, and what it throws is ignored. */
 export interface BatchObserver {
+  /** An operation was queued, of so many bytes. */
   queued?(kind: WriteKind, bytes: number): void;
   /** A batch left the queue; `waitMs` is how long its oldest operation had waited. */
   flushStarted?(reason: FlushReason, operations: number, bytes: number, waitMs: number): void;
+  /** A batch has ended after so many milliseconds. */
   flushFinished?(operations: number, ms: number): void;
+  /** An operation has ended. */
   settled?(kind: WriteKind, outcome: WriteOutcome): void;
   /** An operation failed that has no promise of its own, which would tell of it. `sqlstate` may be empty. */
   failed?(code: string, sqlstate: string): void;
   /** Failures that were handed to nobody: nobody awaited their calls, and no flush collected them. */
   unawaited?(failures: number): void;
+  /** A batch is sent again; `attempt` counts from 1. */
   retried?(operations: number, attempt: number): void;
+  /** A batch that was refused as a whole is sent in two halves. */
   bisected?(operations: number): void;
 }
 
@@ -120,8 +146,11 @@ export interface EndedQuery {
   readonly parameters?: unknown;
 }
 
+/** Told of queries and errors. Each method is optional, and what it throws is ignored. */
 export interface QueryObserver {
+  /** A query has begun. */
   queryStarted?(operation: QueryOperation, collection: string): void;
+  /** A query has ended, well or not. */
   queryFinished?(query: EndedQuery): void;
   /** An error reached a caller. `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string): void;

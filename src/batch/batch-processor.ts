@@ -92,6 +92,7 @@ export class BatchProcessor {
     this.#add("upsert", collection, manyOf(documents), DOCUMENT);
   }
 
+  /** Adds documents to be deleted, each by its id. */
   delete(collection: string, ids: Iterable<string | number> | string | number): void {
     this.#add("delete", collection, manyOf(ids), ID);
   }
@@ -150,6 +151,7 @@ export class BatchProcessor {
     return this.#claim();
   }
 
+  /** What is queued and under way, and what was counted since the start. */
   stats(): BatchStats {
     const { queue, inFlight, flushes, retries, coalesced, batchLimit } = this.#dispatcher;
     const { count, bytes, waiting } = this.#ledger.room;

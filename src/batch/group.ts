@@ -61,6 +61,7 @@ export type ExecuteGroup = (group: BatchGroup) => Promise<readonly OperationResu
  * applied. `data`: not applied, because of one or more operations. `statement`: not applied, none could be.
  */
 export type FailureClass = "transient" | "unknown" | "data" | "statement";
+/** Says of an error of a group what is to be done with the group. */
 export type Classify = (error: unknown) => FailureClass;
 
 /**

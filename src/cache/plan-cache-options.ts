@@ -5,6 +5,7 @@ import { checkOptions, func, integer, milliseconds, object, oneOf } from "../bas
 /** More entries than this are refused: a `Map` ends at 2^24, and plans that many need another design. */
 export const MAX_PLAN_CACHE_SIZE = 1_000_000;
 
+/** How much a plan cache holds, and for how long. */
 export interface PlanCacheOptions<Plan> {
   /** How many plans are kept at most. Default 1000. */
   readonly maxSize?: number | undefined;

@@ -207,10 +207,12 @@ export class PlanCache<Plan> {
     }));
   }
 
+  /** How many plans it holds. */
   get size(): number {
     return this.#store.size;
   }
 
+  /** What it holds, and what was counted since it was made. */
   stats(): PlanCacheStats {
     return this.#counters.snapshot(this.#store, {
       size: this.#store.size,

@@ -101,18 +101,22 @@ export class FormDB {
     engines.set(this, engine);
   }
 
+  /** The plans of queries, by their shape. */
   get cache(): PlanCache<Plan> {
     return this.#engine.cache;
   }
 
+  /** The pool of connections; that of the readers if there is a single writer. */
   get pool(): Pool<Connection> {
     return this.#engine.connections.read;
   }
 
+  /** The queue of writes. */
   get batch(): BatchProcessor {
     return this.#engine.batch;
   }
 
+  /** What is measured of it. */
   get metrics(): Metrics {
     return this.#engine.metrics;
   }
@@ -216,10 +220,12 @@ export class FormDB {
     return this.#writeAll("update", collection, updates, options);
   }
 
+  /** Inserts many, or replaces those with their ids. */
   batchUpsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult> {
     return this.#writeAll("upsert", collection, documents, options);
   }
 
+  /** Deletes many by their ids. An id that is not there is an error of its own in the result. */
   batchDelete(
     collection: string,
     ids: Iterable<string | number>,
@@ -286,6 +292,7 @@ export class FormDB {
     );
   }
 
+  /** The names of all collections, in their order. */
   async listCollections(): Promise<readonly string[]> {
     this.#check("listCollections()");
     return this.#call("listCollections()", () => this.#engine.schema.listCollections());
@@ -302,10 +309,12 @@ export class FormDB {
     );
   }
 
+  /** Drops an index by its name. Rejects with `FORMDB_NOT_FOUND` if there is none. */
   async dropIndex(collection: string, name: string): Promise<void> {
     return this.#changeSchema("dropIndex", collection, () => this.#engine.schema.dropIndex(collection, name));
   }
 
+  /** The indexes of a collection, or of all. */
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
     this.#check("listIndexes()");
     return this.#call("listIndexes()", () => this.#engine.schema.indexes(collection));
@@ -316,6 +325,7 @@ export class FormDB {
     return this.#engine.statements.list();
   }
 
+  /** What there is to know of it now. */
   stats(): DatabaseStats {
     const { backend, cache, connections, batch } = this.#engine;
     const { read, write } = connections.stats();
@@ -341,6 +351,7 @@ export class FormDB {
     return this.#closing !== undefined;
   }
 
+  /** Closes it, as `await using` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

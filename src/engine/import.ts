@@ -25,6 +25,7 @@ export interface RejectedDocument {
   readonly document: unknown;
 }
 
+/** How documents are imported. */
 export interface ImportOptions {
   /** Ends the reading; what was taken from the source is still written. */
   readonly signal?: AbortSignal | undefined;
@@ -43,6 +44,7 @@ export interface ImportOptions {
   readonly ifExists?: "reject" | "skip-identical" | undefined;
 }
 
+/** What an import has done. */
 export interface ImportResult {
   readonly read: number;
   readonly successful: number;

@@ -22,15 +22,24 @@ import { type Writer, writeOne } from "./write.ts";
 
 /** What `fn` works with: every call is a part of the transaction. */
 export interface Transaction {
+  /** Runs a query as a part of the transaction. */
   query<R extends object = Row>(
     text: string,
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<QueryResult<R>>;
+  /** The document of an id, as the transaction sees it. */
   get<T extends object = Document>(collection: string, id: string | number): Promise<T | undefined>;
+  /** Inserts a document; resolves to its id. */
   insert(collection: string, document: unknown): Promise<string>;
+  /**
+   * Merges a patch by JSON Merge Patch (RFC 7396). Rejects with `FORMDB_NOT_FOUND` if there is no such
+   * document.
+   */
   update(collection: string, id: string | number, patch: unknown): Promise<void>;
+  /** Inserts a document or replaces the one with its id. */
   upsert(collection: string, document: unknown): Promise<string>;
+  /** Resolves to whether there was such a document. */
   delete(collection: string, id: string | number): Promise<boolean>;
   /** Runs the engine's own SQL as a part of the transaction; see `FormDB.sql`. */
   readonly sql: Sql;

@@ -36,11 +36,13 @@ export class Counter implements Series {
     }
   }
 
+  /** What was counted. */
   get value(): number {
     this.#context.backlog.settle();
     return this.#values[this.#slot]!;
   }
 
+  /** Counts from 0 again. */
   reset(): void {
     this.#values[this.#slot] = 0;
     this.exemplar = undefined;

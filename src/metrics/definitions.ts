@@ -15,6 +15,7 @@ import {
   WRITE_OUTCOMES,
 } from "./label-values.ts";
 
+/** The kinds of metrics. */
 export type MetricType = "counter" | "gauge" | "histogram";
 
 /** How the values of several processes become one: counters and histograms always add. */

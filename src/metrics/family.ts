@@ -105,6 +105,7 @@ export abstract class Family<S extends Series> {
     return `# HELP ${name} ${escapeHelp(help, openMetrics)}\n# TYPE ${name} ${this.type}\n${unitLine}`;
   }
 
+  /** Begins all series anew. */
   reset(): void {
     for (const series of this.series) series.reset();
   }

@@ -28,11 +28,13 @@ export class Gauge implements Series {
     this.#values[this.#slot] = value;
   }
 
+  /** Adds to the value. */
   inc(amount = 1): void {
     this.#moves = true;
     this.#values[this.#slot]! += Number(amount);
   }
 
+  /** Takes from the value. */
   dec(amount = 1): void {
     this.#moves = true;
     this.#values[this.#slot]! -= Number(amount);
@@ -52,6 +54,7 @@ export class Gauge implements Series {
     this.#values[this.#slot] = value as number;
   }
 
+  /** The value now. */
   get value(): number {
     this.#context.backlog.settle();
     return this.#values[this.#slot]!;

@@ -63,11 +63,13 @@ export class Histogram implements Series {
     return this.#values.counts;
   }
 
+  /** How many values were observed. */
   get count(): number {
     this.#context.backlog.settle();
     return this.#values.count;
   }
 
+  /** The sum of all values. */
   get sum(): number {
     this.#context.backlog.settle();
     return this.#values.sum;
@@ -84,6 +86,7 @@ export class Histogram implements Series {
     this.#values.add(counts, sum, max);
   }
 
+  /** Forgets all values. */
   reset(): void {
     this.#values.reset();
     this.exemplars = undefined;

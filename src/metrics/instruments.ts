@@ -20,10 +20,12 @@ export class CounterFamily extends Family<Counter> {
     return new Counter(this.context, labelValues, text);
   }
 
+  /** Adds to the only series. */
   inc(amount = 1, exemplar?: ExemplarLabels): void {
     this.only.inc(amount, exemplar);
   }
 
+  /** The value of the only series. */
   get value(): number {
     return this.only.value;
   }
@@ -42,14 +44,17 @@ export class GaugeFamily extends Family<Gauge> {
     return new Gauge(this.context, labelValues, text);
   }
 
+  /** Sets the only series. */
   set(value: number): void {
     this.only.set(value);
   }
 
+  /** Adds to the only series. */
   inc(amount = 1): void {
     this.only.inc(amount);
   }
 
+  /** Takes from the only series. */
   dec(amount = 1): void {
     this.only.dec(amount);
   }
@@ -59,6 +64,7 @@ export class GaugeFamily extends Family<Gauge> {
     this.only.collect(read);
   }
 
+  /** The value of the only series. */
   get value(): number {
     return this.only.value;
   }
@@ -81,6 +87,7 @@ export class HistogramFamily extends Family<Histogram> {
     return new Histogram(this.context, labelValues, text, this.#index);
   }
 
+  /** Records a value in the only series. */
   observe(value: number, exemplar?: ExemplarLabels): void {
     this.only.observe(value, exemplar);
   }

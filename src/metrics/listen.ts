@@ -7,6 +7,7 @@ import { boolean, checkOptions, integer, string } from "../base/options.ts";
 import type { ExportFormat } from "./exposition.ts";
 import { acceptsGzip, contentTypeOf, formatFor } from "./negotiate.ts";
 
+/** Where metrics are served, and to whom. */
 export interface ListenOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string | undefined;

@@ -4,6 +4,7 @@ import { checkBounds } from "./bucket-index.ts";
 import { DURATION_BUCKETS } from "./definitions.ts";
 import { checkLabelNames, checkPrefix } from "./names.ts";
 
+/** What is measured, and how much of it. */
 export interface MetricsOptions {
   /** What metric names begin with; default `formdb`. */
   readonly prefix?: string | undefined;

@@ -76,10 +76,12 @@ export class Metrics {
     this.#store.queries.record(operation, collection, outcome, latencyMs);
   }
 
+  /** Counts a plan that was found. */
   recordCacheHit(): void {
     this.#hits.inc(1);
   }
 
+  /** Counts a plan that was not found, and why. */
   recordCacheMiss(reason: CacheMissReason = "cold"): void {
     this.#misses.inc(1);
     this.#missesBy.labels({ reason }).inc(1);
@@ -99,6 +101,7 @@ export class Metrics {
     return this.#store.define({ name, type: "counter", help, labels: labelNames }) as CounterFamily;
   }
 
+  /** Registers a gauge of your own, or gives the one of that name. */
   gauge(name: string, help: string, labelNames: readonly string[] = []): GaugeFamily {
     return this.#store.define({ name, type: "gauge", help, labels: labelNames }) as GaugeFamily;
   }
@@ -157,6 +160,7 @@ export class Metrics {
     return this.export("prometheus");
   }
 
+  /** All metrics as text in a format of Prometheus or OpenMetrics. */
   export(format: ExportFormat = "prometheus"): string {
     return [...this.#store.pieces(format)].join("");
   }

@@ -13,6 +13,7 @@ import { poolRecorder } from "./pool-recorder.ts";
 import { type SlowLog, slowQueryObserver } from "./slow-log.ts";
 import type { TopStatements } from "./top-statements.ts";
 
+/** What a recorder tells beside metrics. */
 export interface RecorderOptions {
   /** The name of the pool that reports to this observer; default `main`. */
   readonly pool?: string | undefined;
@@ -35,6 +36,7 @@ export function recorder(metrics: Metrics, options: RecorderOptions = {}): Requi
   });
 }
 
+/** An observer that counts what a plan cache does. */
 export function cacheRecorder(metrics: Metrics): Required<CacheObserver> {
   const store = storeOf(metrics);
   const removals = handles(store.counter("cache_removals_total"), "reason");
@@ -49,6 +51,7 @@ export function cacheRecorder(metrics: Metrics): Required<CacheObserver> {
   };
 }
 
+/** An observer that counts what a batch processor does. */
 export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
   const store = storeOf(metrics);
   const operations = store.counter("batch_operations_total");
@@ -89,6 +92,7 @@ export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
   };
 }
 
+/** An observer that counts queries and errors. */
 export function queryRecorder(
   metrics: Metrics,
   { statements, slowLog }: RecorderOptions = {},

@@ -6,6 +6,7 @@ import { checkOptions, func, integer, milliseconds, number, object, oneOf } from
 /** What the log holds of a slow query's parameters: their types, their values, or nothing. */
 export type ParameterLogging = "redacted" | "full" | "none";
 
+/** Which queries are slow, and where that is written. */
 export interface SlowLogOptions {
   /** A query that takes this long or longer is slow. */
   readonly thresholdMs: number;

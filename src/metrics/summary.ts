@@ -19,6 +19,7 @@ export type SeriesSummary = { readonly labels: Readonly<Record<string, string>> 
   | Distribution
 );
 
+/** A metric's series in short. */
 export interface MetricSummary {
   readonly type: MetricType;
   readonly help: string;

@@ -5,6 +5,7 @@ import { StatementSlot, type StatementStats } from "./statement-slot.ts";
 
 export type { StatementStats } from "./statement-slot.ts";
 
+/** How many statements are kept. */
 export interface TopStatementsOptions {
   /** How many shapes are followed; default 200. */
   readonly slots?: number | undefined;
@@ -39,6 +40,7 @@ export class TopStatements {
     this.#slots = options.slots ?? 200;
   }
 
+  /** Counts a query for its statement. */
   record(query: EndedQuery): void {
     this.slotOf(query.shape, query.operation, query.collection).record(query);
   }
@@ -62,6 +64,7 @@ export class TopStatements {
       .slice(0, limit);
   }
 
+  /** Forgets all statements. */
   reset(): void {
     this.backlog.settle();
     this.#byShape.clear();

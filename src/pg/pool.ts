@@ -60,6 +60,7 @@ function ignore(): void {}
  */
 export class Pool extends BasePool {
   declare readonly Client: typeof pg.Client;
+  /** Told of each step in words, as in `pg`. */
   declare readonly log: (...messages: unknown[]) => void;
   ending: boolean = false;
   ended: boolean = false;
@@ -115,10 +116,12 @@ export class Pool extends BasePool {
       given.metrics?.observePool(settings.poolName, () => this.#resources.stats()) ?? ignore;
   }
 
+  /** Connections that are open or being opened. */
   get totalCount(): number {
     return this._clients.length;
   }
 
+  /** Connections that nobody holds. */
   get idleCount(): number {
     return this.#resources.stats().idle;
   }
@@ -142,7 +145,9 @@ export class Pool extends BasePool {
     return this.#resources.stats();
   }
 
+  /** A client of its own, to be released. `signal` and `timeoutMs` bound the wait. */
   connect(options?: ConnectOptions): Promise<PooledClient>;
+  /** With a callback, as in `pg`. */
   connect(
     callback: (
       error: Error | undefined,
@@ -162,15 +167,20 @@ export class Pool extends BasePool {
     return undefined;
   }
 
+  /** Hands on a query object, such as a cursor or a stream. */
   query<T extends pg.Submittable>(query: T): T;
+  /** Runs a query whose rows are arrays. */
   query<R extends unknown[] = unknown[]>(
     config: pg.QueryArrayConfig & Signal,
   ): Promise<pg.QueryArrayResult<R>>;
+  /** Runs a query on any client, as in `pg`. */
   query<R extends pg.QueryResultRow = Row>(
     query: string | (pg.QueryConfig & Signal),
     values?: readonly unknown[],
   ): Promise<pg.QueryResult<R>>;
+  /** Runs a query on any client, as in `pg`. */
   query<R extends pg.QueryResultRow = Row>(query: string | pg.QueryConfig, callback: Answer<R>): void;
+  /** Runs a query on any client, as in `pg`. */
   query<R extends pg.QueryResultRow = Row>(
     text: string,
     values: readonly unknown[],
@@ -180,7 +190,9 @@ export class Pool extends BasePool {
     return this.#queryOf(text, values, callback);
   }
 
+  /** Lends no more, and resolves when all clients are closed. */
   end(): Promise<void>;
+  /** With a callback, as in `pg`. */
   end(callback: (error?: Error) => void): void;
   end(callback?: (error?: Error) => void): unknown {
     const ended = this.#end();
@@ -192,6 +204,7 @@ export class Pool extends BasePool {
     return undefined;
   }
 
+  /** Ends it, as `await using` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.ending) await this.#end();
   }

@@ -177,6 +177,7 @@ export class Pool<T> implements AsyncDisposable {
     return this.#core.size;
   }
 
+  /** Whether it lends, is paused, or is closed. */
   get state(): PoolState {
     return this.#core.state;
   }
@@ -241,6 +242,7 @@ export class Pool<T> implements AsyncDisposable {
     return this.#lifecycle.close(deadlineMs);
   }
 
+  /** Ends it, as `await using` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -287,6 +289,7 @@ export class Lease<T> implements AsyncDisposable {
     this.#released = true;
   }
 
+  /** Ends it, as `await using` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#released) this.release();
   }

@@ -24,6 +24,7 @@ export type InList =
 
 export type ComparisonOperator = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
+/** A condition, as a tree. */
 export type Expression =
   | { readonly type: "and" | "or"; readonly operands: readonly Expression[] }
   | { readonly type: "not"; readonly operand: Expression }
@@ -70,6 +71,7 @@ export interface OrderKey {
   readonly column?: number;
 }
 
+/** A SELECT. */
 export interface Select {
   readonly type: "select";
   /** `undefined` stands for `*`. */
@@ -181,6 +183,7 @@ export interface Explain {
   readonly statement: Statement;
 }
 
+/** What a query's text was read as. */
 export type Statement =
   | Select
   | Insert

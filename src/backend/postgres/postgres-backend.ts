@@ -94,6 +94,7 @@ export class PostgresBackend implements Backend {
     return this.#settings.url.safeUrl;
   }
 
+  /** How the engine that was found is spoken to. Known after `start`. */
   get dialect(): Dialect {
     return this.#dialect;
   }
@@ -150,6 +151,7 @@ export class PostgresBackend implements Backend {
     });
   }
 
+  /** Opens a connection for a role, to the host that fits it. */
   async connect(role: ConnectionRole, signal: AbortSignal): Promise<PostgresConnection> {
     // What a session is told is not told to the others that a pooler gives instead.
     const options = this.#pooled ? "" : this.#engine.sessionOptions;
@@ -158,6 +160,7 @@ export class PostgresBackend implements Backend {
     return new PostgresConnection(session, this.#shared);
   }
 
+  /** How many connections a pool has if its user says nothing. */
   sizing(_role: ConnectionRole): PoolSizing {
     return {
       minConnections: MIN_CONNECTIONS,
@@ -175,6 +178,7 @@ export class PostgresBackend implements Backend {
     return error instanceof FormDBError && error.failover === true;
   }
 
+  /** Nothing is kept open beside the connections. */
   async stop(): Promise<void> {}
 
   /** The first work on a new session: ends with it, at the signal at the latest, and fails as connecting does. */

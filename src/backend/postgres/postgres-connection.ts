@@ -49,6 +49,7 @@ export class PostgresConnection implements Connection {
     return this.#session.usable;
   }
 
+  /** Whether a transaction is open. */
   get inTransaction(): boolean {
     return this.#session.inTransaction;
   }
@@ -71,6 +72,7 @@ export class PostgresConnection implements Connection {
     this.#session.onLost = listener;
   }
 
+  /** Runs one statement, prepared if it may be. */
   async execute(
     statement: EngineStatement,
     values: readonly unknown[] = EMPTY_VALUES,
@@ -176,6 +178,7 @@ export class PostgresConnection implements Connection {
     );
   }
 
+  /** Begins a transaction. */
   async begin(isolation: IsolationLevel | undefined, options: CallOptions = {}): Promise<void> {
     const { name, isolationLevels, lockTimeouts } = this.#shared.batchTexts.profile;
     if (isolation !== undefined && !isolationLevels.includes(isolation)) {
@@ -202,6 +205,7 @@ export class PostgresConnection implements Connection {
     await this.#noteWrite();
   }
 
+  /** Undoes the open transaction. */
   async rollback(): Promise<void> {
     if (!this.usable) return; // The server rolled back by itself.
     // A server that no longer answers must not keep the caller: closing the connection rolls back too.

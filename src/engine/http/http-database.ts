@@ -336,6 +336,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     return this.#closing !== undefined;
   }
 
+  /** Closes it, as `await using` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -16,6 +16,7 @@ import {
 import { OtelPools, otelObserver, otelPoolObserver } from "./opentelemetry-metrics.ts";
 import { otelSpans, systemName } from "./opentelemetry-spans.ts";
 
+/** Where spans and metrics go. */
 export interface OpenTelemetryOptions {
   /** Default: the one that is registered globally when this is called. */
   readonly meterProvider?: OtelMeterProvider | undefined;

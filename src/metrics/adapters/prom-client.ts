@@ -7,9 +7,13 @@ import type { FamilySnapshot, SeriesSnapshot } from "../snapshot.ts";
 /** What is used of a `prom-client` registry (versions 14 and 15); nothing of that package is loaded. */
 export interface PromClientRegistry {
   readonly contentType: string;
+  /** As in prom-client. */
   registerMetric(metric: never): void;
+  /** As in prom-client. */
   removeSingleMetric(name: string): void;
+  /** As in prom-client. */
   getSingleMetric(name: string): unknown;
+  /** As in prom-client. */
   getMetricsAsJSON(): Promise<readonly object[]>;
 }
 

@@ -12,6 +12,7 @@ import {
 
 /** A store's metrics and those of `prom-client` registries in one exposition, in either format. */
 export interface CombinedExporter extends Exporter {
+  /** The metrics of both, as one text. */
   exportAsync(format?: ExportFormat): Promise<string>;
   /** Serves both, as `metrics.listen` serves one. */
   listen(options?: ListenOptions): Promise<ScrapeEndpoint>;

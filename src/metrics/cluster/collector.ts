@@ -7,6 +7,7 @@ import { exportSnapshot, mergeSnapshots, totalsOf } from "./aggregate.ts";
 
 /** A channel to another process or thread. */
 export interface SnapshotChannel {
+  /** Sends a message to the other end. */
   send(message: unknown): void;
   /** Returns what ends it. */
   receive(listener: (message: unknown) => void): () => void;
@@ -31,6 +32,7 @@ export function answerSnapshots(metrics: Snapshotter, channel: SnapshotChannel):
   });
 }
 
+/** Whose metrics are collected, and how long that may take. */
 export interface CollectorOptions {
   /** Metrics of the collecting process itself. */
   readonly own?: Snapshotter | undefined;
@@ -117,6 +119,7 @@ export class SnapshotCollector {
     return this.#running;
   }
 
+  /** The metrics of all processes, as one text. */
   async exportAsync(format: ExportFormat = "prometheus"): Promise<string> {
     return exportSnapshot(await this.collect(), format);
   }
