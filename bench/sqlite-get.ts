@@ -95,6 +95,10 @@ const measured = await compare([
   },
 ]);
 report("Reads by id from a SQLite file, reads a second", measured);
+report("The same, db.query with metrics on against query builders", [
+  measured[2]!,
+  ...measured.filter(({ name }) => name === "Kysely" || name === "Knex"),
+]);
 await query.destroy();
 await withMetrics.close();
 await withoutMetrics.close();

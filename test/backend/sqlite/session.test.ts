@@ -58,6 +58,27 @@ function refused(work: () => unknown): unknown {
   return undefined;
 }
 
+describe("the log of a database in a file", () => {
+  it.each([
+    { durability: "full", pages: 8_000 },
+    // The log is brought to the disk with each copying only, and a power cut must not take more with it than by SQLite's default.
+    { durability: "normal", pages: 1_000 },
+  ] as const)(
+    "is copied into the file from $pages pages on with durability $durability",
+    ({ durability, pages }) => {
+      const opened = new SqliteSession({
+        file: join(folder, `${durability}.db`),
+        readOnly: false,
+        durability,
+        busyTimeoutMs: 0,
+      });
+      const asked = request("PRAGMA wal_autocheckpoint", { inTransaction: false, returnsRows: true });
+      expect(opened.execute(asked).rows).toEqual([[pages]]);
+      opened.close();
+    },
+  );
+});
+
 describe("a session", () => {
   it("joins no transaction that its caller did not begin", () => {
     const open = session();
