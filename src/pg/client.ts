@@ -46,7 +46,10 @@ interface WireConnection {
   sync(): void;
 }
 
-type QueryClass = new (config: object) => { submit(connection: WireConnection): Error | null };
+type QueryClass = new (
+  text: string | object,
+  values?: unknown,
+) => { name?: string | undefined; submit(connection: WireConnection): Error | null };
 
 /** A statement's text and values, as far as they decide whether it can be prepared. */
 interface QueryConfig {
@@ -77,7 +80,8 @@ export function isAtRest(client: Client): boolean {
  * again, takes an `AbortSignal`, and tells `formdb:query`'s subscribers. Whatever else it is called with passes through.
  */
 export function pooledClientClass(Base: ClientClass, book: StatementBook | undefined): ClientClass {
-  const CloseStatements = Base.Query === undefined ? undefined : closeStatementsClass(Base.Query);
+  const { Query } = Base;
+  const CloseStatements = Query === undefined ? undefined : closeStatementsClass(Query);
 
   return class PooledClient extends Base {
     #toClose: string[] = [];
@@ -121,6 +125,9 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
     }
 
     #send(config: unknown, values: unknown, done: unknown): unknown {
+      if (typeof done === "function" && typeof values !== "function" && Object(config).name !== undefined) {
+        return this.#sendNamed(config as NamedConfig, values, done);
+      }
       if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
       if (typeof config === "string") {
         if (!Array.isArray(values) || values.length === 0) {
@@ -134,9 +141,21 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       const given = Array.isArray(values) ? values : (config as QueryConfig | null)?.values;
       const name = isPreparable(config, given) ? book.nameOf(config.text as string) : undefined;
       if (name === undefined) return super.query(config, values, done);
-      const { callback, ...rest } = config as QueryConfig;
+      // The text of a class's instance may be a getter, as in template libraries: a copy would lack it.
+      const { callback, text, ...rest } = config as QueryConfig;
       const called = typeof values === "function" ? values : (done ?? callback);
-      return this.#sendPrepared({ ...rest, name, values: given }, called);
+      return this.#sendPrepared({ ...rest, text, name, values: given }, called);
+    }
+
+    /** A query that is made from a text spares `pg` its copy of the config, property descriptor by descriptor. */
+    #sendNamed(config: NamedConfig, values: unknown, done: unknown): unknown {
+      if (Query === undefined || this.connection === undefined || !isPlainlyNamed(config)) {
+        return super.query(config, values, done);
+      }
+      const query = new Query(config.text, values ?? config.values);
+      query.name = config.name;
+      super.query(query, undefined, done);
+      return undefined;
     }
 
     #sendPrepared(config: NamedConfig, done: unknown): unknown {
@@ -149,11 +168,11 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       }
       if (done !== undefined) {
         const callback = typeof done === "function" ? this.#preparedAgain(config, done as Done) : done;
-        return super.query(config, undefined, callback);
+        return this.#sendNamed(config, undefined, callback);
       }
       return new Promise((resolve, reject) => {
         const settle: Done = (error, result) => (error ? reject(error) : resolve(result));
-        super.query(config, undefined, this.#preparedAgain(config, settle));
+        this.#sendNamed(config, undefined, this.#preparedAgain(config, settle));
       }).catch((error: unknown) => {
         // As `pg` does: a trace that leads to the caller, not to the socket.
         if (error instanceof Error) Error.captureStackTrace(error);
@@ -178,6 +197,13 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       };
     }
   };
+}
+
+/** Whether a config is an object of nothing but a name, a text and values. */
+function isPlainlyNamed(config: NamedConfig): config is NamedConfig & { readonly text: string } {
+  if (typeof config.name !== "string" || typeof config.text !== "string") return false;
+  for (const key in config) if (key !== "name" && key !== "text" && key !== "values") return false;
+  return Object.getPrototypeOf(config) === Object.prototype;
 }
 
 /** Of the texts in a config only those that `pg` sends with the extended protocol anyway, and under no name. */

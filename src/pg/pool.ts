@@ -211,7 +211,15 @@ export class Pool extends BasePool {
 
   async #connect(options: ConnectOptions | undefined): Promise<PooledClient> {
     if (this.ending) throw new Error(ENDED);
-    return this.#lend(await this.#acquire(options), true) as unknown as PooledClient;
+    const client = this.#free(options) ?? (await this.#acquire(options));
+    return this.#lend(client, true) as unknown as PooledClient;
+  }
+
+  /** A client that can be had at once, for a caller without wishes. */
+  #free(options: ConnectOptions | undefined): Client | undefined {
+    return options === undefined && !channels.poolAcquire.hasSubscribers
+      ? this.#resources.tryAcquire()
+      : undefined;
   }
 
   async #acquire(options: ConnectOptions | undefined): Promise<Client> {
@@ -281,33 +289,47 @@ export class Pool extends BasePool {
     if (this.ending) throw new Error(ENDED);
     const { signal } = Object(text) as { signal?: AbortSignal };
     const options = signal === undefined ? undefined : { signal };
-    const free =
-      options === undefined && !channels.poolAcquire.hasSubscribers
-        ? this.#resources.tryAcquire()
-        : undefined;
-    const client = this.#lend(free ?? (await this.#acquire(options)), false);
-    let result: unknown;
+    const client = this.#lend(this.#free(options) ?? (await this.#acquire(options)), false);
     try {
-      result = await this.#ask(client, text, values);
+      return await this.#ask(client, text, values);
     } catch (error) {
-      // Outside of a transaction this says that the server became a standby.
-      if ((error as { code?: unknown })?.code === "25006") this.#resources.invalidate();
-      this.#giveBack(client, endsConnection(error) ? error : undefined);
+      // As `pg` does: a trace that leads to the caller, not to the socket.
       if (error instanceof Error) Error.captureStackTrace(error);
       throw error;
     }
-    this.#giveBack(client, undefined);
-    return result;
   }
 
-  /** By promise, whatever the client class: an instance of `pg.Query` answers by its callback. */
-  #ask(client: Client, text: unknown, values: unknown): unknown {
-    if (typeof (Object(text) as { submit?: unknown }).submit !== "function")
-      return client.query(text, values);
+  /**
+   * Gives the client back as soon as the server has answered, before whoever asked goes on. A callback costs less than
+   * the client's promise; a signal and subscribers of `formdb:query` ask for the promise.
+   */
+  #ask(client: Client, text: unknown, values: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      client.query(text, undefined, (error: unknown, result: unknown) =>
-        error ? reject(error) : resolve(result),
-      );
+      let over = false;
+      const done: Done = (error, result) => {
+        // A query that took too long may be answered after all.
+        if (over) return;
+        over = true;
+        if (!error) {
+          this.#giveBack(client, undefined);
+          resolve(result);
+          return;
+        }
+        // Outside of a transaction this says that the server became a standby.
+        if ((error as { code?: unknown }).code === "25006") this.#resources.invalidate();
+        this.#giveBack(client, endsConnection(error) ? error : undefined);
+        reject(error);
+      };
+      try {
+        const { signal, submit } = Object(text) as { signal?: unknown; submit?: unknown };
+        if (typeof submit !== "function" && (signal !== undefined || channels.query.hasSubscribers)) {
+          (client.query(text, values) as Promise<unknown>).then((result) => done(undefined, result), done);
+        } else {
+          client.query(text, values, done);
+        }
+      } catch (error) {
+        done(error);
+      }
     });
   }
 

@@ -1,5 +1,6 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Metrics } from "../../src/metrics.ts";
 import { Pool } from "../../src/pg.ts";
@@ -51,9 +52,9 @@ describe("what users of pg.Pool complain of", () => {
   });
 
   it("a time-out says who holds what", async () => {
-    await using pool = newPool({ max: 1, connectionTimeoutMillis: 30, trackHolders: true });
+    await using pool = newPool({ max: 1, trackHolders: true });
     const client = await pool.connect();
-    const error = await pool.query("SELECT 1").catch((failure) => failure);
+    const error = await pool.connect({ timeoutMs: 30 }).catch((failure) => failure);
     expect(error).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", inUse: 1 });
     expect(error.message).toMatch(/^timeout exceeded when trying to connect: .*1 in use.*held the longest/s);
     expect(error.message).toContain("gains.test.ts");
@@ -217,6 +218,23 @@ describe("statements that are prepared by themselves", () => {
     }
     client.release();
     expect(await prepared(pool)).toEqual(["SELECT $1::int AS b", "SELECT $1::int AS c"]);
+  });
+
+  it("may have a text that is a getter, as in template libraries", async () => {
+    class Template {
+      readonly values: readonly unknown[];
+      constructor(values: readonly unknown[]) {
+        this.values = values;
+      }
+      get text(): string {
+        return "SELECT $1::int AS n";
+      }
+    }
+    await using pool = newPool({ max: 1 });
+    for (const n of [1, 2, 3]) {
+      expect((await pool.query(new Template([n]) as unknown as pg.QueryConfig)).rows).toEqual([{ n }]);
+    }
+    expect(await prepared(pool)).toEqual(["SELECT $1::int AS n"]);
   });
 
   it("are not prepared with prepare: false", async () => {
