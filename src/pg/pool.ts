@@ -167,8 +167,8 @@ export class Pool extends BasePool {
     return undefined;
   }
 
-  /** Hands on a query object, such as a cursor or a stream. */
-  query<T extends pg.Submittable>(query: T): T;
+  /** Settles when the cursor or stream has ended: what `pg.Pool` does, though its published types say otherwise. */
+  query(query: pg.Submittable): Promise<unknown>;
   /** Runs a query whose rows are arrays. */
   query<R extends unknown[] = unknown[]>(
     config: pg.QueryArrayConfig & Signal,
@@ -265,18 +265,14 @@ export class Pool extends BasePool {
   #queryOf(text: unknown, values: unknown, callback: unknown): unknown {
     const given = typeof text === "function" ? text : typeof values === "function" ? values : callback;
     const done = given as Done | undefined;
-    const { submit, read } = Object(text) as { submit?: unknown; read?: unknown };
-    // Only what reads by portions has `read`; a `pg.Query` is answered like a text.
-    if (typeof submit === "function" && typeof read === "function") {
-      this.#submit(text as Submitted);
-      return text;
-    }
     const answer =
       typeof text === "function"
         ? Promise.reject(
             new Error("Passing a function as the first parameter to pool.query is not supported"),
           )
-        : this.#query(text, typeof values === "function" ? undefined : values);
+        : isPortioned(text)
+          ? this.#submit(text)
+          : this.#query(text, typeof values === "function" ? undefined : values);
     if (done === undefined) return answer;
     answer.then(
       (result) => process.nextTick(done, undefined, result),
@@ -333,28 +329,40 @@ export class Pool extends BasePool {
     });
   }
 
-  /** A cursor or a stream keeps its client until it has ended. The client tells it so by one of two calls. */
-  #submit(query: Submitted): void {
-    this.#connect(undefined).then(
-      (client) => {
-        const { handleReadyForQuery, handleError } = query;
-        let over = false;
-        const end = (error?: Error): void => {
-          if (!over) client.release(error);
-          over = true;
-        };
-        query.handleReadyForQuery = (...message) => {
-          end();
-          handleReadyForQuery.apply(query, message);
-        };
-        query.handleError = (error, ...rest) => {
-          end(endsConnection(error) ? error : undefined);
-          handleError.call(query, error, ...rest);
-        };
-        client.query(query as never);
+  /**
+   * A cursor or a stream keeps its client until it has ended, which the client tells it by one of two calls. As with
+   * `pg.Pool` that settles a promise. A failure reaches the reader too, so nobody has to look after the promise.
+   */
+  #submit(query: Portioned): Promise<unknown> {
+    const ended = this.#connect(undefined).then(
+      (client) =>
+        new Promise((resolve, reject) => {
+          const { handleReadyForQuery, handleError } = query;
+          let over = false;
+          const end = (error: Error | undefined): void => {
+            if (over) return;
+            over = true;
+            client.release(endsConnection(error) ? error : undefined);
+            if (error === undefined) resolve(query._result);
+            else reject(error);
+          };
+          query.handleReadyForQuery = (...message) => {
+            end(undefined);
+            handleReadyForQuery.apply(query, message);
+          };
+          query.handleError = (error, ...rest) => {
+            end(error);
+            handleError.call(query, error, ...rest);
+          };
+          client.query(query as never);
+        }),
+      (error: Error) => {
+        query.handleError(error);
+        throw error;
       },
-      (error: Error) => query.handleError(error),
     );
+    ended.catch(ignore);
+    return ended;
   }
 
   async #end(): Promise<void> {
@@ -424,9 +432,16 @@ export class Pool extends BasePool {
 }
 
 /** A query that reads by portions: a cursor or a stream. */
-interface Submitted {
+interface Portioned {
+  readonly _result?: unknown;
   handleReadyForQuery(...message: unknown[]): void;
   handleError(error: Error, ...rest: unknown[]): void;
+}
+
+/** Only what reads by portions has `read`; a `pg.Query` is answered like a text. */
+function isPortioned(query: unknown): query is Portioned {
+  const { submit, read } = Object(query) as { submit?: unknown; read?: unknown };
+  return typeof submit === "function" && typeof read === "function";
 }
 
 const REMOVALS: Readonly<Record<string, string>> = {

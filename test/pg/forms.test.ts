@@ -85,30 +85,49 @@ describe("a Pool in place of pg.Pool", () => {
   it("refuses a function for a text as pg.Pool does", async () => {
     await using pool = newPool();
     const error = await new Promise<Error>((resolve) => {
-      (pool.query as (done: (error: Error) => void) => void)(resolve);
+      (pool.query as unknown as (done: (error: Error) => void) => void)(resolve);
     });
     expect(error.message).toContain("Passing a function as the first parameter");
   });
 
-  it("lends one client to a cursor or a stream until it has ended", async () => {
+  it("lends one client to a cursor or a stream until it has ended, and settles a promise then", async () => {
     await using pool = newPool({ max: 1 });
-    const cursor = pool.query(new Cursor("SELECT * FROM generate_series(1, 1000) n"));
+    const cursor = new Cursor("SELECT * FROM generate_series(1, 1000) n");
+    const closed = pool.query(cursor);
     expect(await cursor.read(2)).toEqual([{ n: 1 }, { n: 2 }]);
     expect(pool.idleCount).toBe(0);
     await cursor.close();
+    await closed;
+    expect(pool.idleCount).toBe(1);
+    const stream = new QueryStream("SELECT * FROM generate_series(1, $1::int) n", [250], { batchSize: 100 });
+    const ended = pool.query(stream);
     const rows: unknown[] = [];
-    const stream = pool.query(
-      new QueryStream("SELECT * FROM generate_series(1, $1::int) n", [250], { batchSize: 100 }),
-    );
     for await (const row of stream) rows.push(row);
     expect(rows).toHaveLength(250);
+    expect(await ended).toMatchObject({ command: "SELECT" });
     const client = await pool.connect();
     const own = client.query(new Cursor("SELECT 1 AS n"));
     expect(await own.read(5)).toEqual([{ n: 1 }]);
     await own.close();
     client.release();
-    const wrong = pool.query(new Cursor("SELECT nothing"));
+  });
+
+  it("tells of a cursor that failed where it is read, and by the promise, which may be left alone", async () => {
+    await using pool = newPool({ max: 1 });
+    const wrong = new Cursor("SELECT nothing");
+    const failed = pool.query(wrong);
     await expect(wrong.read(1)).rejects.toMatchObject({ code: "42703" });
+    await expect(failed).rejects.toMatchObject({ code: "42703" });
+    const leftAlone = new Cursor("SELECT nothing");
+    void pool.query(leftAlone);
+    await expect(leftAlone.read(1)).rejects.toMatchObject({ code: "42703" });
+    const stream = new QueryStream("SELECT nothing");
+    const callback = new Promise((resolve) => {
+      (pool.query as unknown as (query: object, done: (error: unknown) => void) => void)(stream, resolve);
+    });
+    const heard = new Promise((resolve) => stream.on("error", resolve));
+    stream.resume();
+    expect([await callback, await heard]).toMatchObject([{ code: "42703" }, { code: "42703" }]);
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
