@@ -56,9 +56,11 @@ export class Connections {
     if (connection.refusal !== undefined) {
       this.refuse(socket, connection.refusal);
     } else if (!request.complete) {
-      if (this.#isEnding) socket.end();
+      const isLast = this.#isEnding;
+      if (isLast) socket.end();
       request.resume();
-      destroyAfter(socket, LINGER_MS, () => !request.complete || this.#isEnding);
+      // A connection whose body came after all may have another request under way.
+      destroyAfter(socket, LINGER_MS, () => isLast || !request.complete);
     } else if (this.#isEnding && connection.underWay.size === 0) {
       socket.destroySoon();
     }
@@ -72,8 +74,7 @@ export class Connections {
 }
 
 function destroyAfter(socket: Socket, afterMs: number, isDue: () => boolean = () => true): void {
-  const timer = setTimeout(() => {
+  setTimeout(() => {
     if (isDue()) socket.destroy();
-  }, afterMs);
-  socket.once("close", () => clearTimeout(timer));
+  }, afterMs).unref();
 }

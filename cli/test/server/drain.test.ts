@@ -108,3 +108,23 @@ it("a client that goes on sending behind its answer is cut off after a time", as
   expect(answer).toContain("HTTP/1.1 415 ");
   await server.close({ deadlineMs: HOUR_MS });
 });
+
+it("early answers leave nothing on a connection that is used again", async () => {
+  const { server } = await started();
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): unknown => warnings.push(warning);
+  process.on("warning", onWarning);
+  const socket = connect(server.port, "127.0.0.1");
+  const answers = socket.setEncoding("utf8")[Symbol.asyncIterator]();
+  for (let n = 0; n < 30; n++) {
+    socket.write(
+      "POST /v1/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n",
+    );
+    expect((await answers.next()).value).toContain("HTTP/1.1 415 ");
+    socket.write("{}");
+  }
+  socket.destroy();
+  await server.close();
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
+});
