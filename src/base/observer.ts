@@ -107,7 +107,10 @@ export interface BatchObserver {
   bisected?(operations: number): void;
 }
 
-/** What a query does; `other` if its text is not of the query language, or if whoever records it does not say. */
+/**
+ * What a query does: `sql` is the engine's own SQL (`db.sql`). `other` if its text is not of the query language, or if
+ * whoever records it does not say.
+ */
 export type QueryOperation =
   | "select"
   | "get"
@@ -119,6 +122,7 @@ export type QueryOperation =
   | "introspect"
   | "explain"
   | "transaction"
+  | "sql"
   | "other";
 
 /** A query that has ended. It is valid during the call that reports it; an observer that keeps it must copy it. */

@@ -122,10 +122,7 @@ export class SqlRunner {
       this.#texts.set(text, known);
     }
     const { shape } = known;
-    return [
-      known,
-      { operation: "other", collection: "", shape, cacheHit, parameters: values, inTransaction },
-    ];
+    return [known, { operation: "sql", collection: "", shape, cacheHit, parameters: values, inTransaction }];
   }
 }
 

@@ -30,6 +30,7 @@ export const OPERATIONS: readonly QueryOperation[] = Object.freeze([
   "introspect",
   "explain",
   "transaction",
+  "sql",
   "other",
 ]);
 export const QUERY_OUTCOMES: readonly QueryOutcome[] = Object.freeze(["ok", "error", "timeout", "aborted"]);

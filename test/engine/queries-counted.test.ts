@@ -45,6 +45,23 @@ describe("every query of the language counts as one", () => {
   });
 });
 
+describe("raw SQL counts as one of its own operation", () => {
+  it.each([
+    ["ok", "SELECT 1"],
+    ["error", "SELEC 1"],
+  ])("%s: %s", async (outcome, text) => {
+    const before = [count("sql", outcome), count("other", outcome)];
+    await db.sql(text).catch(() => undefined);
+    expect([count("sql", outcome), count("other", outcome)]).toEqual([before[0]! + 1, before[1]]);
+  });
+
+  it("and in a transaction too", async () => {
+    const before = [count("sql", "ok"), count("transaction", "ok")];
+    await db.transaction((tx) => tx.sql("SELECT 1"));
+    expect([count("sql", "ok"), count("transaction", "ok")]).toEqual(before.map((n) => n + 1));
+  });
+});
+
 describe("a text that can't be planned counts as an error of its operation", () => {
   const misses = (reason: string): number =>
     storeOf(db.metrics).counter("cache_misses_by_reason_total").labels({ reason }).value;
