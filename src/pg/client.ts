@@ -69,6 +69,9 @@ interface NamedConfig extends QueryConfig {
 }
 
 const CANCEL_TIMEOUT_MS = 5_000;
+const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+)?temp)/i;
+/** A simple query may hold several statements; a word too many only costs that statements are prepared once more. */
+const ALTERS = /(?:^|;)\s*(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
 
 /** The client does nothing and waits for nothing. */
 export function isAtRest(client: Client): boolean {
@@ -86,6 +89,10 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
   return class PooledClient extends Base {
     #toClose: string[] = [];
     #prepared: StatementLru<true> | undefined;
+    /** The book's, when the first of `#prepared` was prepared. */
+    #epoch = 0;
+    #altered = false;
+    #listens = false;
 
     override query(config: unknown, values?: unknown, done?: unknown): unknown {
       const { signal } = Object(config) as QueryConfig;
@@ -129,11 +136,10 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         return this.#sendNamed(config as NamedConfig, values, done);
       }
       if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
+      const asked: unknown = typeof config === "string" ? config : Object(config).text;
+      if (typeof asked === "string") this.#look(asked);
       if (typeof config === "string") {
-        if (!Array.isArray(values) || values.length === 0) {
-          if (/^\s*d(?:iscard|eallocate)\b/i.test(config)) this.#prepared?.clear();
-          return super.query(config, values, done);
-        }
+        if (!Array.isArray(values) || values.length === 0) return super.query(config, values, done);
         const name = book.nameOf(config);
         if (name === undefined) return super.query(config, values, done);
         return this.#sendPrepared({ name, text: config, values }, done);
@@ -145,6 +151,22 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       const { callback, text, ...rest } = config as QueryConfig;
       const called = typeof values === "function" ? values : (done ?? callback);
       return this.#sendPrepared({ ...rest, text, name, values: given }, called);
+    }
+
+    /** Forgets what is prepared if a text drops it, or changes tables: for this client's own, or for all of the pool. */
+    #look(text: string): void {
+      if (DROPS_PREPARED.test(text)) this.#prepared?.clear();
+      if (!ALTERS.test(text)) return;
+      book!.epoch++;
+      this.#altered = true;
+      if (this.#listens) return;
+      this.#listens = true;
+      // Others may have prepared statements until the change was committed: they are forgotten once more then.
+      (this.connection as unknown as EventEmitter).on("readyForQuery", () => {
+        if (!this.#altered) return;
+        book!.epoch++;
+        this.#altered = !isAtRest(this) || this.getTransactionStatus?.() !== "I";
+      });
     }
 
     /** A query that is made from a text spares `pg` its copy of the config, property descriptor by descriptor. */
@@ -161,6 +183,10 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
     #sendPrepared(config: NamedConfig, done: unknown): unknown {
       const { name } = config;
       this.#prepared ??= new StatementLru(book!.maxPrepared, (gone) => this.#toClose.push(gone));
+      if (this.#epoch !== book!.epoch) {
+        this.#epoch = book!.epoch;
+        this.#prepared.clear();
+      }
       if (this.#prepared.get(name) === undefined) this.#prepared.set(name, true);
       if (this.#toClose.length > 0) {
         super.query(new CloseStatements!(this.#toClose));

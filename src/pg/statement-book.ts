@@ -16,6 +16,8 @@ export class StatementBook {
   readonly maxPrepared: number;
   /** False until it is known that no pooler stands between, and for good if one does. */
   enabled: boolean = false;
+  /** Grows when a table may have changed: what was prepared before knows its parameters by their old types. */
+  epoch: number = 0;
 
   constructor(maxPrepared: number) {
     this.maxPrepared = maxPrepared;

@@ -260,6 +260,25 @@ describe("statements that are prepared by themselves", () => {
     expect(rows).toEqual([{ a: 1, b: 2, c: 3 }]);
   });
 
+  it("take their values by a column's new type, on every connection", async () => {
+    await using pool = newPool({ max: 2 });
+    const insert = "INSERT INTO moments VALUES ($1)";
+    const clients = await Promise.all([pool.connect(), pool.connect()]);
+    const insertByEach = async (): Promise<void> => {
+      for (const client of clients) await client.query(insert, ["2022-01-01 12:00:00-02"]);
+    };
+    const [first] = clients;
+    await first!.query("CREATE TABLE moments (at timestamp)");
+    for (let i = 0; i < 3; i++) await insertByEach();
+    await first!.query("BEGIN; DROP TABLE moments");
+    await first!.query("CREATE TABLE moments (at timestamptz)");
+    await first!.query("COMMIT");
+    await insertByEach();
+    for (const client of clients) client.release();
+    const { rows } = await pool.query("SELECT DISTINCT (at AT TIME ZONE 'UTC')::text AS at FROM moments");
+    expect(rows).toEqual([{ at: "2022-01-01 14:00:00" }]);
+  });
+
   it("survive DISCARD ALL and DEALLOCATE", async () => {
     await using pool = newPool({ max: 1 });
     for (const end of ["DISCARD ALL", "DEALLOCATE ALL", "DISCARD ALL"]) {
