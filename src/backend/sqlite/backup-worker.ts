@@ -25,9 +25,6 @@ const { settings, file } = workerData as BackupOrder;
 try {
   const database = openDatabase({ ...settings, readOnly: true });
   try {
-    // One view of the database from the first page to the last. Without it SQLite begins anew each time that somebody else
-    // writes, and so never ends in a busy database.
-    database.exec("BEGIN; SELECT 1 FROM sqlite_master");
     await copyPages(database, file, (progress) => send({ progress }));
   } finally {
     database.close();

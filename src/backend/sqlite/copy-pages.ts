@@ -19,11 +19,18 @@ export async function copyPages(
       copiedBytes: (totalPages - remainingPages) * pageBytes,
       totalBytes: totalPages * pageBytes,
     });
-  const { totalPages } = await database.backup(file, {
-    progress: ({ totalPages, remainingPages }) => {
-      report(totalPages, remainingPages);
-      return PAGES_AT_ONCE;
-    },
-  });
-  report(totalPages, 0);
+  // One view of the database from the first page to the last. Without it SQLite begins anew each time that another handle
+  // commits, and so never ends in a busy database.
+  database.exec("BEGIN; SELECT 1 FROM sqlite_master");
+  try {
+    const { totalPages } = await database.backup(file, {
+      progress: ({ totalPages, remainingPages }) => {
+        report(totalPages, remainingPages);
+        return PAGES_AT_ONCE;
+      },
+    });
+    report(totalPages, 0);
+  } finally {
+    if (database.open && database.inTransaction) database.exec("ROLLBACK");
+  }
 }

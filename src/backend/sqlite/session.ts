@@ -218,6 +218,7 @@ export class SqliteSession {
 
   /** Copies the database to an empty file, in steps between which the event loop turns. Nobody may write meanwhile. */
   backup(file: string, onStep: (progress: BackupProgress) => void): Promise<void> {
+    this.#beforeChange();
     return copyPages(this.#database, file, onStep);
   }
 
@@ -252,7 +253,7 @@ export class SqliteSession {
     return this.#lastStream;
   }
 
-  /** better-sqlite3 changes nothing while a statement is being iterated, and a stream must not see later changes. */
+  /** better-sqlite3 changes and copies nothing while a statement is being iterated, and a stream must not see later changes. */
   #beforeChange(): void {
     for (const stream of this.#streams.values()) stream.detach();
   }
