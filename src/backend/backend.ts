@@ -162,9 +162,9 @@ export interface Backend {
   readonly gathersReads: boolean;
   /**
    * Whether a statement is a read that takes less time than to hand it over to another thread, as far as is known:
-   * `immediate` answers it. Left out where all answers come from a server.
+   * `immediate` answers it. A call that `isBounded` has a signal or a time. Left out where all answers come from a server.
    */
-  isShort?(statement: EngineStatement): boolean;
+  isShort?(statement: EngineStatement, isBounded: boolean): boolean;
   /** The ids to make for documents without one: ordered by time, or random where order makes a hot spot. */
   readonly idKind: "uuidv7" | "uuidv4";
   /** True where reads and writes must not share connections (SQLite has one writer). */

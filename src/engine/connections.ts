@@ -113,9 +113,9 @@ export class Connections {
     return this.answersAtOnce ? this.read.tryAcquire() : undefined;
   }
 
-  /** Whether a reader answers a statement at once. */
-  isShort(statement: EngineStatement): boolean {
-    return this.#backend.isShort?.(statement) === true;
+  /** Whether a reader answers a statement at once, for a call with a signal or a time if it `isBounded`. */
+  isShort(statement: EngineStatement, isBounded: boolean): boolean {
+    return this.#backend.isShort?.(statement, isBounded) === true;
   }
 
   /** Whether there are readers that answer at once. */

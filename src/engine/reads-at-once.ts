@@ -69,7 +69,8 @@ export class ReadsAtOnce {
     const { plan, values, parameters, options } = query;
     if (plan.kind !== "select" || !this.#mayAnswer(plan.collections[0]!, options)) return undefined;
     const bound = bindOrNot(plan, values, parameters);
-    if (bound === undefined || !this.#connections.isShort(bound.statement!)) return undefined;
+    if (bound === undefined || !this.#connections.isShort(bound.statement!, isBounded(options)))
+      return undefined;
     const connection = this.#connections.tryImmediate();
     if (connection === undefined) return undefined;
     const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
@@ -158,6 +159,10 @@ export class ReadsAtOnce {
 /** What is reported of a read by id. */
 export function factsOfGet(collection: string): QueryFacts {
   return Object.freeze({ operation: "get", collection, shape: `get ${collection}`, cacheHit: true });
+}
+
+function isBounded({ signal, timeoutMs = Infinity }: CallOptions): boolean {
+  return signal !== undefined || timeoutMs !== Infinity;
 }
 
 /** Undefined for parameters that don't fit: the run that is reported refuses them. */

@@ -73,7 +73,7 @@ abstract class SqliteBackend implements Backend {
   abstract stop(): Promise<void>;
   abstract backup(file: string, options: BackupOptions): Promise<BackupResult>;
 
-  abstract isShort(statement: EngineStatement): boolean;
+  abstract isShort(statement: EngineStatement, isBounded: boolean): boolean;
 
   isFatal(error: unknown): boolean {
     return (
@@ -178,9 +178,9 @@ class MemoryBackend extends SqliteBackend {
     return new SqliteConnection(new LocalClient(this.#session), this.#choice, this.#session);
   }
 
-  /** There is no other thread. */
-  isShort({ returnsRows, prepare }: EngineStatement): boolean {
-    return returnsRows && prepare;
+  /** There is no other thread; but a call that can be ended between rows is, unless its statement has shown to be short. */
+  isShort({ cost, returnsRows, prepare, name }: EngineStatement, isBounded: boolean): boolean {
+    return returnsRows && prepare && (!isBounded || cost === "point" || this.#choice.runsHere(name));
   }
 
   sizing(): PoolSizing {
