@@ -1,13 +1,17 @@
-// A service's queries over `pg.Pool` and over the `Pool` that takes its place, in rounds that alternate, as ratios of
-// queries a second; then the spike of 50 callers on a cold pool.
+// A service's queries over `pg.Pool` and over the `Pool` that takes its place; then the spike of 50 callers on a cold pool.
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { Pool } from "../src/pg.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
+import { compare, report } from "./harness/compare.ts";
 
-const ROUNDS = 7;
-const ROUND_MS = 250;
 const MAX = 10;
+/** Queries that all callers together ask in one unit of work, by the number of callers. */
+const QUERIES: ReadonlyMap<number, number> = new Map([
+  [1, 20],
+  [10, 100],
+  [100, 500],
+]);
 const TEXT =
   "SELECT p.id, p.name, o.name AS owner FROM pets p JOIN owners o ON o.id = p.owner WHERE p.id = $1 AND p.name <> $2";
 
@@ -47,33 +51,21 @@ const scenarios: Readonly<Record<string, (name: Name) => Promise<unknown>>> = {
       .execute(),
 };
 
-async function queriesPerSecond(callers: number, ask: () => Promise<unknown>): Promise<number> {
-  let count = 0;
-  const start = performance.now();
-  const caller = async (): Promise<void> => {
-    for (; performance.now() - start < ROUND_MS; count++) await ask();
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-  return (count / (performance.now() - start)) * 1_000;
-}
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
 for (const [scenario, ask] of Object.entries(scenarios)) {
-  for (const callers of [1, 10, 100]) {
-    const found: Record<Name, number[]> = { theirs: [], ours: [] };
-    for (let round = -1; round < ROUNDS; round++) {
-      const order: readonly Name[] = round % 2 === 0 ? ["theirs", "ours"] : ["ours", "theirs"];
-      for (const name of order) {
-        const rate = await queriesPerSecond(callers, () => ask(name));
-        if (round >= 0) found[name].push(rate);
-      }
-    }
-    const ratio = median(found.ours.map((rate, i) => rate / found.theirs[i]!));
-    const rates = `${(median(found.ours) / 1_000).toFixed(1)} against ${(median(found.theirs) / 1_000).toFixed(1)} k/s`;
-    console.log(
-      `${scenario.padEnd(18)} ${String(callers).padStart(3)} callers: ${ratio.toFixed(2)} × (${rates})`,
-    );
+  for (const [callers, queries] of QUERIES) {
+    const contender = (shown: string, name: Name) => ({
+      name: `${shown}, ${scenario}`,
+      operations: queries,
+      run: async () => {
+        let left = queries;
+        const caller = async (): Promise<void> => {
+          while (left-- > 0) await ask(name);
+        };
+        await Promise.all(Array.from({ length: callers }, caller));
+      },
+    });
+    const measured = await compare([contender("ours", "ours"), contender("pg.Pool", "theirs")]);
+    report(`${scenario}, ${callers} ${callers === 1 ? "caller" : "callers"}`, measured);
   }
 }
 await Promise.all([pools.theirs.end(), pools.ours.end()]);

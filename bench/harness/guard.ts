@@ -39,6 +39,18 @@ const LIMITS: readonly Limit[] = [
     atLeast: 0.2,
   },
   { scenario: "sqlite-get", ours: "db.query by id, metrics on", baseline: "Kysely", atLeast: 1.2 },
+  {
+    scenario: "pg-pool",
+    ours: "ours, text and values",
+    baseline: "pg.Pool, text and values",
+    atLeast: 0.8,
+  },
+  {
+    scenario: "pg-pool",
+    ours: "ours, prepared by hand",
+    baseline: "pg.Pool, prepared by hand",
+    atLeast: 0.6,
+  },
 ];
 
 /** Another try for what looks like a loss: the machine may have been busy elsewhere. */
