@@ -40,16 +40,20 @@ export function changesOf(assignments: readonly Assignment[], operands: OperandT
   };
 }
 
-function computedValue(value: Computation, operands: OperandTable): ComputedValue {
+function computedValue(
+  value: Computation,
+  operands: OperandTable,
+  use: "value" | "number" = "value",
+): ComputedValue {
   switch (value.type) {
     case "path":
       return value;
     case "arithmetic": {
-      const left = computedValue(value.left, operands);
-      return { ...value, left, right: computedValue(value.right, operands) };
+      const left = computedValue(value.left, operands, "number");
+      return { ...value, left, right: computedValue(value.right, operands, "number") };
     }
     default:
-      return { type: "operand", operand: operands.add(value, "value") };
+      return { type: "operand", operand: operands.add(value, use) };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { JsonValue } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { Operand } from "../query/syntax-tree.ts";
-import { countValue, jsonValue, listValue, patternValue } from "./operand-values.ts";
+import { countValue, jsonValue, listValue, numberValue, patternValue } from "./operand-values.ts";
 import { operandName, type ParameterSignature, resolveOperand } from "./parameters.ts";
 import type { Parameters } from "./plan.ts";
 
@@ -9,10 +9,11 @@ import type { Parameters } from "./plan.ts";
 export type Resolve = (values: readonly unknown[], parameters: Parameters) => JsonValue;
 
 /** What an operand is for, which decides what its value may be. */
-export type OperandUse = "value" | "list" | "pattern" | "count" | "document";
+export type OperandUse = "value" | "number" | "list" | "pattern" | "count" | "document";
 
 const CHECKS: Readonly<Record<OperandUse, (value: unknown, name: string) => JsonValue>> = Object.freeze({
   value: jsonValue,
+  number: numberValue,
   list: listValue,
   pattern: patternValue,
   count: countValue,

@@ -48,6 +48,13 @@ export function patternValue(value: unknown, name: string): JsonValue {
   );
 }
 
+/** The number that an operand of arithmetic stands for, or NULL. */
+export function numberValue(value: unknown, name: string): JsonValue {
+  const json = jsonValue(value, name);
+  if (json === null || typeof json === "number") return json;
+  throw mismatch(`${name} must be a number in arithmetic, or NULL, not ${show(value)}`, name);
+}
+
 /** The number of rows that an operand of `LIMIT` or `OFFSET` stands for. */
 export function countValue(value: unknown, name: string): JsonValue {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return (value as number) + 0;

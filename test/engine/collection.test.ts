@@ -291,6 +291,44 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect(await loose.get("1")).toEqual({ id: "1", name: "Ada", age: 36, big: 1.7e308 });
   });
 
+  it("fails at arithmetic on what is no number, and changes no document", async () => {
+    const users = fresh();
+    const stored = [
+      { id: "1", n: 1, deep: [{ "it's": 2 }] },
+      { id: "2", n: "it's 5", deep: [{ "it's": true }] },
+      { id: "3", n: null, none: 1 },
+    ];
+    const loose = db.collection(users.name);
+    await loose.insertMany(stored);
+    const fail = async (set: string, parameters: unknown[] = []) => {
+      const error = await codeOf(db.query(`UPDATE ${users.name} SET ${set}`, parameters));
+      expect(await loose.find({}, { orderBy: { id: "asc" } }).toArray()).toEqual(stored);
+      return error;
+    };
+    const error = await fail("n = n + 1, touched = TRUE");
+    expect(error).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "n", outcome: "rejected" });
+    expect(error.retryable).toBe(false);
+    expect(error.message).toContain('n must hold a number for arithmetic, or nothing, not "it\'s 5"');
+    expect(await fail("m = 2 * (deep[0].`it's` - 1)")).toMatchObject({
+      code: "FORMDB_CONSTRAINT",
+      path: "deep[0].it's",
+      message: expect.stringContaining("not true"),
+    });
+    expect(await fail("m = deep / 2")).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "deep" });
+    expect(await fail("m = id + 1")).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "id" });
+    expect((await fail("n = $1 + 1 WHERE id = 'nowhere'", ["7"])).code).toBe("FORMDB_PARAMETER_MISMATCH");
+    expect((await fail("n = 1 - '7'")).code).toBe("FORMDB_PARAMETER_MISMATCH");
+    const inside = db.transaction((tx) => tx.query(`UPDATE ${users.name} SET n = n + 1`));
+    expect(await codeOf(inside)).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "n" });
+    await db.query(`UPDATE ${users.name} SET n = n + 1, made = none + $1 WHERE id != '2'`, [null]);
+    expect(
+      await loose.find({ id: { ne: "2" } }, { select: ["n", "made"], orderBy: { id: "asc" } }).toArray(),
+    ).toEqual([
+      { n: 2, made: null },
+      { n: null, made: null },
+    ]);
+  });
+
   it("holds changes to the version that they were made for", async () => {
     const users = fresh();
     await users.insert({ id: "1", name: "Ada", age: 36 });

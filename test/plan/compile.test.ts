@@ -6,7 +6,7 @@ import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts"
 import { sqliteDialect } from "../../src/dialect/sqlite/sqlite-dialect.ts";
 import { compile } from "../../src/plan/compile.ts";
 import { resolveOperand } from "../../src/plan/parameters.ts";
-import type { Parameters, Plan } from "../../src/plan/plan.ts";
+import type { BoundStatement, Parameters, Plan } from "../../src/plan/plan.ts";
 import type { Insert, Statement } from "../../src/query/syntax-tree.ts";
 import { generateRead, generateWrite } from "../support/generate-queries.ts";
 import { Random } from "../support/random.ts";
@@ -77,17 +77,28 @@ describe.each(DIALECTS)("a plan for $name", (dialect) => {
 
   it("has as many places as it binds values, for any query", () => {
     const place = dialect.name === "sqlite" ? /\?/g : /\$\d+/g;
+    let refused = 0;
     for (let seed = 0; seed < 300; seed++) {
       const random = new Random(seed);
       const { text, parameters } = (seed % 2 ? generateRead : generateWrite)(random, "c");
       const { plan, values } = prepare(text, dialect);
+      let given: BoundStatement;
+      try {
+        given = plan.bind(values, parameters);
+      } catch (error) {
+        // A few statements calculate with a value that is no number.
+        expect(String(error), text).toContain("must be a number in arithmetic");
+        refused++;
+        continue;
+      }
+      const { statement, values: bound } = given;
       // What is quoted is no place.
-      const { statement, values: bound } = plan.bind(values, parameters);
       const bare = statement!.text.replaceAll(/'(?:[^']|'')*'/g, "");
       const places = new Set(dialect.name === "sqlite" ? [] : bare.match(place));
       const count = dialect.name === "sqlite" ? (bare.match(place)?.length ?? 0) : places.size;
       expect(bound, text).toHaveLength(count);
     }
+    expect(refused).toBeLessThan(15);
   });
 
   it("is frozen", () => {

@@ -51,6 +51,7 @@ export class Evaluator {
 
   /** The documents as they are afterwards. */
   update(update: Update, documents: readonly Stored[]): Stored[] {
+    for (const { value } of update.assignments) this.#checkOperands(value);
     const found = new Set(this.#matching(update, documents));
     return documents.map((document) => {
       if (!found.has(document)) return document;
@@ -119,10 +120,21 @@ export class Evaluator {
     if (value.type !== "arithmetic") return this.#term(value, document);
     const left = this.#compute(value.left, document);
     const right = this.#compute(value.right, document);
-    if (typeof left !== "number" || typeof right !== "number") return null;
+    requireNumber(left);
+    requireNumber(right);
+    if (left === null || right === null) return null;
     const results = { "+": left + right, "-": left - right, "*": left * right, "/": left / right };
     const result = results[value.operator];
     return Number.isFinite(result) ? result + 0 : null;
+  }
+
+  /** Values that a statement calculates with are looked at even where it changes no document. */
+  #checkOperands(value: Computation): void {
+    if (value.type !== "arithmetic") return;
+    for (const side of [value.left, value.right]) {
+      if (side.type === "arithmetic") this.#checkOperands(side);
+      else if (side.type !== "path") requireNumber(this.#operand(side));
+    }
   }
 
   #operand(operand: Operand): unknown {
@@ -201,6 +213,14 @@ export class Evaluator {
     }
   }
 }
+
+/** Arithmetic takes numbers and NULL; anything else ends the statement. */
+function requireNumber(value: unknown): asserts value is number | null {
+  if (value !== null && typeof value !== "number") throw new NoNumberError();
+}
+
+/** What the evaluator throws for a statement that must fail. */
+export class NoNumberError extends Error {}
 
 function isKey(term: Term): boolean {
   return term.type === "path" && term.path.length === 1 && term.path[0] === "id";

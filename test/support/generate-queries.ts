@@ -129,11 +129,11 @@ export class QueryGenerator {
       const text = sides.join(` ${random.pick(["+", "-", "*", "/"])} `);
       return random.chance(0.5) ? `(${text})` : text;
     }
-    if (random.chance(0.6)) return random.chance(0.6) ? "n" : this.#path();
+    if (random.chance(0.6)) return random.chance(0.8) ? "n" : this.#path();
     return this.#operand(() =>
-      random.chance(0.2)
+      random.chance(0.05)
         ? generateValue(random)
-        : random.pick([0, 1, -1, 3, 0.1, -2.5, 1e308, 5e-324, 2 ** 52]),
+        : random.pick([null, 0, 1, -1, 3, 0.1, -2.5, 1e308, 5e-324, 2 ** 52]),
     );
   }
 

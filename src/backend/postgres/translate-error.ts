@@ -1,5 +1,6 @@
 import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
 import { logicalIndexName } from "../../dialect/postgres/names.ts";
+import { arithmeticRefusal } from "../arithmetic-refusal.ts";
 import { uniqueViolation } from "../unique-violation.ts";
 import { ruleOf } from "./sqlstates.ts";
 
@@ -97,6 +98,8 @@ function serverError(
   const outcome = outcomeOf(flight, rule.unknownOutcome === true || nodeIsLost || isCommitUnsaid(error));
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
   if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return refusedByUnique(error, outcome);
+  const refused = sqlstate === "22P02" ? arithmeticRefusal(error.message, { sqlstate, outcome }) : undefined;
+  if (refused !== undefined) return refused;
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
     cause: error,
     ...(retryable === undefined ? {} : { retryable }),

@@ -1,4 +1,5 @@
 import { type ErrorCode, type FailureOutcome, FormDBError, messageOf } from "../../base/errors.ts";
+import { arithmeticRefusal } from "../arithmetic-refusal.ts";
 import { type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
 
 /** The code of what a session throws when it is not, or still is, in a transaction against its caller's belief. */
@@ -110,6 +111,8 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     ...(sqliteCode === NEEDS_WRITER ? { needsWriter: true } : {}),
   };
   if (index !== undefined) return uniqueViolation(what, index, details);
+  const refused = sqliteCode === undefined ? arithmeticRefusal(message, details) : undefined;
+  if (refused !== undefined) return refused;
   const missing = /^no such table: (.+)$/.exec(message)?.[1];
   if (missing !== undefined) {
     return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {

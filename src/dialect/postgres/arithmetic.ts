@@ -1,7 +1,8 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { termOf } from "./terms.ts";
+import { NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS } from "../not-a-number.ts";
+import { literal, termOf } from "./terms.ts";
 
 /** The computed value as `jsonb`. */
 export function computed(value: ComputedValue): Fragment {
@@ -9,7 +10,10 @@ export function computed(value: ComputedValue): Fragment {
   return sql`coalesce(to_jsonb(${double(value)}), 'null'::jsonb)`;
 }
 
-/** A `float8`; NULL where the value is no number. */
+/**
+ * A `float8`; NULL where nothing or a null is. For any other value the statement fails: the only error that an expression
+ * can raise by itself is that of a cast, whose text then says what was found.
+ */
 function double(value: ComputedValue): Fragment {
   switch (value.type) {
     case "operand": {
@@ -18,7 +22,10 @@ function double(value: ComputedValue): Fragment {
     }
     case "path": {
       const { type, json } = termOf(value.path);
-      return [`(CASE WHEN ${type} = 'number' THEN ${json}::float8 END)`];
+      const found = `${literal(NOT_A_NUMBER)} || ${pathLiteral(value.path)} || ': ' || left(${json}::text, ${SHOWN_CHARACTERS}) || ' ;'`;
+      return [
+        `(CASE WHEN ${type} = 'number' THEN ${json}::float8 WHEN ${type} <> 'null' THEN (${found})::float8 END)`,
+      ];
     }
     case "arithmetic": {
       // The inner query, which its offset keeps apart, spells each side once, however deep the nesting is.

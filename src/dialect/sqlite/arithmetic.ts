@@ -1,6 +1,7 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
+import { pathLiteral } from "../not-a-number.ts";
 import { termOf } from "./terms.ts";
 
 /** The computed value as JSON in SQLite's binary form. */
@@ -16,8 +17,13 @@ function jsonText(value: ComputedValue): Fragment {
     case "path":
       return [termOf(value.path).json];
     case "arithmetic":
-      return sql`formdb_arithmetic('${value.operator}', ${jsonText(value.left)}, ${jsonText(value.right)})`;
+      return sql`formdb_arithmetic('${value.operator}', ${jsonText(value.left)}, ${jsonText(value.right)}, ${nameOf(value.left)}, ${nameOf(value.right)})`;
     default:
       return value satisfies never;
   }
+}
+
+/** What an error calls a side that may be no number. */
+function nameOf(value: ComputedValue): string {
+  return value.type === "path" ? pathLiteral(value.path) : "NULL";
 }

@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
+import { NOT_A_NUMBER, SHOWN_CHARACTERS } from "../not-a-number.ts";
 import { ExactSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
@@ -33,15 +34,30 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
   { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
 ]);
 
-/** The result's JSON text, from those of the operands: null where one is no number, or the result is not finite. */
-function arithmetic(operator: string | null, left: string | null, right: string | null): string {
-  const a: unknown = left === null ? null : JSON.parse(left);
-  const b: unknown = right === null ? null : JSON.parse(right);
-  if (typeof a !== "number" || typeof b !== "number") return "null";
+/**
+ * The result's JSON text, from those of the operands: null where one is null, or the result is not finite. Throws for any
+ * other value that is no number, by the name of its side.
+ */
+function arithmetic(
+  operator: string | null,
+  left: string | null,
+  right: string | null,
+  leftName: string | null,
+  rightName: string | null,
+): string {
+  const a = numberIn(left, leftName);
+  const b = numberIn(right, rightName);
+  if (a === null || b === null) return "null";
   // JSON has no infinity: its text is null, which is also what a division by 0 gives.
   if (operator === "+") return JSON.stringify(a + b);
   if (operator === "-") return JSON.stringify(a - b);
   return JSON.stringify(operator === "*" ? a * b : a / b);
+}
+
+function numberIn(text: string | null, name: string | null): number | null {
+  const value: unknown = text === null ? null : JSON.parse(text);
+  if (value === null || typeof value === "number") return value;
+  throw new Error(`${NOT_A_NUMBER}${name}: ${String(text).slice(0, SHOWN_CHARACTERS)} ;`);
 }
 
 const summing = (read: (sum: ExactSum) => number | null): Omit<SqliteAggregate, "name"> => ({
