@@ -107,7 +107,7 @@ export class Pool extends BasePool {
       // `pg.Pool` tells a caller at once that no connection could be opened.
       connectAttempts: 1,
       connectBackoffMs: 10,
-      connectBackoffMaxMs: 1_000,
+      connectBackoffMaxMs: 200,
       trackHolders: given.trackHolders,
       leakThresholdMs: given.leakThresholdMillis,
       observer: this.#observer(given),
