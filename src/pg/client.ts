@@ -70,8 +70,8 @@ interface NamedConfig extends QueryConfig {
 
 const CANCEL_TIMEOUT_MS = 5_000;
 const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+)?temp)/i;
-/** A simple query may hold several statements; a word too many only costs that statements are prepared once more. */
-const ALTERS = /(?:^|;)\s*(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
+/** Wherever the word is: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
+const ALTERS = /\b(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
 
 /** The client does nothing and waits for nothing. */
 export function isAtRest(client: Client): boolean {
@@ -136,15 +136,16 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         return this.#sendNamed(config as NamedConfig, values, done);
       }
       if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
+      // What has values changes no table: such statements take none.
+      const given = Array.isArray(values) ? values : Object(config).values;
       const asked: unknown = typeof config === "string" ? config : Object(config).text;
-      if (typeof asked === "string") this.#look(asked);
+      if (typeof asked === "string" && !(given?.length > 0)) this.#look(asked);
       if (typeof config === "string") {
         if (!Array.isArray(values) || values.length === 0) return super.query(config, values, done);
         const name = book.nameOf(config);
         if (name === undefined) return super.query(config, values, done);
         return this.#sendPrepared({ name, text: config, values }, done);
       }
-      const given = Array.isArray(values) ? values : (config as QueryConfig | null)?.values;
       const name = isPreparable(config, given) ? book.nameOf(config.text as string) : undefined;
       if (name === undefined) return super.query(config, values, done);
       // The text of a class's instance may be a getter, as in template libraries: a copy would lack it.

@@ -271,7 +271,7 @@ describe("statements that are prepared by themselves", () => {
     await first!.query("CREATE TABLE moments (at timestamp)");
     for (let i = 0; i < 3; i++) await insertByEach();
     await first!.query("BEGIN; DROP TABLE moments");
-    await first!.query("CREATE TABLE moments (at timestamptz)");
+    await first!.query("/* anew */ CREATE TABLE moments (at timestamptz)");
     await first!.query("COMMIT");
     await insertByEach();
     for (const client of clients) client.release();
