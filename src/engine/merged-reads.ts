@@ -70,9 +70,8 @@ export class MergedLane {
   readonly #statement: EngineStatement;
   readonly #merged: () => EngineStatement | undefined;
   readonly #parts: MergingParts;
-  /** The last calls that went by themselves: their times, and the most rows that one gave. */
-  #recentMs: number[] = [];
-  #mostRows = 0;
+  /** The last calls that went by themselves. */
+  #recent: { readonly ms: number; readonly rows: number }[] = [];
   #gathering: Call[] | undefined;
   #underWay = 0;
   #lastWasAlone = false;
@@ -98,9 +97,12 @@ export class MergedLane {
   end(ms: number, rows: number | undefined): void {
     this.#underWay--;
     if (rows === undefined) return;
-    this.#recentMs.push(ms);
-    if (this.#recentMs.length > SAMPLES) this.#recentMs.shift();
-    this.#mostRows = Math.max(this.#mostRows, rows);
+    this.#learn(ms, rows);
+  }
+
+  #learn(ms: number, rows: number): void {
+    this.#recent.push({ ms, rows });
+    if (this.#recent.length > SAMPLES) this.#recent.shift();
   }
 
   /** Sends a call together with others. What ends it early, its signal or its time, ends no other. */
@@ -121,9 +123,9 @@ export class MergedLane {
 
   get #isShort(): boolean {
     return (
-      this.#recentMs.length === SAMPLES &&
-      this.#mostRows <= FEW_ROWS &&
-      Math.min(...this.#recentMs) <= SHORT_MS
+      this.#recent.length === SAMPLES &&
+      this.#recent.every(({ rows }) => rows <= FEW_ROWS) &&
+      this.#recent.some(({ ms }) => ms <= SHORT_MS)
     );
   }
 
@@ -149,8 +151,8 @@ export class MergedLane {
         if (group.length > 1) report(group.length);
         const results = await this.#execute(connection, group);
         const ms = clock.now() - start;
-        if (group.length === 1) this.#recentMs = [...this.#recentMs.slice(1 - SAMPLES), ms];
-        else if (ms > LONG_GROUP_MS) this.#recentMs = [];
+        if (group.length === 1) this.#learn(ms, results[0]!.rows.length);
+        else if (ms > LONG_GROUP_MS) this.#recent = [];
         for (let i = 0; i < group.length; i++) {
           group[i]!.times.databaseMs = ms;
           group[i]!.resolve(results[i]!);

@@ -160,7 +160,7 @@ describe("a group of reads", () => {
   const times = (): QueryTimes => ({ waitMs: 0, databaseMs: 0, decodeMs: 0 });
 
   /** An engine that answers each value by itself, and refuses one of them. */
-  function lane(sent: string[]): MergedLane {
+  function lane(sent: string[], always: boolean = true): MergedLane {
     const connection = {
       execute: async ({ text }: { text: string }, values: readonly unknown[]) => {
         sent.push(text);
@@ -179,7 +179,7 @@ describe("a group of reads", () => {
       connections: connections as never,
       clock: systemClock,
       report: () => {},
-      always: true,
+      always,
     }).laneOf({ statement, values: [], merged: () => merged })!;
   }
 
@@ -193,6 +193,21 @@ describe("a group of reads", () => {
       ended.map((end) => (end.status === "fulfilled" ? end.value.rows[0]![0] : end.reason.sqlstate)),
     ).toEqual(["a", "22021", "b"]);
     expect(sent).toEqual(["many", "one", "one", "one"]);
+  });
+
+  it("begin again once a call of many rows is four calls ago", () => {
+    const reads = lane([], false);
+    const alone = (rows: number): void => {
+      reads.begin();
+      reads.end(0.1, rows);
+    };
+    for (let i = 0; i < 4; i++) alone(3);
+    expect(reads.isShared).toBe(true);
+    alone(101);
+    for (let i = 0; i < 3; i++) alone(3);
+    expect(reads.isShared).toBe(false);
+    alone(3);
+    expect(reads.isShared).toBe(true);
   });
 
   it("is bounded", async () => {

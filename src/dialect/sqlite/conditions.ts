@@ -5,7 +5,7 @@ import type { OrderOperator } from "../expression-dialect.ts";
 import { type Bound, choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, isComposite, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { type SqliteTerm, termOf } from "./terms.ts";
+import { placeToWalk, type SqliteTerm, termOf } from "./terms.ts";
 
 /** Greater than any text: in SQLite every BLOB is. */
 const AFTER_ALL_TEXTS = Buffer.alloc(0);
@@ -217,14 +217,13 @@ export function like(path: DocumentPath, operand: number, wanted: boolean): Frag
 /** Elements of an array have numbers for keys, values of an object have names, and a text alone has none. */
 export function contains(path: DocumentPath, operand: number, wanted: boolean): Fragment {
   const term = termOf(path);
-  const { place } = term;
-  if (place === undefined) {
+  if (isKey(path)) {
     const within = sql`(instr(id, ${bound(operand, encodeText)}) > 0)`;
     return wanted ? within : sql`(${bound(operand, encodeKnown)} AND NOT coalesce(${within}, 0))`;
   }
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
-    const condition = sql`EXISTS (SELECT 1 FROM json_each(${place}) AS e WHERE ${elementMatches(operand, kind)})`;
+    const condition = sql`EXISTS (SELECT 1 FROM json_each(${placeToWalk(path)}) AS e WHERE ${elementMatches(operand, kind)})`;
     return wanted ? condition : sql`(${term.value} IS NOT NULL AND NOT ${condition})`;
   });
 }
