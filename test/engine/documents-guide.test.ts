@@ -55,4 +55,36 @@ describe("the examples of the pages on documents do what they say", () => {
       [{ id: "3", city: "Oslo", age: 50 }],
     ]);
   });
+
+  it.each(["SQLite", "PostgreSQL"])(
+    "indexes.md on %s: each condition of its table uses the index that it says",
+    async (engine) => {
+      await using db = await openOn(engine);
+      const results: unknown[] = [];
+      for (const example of examplesOf("indexes.md")) results.push(await run(example, db));
+      const [indexes, explained] = results as [{ name: string }[], unknown];
+      expect(indexes.map(({ name }) => name).toSorted()).toEqual([
+        "by_age",
+        "by_city_and_age",
+        "by_email",
+        "by_name",
+      ]);
+      expect(explained).toEqual({
+        cost: "indexed",
+        conditions: [{ text: "city = …", index: "by_city_and_age" }, { text: "tags CONTAINS …" }],
+      });
+      const page = readFileSync(new URL("../../docs/indexes.md", import.meta.url), "utf8");
+      const rows = [...page.matchAll(/^\| `(.+)` \| (.+) \|$/gm)];
+      expect(rows).toHaveLength(14);
+      for (const [, condition, index] of rows) {
+        const { cost, indexes: used } = await db.explain(`SELECT name FROM people WHERE ${condition}`);
+        const said = index!.replace(", for its first half", "");
+        expect({ condition, used: used.length === 0 ? "none" : used.join(", ") }).toEqual({
+          condition,
+          used: said,
+        });
+        expect(cost === "scan").toBe(said === "none");
+      }
+    },
+  );
 });
