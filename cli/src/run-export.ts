@@ -36,9 +36,11 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
     throw wrongFlags(`--safe-csv is for --format csv, not ${format}`);
   if (flags.overwrite === true && out === undefined) throw wrongFlags("--overwrite needs --out FILE");
   if (out !== undefined) checkOutput(out, flags.db);
-  const file = out === undefined ? undefined : new NewFile(out, flags.overwrite === true);
+  // Before there is a file: a signal then would leave it behind.
   const interruption = listenForInterruption();
+  let file: NewFile | undefined;
   try {
+    if (out !== undefined) file = new NewFile(out, flags.overwrite === true);
     await using db = await open(flags.db, { mustExist: true });
     const output = new Output(file?.stream ?? process.stdout);
     const { count, lost } = await print(db, collection, {
