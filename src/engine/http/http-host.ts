@@ -1,51 +1,28 @@
 import type { CallOptions } from "../../base/abort.ts";
 import type { Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
-import type { BatchResult } from "../../batch/group.ts";
-import type { CollectionHost, Versioned } from "../collection/host.ts";
+import type { Versioned } from "../collection/host.ts";
+import { boundsOf, type DatabaseMethods, MethodsHost } from "../collection/methods-host.ts";
 import type { Explanation } from "../explain.ts";
 import type { FormDB } from "../form-db.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { QueryResult } from "../read.ts";
-import type { IndexOptions } from "../schema.ts";
 
-type Methods = Pick<
-  FormDB,
-  "get" | "insert" | "batchInsert" | "upsert" | "delete" | "createIndex" | "query" | "stream" | "explain"
->;
+type Methods = DatabaseMethods & Pick<FormDB, "query" | "stream" | "explain">;
 
 /** A database behind HTTP as what a collection's handle works on: what has a text is sent as one. */
-export class HttpHost implements CollectionHost {
+export class HttpHost extends MethodsHost {
   readonly #database: Methods;
 
   constructor(database: Methods) {
+    super(database);
     this.#database = database;
-  }
-
-  get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined> {
-    return this.#database.get(collection, id, options);
   }
 
   getVersioned(): Promise<Versioned<Row> | undefined> {
     return Promise.reject(
       new FormDBError("FORMDB_UNSUPPORTED", "Versions of documents can't be used over HTTP"),
     );
-  }
-
-  insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
-    return this.#database.insert(collection, document, options);
-  }
-
-  insertAll(collection: string, documents: readonly unknown[], options?: CallOptions): Promise<BatchResult> {
-    return this.#database.batchInsert(collection, documents, options);
-  }
-
-  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
-    return this.#database.upsert(collection, document, options);
-  }
-
-  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
-    return this.#database.delete(collection, id, options);
   }
 
   async run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
@@ -68,18 +45,6 @@ export class HttpHost implements CollectionHost {
   async explain(tree: PlannedTree): Promise<Explanation> {
     return this.#database.explain(textOf(tree), tree.values);
   }
-
-  createIndex(
-    collection: string,
-    paths: string | readonly string[],
-    options?: IndexOptions,
-  ): Promise<string> {
-    return this.#database.createIndex(collection, paths, options);
-  }
-}
-
-function boundsOf({ signal, timeoutMs }: CallOptions): CallOptions {
-  return { signal, timeoutMs };
 }
 
 /** A collection that a first insert would make reads as empty before that. */
