@@ -16,6 +16,8 @@ console.log(answers[21]?.rows[0].double);
 const client = await pool.connect();
 try {
   await client.query("BEGIN");
+  // Its text has come before, so this client has it prepared from now on.
+  await client.query("SELECT $1::int * 2 AS double", [21]);
   const { rows } = await client.query("SELECT count(*)::int AS n FROM pg_prepared_statements");
   console.log(rows[0].n > 0 ? "prepared" : "not prepared");
   await client.query("COMMIT");
