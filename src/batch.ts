@@ -7,5 +7,5 @@ export {
   flush,
   globalProcessor,
   makeProcessor as make,
-  stats,
-} from "./functions.ts";
+} from "./functions/batch.ts";
+export { stats } from "./functions/stats.ts";

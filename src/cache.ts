@@ -7,5 +7,6 @@ export type {
   SetOptions,
 } from "./cache/plan-cache.ts";
 export { PlanCache } from "./cache/plan-cache.ts";
-export { queryPlanCache } from "./defaults.ts";
-export { cachePlan, getCachedPlan, makeCache as make, stats } from "./functions.ts";
+export { cachePlan, getCachedPlan, makeCache as make } from "./functions/cache.ts";
+export { queryPlanCache } from "./functions/default-cache.ts";
+export { stats } from "./functions/stats.ts";

@@ -15,7 +15,6 @@ export type {
 export { BatchProcessor } from "./batch/batch-processor.ts";
 export type { BatchError, BatchResult } from "./batch/group.ts";
 export { PlanCache } from "./cache/plan-cache.ts";
-export { queryPlanCache, setDefaultDatabase } from "./defaults.ts";
 export type { CheckProblem, CheckResult } from "./engine/check.ts";
 export type { Changes } from "./engine/collection/changes.ts";
 export type {
@@ -45,24 +44,19 @@ export type { QueryResult } from "./engine/read.ts";
 export type { IndexOptions } from "./engine/schema.ts";
 export type { Sql, SqlFragment, SqlOptions } from "./engine/sql.ts";
 export type { TransactionOptions } from "./engine/transaction.ts";
+export { batchDelete, batchInsert, batchUpdate, flush, globalProcessor } from "./functions/batch.ts";
+export { cachePlan, getCachedPlan } from "./functions/cache.ts";
+export { queryPlanCache } from "./functions/default-cache.ts";
+export { setDefaultDatabase } from "./functions/default-database.ts";
 export {
-  acquire,
-  batchDelete,
-  batchInsert,
-  batchUpdate,
-  cachePlan,
   exportPrometheus,
-  flush,
-  getCachedPlan,
-  globalPool,
-  globalProcessor,
   recordCacheHit,
   recordCacheMiss,
   recordError,
   recordQuery,
-  release,
-  stats,
-} from "./functions.ts";
+} from "./functions/metrics.ts";
+export { acquire, globalPool, release } from "./functions/pool.ts";
+export { stats } from "./functions/stats.ts";
 export { Metrics } from "./metrics/metrics.ts";
 export type { Parameters, Plan } from "./plan/plan.ts";
 export { Pool } from "./pool/pool.ts";

@@ -5,8 +5,8 @@ export {
   recordCacheMiss,
   recordError,
   recordQuery,
-  stats,
-} from "./functions.ts";
+} from "./functions/metrics.ts";
+export { stats } from "./functions/stats.ts";
 export type { Counter } from "./metrics/counter.ts";
 export { METRIC_DEFINITIONS, type MetricDefinition, type MetricType } from "./metrics/definitions.ts";
 export type { ExemplarLabels } from "./metrics/exemplar.ts";

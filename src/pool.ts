@@ -1,2 +1,3 @@
-export { acquire, globalPool, makePool as make, release, stats } from "./functions.ts";
+export { acquire, globalPool, makePool as make, release } from "./functions/pool.ts";
+export { stats } from "./functions/stats.ts";
 export * from "./pool/pool.ts";

@@ -6,6 +6,7 @@ import { encodeKey } from "../dialect/value-rank.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
 import { compileChange } from "./change.ts";
 import { changesOf } from "./changes.ts";
+import { markCompiled } from "./compiled.ts";
 import { decodeDocument } from "./decode.ts";
 import { type Executable, Variants } from "./engine-statement.ts";
 import { OperandTable } from "./operand-table.ts";
@@ -24,16 +25,7 @@ const BYTES_PER_VALUE = 256;
  * but means nothing.
  */
 export function compile(statement: Statement, shape: string, dialect: Dialect): Plan {
-  const plan = planOf(statement, shape, dialect);
-  compiled.add(plan);
-  return plan;
-}
-
-const compiled = new WeakSet<object>();
-
-/** Whether `compile` made it: only such a plan may be run. */
-export function isCompiled(plan: unknown): plan is Plan {
-  return typeof plan === "object" && plan !== null && compiled.has(plan);
+  return markCompiled(planOf(statement, shape, dialect));
 }
 
 function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {

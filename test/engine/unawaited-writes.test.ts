@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { setDefaultDatabase } from "../../src/defaults.ts";
 import { open } from "../../src/engine/open.ts";
-import { batchInsert, exportPrometheus, flush, globalProcessor, makeProcessor } from "../../src/functions.ts";
+import { batchInsert, flush, globalProcessor, makeProcessor } from "../../src/functions/batch.ts";
+import { setDefaultDatabase } from "../../src/functions/default-database.ts";
+import { exportPrometheus } from "../../src/functions/metrics.ts";
 import { storeOf } from "../../src/metrics/metrics.ts";
 
 const TWICE = [{ id: "1" }, { id: "1" }];

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { setDefaultDatabase } from "../../src/defaults.ts";
 import { open } from "../../src/engine/open.ts";
-import { cachePlan, getCachedPlan } from "../../src/functions.ts";
+import { cachePlan, getCachedPlan } from "../../src/functions/cache.ts";
+import { setDefaultDatabase } from "../../src/functions/default-database.ts";
 import { compile, parseShape, postgresDialect, shapeOf, sqliteDialect } from "../../src/query.ts";
 
 afterEach(() => setDefaultDatabase(undefined));

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { PlanCache } from "../../src/cache/plan-cache.ts";
-import { setDefaultDatabase } from "../../src/defaults.ts";
 import { open } from "../../src/engine/open.ts";
-import { batchInsert, flush, globalProcessor } from "../../src/functions.ts";
+import { batchInsert, flush, globalProcessor } from "../../src/functions/batch.ts";
+import { setDefaultDatabase } from "../../src/functions/default-database.ts";
 import { Metrics, storeOf } from "../../src/metrics/metrics.ts";
 import { Pool } from "../../src/pool/pool.ts";
 

@@ -1,18 +1,10 @@
-import { PlanCache } from "./cache/plan-cache.ts";
-import type { Engine } from "./engine/engine.ts";
-import type { FormDB } from "./engine/form-db.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { FormDB } from "../engine/form-db.ts";
 
 /**
- * The process-wide defaults of the compatibility API (`functions.ts`): one plan cache, one store of metrics and one
- * database. The database opens when something first needs it, from `FORMDB_URL`.
+ * The database that the functions work on. It opens when something first needs it, from `FORMDB_URL`. What opens it is
+ * loaded then, so that a program that uses one of the parts alone loads no engine.
  */
-
-/** The plan cache that the default database uses. */
-export const queryPlanCache: PlanCache<unknown> = new PlanCache<unknown>();
-
-/** The metrics that the default database reports to. */
-export const defaultMetrics: Metrics = new Metrics();
 
 let current: FormDB | undefined;
 let opening: Promise<FormDB> | undefined;
@@ -42,15 +34,18 @@ export async function defaultDatabase(): Promise<FormDB> {
 
 /** The parts of the default database. */
 export async function defaultEngine(): Promise<Engine> {
-  const [{ engineOf }, db] = await Promise.all([import("./engine/form-db.ts"), defaultDatabase()]);
+  const [{ engineOf }, db] = await Promise.all([import("../engine/form-db.ts"), defaultDatabase()]);
   return engineOf(db);
 }
 
 async function openDefault(): Promise<FormDB> {
   try {
-    // Loaded late, so that a program that uses only one of the parts loads no engine.
-    const { open } = await import("./engine/open.ts");
-    const db = await open(undefined, { cache: queryPlanCache, metrics: defaultMetrics });
+    const [{ open }, { queryPlanCache: cache }, { defaultMetrics: metrics }] = await Promise.all([
+      import("../engine/open.ts"),
+      import("./default-cache.ts"),
+      import("./default-metrics.ts"),
+    ]);
+    const db = await open(undefined, { cache, metrics });
     // Another one may have been set meanwhile.
     if (current !== undefined) await db.close();
     else current = ours = db;
