@@ -88,7 +88,8 @@ describe.each([["memory"], ["a file"]])("calls on SQLite in %s that are answered
     reading = false;
     expect(rows).toHaveLength(100_000);
     expect(rows[99_999]).toEqual({ id: "099999", n: 99_999 });
-    expect(turns).toBeGreaterThan(5);
+    // How many depends on the machine's speed; without turns there is none until the rows are there.
+    expect(turns).toBeGreaterThan(1);
   });
 });
 
