@@ -4,8 +4,27 @@ import type { Bound, Fragment } from "./fragment.ts";
 /** The operators of the language that order values. */
 export type OrderOperator = "<" | "<=" | ">" | ">=";
 
-/** The aggregates that take a path. `COUNT(*)` is spelled alike everywhere. */
-export type Aggregate = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
+/** A value that a document gives, as in the syntax tree; the path `["id"]` is its key. */
+export interface DocumentField {
+  readonly type: "path" | "lower" | "upper";
+  readonly path: DocumentPath;
+}
+
+/** An aggregate, as in the syntax tree. `COUNT(*)` is of no field. */
+export interface GroupAggregate {
+  readonly type: "aggregate";
+  readonly function: "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
+  readonly of: DocumentField | undefined;
+}
+
+/** What a column, a condition and an order look at. */
+export type Subject = DocumentField | GroupAggregate;
+
+/** A subject that looks at documents: the parser lets aggregates stand in a grouped SELECT only. */
+export function fieldOf<S extends Subject>(subject: S): Exclude<S, GroupAggregate> {
+  if (subject.type === "aggregate") throw new TypeError("An aggregate must stand in a grouped SELECT");
+  return subject as Exclude<S, GroupAggregate>;
+}
 
 /** How a result's column is read: as JSON text (or a plain number or null), as a number, or as it is. */
 export type ColumnForm = "json" | "number" | "text";
@@ -75,7 +94,7 @@ export interface DocumentsQuery {
   /** ` WHERE …`, or nothing. */
   readonly where: Fragment;
   /** Empty where the order does not matter. Ties, also among arrays and among objects, go by id. */
-  readonly orderBy: readonly { readonly path: DocumentPath; readonly descending: boolean }[];
+  readonly orderBy: readonly (DocumentField & { readonly descending: boolean })[];
   readonly limit: Bound | undefined;
   readonly offset: Bound | undefined;
 }
@@ -87,30 +106,41 @@ export interface DocumentsQuery {
 export interface Grouping {
   /** The inner query: ` FROM (SELECT …)`. */
   from(table: string, where: Fragment): Fragment;
-  aggregate(aggregate: Aggregate, path: DocumentPath): Column;
   /** The terms of `GROUP BY`. */
-  groupBy(path: DocumentPath): readonly string[];
-  /** The column for a path that the rows are grouped by. */
-  column(path: DocumentPath): Column;
-  /** The terms of `ORDER BY` for such a path; ties are left to what follows. */
-  orderBy(path: DocumentPath, descending: boolean): readonly string[];
-  /** An order of the groups by such a path that leaves no ties, not even among arrays or among objects. */
-  orderTotally(path: DocumentPath): readonly string[];
-  orderByAggregate(
-    aggregate: Aggregate,
-    path: DocumentPath | undefined,
-    descending: boolean,
-  ): readonly string[];
+  groupBy(field: DocumentField): readonly string[];
+  /** The column for an aggregate, or for what the rows are grouped by. */
+  column(subject: Subject): Column;
+  /** The terms of `ORDER BY` for the same; ties are left to what follows. */
+  orderBy(subject: Subject, descending: boolean): readonly string[];
+  /** An order of the groups by such a field that leaves no ties, not even among arrays or among objects. */
+  orderTotally(field: DocumentField): readonly string[];
 }
 
 /**
- * How an engine spells what the query language means. The language is three-valued; SQL's own three values are
+ * How an engine spells the language's conditions. The language is three-valued; SQL's own three values are
  * not used for it. Instead each condition can be asked for in two ways: where it is true (`wanted`), or where it
  * is false; what is unknown is neither. `NOT` then swaps the two, and every condition that reaches the engine is
  * plainly true or not, and free to be spelled as its indexes like it.
  *
- * Operands are given by number; the path `["id"]` is the document's key.
+ * Operands are given by number.
  */
+export interface Conditions {
+  equals(subject: Subject, operand: number, wanted: boolean): Fragment;
+  orders(subject: Subject, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
+  equalSubjects(left: Subject, right: Subject, wanted: boolean): Fragment;
+  orderSubjects(left: Subject, operator: OrderOperator, right: Subject, wanted: boolean): Fragment;
+  /** The operand is an array. */
+  isIn(subject: Subject, operand: number, wanted: boolean): Fragment;
+  like(subject: Subject, operand: number, wanted: boolean): Fragment;
+  contains(subject: Subject, operand: number, wanted: boolean): Fragment;
+  isNull(subject: Subject, wanted: boolean): Fragment;
+  /** Whether the type's number in `RANK` is this or a higher one. Never unknown. */
+  ranksFrom(subject: Subject, rank: number, wanted: boolean): Fragment;
+  /** The operand is `true` or `false`. */
+  truth(operand: number): Fragment;
+}
+
+/** How an engine spells what the query language means. */
 export interface ExpressionDialect {
   /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
   indexExpressions(path: DocumentPath): readonly string[];
@@ -122,30 +152,19 @@ export interface ExpressionDialect {
   /** All that an index over several paths holds: their expressions, and behind them the guards of a unique one. */
   indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
 
-  equals(path: DocumentPath, operand: number, wanted: boolean): Fragment;
-  orders(path: DocumentPath, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
-  equalPaths(left: DocumentPath, right: DocumentPath, wanted: boolean): Fragment;
-  orderPaths(left: DocumentPath, operator: OrderOperator, right: DocumentPath, wanted: boolean): Fragment;
-  /** The operand is an array. */
-  isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment;
-  like(path: DocumentPath, operand: number, wanted: boolean): Fragment;
-  contains(path: DocumentPath, operand: number, wanted: boolean): Fragment;
-  isNull(path: DocumentPath, wanted: boolean): Fragment;
-  /** Whether the type's number in `RANK` is this or a higher one. Never unknown. */
-  ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment;
-  /** The operand is `true` or `false`. */
-  truth(operand: number): Fragment;
+  /** Conditions on documents. */
+  readonly conditions: Conditions;
 
   /** The two columns of `SELECT *`: the key, and the document as JSON text. */
   readonly documentColumns: string;
-  column(path: DocumentPath): Column;
+  column(field: DocumentField): Column;
 
   /** A whole SELECT of documents. */
   documents(query: DocumentsQuery): Fragment;
   /** The terms of `ORDER BY` for documents; ties are left to what follows. */
-  orderBy(path: DocumentPath, descending: boolean): readonly string[];
-  /** Groups and aggregates that look at these paths. */
-  grouping(paths: readonly DocumentPath[]): Grouping;
+  orderBy(field: DocumentField, descending: boolean): readonly string[];
+  /** Groups and aggregates that look at these fields. */
+  grouping(fields: readonly DocumentField[]): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
 
   /** The changed document. */

@@ -1,7 +1,7 @@
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { Dialect } from "../dialect/dialect.ts";
-import type { ChangeableType, LeafChange } from "../dialect/expression-dialect.ts";
+import { type ChangeableType, fieldOf, type LeafChange } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment, sql } from "../dialect/fragment.ts";
 import { pathKey, pathText } from "../query/path-text.ts";
 import type { Assignment, Change, DocumentStep, Path } from "../query/syntax-tree.ts";
@@ -127,7 +127,7 @@ function which({ where, first, collection }: Change, dialect: Dialect, operands:
     list: "id",
     table: identifier(collection),
     where: compileWhere(where, dialect, operands),
-    orderBy: first.orderBy,
+    orderBy: first.orderBy.map(fieldOf),
     limit: one,
     offset: undefined,
   });

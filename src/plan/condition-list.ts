@@ -1,5 +1,5 @@
-import { pathText } from "../query/path-text.ts";
-import type { Expression, Path, Statement, Term } from "../query/syntax-tree.ts";
+import { isOperand, subjectText } from "../query/path-text.ts";
+import type { Expression, Path, Statement, Subject, Term } from "../query/syntax-tree.ts";
 
 /** A condition of a query, as an explanation lists it. */
 export interface ListedCondition {
@@ -27,23 +27,25 @@ function listed(expression: Expression, negated: boolean): readonly ListedCondit
       const text = `${termText(left)} ${operator} ${termText(right)}`;
       // What is not `!=` is `=`; the opposite of an ordering holds for values of other types too.
       const leads = negated ? operator === "!=" : operator !== "!=";
-      const paths = [left, right].flatMap((term) => (term.type === "path" ? [term.path] : []));
-      return [condition(text, negated, leads && paths.length === 1 ? paths : [])];
+      const subjects = [left, right].filter((term) => !isOperand(term)) as Subject[];
+      return [condition(text, negated, leads && subjects.length === 1 ? pathsOf(subjects[0]!) : [])];
     }
     case "isNull": {
       const leads = expression.negated === negated;
-      const text = `${pathText(expression.path)} IS ${expression.negated ? "NOT " : ""}NULL`;
-      return [condition(text, negated, leads ? [expression.path] : [])];
+      const text = `${subjectText(expression.subject)} IS ${expression.negated ? "NOT " : ""}NULL`;
+      return [condition(text, negated, leads ? pathsOf(expression.subject) : [])];
     }
     case "rank":
-      return [condition(`${pathText(expression.path)} of type ${expression.from} or later`, negated, [])];
+      return [
+        condition(`${subjectText(expression.subject)} of type ${expression.from} or later`, negated, []),
+      ];
     case "contains":
-      return [condition(`${pathText(expression.path)} CONTAINS …`, negated, [])];
+      return [condition(`${subjectText(expression.subject)} CONTAINS …`, negated, [])];
     default: {
-      const { path, type } = expression;
+      const { subject, type } = expression;
       const operator = { between: "BETWEEN … AND …", in: "IN (…)", like: "LIKE …" }[type];
-      const text = `${pathText(path)} ${expression.negated ? "NOT " : ""}${operator}`;
-      return [condition(text, negated, expression.negated === negated ? [path] : [])];
+      const text = `${subjectText(subject)} ${expression.negated ? "NOT " : ""}${operator}`;
+      return [condition(text, negated, expression.negated === negated ? pathsOf(subject) : [])];
     }
   }
 }
@@ -53,5 +55,10 @@ function condition(text: string, negated: boolean, paths: readonly Path[]): List
 }
 
 function termText(term: Term): string {
-  return term.type === "path" ? pathText(term.path) : "…";
+  return isOperand(term) ? "…" : subjectText(term);
+}
+
+/** No index holds what is in lower or upper case. */
+function pathsOf(subject: Subject): readonly Path[] {
+  return subject.type === "path" ? [subject.path] : [];
 }

@@ -1,6 +1,7 @@
-import type { ExpressionDialect, OrderOperator } from "../dialect/expression-dialect.ts";
+import type { Conditions, OrderOperator } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment } from "../dialect/fragment.ts";
-import type { ComparisonOperator, Expression, InList, Operand, Path, Term } from "../query/syntax-tree.ts";
+import { isOperand } from "../query/path-text.ts";
+import type { ComparisonOperator, Expression, InList, Operand, Subject, Term } from "../query/syntax-tree.ts";
 import { compareValues } from "./compare-values.ts";
 import type { OperandTable } from "./operand-table.ts";
 
@@ -14,16 +15,16 @@ const EXCHANGED: Readonly<Record<OrderOperator, OrderOperator>> = Object.freeze(
 
 /** Makes conditions of expressions, each for where it is true (`wanted`) or for where it is false. */
 export class ConditionCompiler {
-  readonly #dialect: ExpressionDialect;
+  readonly #conditions: Conditions;
   readonly #operands: OperandTable;
 
-  constructor(dialect: ExpressionDialect, operands: OperandTable) {
-    this.#dialect = dialect;
+  constructor(conditions: Conditions, operands: OperandTable) {
+    this.#conditions = conditions;
     this.#operands = operands;
   }
 
   compile(expression: Expression, wanted: boolean): Fragment {
-    const dialect = this.#dialect;
+    const conditions = this.#conditions;
     switch (expression.type) {
       case "and":
       case "or": {
@@ -39,38 +40,46 @@ export class ConditionCompiler {
       case "compare":
         return this.#compare(expression.operator, expression.left, expression.right, wanted);
       case "between": {
-        const { path, low, high, negated } = expression;
+        const { subject, low, high, negated } = expression;
         const within = wanted !== negated;
         return combine(within ? "AND" : "OR", [
-          dialect.orders(path, ">=", this.#operands.add(low, "value"), within),
-          dialect.orders(path, "<=", this.#operands.add(high, "value"), within),
+          conditions.orders(subject, ">=", this.#operands.add(low, "value"), within),
+          conditions.orders(subject, "<=", this.#operands.add(high, "value"), within),
         ]);
       }
       case "in":
-        return dialect.isIn(expression.path, this.#list(expression.list), wanted !== expression.negated);
+        return conditions.isIn(
+          expression.subject,
+          this.#list(expression.list),
+          wanted !== expression.negated,
+        );
       case "like": {
         const pattern = this.#operands.add(expression.pattern, "pattern");
-        return dialect.like(expression.path, pattern, wanted !== expression.negated);
+        return conditions.like(expression.subject, pattern, wanted !== expression.negated);
       }
       case "contains":
-        return dialect.contains(expression.path, this.#operands.add(expression.operand, "value"), wanted);
+        return conditions.contains(
+          expression.subject,
+          this.#operands.add(expression.operand, "value"),
+          wanted,
+        );
       case "isNull":
-        return dialect.isNull(expression.path, wanted !== expression.negated);
+        return conditions.isNull(expression.subject, wanted !== expression.negated);
       case "rank":
-        return dialect.ranksFrom(expression.path, expression.from, wanted);
+        return conditions.ranksFrom(expression.subject, expression.from, wanted);
       default:
         return expression satisfies never;
     }
   }
 
   #compare(operator: ComparisonOperator, left: Term, right: Term, wanted: boolean): Fragment {
-    if (left.type === "path") {
-      if (right.type === "path") return this.#comparePaths(operator, left.path, right.path, wanted);
-      return this.#compareWith(left.path, operator, right, wanted);
+    if (!isOperand(left)) {
+      if (isOperand(right)) return this.#compareWith(left, operator, right, wanted);
+      return this.#compareSubjects(operator, left, right, wanted);
     }
-    if (right.type === "path") {
+    if (!isOperand(right)) {
       const exchanged = operator === "=" || operator === "!=" ? operator : EXCHANGED[operator];
-      return this.#compareWith(right.path, exchanged, left, wanted);
+      return this.#compareWith(right, exchanged, left, wanted);
     }
     const first = this.#operands.resolver(left, "value");
     const second = this.#operands.resolver(right, "value");
@@ -78,20 +87,20 @@ export class ConditionCompiler {
       (values, parameters) =>
         compareValues(operator, first(values, parameters), second(values, parameters)) === wanted,
     );
-    return this.#dialect.truth(truth);
+    return this.#conditions.truth(truth);
   }
 
-  #compareWith(path: Path, operator: ComparisonOperator, operand: Operand, wanted: boolean): Fragment {
+  #compareWith(subject: Subject, operator: ComparisonOperator, operand: Operand, wanted: boolean): Fragment {
     const number = this.#operands.add(operand, "value");
-    if (operator === "=") return this.#dialect.equals(path, number, wanted);
-    if (operator === "!=") return this.#dialect.equals(path, number, !wanted);
-    return this.#dialect.orders(path, operator, number, wanted);
+    if (operator === "=") return this.#conditions.equals(subject, number, wanted);
+    if (operator === "!=") return this.#conditions.equals(subject, number, !wanted);
+    return this.#conditions.orders(subject, operator, number, wanted);
   }
 
-  #comparePaths(operator: ComparisonOperator, left: Path, right: Path, wanted: boolean): Fragment {
-    if (operator === "=") return this.#dialect.equalPaths(left, right, wanted);
-    if (operator === "!=") return this.#dialect.equalPaths(left, right, !wanted);
-    return this.#dialect.orderPaths(left, operator, right, wanted);
+  #compareSubjects(operator: ComparisonOperator, left: Subject, right: Subject, wanted: boolean): Fragment {
+    if (operator === "=") return this.#conditions.equalSubjects(left, right, wanted);
+    if (operator === "!=") return this.#conditions.equalSubjects(left, right, !wanted);
+    return this.#conditions.orderSubjects(left, operator, right, wanted);
   }
 
   #list(list: InList): number {

@@ -2,7 +2,7 @@ import { FormDBError } from "../base/errors.ts";
 import { show } from "../base/options.ts";
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH } from "../query/limits.ts";
 import { parsePath, pathText } from "../query/path-text.ts";
-import type { ComparisonOperator, Expression, Operand, Path } from "../query/syntax-tree.ts";
+import type { ComparisonOperator, Expression, Field, Operand, Path } from "../query/syntax-tree.ts";
 import { jsonValue, listValue, patternValue } from "./operand-values.ts";
 
 /** Paths that are kept by their texts. */
@@ -117,13 +117,14 @@ export class FilterReader {
     if (++this.#conditions > MAX_CONDITIONS) {
       throw refuse(`A filter must have at most ${MAX_CONDITIONS} conditions`, path);
     }
+    const subject: Field = { type: "path", path };
     const comparison = COMPARISONS[operator];
     if (comparison !== undefined) {
       if (value === null && (operator === "eq" || operator === "ne")) {
-        return { type: "isNull", path, negated: operator === "ne" };
+        return { type: "isNull", subject, negated: operator === "ne" };
       }
       const right = this.#lift(value, path, operator);
-      return { type: "compare", operator: comparison, left: { type: "path", path }, right };
+      return { type: "compare", operator: comparison, left: subject, right };
     }
     switch (operator) {
       case "in":
@@ -135,31 +136,32 @@ export class FilterReader {
         );
       case "like": {
         const pattern = this.slot(patternValue(value, nameOf(path, operator)));
-        return { type: "like", path, pattern, negated: false };
+        return { type: "like", subject, pattern, negated: false };
       }
       case "between": {
         if (!Array.isArray(value) || value.length !== 2) {
           throw refuse(`between needs an array of two values, not ${show(value)}`, path);
         }
         const low = this.#lift(value[0], path, operator);
-        return { type: "between", path, low, high: this.#lift(value[1], path, operator), negated: false };
+        return { type: "between", subject, low, high: this.#lift(value[1], path, operator), negated: false };
       }
       case "contains":
-        return { type: "contains", path, operand: this.#lift(value, path, operator) };
+        return { type: "contains", subject, operand: this.#lift(value, path, operator) };
       default:
         if (typeof value !== "boolean")
           throw refuse(`exists must be true or false, not ${show(value)}`, path);
-        return { type: "isNull", path, negated: value };
+        return { type: "isNull", subject, negated: value };
     }
   }
 
   /** In a list, null stands for what is not there, as it does by itself. */
   #isIn(path: Path, values: readonly unknown[], negated: boolean): Expression {
     const known = values.filter((value) => value !== null);
-    const isNull: Expression = { type: "isNull", path, negated };
+    const subject: Field = { type: "path", path };
+    const isNull: Expression = { type: "isNull", subject, negated };
     if (known.length === 0 && values.length > 0) return isNull;
     const list = { type: "array", operand: this.slot(known) } as const;
-    const isIn: Expression = { type: "in", path, list, negated };
+    const isIn: Expression = { type: "in", subject, list, negated };
     // What is not there is never known not to be in a list.
     return known.length === values.length || negated ? isIn : { type: "or", operands: [isIn, isNull] };
   }

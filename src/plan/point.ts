@@ -1,14 +1,15 @@
 import type { EngineStatement } from "../base/engine-statement.ts";
-import type { Expression, Operand, Path, Select } from "../query/syntax-tree.ts";
+import { isOperand } from "../query/path-text.ts";
+import type { Expression, Operand, Select, Term } from "../query/syntax-tree.ts";
 
-const isId = (path: Path): boolean => path.length === 1 && path[0] === "id";
+const isId = (term: Term): boolean => term.type === "path" && term.path.length === 1 && term.path[0] === "id";
 
 /** The operand of an expression that is nothing but `id = operand`. */
 export function idOperand(expression: Expression | undefined): Operand | undefined {
   if (expression?.type !== "compare" || expression.operator !== "=") return undefined;
   const { left, right } = expression;
-  if (left.type === "path") return right.type !== "path" && isId(left.path) ? right : undefined;
-  return right.type === "path" && isId(right.path) ? left : undefined;
+  if (isOperand(left)) return isId(right) ? left : undefined;
+  return isId(left) && isOperand(right) ? right : undefined;
 }
 
 /** The operand of a `SELECT * … WHERE id = operand` and nothing more. */
@@ -27,5 +28,5 @@ export function costOf(where: Expression | undefined): EngineStatement["cost"] {
   }
   if (where?.type === "or")
     return where.operands.every((part) => costOf(part) !== "scan") ? "bounded" : "scan";
-  return where?.type === "in" && !where.negated && isId(where.path) ? "bounded" : "scan";
+  return where?.type === "in" && !where.negated && isId(where.subject) ? "bounded" : "scan";
 }

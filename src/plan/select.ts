@@ -1,7 +1,8 @@
 import type { Dialect } from "../dialect/dialect.ts";
-import type { Column, DocumentsQuery, Grouping } from "../dialect/expression-dialect.ts";
+import { type DocumentsQuery, fieldOf, type Grouping } from "../dialect/expression-dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
-import type { Expression, Operand, Select, SelectItem } from "../query/syntax-tree.ts";
+import { isOperand, subjectKey } from "../query/path-text.ts";
+import type { Expression, Field, Operand, Select } from "../query/syntax-tree.ts";
 import { ConditionCompiler } from "./conditions.ts";
 import { type Decode, decodeDocument, rowDecoder } from "./decode.ts";
 import type { OperandTable } from "./operand-table.ts";
@@ -29,7 +30,7 @@ export function compileWhere(where: Select["where"], dialect: Dialect, operands:
 
 /** Where an expression is true. */
 export function compileCondition(where: Expression, dialect: Dialect, operands: OperandTable): Fragment {
-  return new ConditionCompiler(dialect.expressions, operands).compile(where, true);
+  return new ConditionCompiler(dialect.expressions.conditions, operands).compile(where, true);
 }
 
 type Limits = Pick<DocumentsQuery, "limit" | "offset">;
@@ -42,36 +43,36 @@ function compileDocuments(
   limits: Limits,
 ): Compiled {
   const { items, collection } = select;
-  const orderBy = neededOrder(select.orderBy, new Set(fixedPaths(select.where)));
-  const columns = items?.map((item) => ({ name: item.name, ...expressions.column(item.path ?? ["id"]) }));
+  const orderBy = neededOrder(select.orderBy, new Set(fixedKeys(select.where)));
+  const columns = items?.map((item) => ({ name: item.name, ...expressions.column(fieldOf(item)) }));
   const list = columns?.map(({ text }) => text).join(", ") ?? expressions.documentColumns;
   return {
     fragment: expressions.documents({
       list,
       table: identifier(collection),
       where,
-      orderBy,
+      orderBy: orderBy.map(fieldOf),
       ...limits,
     }),
     decode: columns === undefined ? decodeDocument : rowDecoder(columns),
   };
 }
 
+const BY_ID: Field = Object.freeze({ type: "path", path: Object.freeze(["id"]) });
+
 /** An order by what an equality fixes decides nothing: all documents that are found have the same value there. */
 function neededOrder(orderBy: Select["orderBy"], fixed: ReadonlySet<string>): Select["orderBy"] {
-  const needed = orderBy.filter(({ path }) => !fixed.has(JSON.stringify(path)));
-  return needed.length === 0 && orderBy.length > 0
-    ? [{ ...orderBy[0]!, path: ["id"], descending: false }]
-    : needed;
+  const needed = orderBy.filter((key) => !fixed.has(subjectKey(key)));
+  return needed.length === 0 && orderBy.length > 0 ? [{ ...BY_ID, descending: false }] : needed;
 }
 
-/** The paths, as JSON, that a condition compares by `=` with a value, whatever else it asks. */
-function fixedPaths(where: Expression | undefined): readonly string[] {
-  if (where?.type === "and") return where.operands.flatMap(fixedPaths);
+/** What a condition compares by `=` with a value, whatever else it asks. */
+function fixedKeys(where: Expression | undefined): readonly string[] {
+  if (where?.type === "and") return where.operands.flatMap(fixedKeys);
   if (where?.type !== "compare" || where.operator !== "=") return [];
   const { left, right } = where;
-  if (left.type === "path") return right.type === "path" ? [] : [JSON.stringify(left.path)];
-  return right.type === "path" ? [JSON.stringify(right.path)] : [];
+  if (isOperand(left)) return isOperand(right) ? [] : [subjectKey(right)];
+  return isOperand(right) ? [subjectKey(left)] : [];
 }
 
 function compileGroups(
@@ -83,11 +84,11 @@ function compileGroups(
   const { items = [], groupBy } = select;
   const grouping = expressions.grouping([
     ...groupBy,
-    ...items.flatMap((item) => (item.path === undefined ? [] : [item.path])),
+    ...items.flatMap((item) => (item.type === "aggregate" ? (item.of ?? []) : [])),
   ]);
-  const columns = items.map((item) => ({ name: item.name, ...columnOf(item, grouping) }));
+  const columns = items.map((item) => ({ name: item.name, ...grouping.column(item) }));
   const list = columns.map(({ text }) => text).join(", ");
-  const groups = groupBy.flatMap((path) => grouping.groupBy(path));
+  const groups = groupBy.flatMap((field) => grouping.groupBy(field));
   const by = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
   const from = grouping.from(identifier(select.collection), where);
   const order = groupedOrder(select, grouping);
@@ -97,23 +98,11 @@ function compileGroups(
   };
 }
 
-function columnOf(item: SelectItem, grouping: Grouping): Column {
-  if (item.type === "path") return grouping.column(item.path);
-  if (item.path === undefined) return { text: "count(*)", form: "number" };
-  return grouping.aggregate(item.function, item.path);
-}
-
-/** Ties go by the paths that the rows are grouped by. */
-function groupedOrder({ items = [], groupBy, orderBy }: Select, grouping: Grouping): string {
+/** Ties go by what the rows are grouped by. */
+function groupedOrder({ groupBy, orderBy }: Select, grouping: Grouping): string {
   // Without GROUP BY there is one row.
   if (orderBy.length === 0 || groupBy.length === 0) return "";
-  const terms = orderBy.flatMap(({ path, descending, column }) => {
-    const item = column === undefined ? undefined : items[column];
-    if (item?.type !== "aggregate") {
-      return grouping.orderBy(item === undefined ? path : item.path, descending);
-    }
-    return grouping.orderByAggregate(item.function, item.path, descending);
-  });
-  for (const path of groupBy) terms.push(...grouping.orderTotally(path));
+  const terms = orderBy.flatMap((key) => grouping.orderBy(key, key.descending));
+  for (const field of groupBy) terms.push(...grouping.orderTotally(field));
   return ` ORDER BY ${terms.join(", ")}`;
 }

@@ -1,21 +1,32 @@
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PARAMETERS } from "./limits.ts";
-import type { ComparisonOperator, Expression, InList, Path, Term } from "./syntax-tree.ts";
-import { TOKEN } from "./token.ts";
+import type { ComparisonOperator, Expression, InList, Subject, Term } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
 const COMPARISONS: readonly ComparisonOperator[] = ["=", "!=", "<", "<=", ">", ">="];
 
+/** How many conditions an expression may have, and the limit's name. */
+export type ConditionLimit = readonly [name: string, maximum: number];
+
 /**
- * Reads the expression of a `WHERE`, by recursive descent. Chains of `AND` and `OR` are read in a loop and give
- * one flat node; parentheses and `NOT` recurse, and may do so `MAX_NESTING_DEPTH` times.
+ * Reads the expression of a `WHERE` or a `HAVING`, by recursive descent. Chains of `AND` and `OR` are read in a loop and
+ * give one flat node; parentheses and `NOT` recurse, and may do so `MAX_NESTING_DEPTH` times.
  */
 export class ExpressionParser {
   readonly #reader: TokenReader;
+  /** Reads what a condition is about. */
+  readonly #subject: () => Subject;
+  readonly #limit: ConditionLimit;
   #depth = 0;
   #conditions = 0;
 
-  constructor(reader: TokenReader) {
+  constructor(
+    reader: TokenReader,
+    subject: () => Subject,
+    limit: ConditionLimit = ["MAX_CONDITIONS", MAX_CONDITIONS],
+  ) {
     this.#reader = reader;
+    this.#subject = subject;
+    this.#limit = limit;
   }
 
   expression(): Expression {
@@ -44,9 +55,7 @@ export class ExpressionParser {
         return inner;
       });
     }
-    if (++this.#conditions > MAX_CONDITIONS) {
-      reader.exceeds(at, "the number of conditions", "MAX_CONDITIONS", MAX_CONDITIONS);
-    }
+    if (++this.#conditions > this.#limit[1]) reader.exceeds(at, "the number of conditions", ...this.#limit);
     return this.#condition();
   }
 
@@ -61,37 +70,24 @@ export class ExpressionParser {
 
   #condition(): Expression {
     const reader = this.#reader;
-    const { at } = reader;
-    const { kind, found } = reader.tokens;
-    if (kind === TOKEN.aggregate) {
-      throw reader.refuse(at, found, `an aggregate can't stand in WHERE, found ${found}`, "a path");
-    }
     const operand = reader.operand();
     if (operand !== undefined) {
       const operator = this.#comparison() ?? reader.fail();
-      return this.#compare(operator, operand, { type: "path", path: reader.path() });
+      return this.#compare(operator, operand, this.#subject());
     }
-    const path = reader.path();
+    const subject = this.#subject();
     const operator = this.#comparison();
-    if (operator !== undefined) {
-      const right = reader.operand() ?? { type: "path", path: reader.path() };
-      return this.#compare(operator, { type: "path", path }, right);
-    }
+    if (operator !== undefined) return this.#compare(operator, subject, reader.operand() ?? this.#subject());
     if (reader.keyword("IS")) {
       const negated = reader.keyword("NOT");
       reader.expectKeyword("NULL");
-      return Object.freeze({ type: "isNull", path, negated });
+      return Object.freeze({ type: "isNull", subject, negated });
     }
-    return this.#predicate(path, reader.keyword("NOT")) ?? reader.fail();
+    return this.#predicate(subject, reader.keyword("NOT")) ?? reader.fail();
   }
 
   #compare(operator: ComparisonOperator, left: Term, right: Term): Expression {
-    return Object.freeze({
-      type: "compare",
-      operator,
-      left: Object.freeze(left),
-      right: Object.freeze(right),
-    });
+    return Object.freeze({ type: "compare", operator, left, right });
   }
 
   #comparison(): ComparisonOperator | undefined {
@@ -99,21 +95,21 @@ export class ExpressionParser {
   }
 
   /** What `NOT` may stand before. */
-  #predicate(path: Path, negated: boolean): Expression | undefined {
+  #predicate(subject: Subject, negated: boolean): Expression | undefined {
     const reader = this.#reader;
-    if (reader.keyword("IN")) return Object.freeze({ type: "in", path, list: this.#inList(), negated });
+    if (reader.keyword("IN")) return Object.freeze({ type: "in", subject, list: this.#inList(), negated });
     if (reader.keyword("LIKE")) {
-      return Object.freeze({ type: "like", path, pattern: reader.expectOperand(), negated });
+      return Object.freeze({ type: "like", subject, pattern: reader.expectOperand(), negated });
     }
     if (reader.keyword("BETWEEN")) {
       const low = reader.expectOperand();
       reader.expectKeyword("AND");
-      return Object.freeze({ type: "between", path, low, high: reader.expectOperand(), negated });
+      return Object.freeze({ type: "between", subject, low, high: reader.expectOperand(), negated });
     }
     if (reader.keyword("CONTAINS")) {
       const contains: Expression = Object.freeze({
         type: "contains",
-        path,
+        subject,
         operand: reader.expectOperand(),
       });
       return negated ? Object.freeze({ type: "not", operand: contains }) : contains;

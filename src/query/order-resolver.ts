@@ -1,5 +1,5 @@
-import { pathKey, pathText } from "./path-text.ts";
-import type { OrderKey, Path, SelectItem } from "./syntax-tree.ts";
+import { subjectKey, subjectText, withoutName } from "./path-text.ts";
+import type { Field, OrderKey, SelectItem, Subject } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
 /** An item with what only the checks need to know. */
@@ -11,9 +11,8 @@ export interface ReadItem {
 }
 
 /** One entry of an ORDER BY as it was read. */
-export interface SortPath {
-  readonly path: Path;
-  readonly aggregate: (SelectItem & { type: "aggregate" }) | undefined;
+export interface SortKey {
+  readonly subject: Subject;
   readonly descending: boolean;
   readonly at: number;
 }
@@ -24,42 +23,30 @@ export interface SortPath {
  */
 export class OrderResolver {
   readonly #reader: TokenReader;
-  readonly #items: readonly SelectItem[];
   readonly #grouped: boolean;
-  readonly #groups: ReadonlySet<string>;
   /** Columns by the name that they were given. */
-  readonly #named = new Map<string, number>();
-  /** Columns by what they hold. */
-  readonly #held = new Map<string, number>();
+  readonly #named = new Map<string, Subject>();
+  /** What columns hold and what rows are grouped by. */
+  readonly #known: ReadonlySet<string>;
 
-  constructor(reader: TokenReader, items: readonly ReadItem[], groups: readonly Path[], grouped: boolean) {
+  constructor(reader: TokenReader, items: readonly ReadItem[], groups: readonly Field[], grouped: boolean) {
     this.#reader = reader;
-    this.#items = items.map(({ item }) => item);
     this.#grouped = grouped;
-    this.#groups = new Set(groups.map(pathKey));
-    items.forEach(({ item, named }, column) => {
-      if (named) this.#named.set(item.name, column);
-      const key = contentKey(item);
-      if (!this.#held.has(key)) this.#held.set(key, column);
-    });
+    this.#known = new Set([...items.map(({ item }) => item), ...groups].map(subjectKey));
+    for (const { item, named } of items) if (named) this.#named.set(item.name, withoutName(item));
   }
 
-  resolve({ path, aggregate, descending, at }: SortPath): OrderKey {
-    const named =
-      aggregate === undefined && path.length === 1 ? this.#named.get(path[0] as string) : undefined;
-    const column = named ?? this.#held.get(aggregate === undefined ? pathKey(path) : contentKey(aggregate));
-    const item = column === undefined ? undefined : this.#items[column];
-    if (!this.#grouped) {
-      if (aggregate !== undefined) throw this.#refuse(at, aggregate.name);
-      return Object.freeze({ path: item?.type === "path" ? item.path : path, descending });
-    }
-    if (item !== undefined && column !== undefined) {
-      const of = item.type === "path" ? item.path : Object.freeze([item.name]);
-      return Object.freeze({ path: of, descending, column });
-    }
-    if (aggregate === undefined && this.#groups.has(pathKey(path)))
-      return Object.freeze({ path, descending });
-    throw this.#refuse(at, pathText(path));
+  resolve({ subject, descending, at }: SortKey): OrderKey {
+    const meant = this.#columnOf(subject) ?? subject;
+    const isKnown = this.#grouped ? this.#known.has(subjectKey(meant)) : meant.type !== "aggregate";
+    if (!isKnown) throw this.#refuse(at, subjectText(subject));
+    return Object.freeze({ ...meant, descending });
+  }
+
+  /** What the column holds that `AS` has named so. */
+  #columnOf(subject: Subject): Subject | undefined {
+    if (subject.type !== "path" || subject.path.length !== 1) return undefined;
+    return this.#named.get(subject.path[0] as string);
   }
 
   #refuse(at: number, name: string): Error {
@@ -69,9 +56,4 @@ export class OrderResolver {
       : "only a grouped SELECT can be ordered by an aggregate";
     return this.#reader.refuse(at, found, `${reason}, found ${found}`, this.#grouped ? "a column" : "a path");
   }
-}
-
-function contentKey(item: SelectItem): string {
-  if (item.type === "path") return pathKey(item.path);
-  return `${item.function}(${item.path === undefined ? "*" : pathKey(item.path)})`;
 }

@@ -1,5 +1,5 @@
 import { configError, show } from "../base/options.ts";
-import type { Path } from "./syntax-tree.ts";
+import type { Field, Operand, Path, SelectItem, Subject, Term } from "./syntax-tree.ts";
 
 const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[\d{1,9}\])*$/;
 
@@ -26,4 +26,35 @@ export function pathText(path: Path): string {
 /** A text that two paths have in common only if they are equal. */
 export function pathKey(path: Path): string {
   return JSON.stringify(path);
+}
+
+/** As people write it, and as its column is called: `name`, `LOWER(name)`, `COUNT(DISTINCT name)`. */
+export function subjectText(subject: Subject): string {
+  return spellSubject(subject, pathText);
+}
+
+/** A text that two of them have in common only if they are the same. */
+export function subjectKey(subject: Subject): string {
+  return spellSubject(subject, pathKey);
+}
+
+/** A subject as the language has it, with its path spelled in a way of one's own. */
+export function spellSubject(subject: Subject, spell: (path: Path) => string): string {
+  if (subject.type !== "aggregate") return spellField(subject, spell);
+  const of = subject.of === undefined ? "*" : spellField(subject.of, spell);
+  return subject.function === "COUNT DISTINCT" ? `COUNT(DISTINCT ${of})` : `${subject.function}(${of})`;
+}
+
+function spellField({ type, path }: Field, spell: (path: Path) => string): string {
+  return type === "path" ? spell(path) : `${type.toUpperCase()}(${spell(path)})`;
+}
+
+/** What a column holds. */
+export function withoutName({ name: _, ...subject }: SelectItem): Subject {
+  return Object.freeze(subject);
+}
+
+/** Whether a side of a comparison is a value that comes with the statement. */
+export function isOperand(term: Term): term is Operand {
+  return !("path" in term) && term.type !== "aggregate";
 }

@@ -1,9 +1,9 @@
 import { ExpressionParser } from "./expression-parser.ts";
 import { MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
-import { OrderResolver, type ReadItem, type SortPath } from "./order-resolver.ts";
-import { pathKey, pathText } from "./path-text.ts";
-import type { AggregateFunction, Expression, Operand, Path, Select, SelectItem } from "./syntax-tree.ts";
-import { TOKEN } from "./token.ts";
+import { OrderResolver, type ReadItem, type SortKey } from "./order-resolver.ts";
+import { subjectKey, subjectText, withoutName } from "./path-text.ts";
+import { isAggregate, parseField, parseSubject } from "./subject-parser.ts";
+import type { Expression, Field, Operand, Select } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
 /** Reads a SELECT behind its keyword. */
@@ -14,7 +14,7 @@ export function parseSelect(reader: TokenReader): Select {
   reader.expectKeyword("FROM");
   const collection = reader.collection();
   const where = parseWhere(reader);
-  const groups = distinct ? distinctPaths(reader, at, read) : parseGroupBy(reader);
+  const groups = distinct ? distinctFields(reader, at, read) : parseGroupBy(reader);
   const grouped = checkGroups(reader, read, groups);
   const sorts = parseOrderBy(reader);
   const resolver = new OrderResolver(reader, read ?? [], groups, grouped);
@@ -25,6 +25,7 @@ export function parseSelect(reader: TokenReader): Select {
     collection,
     where,
     groupBy: Object.freeze(groups),
+    having: undefined,
     orderBy,
     limit: parseCount(reader, "LIMIT"),
     offset: parseCount(reader, "OFFSET"),
@@ -33,7 +34,16 @@ export function parseSelect(reader: TokenReader): Select {
 
 /** Reads a `WHERE` if there is one. */
 export function parseWhere(reader: TokenReader): Expression | undefined {
-  return reader.keyword("WHERE") ? new ExpressionParser(reader).expression() : undefined;
+  return reader.keyword("WHERE")
+    ? new ExpressionParser(reader, () => parseWhereSubject(reader)).expression()
+    : undefined;
+}
+
+function parseWhereSubject(reader: TokenReader): Field {
+  if (!isAggregate(reader)) return parseField(reader);
+  const { at } = reader;
+  const { found } = reader.tokens;
+  throw reader.refuse(at, found, `an aggregate can't stand in WHERE, found ${found}`, "a path");
 }
 
 function parseItems(reader: TokenReader): readonly ReadItem[] | undefined {
@@ -58,49 +68,28 @@ function parseItems(reader: TokenReader): readonly ReadItem[] | undefined {
 
 function parseItem(reader: TokenReader): ReadItem {
   const { at } = reader;
-  const aggregate = parseAggregate(reader);
-  const path = aggregate === undefined ? reader.path() : aggregate.path;
+  const subject = parseSubject(reader);
   const named = reader.keyword("AS");
-  const name = named ? reader.name("a column's name") : (aggregate?.name ?? pathText(path!));
+  const name = named ? reader.name("a column's name") : subjectText(subject);
   if (name.length > MAX_NAME_LENGTH) {
     reader.exceeds(at, "the length of a column's name", "MAX_NAME_LENGTH", MAX_NAME_LENGTH);
   }
-  const item: SelectItem =
-    aggregate === undefined ? { type: "path", path: path!, name } : { ...aggregate, name };
-  return { item: Object.freeze(item), named, at };
-}
-
-/** Reads an aggregate if there is one; its name is its text, such as `COUNT(*)`. */
-function parseAggregate(reader: TokenReader): (SelectItem & { type: "aggregate" }) | undefined {
-  if (reader.tokens.kind !== TOKEN.aggregate) return undefined;
-  const name = reader.tokens.text as AggregateFunction;
-  reader.advance();
-  reader.expectSymbol("(");
-  if (name === "COUNT" && reader.keyword("DISTINCT")) {
-    const path = reader.path();
-    reader.expectSymbol(")");
-    return { type: "aggregate", function: "COUNT DISTINCT", path, name: `COUNT(DISTINCT ${pathText(path)})` };
-  }
-  const path = name === "COUNT" && reader.symbol("*") ? undefined : reader.path();
-  reader.expectSymbol(")");
-  return {
-    type: "aggregate",
-    function: name,
-    path,
-    name: `${name}(${path === undefined ? "*" : pathText(path)})`,
-  };
+  return { item: Object.freeze({ ...subject, name }), named, at };
 }
 
 /** `SELECT DISTINCT` means a GROUP BY of all its columns. */
-function distinctPaths(
+function distinctFields(
   reader: TokenReader,
   at: number,
   items: readonly ReadItem[] | undefined,
-): readonly Path[] {
-  const paths = new Map<string, Path>();
-  for (const { item } of items ?? []) if (item.type === "path") paths.set(pathKey(item.path), item.path);
-  const onlyPaths = items?.every(({ item }) => item.type === "path") ?? false;
-  if (onlyPaths && !reader.keyword("GROUP", "GROUP BY")) return [...paths.values()];
+): readonly Field[] {
+  const fields = new Map<string, Field>();
+  for (const { item } of items ?? []) {
+    const field = withoutName(item);
+    if (field.type !== "aggregate") fields.set(subjectKey(field), field);
+  }
+  const onlyFields = items?.every(({ item }) => item.type !== "aggregate") ?? false;
+  if (onlyFields && !reader.keyword("GROUP", "GROUP BY")) return [...fields.values()];
   throw reader.refuse(
     at,
     "DISTINCT",
@@ -109,17 +98,17 @@ function distinctPaths(
   );
 }
 
-function parseGroupBy(reader: TokenReader): readonly Path[] {
+function parseGroupBy(reader: TokenReader): readonly Field[] {
   if (!reader.keyword("GROUP", "GROUP BY")) return [];
   reader.expectKeyword("BY");
-  return reader.list("the number of paths", "MAX_SORT_PATHS", MAX_SORT_PATHS, () => reader.path());
+  return reader.list("the number of paths", "MAX_SORT_PATHS", MAX_SORT_PATHS, () => parseField(reader));
 }
 
 /** Whether the rows are groups; refuses a SELECT that asks a group for what differs within it. */
 function checkGroups(
   reader: TokenReader,
   items: readonly ReadItem[] | undefined,
-  groups: readonly Path[],
+  groups: readonly Field[],
 ): boolean {
   if (items === undefined) {
     if (groups.length === 0) return false;
@@ -131,10 +120,10 @@ function checkGroups(
     );
   }
   if (groups.length === 0 && !items.some(({ item }) => item.type === "aggregate")) return false;
-  const keys = new Set(groups.map(pathKey));
+  const keys = new Set(groups.map(subjectKey));
   for (const { item, at } of items) {
-    if (item.type === "aggregate" || keys.has(pathKey(item.path))) continue;
-    const found = JSON.stringify(pathText(item.path));
+    if (item.type === "aggregate" || keys.has(subjectKey(item))) continue;
+    const found = JSON.stringify(subjectText(item));
     throw reader.refuse(
       at,
       found,
@@ -145,16 +134,15 @@ function checkGroups(
   return true;
 }
 
-function parseOrderBy(reader: TokenReader): readonly SortPath[] {
+function parseOrderBy(reader: TokenReader): readonly SortKey[] {
   if (!reader.keyword("ORDER", "ORDER BY")) return [];
   reader.expectKeyword("BY");
   return reader.list("the number of paths", "MAX_SORT_PATHS", MAX_SORT_PATHS, () => {
     const { at } = reader;
-    const aggregate = parseAggregate(reader);
-    const path = aggregate === undefined ? reader.path() : Object.freeze([aggregate.name]);
+    const subject = parseSubject(reader);
     const descending = reader.keyword("DESC");
     if (!descending) reader.keyword("ASC");
-    return { path, aggregate, descending, at };
+    return { subject, descending, at };
   });
 }
 

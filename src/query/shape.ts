@@ -55,7 +55,7 @@ function isSpaced(before: TokenKind, beforeText: string, kind: TokenKind, text: 
   if (before === TOKEN.end || kind === TOKEN.index) return false;
   if (before === TOKEN.symbol && (beforeText === "(" || beforeText === ".")) return false;
   if (kind !== TOKEN.symbol) return true;
-  return !(text === ")" || text === "," || text === "." || (text === "(" && before === TOKEN.aggregate));
+  return !(text === ")" || text === "," || text === "." || (text === "(" && before === TOKEN.function));
 }
 
 function spell(tokens: LiftingTokenizer): string {

@@ -24,6 +24,27 @@ export type InList =
 
 export type ComparisonOperator = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
+/** A value that a document gives: what is at a path, or the text there in lower or upper case. */
+export interface Field {
+  readonly type: "path" | "lower" | "upper";
+  readonly path: Path;
+}
+
+export type AggregateFunction = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
+
+/** A value of a group of documents. `COUNT(*)` is of no field. */
+export interface Aggregate {
+  readonly type: "aggregate";
+  readonly function: AggregateFunction;
+  readonly of: Field | undefined;
+}
+
+/** What a condition, a column and an order look at. */
+export type Subject = Field | Aggregate;
+
+/** One side of a comparison. */
+export type Term = Subject | Operand;
+
 /** A condition, as a tree. */
 export type Expression =
   | { readonly type: "and" | "or"; readonly operands: readonly Expression[] }
@@ -34,42 +55,25 @@ export type Expression =
       readonly left: Term;
       readonly right: Term;
     }
-  | { readonly type: "in"; readonly path: Path; readonly list: InList; readonly negated: boolean }
+  | { readonly type: "in"; readonly subject: Subject; readonly list: InList; readonly negated: boolean }
   | {
       readonly type: "between";
-      readonly path: Path;
+      readonly subject: Subject;
       readonly low: Operand;
       readonly high: Operand;
       readonly negated: boolean;
     }
-  | { readonly type: "like"; readonly path: Path; readonly pattern: Operand; readonly negated: boolean }
-  | { readonly type: "contains"; readonly path: Path; readonly operand: Operand }
-  | { readonly type: "isNull"; readonly path: Path; readonly negated: boolean }
+  | { readonly type: "like"; readonly subject: Subject; readonly pattern: Operand; readonly negated: boolean }
+  | { readonly type: "contains"; readonly subject: Subject; readonly operand: Operand }
+  | { readonly type: "isNull"; readonly subject: Subject; readonly negated: boolean }
   /** Whether the value's type is this one or a later one in the order of types, from 0 (NULL) to 5. No text says it. */
-  | { readonly type: "rank"; readonly path: Path; readonly from: number };
+  | { readonly type: "rank"; readonly subject: Subject; readonly from: number };
 
-/** One side of a comparison. */
-export type Term = { readonly type: "path"; readonly path: Path } | Operand;
+/** What a SELECT gives: each item has the name of its column. */
+export type SelectItem = Subject & { readonly name: string };
 
-export type AggregateFunction = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
-
-/** What a SELECT gives: each item has the name of its column. `COUNT(*)` has no path. */
-export type SelectItem =
-  | { readonly type: "path"; readonly path: Path; readonly name: string }
-  | {
-      readonly type: "aggregate";
-      readonly function: AggregateFunction;
-      readonly path: Path | undefined;
-      readonly name: string;
-    };
-
-export interface OrderKey {
-  /** A path of the documents, or the name of one of the columns of a grouped SELECT. */
-  readonly path: Path;
-  readonly descending: boolean;
-  /** In a grouped SELECT: the index of the item whose column it orders by, where it names one. */
-  readonly column?: number;
-}
+/** What a SELECT is ordered by. An aggregate only if it is grouped. */
+export type OrderKey = Subject & { readonly descending: boolean };
 
 /** A SELECT. */
 export interface Select {
@@ -78,7 +82,9 @@ export interface Select {
   readonly items: readonly SelectItem[] | undefined;
   readonly collection: string;
   readonly where: Expression | undefined;
-  readonly groupBy: readonly Path[];
+  readonly groupBy: readonly Field[];
+  /** Which groups to give. */
+  readonly having: Expression | undefined;
   readonly orderBy: readonly OrderKey[];
   readonly limit: Operand | undefined;
   readonly offset: Operand | undefined;
@@ -95,7 +101,8 @@ export type ArithmeticOperator = "+" | "-" | "*" | "/";
 
 /** What an UPDATE computes from the document as it was: a value, a copy of another place, or arithmetic on numbers. */
 export type Computation =
-  | Term
+  | Operand
+  | { readonly type: "path"; readonly path: Path }
   | {
       readonly type: "arithmetic";
       readonly operator: ArithmeticOperator;

@@ -3,7 +3,7 @@ export const TOKEN = {
   end: 0,
   keyword: 1,
   name: 2,
-  aggregate: 3,
+  function: 3,
   symbol: 4,
   /** `[n]` behind a name or another one. */
   index: 5,

@@ -13,7 +13,7 @@ import { findWord, isCapitals, needsQuotes, type Word } from "./words.ts";
  */
 export class Tokenizer extends Cursor {
   kind: TokenKind = TOKEN.end;
-  /** Of a keyword, an aggregate or a symbol its canonical spelling; of a name `name` has it. */
+  /** Of a keyword, a function or a symbol its canonical spelling; of a name `name` has it. */
   text = "";
   /** Of a literal. */
   value: unknown = undefined;
@@ -157,9 +157,9 @@ export class Tokenizer extends Cursor {
       return this.#become(TOKEN.name, "");
     }
     const { text } = word;
-    if (word.class === "aggregate") {
+    if (word.class === "function") {
       this.verbatim = isCapitals(this.source, start, this.position);
-      return this.#become(TOKEN.aggregate, text);
+      return this.#become(TOKEN.function, text);
     }
     // A lifted NULL would change the meaning in one place only, `IS [NOT] NULL`.
     if (text === "TRUE") return this.#becomeLiteral(true);
@@ -188,7 +188,9 @@ export class Tokenizer extends Cursor {
         return (
           before === TOKEN.name || before === TOKEN.index || (before === TOKEN.symbol && beforeText === ")")
         );
-      case "aggregate":
+      case "clause":
+        return endsPart(before, beforeText);
+      case "function":
         // `ON count (path)` names a collection.
         return !(before === TOKEN.keyword && beforeText === "ON") && this.peek() === 0x28;
     }
@@ -287,5 +289,20 @@ export class Tokenizer extends Cursor {
           "underscores stand in back-quotes"
         : undefined;
     return syntaxError({ text: this.source, at: this.position, found, expected, reason: hint });
+  }
+}
+
+/** Whether a token is the last of a path, a value or a condition: no name can follow it. */
+function endsPart(kind: TokenKind, text: string): boolean {
+  switch (kind) {
+    case TOKEN.symbol:
+      return text === ")";
+    case TOKEN.keyword:
+      return text === "NULL";
+    case TOKEN.function:
+    case TOKEN.end:
+      return false;
+    default:
+      return true;
   }
 }

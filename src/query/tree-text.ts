@@ -1,3 +1,4 @@
+import { isOperand, spellSubject } from "./path-text.ts";
 import type {
   Change,
   DocumentStep,
@@ -7,6 +8,7 @@ import type {
   Path,
   Select,
   SelectItem,
+  Subject,
   Term,
 } from "./syntax-tree.ts";
 import { needsQuotes } from "./words.ts";
@@ -19,10 +21,11 @@ export function keyOf(statement: Select | Change): string {
   return statement.type === "select" ? selectText(statement) : changeText(statement);
 }
 
-function selectText({ items, collection, where, groupBy, orderBy, limit, offset }: Select): string {
+function selectText({ items, collection, where, groupBy, having, orderBy, limit, offset }: Select): string {
   let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
   if (where !== undefined) text += ` WHERE ${expression(where)}`;
-  if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map(path).join(", ")}`;
+  if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map(subject).join(", ")}`;
+  if (having !== undefined) text += ` HAVING ${expression(having)}`;
   if (orderBy.length > 0) text += ` ORDER BY ${orderText(orderBy)}`;
   if (limit !== undefined) text += ` LIMIT ${operand(limit)}`;
   if (offset !== undefined) text += ` OFFSET ${operand(offset)}`;
@@ -45,17 +48,12 @@ function stepText(step: DocumentStep): string {
 }
 
 function orderText(orderBy: Select["orderBy"]): string {
-  return orderBy.map((key) => (key.descending ? `${path(key.path)} DESC` : path(key.path))).join(", ");
+  return orderBy.map((key) => (key.descending ? `${subject(key)} DESC` : subject(key))).join(", ");
 }
 
 function itemText(item: SelectItem): string {
-  if (item.type === "path") {
-    const text = path(item.path);
-    return item.name === text ? text : `${text} AS ${name(item.name)}`;
-  }
-  const of = item.path === undefined ? "*" : path(item.path);
-  if (item.function === "COUNT DISTINCT") return `COUNT(DISTINCT ${of}) AS ${name(item.name)}`;
-  return `${item.function}(${of}) AS ${name(item.name)}`;
+  const text = subject(item);
+  return item.name === text ? text : `${text} AS ${name(item.name)}`;
 }
 
 function expression(node: Expression): string {
@@ -71,17 +69,17 @@ function expression(node: Expression): string {
     case "compare":
       return `${term(node.left)} ${node.operator} ${term(node.right)}`;
     case "in":
-      return `${path(node.path)} ${not(node.negated)}IN ${list(node.list)}`;
+      return `${subject(node.subject)} ${not(node.negated)}IN ${list(node.list)}`;
     case "between":
-      return `${path(node.path)} ${not(node.negated)}BETWEEN ${operand(node.low)} AND ${operand(node.high)}`;
+      return `${subject(node.subject)} ${not(node.negated)}BETWEEN ${operand(node.low)} AND ${operand(node.high)}`;
     case "like":
-      return `${path(node.path)} ${not(node.negated)}LIKE ${operand(node.pattern)}`;
+      return `${subject(node.subject)} ${not(node.negated)}LIKE ${operand(node.pattern)}`;
     case "contains":
-      return `${path(node.path)} CONTAINS ${operand(node.operand)}`;
+      return `${subject(node.subject)} CONTAINS ${operand(node.operand)}`;
     case "isNull":
-      return `${path(node.path)} IS ${not(node.negated)}NULL`;
+      return `${subject(node.subject)} IS ${not(node.negated)}NULL`;
     case "rank":
-      return `${path(node.path)} @rank ${node.from}`;
+      return `${subject(node.subject)} @rank ${node.from}`;
     default:
       return node satisfies never;
   }
@@ -95,7 +93,11 @@ function factor(node: Expression): string {
 const not = (negated: boolean): string => (negated ? "NOT " : "");
 
 function term(node: Term): string {
-  return node.type === "path" ? path(node.path) : operand(node);
+  return isOperand(node) ? operand(node) : subject(node);
+}
+
+function subject(node: Subject): string {
+  return spellSubject(node, path);
 }
 
 function list(node: InList): string {

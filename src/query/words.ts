@@ -11,8 +11,10 @@ export type WordClass =
   | "object"
   /** After a path. */
   | "direction"
+  /** Where a clause can begin, as no name can: after a path, a value or a closing parenthesis. */
+  | "clause"
   /** Before an opening parenthesis. */
-  | "aggregate";
+  | "function";
 
 export interface Word {
   /** In capitals. */
@@ -59,7 +61,8 @@ const CLASSES: Readonly<Record<WordClass, readonly string[]>> = {
   ],
   object: ["COLLECTION", "COLLECTIONS", "INDEX", "INDEXES", "UNIQUE"],
   direction: ["ASC", "DESC"],
-  aggregate: ["COUNT", "SUM", "AVG", "MIN", "MAX"],
+  clause: ["HAVING"],
+  function: ["COUNT", "SUM", "AVG", "MIN", "MAX", "LOWER", "UPPER"],
 };
 
 /** The words by the bits of their first and last letters, which no more than two share. */

@@ -125,7 +125,7 @@ describe.each([
 ])("indexes in %s", (_, dialect) => {
   it("hold expressions that filters use", () => {
     for (const path of [["age"], ["a", "b"], ["t", 0], ["it's", '"']]) {
-      const filter = settle(dialect.equals(path, 0, true), ["number"])
+      const filter = settle(dialect.conditions.equals({ type: "path", path }, 0, true), ["number"])
         .filter((piece) => typeof piece === "string")
         .join("");
       for (const expression of dialect.indexExpressions(path)) expect(filter).toContain(expression);
@@ -134,7 +134,7 @@ describe.each([
 
   it("use the key itself for id", () => {
     expect(dialect.indexExpressions(["id"])).toEqual(["id"]);
-    expect(dialect.orderBy(["id"], true)).toEqual(["id DESC"]);
+    expect(dialect.orderBy({ type: "path", path: ["id"] }, true)).toEqual(["id DESC"]);
   });
 
   it("have their guards at the end, and only where they are unique", () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
 import { parse } from "../../src/query/parser.ts";
-import { pathText } from "../../src/query/path-text.ts";
-import type { Expression, Operand, Select } from "../../src/query/syntax-tree.ts";
+import { isOperand, pathText } from "../../src/query/path-text.ts";
+import type { Expression, Operand, Select, Term } from "../../src/query/syntax-tree.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
 import { generateRead } from "../support/generate-queries.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
@@ -16,7 +16,9 @@ class Unsayable extends Error {}
 
 /** The filter that says what a condition of a text says. */
 function filterOf(node: Expression, lifted: (operand: Operand) => unknown): object {
-  const field = (path: readonly (string | number)[], condition: object): object => {
+  const field = (subject: Term, condition: object): object => {
+    if (subject.type !== "path") throw new Unsayable();
+    const { path } = subject;
     const text = pathText(path);
     if (!/^[a-z]\w*(?:\.[a-z]\w*|\[\d+\])*$/.test(text) || path.some((part) => part === "0"))
       throw new Unsayable();
@@ -36,23 +38,23 @@ function filterOf(node: Expression, lifted: (operand: Operand) => unknown): obje
       return { not: filterOf(node.operand, lifted) };
     case "compare": {
       const { left, right, operator } = node;
-      if (left.type !== "path" || right.type === "path") throw new Unsayable();
-      return field(left.path, { [OPERATORS[operator]]: known(right) });
+      if (!isOperand(right)) throw new Unsayable();
+      return field(left, { [OPERATORS[operator]]: known(right) });
     }
     case "in": {
       if (node.list.type !== "array") throw new Unsayable();
       const list = lifted(node.list.operand) as unknown[];
       if (list.includes(null)) throw new Unsayable();
-      return field(node.path, { [node.negated ? "notIn" : "in"]: list });
+      return field(node.subject, { [node.negated ? "notIn" : "in"]: list });
     }
     case "between":
-      return negated(field(node.path, { between: [known(node.low), known(node.high)] }), node.negated);
+      return negated(field(node.subject, { between: [known(node.low), known(node.high)] }), node.negated);
     case "like":
-      return negated(field(node.path, { like: known(node.pattern) }), node.negated);
+      return negated(field(node.subject, { like: known(node.pattern) }), node.negated);
     case "contains":
-      return field(node.path, { contains: known(node.operand) });
+      return field(node.subject, { contains: known(node.operand) });
     case "isNull":
-      return field(node.path, { exists: node.negated });
+      return field(node.subject, { exists: node.negated });
     default:
       throw new Unsayable();
   }

@@ -329,6 +329,7 @@ describe("a condition on values alone", () => {
         right: { type: "parameter", index: 1 },
       },
       groupBy: [],
+      having: undefined,
       orderBy: [],
       limit: undefined,
       offset: undefined,

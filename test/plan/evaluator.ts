@@ -3,14 +3,15 @@
  * with the compiler but the tree, so that the two can be compared.
  */
 import type {
+  Aggregate,
   Computation,
   Delete,
   Expression,
+  Field,
   Operand,
-  OrderKey,
   Path,
   Select,
-  SelectItem,
+  Subject,
   Term,
   Update,
 } from "../../src/query/syntax-tree.ts";
@@ -68,41 +69,40 @@ export class Evaluator {
   }
 
   #matching({ where }: { readonly where: Expression | undefined }, documents: readonly Stored[]): Stored[] {
-    return documents.filter((document) => where === undefined || this.#truth(where, document) === true);
+    return documents.filter((document) => where === undefined || this.#truth(where, [document]) === true);
   }
 
   #ordered({ orderBy }: Select, documents: readonly Stored[]): Stored[] {
     return [...documents].sort((a, b) => {
-      for (const { path, descending } of orderBy) {
-        const order = compareAny(valueAt(a, path), valueAt(b, path));
-        if (order !== 0) return descending ? -order : order;
+      for (const key of orderBy) {
+        const order = compareAny(subjectValue(key, [a]), subjectValue(key, [b]));
+        if (order !== 0) return key.descending ? -order : order;
       }
       return compareText(a.key, b.key);
     });
   }
 
   #grouped(
-    { items = [], groupBy, orderBy }: Select,
+    { items = [], groupBy, having, orderBy }: Select,
     documents: readonly Stored[],
   ): Record<string, unknown>[] {
     const groups = new Map<string, { keys: unknown[]; members: Stored[] }>();
     if (groupBy.length === 0) groups.set("", { keys: [], members: [...documents] });
     else {
       for (const document of documents) {
-        const keys = groupBy.map((path) => valueAt(document, path));
+        const keys = groupBy.map((field) => fieldValue(field, document));
         const name = canonical(keys);
         const group = groups.get(name) ?? { keys, members: [] };
         group.members.push(document);
         groups.set(name, group);
       }
     }
-    const valueIn = (item: SelectItem, members: readonly Stored[]): unknown =>
-      item.type === "path" ? valueAt(members[0]!, item.path) : aggregate(item, members);
-    const sortValue = ({ column, path }: OrderKey, members: readonly Stored[]): unknown =>
-      column === undefined ? valueAt(members[0]!, path) : valueIn(items[column]!, members);
-    const sorted = [...groups.values()].sort((a, b) => {
+    const given = [...groups.values()].filter(
+      ({ members }) => having === undefined || this.#truth(having, members) === true,
+    );
+    const sorted = given.sort((a, b) => {
       for (const key of orderBy) {
-        const order = compareAny(sortValue(key, a.members), sortValue(key, b.members));
+        const order = compareAny(subjectValue(key, a.members), subjectValue(key, b.members));
         if (order !== 0) return key.descending ? -order : order;
       }
       for (let i = 0; i < groupBy.length; i++) {
@@ -112,12 +112,12 @@ export class Evaluator {
       return 0;
     });
     return sorted.map(({ members }) =>
-      Object.fromEntries(items.map((item) => [item.name, valueIn(item, members)])),
+      Object.fromEntries(items.map((item) => [item.name, subjectValue(item, members)])),
     );
   }
 
   #compute(value: Computation, document: Stored): unknown {
-    if (value.type !== "arithmetic") return this.#term(value, document);
+    if (value.type !== "arithmetic") return this.#term(value, [document]);
     const left = this.#compute(value.left, document);
     const right = this.#compute(value.right, document);
     requireNumber(left);
@@ -144,32 +144,33 @@ export class Evaluator {
     return plain((operand.type === "slot" ? values : parameters)[operand.index]);
   }
 
-  #term(term: Term, document: Stored): unknown {
-    return term.type === "path" ? valueAt(document, term.path) : this.#operand(term);
+  #term(term: Term, members: readonly Stored[]): unknown {
+    return isSubject(term) ? subjectValue(term, members) : this.#operand(term);
   }
 
-  #truth(expression: Expression, document: Stored): Truth {
+  /** Of one document, or of a group of them. */
+  #truth(expression: Expression, members: readonly Stored[]): Truth {
     switch (expression.type) {
       case "and":
-        return all(expression.operands.map((operand) => this.#truth(operand, document)));
+        return all(expression.operands.map((operand) => this.#truth(operand, members)));
       case "or":
-        return any(expression.operands.map((operand) => this.#truth(operand, document)));
+        return any(expression.operands.map((operand) => this.#truth(operand, members)));
       case "not":
-        return not(this.#truth(expression.operand, document));
+        return not(this.#truth(expression.operand, members));
       case "compare": {
         const { left, operator, right } = expression;
         // A key is a string; a number that it is compared with for equality stands for its digits.
         const asKey = operator === "=" || operator === "!=";
         const read = (term: Term, other: Term): unknown => {
-          const value = this.#term(term, document);
-          return asKey && isKey(other) && term.type !== "path" && Number.isSafeInteger(value)
+          const value = this.#term(term, members);
+          return asKey && isKey(other) && !isSubject(term) && Number.isSafeInteger(value)
             ? String(value)
             : value;
         };
         return compare(operator, read(left, right), read(right, left));
       }
       case "between": {
-        const value = valueAt(document, expression.path);
+        const value = subjectValue(expression.subject, members);
         const within = all([
           compare(">=", value, this.#operand(expression.low)),
           compare("<=", value, this.#operand(expression.high)),
@@ -177,12 +178,12 @@ export class Evaluator {
         return expression.negated ? not(within) : within;
       }
       case "in": {
-        const value = valueAt(document, expression.path);
+        const value = subjectValue(expression.subject, members);
         const list =
           expression.list.type === "array"
             ? (this.#operand(expression.list.operand) as unknown[])
             : expression.list.elements.map((element) => this.#operand(element));
-        const key = isKey({ type: "path", path: expression.path });
+        const key = isKey(expression.subject);
         const found = any(
           list.map((element) =>
             compare("=", value, key && Number.isSafeInteger(element) ? String(element) : element),
@@ -191,23 +192,23 @@ export class Evaluator {
         return expression.negated ? not(found) : found;
       }
       case "like": {
-        const value = valueAt(document, expression.path);
+        const value = subjectValue(expression.subject, members);
         const pattern = this.#operand(expression.pattern);
         if (value === null || pattern === null) return null;
         const matches = typeof value === "string" && like([...value], parsePattern(pattern as string));
         return matches !== expression.negated;
       }
       case "contains": {
-        const value = valueAt(document, expression.path);
+        const value = subjectValue(expression.subject, members);
         const operand = this.#operand(expression.operand);
         if (value === null || operand === null) return null;
         if (Array.isArray(value)) return value.some((element) => compare("=", element, operand) === true);
         return typeof value === "string" && typeof operand === "string" && value.includes(operand);
       }
       case "isNull":
-        return (valueAt(document, expression.path) === null) !== expression.negated;
+        return (subjectValue(expression.subject, members) === null) !== expression.negated;
       case "rank":
-        return TYPES.indexOf(typeName(valueAt(document, expression.path))) >= expression.from;
+        return TYPES.indexOf(typeName(subjectValue(expression.subject, members))) >= expression.from;
       default:
         return expression satisfies never;
     }
@@ -238,9 +239,28 @@ export function valueAt({ key, doc }: Stored, path: Path): unknown {
   return value;
 }
 
+function isSubject(term: Term): term is Subject {
+  return "path" in term || term.type === "aggregate";
+}
+
+/** What a column, an order or a condition looks at, of a group of documents or of one by itself. */
+function subjectValue(subject: Subject, members: readonly Stored[]): unknown {
+  return subject.type === "aggregate" ? aggregate(subject, members) : fieldValue(subject, members[0]!);
+}
+
+/** Of what is no text, in lower or upper case, there is nothing. Only the letters from A to Z have both. */
+function fieldValue({ type, path }: Field, document: Stored): unknown {
+  const value = valueAt(document, path);
+  if (type === "path") return value;
+  if (typeof value !== "string") return null;
+  return value.replace(type === "lower" ? /[A-Z]/g : /[a-z]/g, (letter) =>
+    type === "lower" ? letter.toLowerCase() : letter.toUpperCase(),
+  );
+}
+
 function row(items: Select["items"], document: Stored): Record<string, unknown> {
   if (items === undefined) return { ...document.doc, id: document.key };
-  return Object.fromEntries(items.map((item) => [item.name, valueAt(document, item.path!)]));
+  return Object.fromEntries(items.map((item) => [item.name, subjectValue(item, [document])]));
 }
 
 function all(truths: readonly Truth[]): Truth {
@@ -340,9 +360,10 @@ function sum(numbers: readonly number[], divisor: number = 1): number {
   return Number(`${total / BigInt(divisor)}e-${places}`);
 }
 
-function aggregate(item: SelectItem & { type: "aggregate" }, members: readonly Stored[]): unknown {
-  if (item.path === undefined) return members.length;
-  const values = members.map((member) => valueAt(member, item.path!)).filter((value) => value !== null);
+function aggregate(item: Aggregate, members: readonly Stored[]): unknown {
+  const { of } = item;
+  if (of === undefined) return members.length;
+  const values = members.map((member) => fieldValue(of, member)).filter((value) => value !== null);
   const numbers = values.filter((value) => typeof value === "number");
   switch (item.function) {
     case "COUNT":

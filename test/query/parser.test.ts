@@ -97,12 +97,12 @@ describe("expressions", () => {
     ["a = 5", { type: "compare", operator: "=", left: a, right: slot(0) }],
     ["5 < a", { type: "compare", operator: "<", left: slot(0), right: a }],
     ["a <> a", { type: "compare", operator: "!=", left: a, right: a }],
-    ["a IN (1, 2)", { type: "in", path: ["a"], list: { type: "array", operand: slot(0) }, negated: false }],
+    ["a IN (1, 2)", { type: "in", subject: a, list: { type: "array", operand: slot(0) }, negated: false }],
     [
       "a NOT IN $2",
       {
         type: "in",
-        path: ["a"],
+        subject: a,
         list: { type: "array", operand: { type: "parameter", index: 1 } },
         negated: true,
       },
@@ -111,17 +111,27 @@ describe("expressions", () => {
       "a IN ($1, 2)",
       {
         type: "in",
-        path: ["a"],
+        subject: a,
         list: { type: "elements", elements: [{ type: "parameter", index: 0 }, slot(0)] },
         negated: false,
       },
     ],
-    ["a BETWEEN 1 AND 2", { type: "between", path: ["a"], low: slot(0), high: slot(1), negated: false }],
-    ["a NOT LIKE 'x%'", { type: "like", path: ["a"], pattern: slot(0), negated: true }],
-    ["a CONTAINS 'x'", { type: "contains", path: ["a"], operand: slot(0) }],
-    ["a NOT CONTAINS 'x'", { type: "not", operand: { type: "contains", path: ["a"], operand: slot(0) } }],
-    ["a IS NULL", { type: "isNull", path: ["a"], negated: false }],
-    ["a IS NOT NULL", { type: "isNull", path: ["a"], negated: true }],
+    ["a BETWEEN 1 AND 2", { type: "between", subject: a, low: slot(0), high: slot(1), negated: false }],
+    ["a NOT LIKE 'x%'", { type: "like", subject: a, pattern: slot(0), negated: true }],
+    ["a CONTAINS 'x'", { type: "contains", subject: a, operand: slot(0) }],
+    ["a NOT CONTAINS 'x'", { type: "not", operand: { type: "contains", subject: a, operand: slot(0) } }],
+    ["LOWER(a) = 'x'", { type: "compare", operator: "=", left: { ...a, type: "lower" }, right: slot(0) }],
+    [
+      "upper(a) <> LOWER(a.b)",
+      {
+        type: "compare",
+        operator: "!=",
+        left: { ...a, type: "upper" },
+        right: { type: "lower", path: ["a", "b"] },
+      },
+    ],
+    ["a IS NULL", { type: "isNull", subject: a, negated: false }],
+    ["a IS NOT NULL", { type: "isNull", subject: a, negated: true }],
   ])("%s", (text, expression) => {
     expect(where(text)).toEqual(expression);
   });
@@ -177,25 +187,39 @@ describe("SELECT", () => {
 
   it("orders by paths, by what AS has named, and in groups by columns", () => {
     expect(select("SELECT b AS a, d FROM c ORDER BY a DESC, d, x.y ASC").orderBy).toEqual([
-      { path: ["b"], descending: true },
-      { path: ["d"], descending: false },
-      { path: ["x", "y"], descending: false },
+      { type: "path", path: ["b"], descending: true },
+      { type: "path", path: ["d"], descending: false },
+      { type: "path", path: ["x", "y"], descending: false },
     ]);
     expect(
       select("SELECT a, COUNT(*) AS n, MIN(b) FROM c GROUP BY a, d ORDER BY n, min(b) DESC, COUNT(*), a, d")
         .orderBy,
     ).toEqual([
-      { path: ["n"], descending: false, column: 1 },
-      { path: ["MIN(b)"], descending: true, column: 2 },
-      { path: ["n"], descending: false, column: 1 },
-      { path: ["a"], descending: false, column: 0 },
-      { path: ["d"], descending: false },
+      { type: "aggregate", function: "COUNT", of: undefined, descending: false },
+      { type: "aggregate", function: "MIN", of: { type: "path", path: ["b"] }, descending: true },
+      { type: "aggregate", function: "COUNT", of: undefined, descending: false },
+      { type: "path", path: ["a"], descending: false },
+      { type: "path", path: ["d"], descending: false },
     ]);
   });
 
   it("does not take a field for a column that merely has its name", () => {
     expect(select("SELECT a.b FROM c ORDER BY `a.b`").orderBy).toEqual([
-      { path: ["a.b"], descending: false },
+      { type: "path", path: ["a.b"], descending: false },
+    ]);
+  });
+
+  it("takes LOWER and UPPER of a path wherever a path can stand, and by their texts for names", () => {
+    const text =
+      "SELECT lower(a), UPPER(b.c) AS big, MIN(LOWER(d)), lower FROM upper GROUP BY LOWER(a), upper(b.c), lower ORDER BY big, LOWER(a)";
+    const { items, groupBy, orderBy, collection } = select(text);
+    expect(items?.map(({ name }) => name)).toEqual(["LOWER(a)", "big", "MIN(LOWER(d))", "lower"]);
+    expect(collection).toBe("upper");
+    const big = { type: "upper", path: ["b", "c"] };
+    expect(groupBy).toEqual([{ type: "lower", path: ["a"] }, big, { type: "path", path: ["lower"] }]);
+    expect(orderBy).toEqual([
+      { ...big, descending: false },
+      { type: "lower", path: ["a"], descending: false },
     ]);
   });
 
@@ -203,7 +227,7 @@ describe("SELECT", () => {
     const text =
       "SELECT count, index, desc, a.order, min AS max FROM collection WHERE unique = 1 AND sum IN (1) ORDER BY asc ASC";
     expect(select(text).items?.map(({ name }) => name)).toEqual(["count", "index", "desc", "a.order", "max"]);
-    expect(select(text).orderBy).toEqual([{ path: ["asc"], descending: false }]);
+    expect(select(text).orderBy).toEqual([{ type: "path", path: ["asc"], descending: false }]);
     expect(parseShape("SELECT `select` FROM c")).toMatchObject({ items: [{ path: ["select"] }] });
   });
 });

@@ -61,14 +61,14 @@ export class QueryGenerator {
       ? "*"
       : random
           .some(1, 3, () => 0)
-          .map((_, i) => `${this.#path()} AS c${i}`)
+          .map((_, i) => `${this.#field()} AS c${i}`)
           .join(", ");
     const distinct = items !== "*" && random.chance(0.25);
     let text = `SELECT ${distinct ? "DISTINCT " : ""}${items} FROM ${collection}${this.#where()}`;
     if (distinct) {
       if (random.chance(0.7)) text += ` ORDER BY c0${this.#direction()}${this.#limit()}`;
     } else if (random.chance(0.7)) {
-      text += ` ORDER BY ${random.some(1, 3, () => this.#path() + this.#direction()).join(", ")}`;
+      text += ` ORDER BY ${random.some(1, 3, () => this.#field() + this.#direction()).join(", ")}`;
       text += this.#limit();
     }
     return this.#done(text);
@@ -77,7 +77,7 @@ export class QueryGenerator {
   /** `SELECT` of aggregates, in groups or not. */
   aggregate(collection: string): GeneratedQuery {
     const random = this.#random;
-    const groups = random.chance(0.7) ? random.some(1, 2, () => this.#path()) : [];
+    const groups = random.chance(0.7) ? random.some(1, 2, () => this.#field()) : [];
     const unique = [...new Set(groups)];
     const items = unique.filter(() => random.chance(0.8)).map((path, i) => `${path} AS g${i}`);
     const sortable: string[] = items.map((_, i) => `g${i}`);
@@ -86,7 +86,7 @@ export class QueryGenerator {
       .forEach((_, i) => {
         const aggregate = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)", "COUNT(DISTINCT"]);
         const path =
-          aggregate === "SUM" || aggregate === "AVG" ? spellPath(random.pick(SUMMED)) : this.#path();
+          aggregate === "SUM" || aggregate === "AVG" ? spellPath(random.pick(SUMMED)) : this.#field();
         const of = aggregate === "COUNT(DISTINCT" ? `${aggregate} ${path})` : `${aggregate}(${path})`;
         items.push(`${aggregate === "COUNT(*)" ? aggregate : of} AS f${i}`);
         // Sums of other numbers may differ in their last digits.
@@ -161,6 +161,13 @@ export class QueryGenerator {
     return spellPath(this.#random.pick(PATHS));
   }
 
+  /** A path, or the text there in lower or upper case. */
+  #field(): string {
+    const random = this.#random;
+    if (random.chance(0.88)) return this.#path();
+    return `${random.pick(["LOWER", "upper"])}(${random.chance(0.5) ? "s" : this.#path()})`;
+  }
+
   #condition(depth: number): string {
     const random = this.#random;
     if (depth < 3 && random.chance(0.45)) {
@@ -169,7 +176,7 @@ export class QueryGenerator {
       const parts = random.some(2, 3, () => `(${this.#condition(depth + 1)})`);
       return parts.join(kind === 1 ? " AND " : " OR ");
     }
-    const path = this.#path();
+    const path = this.#field();
     const not = random.chance(0.4) ? "NOT " : "";
     const value = (): string => this.#operand(() => this.#comparable());
     switch (random.below(9)) {
@@ -180,7 +187,7 @@ export class QueryGenerator {
       case 3:
         return `${path} ${random.pick(["<", "<=", ">", ">="])} ${value()}`;
       case 4:
-        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? this.#path() : value()}`;
+        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? this.#field() : value()}`;
       case 5:
         return `${path} ${not}BETWEEN ${value()} AND ${value()}`;
       case 6: {

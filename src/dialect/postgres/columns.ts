@@ -1,11 +1,11 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Column, DocumentsQuery } from "../expression-dialect.ts";
+import type { Column, DocumentField, DocumentsQuery } from "../expression-dialect.ts";
 import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
-import { type IsIndexed, type PostgresTerm, termOf } from "./terms.ts";
+import { fieldTerm, type IsIndexed, type PostgresTerm, termOf } from "./terms.ts";
 
-export function column(path: DocumentPath): Column {
-  const term = termOf(path);
+export function column(field: DocumentField): Column {
+  const term = fieldTerm(field);
   return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
 }
 
@@ -19,9 +19,9 @@ export function indexExpressions(path: DocumentPath): readonly string[] {
 }
 
 /** As the index, and then texts with the same start by all of their characters. */
-export function orderBy(path: DocumentPath, descending: boolean): readonly string[] {
-  const term = termOf(path);
-  return direct(term.isKey ? ["id"] : [...indexExpressions(path), term.text], descending);
+export function orderBy(field: DocumentField, descending: boolean): readonly string[] {
+  const { isKey, key, number, text } = fieldTerm(field);
+  return direct(isKey ? ["id"] : [key, number, text], descending);
 }
 
 export function limit(count: Bound | undefined, offset: Bound | undefined): Fragment {
@@ -32,13 +32,18 @@ export function limit(count: Bound | undefined, offset: Bound | undefined): Frag
 /** The key, and the document as JSON text. */
 export const DOCUMENT_COLUMNS = "id, doc::text";
 
+type OrderedField = DocumentsQuery["orderBy"][number];
+
 /**
  * The order of `orderBy` where no index gives it, in terms that cost less: numbers by themselves, what comes before them
  * as NULL, and what comes after them as NaN, which is greater than all numbers and no number of a document. The second
  * term tells apart what is no number.
  */
-function shortOrderBy({ isKey, type, json, plain }: PostgresTerm, descending: boolean): readonly string[] {
+function shortOrderBy(field: OrderedField, { isKey, type, json, plain }: PostgresTerm): readonly string[] {
+  const { descending } = field;
   if (isKey) return direct(["id"], descending);
+  if (field.type !== "path")
+    return [`${plain} COLLATE "C" ${descending ? "DESC NULLS LAST" : "NULLS FIRST"}`];
   const number =
     `CASE ${type} WHEN 'number' THEN ${json}::numeric ` +
     ["string", "array", "object"].map((kind) => `WHEN '${kind}' THEN 'NaN' `).join("") +
@@ -58,17 +63,13 @@ function fewOrMany(count: unknown): string {
 }
 
 export function documents(query: DocumentsQuery, isIndexed?: IsIndexed): Fragment {
-  const order = query.orderBy.map(({ path, descending }) => ({
-    term: termOf(path, isIndexed),
-    path,
-    descending,
-  }));
+  const order = query.orderBy.map((field) => ({ term: fieldTerm(field, isIndexed), field }));
   const first = order[0]?.term;
   // An index that gives the first of an order leaves little to do for the others.
   const short = first !== undefined && !first.isIndexed;
   const terms: string[] = [];
-  for (const { term, path, descending } of order) {
-    terms.push(...(short ? shortOrderBy(term, descending) : orderBy(path, descending)));
+  for (const { term, field } of order) {
+    terms.push(...(short ? shortOrderBy(field, term) : orderBy(field, field.descending)));
     // The id leaves nothing undecided.
     if (term.isKey) break;
   }

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { OrderOperator } from "../expression-dialect.ts";
+import type { Conditions, OrderOperator, Subject } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
@@ -41,7 +41,7 @@ function falsehood(term: PostgresTerm, kind: string, condition: Fragment): Fragm
   return sql`(${isKnown(term)} AND NOT (${term.type} = '${kind}' AND ${condition}))`;
 }
 
-export function equals(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
+function equals(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const key = idOperand(operand);
     return wanted ? sql`id = ${key}` : sql`(${knownOperand(operand)} AND id IS DISTINCT FROM ${key})`;
@@ -62,12 +62,7 @@ export function equals(term: PostgresTerm, operand: number, wanted: boolean): Fr
   });
 }
 
-export function orders(
-  term: PostgresTerm,
-  operator: OrderOperator,
-  operand: number,
-  wanted: boolean,
-): Fragment {
+function orders(term: PostgresTerm, operator: OrderOperator, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const condition = sql`(id ${operator} ${stringOperand(operand)})`;
     return wanted ? condition : sql`(${knownOperand(operand)} AND NOT coalesce(${condition}, FALSE))`;
@@ -108,11 +103,11 @@ function comparison(left: PostgresTerm, right: PostgresTerm, condition: string, 
   return [`(${isKnown(left)} AND ${isKnown(right)} AND ${wanted ? "" : "NOT "}(${condition}))`];
 }
 
-export function equalPaths(left: PostgresTerm, right: PostgresTerm, wanted: boolean): Fragment {
+function equalSubjects(left: PostgresTerm, right: PostgresTerm, wanted: boolean): Fragment {
   return comparison(left, right, `${left.json} = ${right.json}`, wanted);
 }
 
-export function orderPaths(
+function orderSubjects(
   left: PostgresTerm,
   operator: OrderOperator,
   right: PostgresTerm,
@@ -139,7 +134,7 @@ function elementsOf(
   );
 }
 
-export function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
+function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const keys = bound(operand, "text[]", (list) =>
       splitList(list)
@@ -196,7 +191,7 @@ const firstKey = (pattern: JsonValue): string => stringKey(likePrefix(pattern) ?
 const keyAfter = (pattern: JsonValue): string => textAfter(firstKey(pattern))!;
 
 /** What the pattern starts with bounds the range of an index. */
-export function like(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
+function like(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   return choice(operand, kindOfPattern, (kind) => {
     if (kind === "null") return ["FALSE"];
     const matches = sql`${inCodePoints(term.plain)} LIKE ${bound(operand, "text", encodePattern)}`;
@@ -212,7 +207,7 @@ export function like(term: PostgresTerm, operand: number, wanted: boolean): Frag
  * hold the operand too: those are compared one by one. `?` finds a string among the elements, and among the names of an
  * object.
  */
-export function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
+function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   const within = sql`strpos(${term.plain}, ${stringOperand(operand)}) > 0`;
   if (term.isKey) {
     return wanted ? sql`(${within})` : sql`(${knownOperand(operand)} AND NOT coalesce(${within}, FALSE))`;
@@ -243,17 +238,34 @@ export function contains(term: PostgresTerm, operand: number, wanted: boolean): 
   }
 }
 
-export function isNull(term: PostgresTerm, wanted: boolean): Fragment {
+function isNull(term: PostgresTerm, wanted: boolean): Fragment {
   if (term.isKey) return [wanted ? "FALSE" : "TRUE"];
   if (!wanted) return [isKnown(term)];
   return [term.isIndexed ? `${term.key} = '${KEY.null}'` : `coalesce(${term.type}, 'null') = 'null'`];
 }
 
 /** A key begins with the rank, so that an index has those of one type in a row. */
-export function ranksFrom(term: PostgresTerm, rank: number, wanted: boolean): Fragment {
+function ranksFrom(term: PostgresTerm, rank: number, wanted: boolean): Fragment {
   return [`${term.key} ${wanted ? ">=" : "<"} '${rank}'`];
 }
 
-export function truth(operand: number): Fragment {
+function truth(operand: number): Fragment {
   return bound(operand, "boolean", (value) => value === true);
+}
+
+/** Conditions on what `termOf` spells. */
+export function conditionsOn(termOf: (subject: Subject) => PostgresTerm): Conditions {
+  return Object.freeze<Conditions>({
+    equals: (subject, operand, wanted) => equals(termOf(subject), operand, wanted),
+    orders: (subject, operator, operand, wanted) => orders(termOf(subject), operator, operand, wanted),
+    equalSubjects: (left, right, wanted) => equalSubjects(termOf(left), termOf(right), wanted),
+    orderSubjects: (left, operator, right, wanted) =>
+      orderSubjects(termOf(left), operator, termOf(right), wanted),
+    isIn: (subject, operand, wanted) => isIn(termOf(subject), operand, wanted),
+    like: (subject, operand, wanted) => like(termOf(subject), operand, wanted),
+    contains: (subject, operand, wanted) => contains(termOf(subject), operand, wanted),
+    isNull: (subject, wanted) => isNull(termOf(subject), wanted),
+    ranksFrom: (subject, rank, wanted) => ranksFrom(termOf(subject), rank, wanted),
+    truth,
+  });
 }

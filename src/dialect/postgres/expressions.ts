@@ -1,21 +1,10 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ExpressionDialect } from "../expression-dialect.ts";
+import { type ExpressionDialect, fieldOf } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, DOCUMENT_COLUMNS, documents, indexExpressions, limit, orderBy } from "./columns.ts";
-import {
-  contains,
-  equalPaths,
-  equals,
-  isIn,
-  isNull,
-  like,
-  orderPaths,
-  orders,
-  ranksFrom,
-  truth,
-} from "./conditions.ts";
+import { conditionsOn } from "./conditions.ts";
 import { grouping } from "./grouping.ts";
-import { type IsIndexed, termOf } from "./terms.ts";
+import { fieldTerm, type IsIndexed, termOf } from "./terms.ts";
 
 const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
 
@@ -26,7 +15,6 @@ const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
  * what only an index could use.
  */
 export function expressionsFor(isIndexed?: IsIndexed): ExpressionDialect {
-  const term = (path: DocumentPath) => termOf(path, isIndexed);
   return Object.freeze<ExpressionDialect>({
     indexExpressions,
     uniqueGuard,
@@ -34,16 +22,7 @@ export function expressionsFor(isIndexed?: IsIndexed): ExpressionDialect {
       ...paths.flatMap(indexExpressions),
       ...(unique ? paths.map(uniqueGuard) : []),
     ],
-    equals: (path, operand, wanted) => equals(term(path), operand, wanted),
-    orders: (path, operator, operand, wanted) => orders(term(path), operator, operand, wanted),
-    equalPaths: (left, right, wanted) => equalPaths(term(left), term(right), wanted),
-    orderPaths: (left, operator, right, wanted) => orderPaths(term(left), operator, term(right), wanted),
-    isIn: (path, operand, wanted) => isIn(term(path), operand, wanted),
-    like: (path, operand, wanted) => like(term(path), operand, wanted),
-    contains: (path, operand, wanted) => contains(term(path), operand, wanted),
-    isNull: (path, wanted) => isNull(term(path), wanted),
-    ranksFrom: (path, rank, wanted) => ranksFrom(term(path), rank, wanted),
-    truth,
+    conditions: conditionsOn((subject) => fieldTerm(fieldOf(subject), isIndexed)),
     documentColumns: DOCUMENT_COLUMNS,
     column,
     documents: (query) => documents(query, isIndexed),

@@ -1,38 +1,42 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Aggregate, Column, Grouping } from "../expression-dialect.ts";
+import type { Column, DocumentField, GroupAggregate, Grouping } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { jsonTerm, KEY, type PostgresTerm, termOf } from "./terms.ts";
+import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
 
 /**
  * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from
  * taking a document apart for each mention of a path.
  */
-export function grouping(paths: readonly DocumentPath[]): Grouping {
+export function grouping(fields: readonly DocumentField[]): Grouping {
   const terms = new Map<string, PostgresTerm>();
   const columns: string[] = [];
-  for (const path of paths) {
-    const key = JSON.stringify(path);
+  const keyOf = ({ type, path }: DocumentField): string => JSON.stringify([type, path]);
+  for (const field of fields) {
+    const key = keyOf(field);
     if (terms.has(key)) continue;
-    const { isKey, json } = termOf(path);
+    const term = fieldTerm(field);
     const name = `x${terms.size}`;
-    terms.set(key, isKey ? termOf(path) : jsonTerm(name));
-    columns.push(isKey ? "id" : `nullif(${json}, 'null') AS ${name}`);
+    terms.set(key, term.isKey ? term : jsonTerm(name));
+    columns.push(term.isKey ? "id" : `nullif(${term.json}, 'null') AS ${name}`);
   }
-  const termFor = (path: DocumentPath): PostgresTerm => terms.get(JSON.stringify(path))!;
+  const termOf = (field: DocumentField): PostgresTerm => terms.get(keyOf(field))!;
+  const ofAggregate = ({ of }: GroupAggregate): PostgresTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment =>
       columns.length === 0
         ? sql` FROM ${table}${where}`
         : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} OFFSET 0) AS x`,
-    aggregate: (aggregate, path) => aggregateColumn(aggregate, termFor(path)),
-    groupBy: (path) => [groupTerm(termFor(path))],
-    column: (path) => groupColumn(termFor(path)),
-    orderBy: (path, descending) => orderTerms(termFor(path), descending),
-    orderTotally: (path) => totalTerms(termFor(path)),
-    orderByAggregate: (aggregate, path, descending) =>
-      orderByAggregate(aggregate, path && termFor(path), descending),
+    groupBy: (field) => [groupTerm(termOf(field))],
+    column: (subject) =>
+      subject.type === "aggregate"
+        ? aggregateColumn(subject, ofAggregate(subject))
+        : groupColumn(termOf(subject)),
+    orderBy: (subject, descending) =>
+      subject.type === "aggregate"
+        ? orderByAggregate(subject, ofAggregate(subject), descending)
+        : orderTerms(termOf(subject), descending),
+    orderTotally: (field) => totalTerms(termOf(field)),
   };
 }
 
@@ -60,7 +64,8 @@ const numbers = (term: PostgresTerm): string =>
   `CASE WHEN ${term.type} = 'number' THEN ${term.json}::numeric END`;
 
 /** Sums and averages are of decimals, exact until JavaScript reads them. */
-function aggregateText(aggregate: Aggregate, term: PostgresTerm): string {
+function aggregateText({ function: aggregate }: GroupAggregate, term: PostgresTerm | undefined): string {
+  if (term === undefined) return "count(*)";
   switch (aggregate) {
     case "COUNT":
       return `count(nullif(${term.json}, 'null'))`;
@@ -94,10 +99,11 @@ function aggregateText(aggregate: Aggregate, term: PostgresTerm): string {
   }
 }
 
-function aggregateColumn(aggregate: Aggregate, term: PostgresTerm): Column {
+function aggregateColumn(aggregate: GroupAggregate, term: PostgresTerm | undefined): Column {
   const text = aggregateText(aggregate, term);
-  if (aggregate === "MIN" || aggregate === "MAX") return { text, form: "json" };
-  return { text: aggregate.startsWith("COUNT") ? text : `${text}::text`, form: "number" };
+  const { function: name } = aggregate;
+  if (name === "MIN" || name === "MAX") return { text, form: "json" };
+  return { text: name.startsWith("COUNT") ? text : `${text}::text`, form: "number" };
 }
 
 /** The key of the smallest or greatest value, which begins with its rank; NULL if there is none. */
@@ -106,12 +112,13 @@ function extremeKey(aggregate: "MIN" | "MAX", term: PostgresTerm): string {
 }
 
 function orderByAggregate(
-  what: Aggregate,
+  aggregate: GroupAggregate,
   term: PostgresTerm | undefined,
   descending: boolean,
 ): readonly string[] {
-  if (term === undefined) return direct(["count(*)"], descending);
-  if (what !== "MIN" && what !== "MAX") return directNullable([aggregateText(what, term)], descending);
+  const { function: what } = aggregate;
+  if (term === undefined || (what !== "MIN" && what !== "MAX"))
+    return directNullable([aggregateText(aggregate, term)], descending);
   const extreme = (value: string): string => `${what.toLowerCase()}(${value})`;
   const key = extremeKey(what, term);
   const number = `CASE WHEN ${key} = '${KEY.number}' THEN ${extreme(numbers(term))} END`;

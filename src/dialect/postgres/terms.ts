@@ -1,7 +1,8 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
+import type { DocumentField } from "../expression-dialect.ts";
 import { RANK } from "../value-rank.ts";
 
-/** How PostgreSQL spells what is at a place of a document. */
+/** How PostgreSQL spells a value of a document or of a group. */
 export interface PostgresTerm {
   /**
    * What indexes hold, and order by first: a `text` in the order of code points that starts with the type's number in
@@ -131,6 +132,32 @@ export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): Postg
   if (path.length === 1 && path[0] === "id") return ID;
   const { json, text } = spell(path);
   return { ...jsonTerm(json, text), isIndexed: isIndexed(path) };
+}
+
+/**
+ * What is at a path, or the text there in lower or upper case: in the collation "C", which every database has, the letters
+ * from A to Z are all that is changed.
+ */
+export function fieldTerm({ type, path }: DocumentField, isIndexed?: IsIndexed): PostgresTerm {
+  const of = termOf(path, isIndexed);
+  if (type === "path") return of;
+  const changed = `${type}(${of.plain} COLLATE "C")`;
+  return textTerm(of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`);
+}
+
+/** The term of a text or NULL. */
+function textTerm(text: string): PostgresTerm {
+  return {
+    key: `(coalesce('${RANK.string}' || left(${text}, ${INDEXED_CHARACTERS}), '${KEY.null}') COLLATE "C")`,
+    number: "0::numeric",
+    text: `(coalesce(${text}, '') COLLATE "C")`,
+    json: `to_jsonb(${text})`,
+    plain: text,
+    type: `(CASE WHEN ${text} IS NOT NULL THEN 'string' END)`,
+    guard: `(CASE WHEN length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) WHEN ${text} IS NOT NULL THEN '' END)`,
+    isKey: false,
+    isIndexed: false,
+  };
 }
 
 /** What holds of a collection whose indexes are not known. */

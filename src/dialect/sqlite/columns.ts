@@ -1,20 +1,20 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Column, DocumentsQuery } from "../expression-dialect.ts";
+import type { Column, DocumentField, DocumentsQuery } from "../expression-dialect.ts";
 import { type Bound, type Fragment, sql } from "../fragment.ts";
-import { termOf } from "./terms.ts";
+import { fieldTerm } from "./terms.ts";
 
-export function column(path: DocumentPath): Column {
-  const term = termOf(path);
-  return term.place === undefined ? { text: "id", form: "text" } : { text: term.json, form: "json" };
+export function column(field: DocumentField): Column {
+  const term = fieldTerm(field);
+  return term.isKey ? { text: "id", form: "text" } : { text: term.json, form: "json" };
 }
 
 export function direct(terms: readonly string[], descending: boolean): readonly string[] {
   return terms.map((term) => (descending ? `${term} DESC` : term));
 }
 
-export function orderBy(path: DocumentPath, descending: boolean): readonly string[] {
-  const { place, rank, key } = termOf(path);
-  return direct(place === undefined ? ["id"] : [rank, key], descending);
+export function orderBy(field: DocumentField, descending: boolean): readonly string[] {
+  const { isKey, value, rank, key } = fieldTerm(field);
+  // Texts and NULL have the right order by themselves.
+  return direct(isKey || field.type !== "path" ? [value] : [rank, key], descending);
 }
 
 /**
@@ -30,17 +30,17 @@ export function limit(count: Bound | undefined, offset: Bound | undefined): Frag
 export function documents(query: DocumentsQuery): Fragment {
   const [first, ...others] = query.orderBy;
   if (first === undefined) return inOrder(query, []);
-  const { place } = termOf(first.path);
-  const isTop = others.length === 0 && query.limit !== undefined && place !== undefined;
+  const isMixed = first.type === "path" && !fieldTerm(first).isKey;
+  const isTop = others.length === 0 && query.limit !== undefined && isMixed;
   return isTop ? top(query, query.limit, first) : inOrder(query, allTerms(query.orderBy));
 }
 
 /** The terms of several keys, up to the id, which leaves nothing undecided. */
 function allTerms(keys: DocumentsQuery["orderBy"]): string[] {
   const terms: string[] = [];
-  for (const { path, descending } of keys) {
-    terms.push(...orderBy(path, descending));
-    if (termOf(path).place === undefined) return terms;
+  for (const key of keys) {
+    terms.push(...orderBy(key, key.descending));
+    if (fieldTerm(key).isKey) return terms;
   }
   return [...terms, "id"];
 }
@@ -57,13 +57,10 @@ function inOrder(query: DocumentsQuery, terms: readonly string[]): Fragment {
  * no text, no boolean where they end above 1. Only if that leaves a doubt it is asked whether there is any such value,
  * and only if there is all are sorted by their ranks.
  */
-function top(
-  query: DocumentsQuery,
-  count: Bound,
-  { path, descending }: DocumentsQuery["orderBy"][number],
-): Fragment {
+function top(query: DocumentsQuery, count: Bound, key: DocumentsQuery["orderBy"][number]): Fragment {
   const { list, table, where, offset } = query;
-  const { value, type } = termOf(path);
+  const { descending } = key;
+  const { value, type } = fieldTerm(key);
   const total = offset === undefined ? sql`+${count}` : sql`+${count} + ${offset}`;
   const order = direct(["v"], descending)[0]!;
   const is = (condition: string): Fragment =>

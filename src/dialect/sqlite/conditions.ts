@@ -1,11 +1,10 @@
 import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { OrderOperator } from "../expression-dialect.ts";
+import type { Conditions, OrderOperator, Subject } from "../expression-dialect.ts";
 import { type Bound, choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, isComposite, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { placeToWalk, type SqliteTerm, termOf } from "./terms.ts";
+import type { SqliteTerm } from "./terms.ts";
 
 /** Greater than any text: in SQLite every BLOB is. */
 const AFTER_ALL_TEXTS = Buffer.alloc(0);
@@ -19,7 +18,6 @@ const TYPES: Readonly<Record<string, string>> = Object.freeze({
   object: "'object'",
 });
 
-const isKey = (path: DocumentPath): boolean => termOf(path).place === undefined;
 const flag = (value: boolean): number => (value ? 1 : 0);
 
 /** What `SqliteTerm.value` is where it equals an operand. */
@@ -60,12 +58,11 @@ function hasOtherKind(term: SqliteTerm, kind: string): string {
   return `${term.type} NOT IN (${TYPES[kind]}, 'null')`;
 }
 
-export function equals(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  if (isKey(path)) {
+function equals(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
+  if (term.isKey) {
     const key = bound(operand, encodeKey);
     return wanted ? sql`id = ${key}` : sql`(${bound(operand, encodeKnown)} AND id IS NOT ${key})`;
   }
-  const term = termOf(path);
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
     if (kind === "array" || kind === "object") {
@@ -87,21 +84,15 @@ const OPPOSITE: Readonly<Record<OrderOperator, OrderOperator>> = Object.freeze({
   ">=": "<",
 });
 
-export function orders(
-  path: DocumentPath,
-  operator: OrderOperator,
-  operand: number,
-  wanted: boolean,
-): Fragment {
-  const term = termOf(path);
-  if (isKey(path)) {
+function orders(term: SqliteTerm, operator: OrderOperator, operand: number, wanted: boolean): Fragment {
+  if (term.isKey) {
     const condition = sql`(id ${operator} ${bound(operand, encodeText)})`;
     return wanted ? condition : sql`(${bound(operand, encodeKnown)} AND NOT coalesce(${condition}, 0))`;
   }
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
     // Arrays and objects have no order: the comparison is false for every value.
-    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(path, false);
+    if (kind === "array" || kind === "object") return wanted ? ["FALSE"] : isNull(term, false);
     const value = bound(operand, encodeValue);
     if (wanted) return steps(sql`${term.value} ${operator} +${value}`, hasKind(term, kind));
     return sql`(${term.value} ${OPPOSITE[operator]} +${value} OR ${hasOtherKind(term, kind)})`;
@@ -113,21 +104,17 @@ function comparison(left: SqliteTerm, right: SqliteTerm, condition: string, want
   return [`(${known} AND ${wanted ? "" : "NOT "}(${left.rank} = ${right.rank} AND ${condition}))`];
 }
 
-export function equalPaths(leftPath: DocumentPath, rightPath: DocumentPath, wanted: boolean): Fragment {
-  const left = termOf(leftPath);
-  const right = termOf(rightPath);
+function equalSubjects(left: SqliteTerm, right: SqliteTerm, wanted: boolean): Fragment {
   const same = `CASE WHEN ${left.rank} < ${RANK.array} THEN 1 ELSE ${left.canonical} = ${right.canonical} END`;
   return comparison(left, right, `${left.key} = ${right.key} AND ${same}`, wanted);
 }
 
-export function orderPaths(
-  leftPath: DocumentPath,
+function orderSubjects(
+  left: SqliteTerm,
   operator: OrderOperator,
-  rightPath: DocumentPath,
+  right: SqliteTerm,
   wanted: boolean,
 ): Fragment {
-  const left = termOf(leftPath);
-  const right = termOf(rightPath);
   const condition = `${left.rank} < ${RANK.array} AND ${left.key} ${operator} ${right.key}`;
   return comparison(left, right, condition, wanted);
 }
@@ -154,9 +141,8 @@ function elementsOf(operand: number, kind: string): Bound {
 
 const encodeListed = (value: JsonValue): JsonValue => (typeof value === "boolean" ? flag(value) : value);
 
-export function isIn(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
-  if (isKey(path)) {
+function isIn(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
+  if (term.isKey) {
     const condition = sql`id IN (SELECT value FROM json_each(${bound(operand, encodeKeys)}))`;
     if (wanted) return condition;
     return sql`(${bound(operand, encodeEmpty)} OR (${bound(operand, encodeNoNull)} AND NOT ${condition}))`;
@@ -200,8 +186,7 @@ const encodeAfterPrefix = (pattern: JsonValue): unknown =>
  * What the pattern starts with bounds the range of an index. The sign before the pattern changes nothing; it keeps
  * SQLite from compiling the statement anew for each pattern, to do by itself what the range does.
  */
-export function like(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
+function like(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
   return choice(operand, kindOfPattern, (kind) => {
     if (kind === "null") return ["FALSE"];
     const matches = sql`${term.value} GLOB +${bound(operand, encodeGlob)}`;
@@ -215,15 +200,14 @@ export function like(path: DocumentPath, operand: number, wanted: boolean): Frag
 }
 
 /** Elements of an array have numbers for keys, values of an object have names, and a text alone has none. */
-export function contains(path: DocumentPath, operand: number, wanted: boolean): Fragment {
-  const term = termOf(path);
-  if (isKey(path)) {
+function contains(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
+  if (term.isKey) {
     const within = sql`(instr(id, ${bound(operand, encodeText)}) > 0)`;
     return wanted ? within : sql`(${bound(operand, encodeKnown)} AND NOT coalesce(${within}, 0))`;
   }
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
-    const condition = sql`EXISTS (SELECT 1 FROM json_each(${placeToWalk(path)}) AS e WHERE ${elementMatches(operand, kind)})`;
+    const condition = sql`EXISTS (SELECT 1 FROM json_each(${term.walk}) AS e WHERE ${elementMatches(operand, kind)})`;
     return wanted ? condition : sql`(${term.value} IS NOT NULL AND NOT ${condition})`;
   });
 }
@@ -252,14 +236,31 @@ function elementMatches(operand: number, kind: string): Fragment {
   }
 }
 
-export function isNull(path: DocumentPath, wanted: boolean): Fragment {
-  return [`${termOf(path).value} IS ${wanted ? "" : "NOT "}NULL`];
+function isNull(term: SqliteTerm, wanted: boolean): Fragment {
+  return [`${term.value} IS ${wanted ? "" : "NOT "}NULL`];
 }
 
-export function ranksFrom(path: DocumentPath, rank: number, wanted: boolean): Fragment {
-  return [`${termOf(path).rank} ${wanted ? ">=" : "<"} ${rank}`];
+function ranksFrom(term: SqliteTerm, rank: number, wanted: boolean): Fragment {
+  return [`${term.rank} ${wanted ? ">=" : "<"} ${rank}`];
 }
 
-export function truth(operand: number): Fragment {
+function truth(operand: number): Fragment {
   return [bound(operand, (value) => flag(value === true))];
+}
+
+/** Conditions on what `termOf` spells. */
+export function conditionsOn(termOf: (subject: Subject) => SqliteTerm): Conditions {
+  return Object.freeze<Conditions>({
+    equals: (subject, operand, wanted) => equals(termOf(subject), operand, wanted),
+    orders: (subject, operator, operand, wanted) => orders(termOf(subject), operator, operand, wanted),
+    equalSubjects: (left, right, wanted) => equalSubjects(termOf(left), termOf(right), wanted),
+    orderSubjects: (left, operator, right, wanted) =>
+      orderSubjects(termOf(left), operator, termOf(right), wanted),
+    isIn: (subject, operand, wanted) => isIn(termOf(subject), operand, wanted),
+    like: (subject, operand, wanted) => like(termOf(subject), operand, wanted),
+    contains: (subject, operand, wanted) => contains(termOf(subject), operand, wanted),
+    isNull: (subject, wanted) => isNull(termOf(subject), wanted),
+    ranksFrom: (subject, rank, wanted) => ranksFrom(termOf(subject), rank, wanted),
+    truth,
+  });
 }

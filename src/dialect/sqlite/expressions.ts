@@ -1,21 +1,10 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ExpressionDialect } from "../expression-dialect.ts";
+import { type ExpressionDialect, fieldOf } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";
-import {
-  contains,
-  equalPaths,
-  equals,
-  isIn,
-  isNull,
-  like,
-  orderPaths,
-  orders,
-  ranksFrom,
-  truth,
-} from "./conditions.ts";
+import { conditionsOn } from "./conditions.ts";
 import { grouping } from "./grouping.ts";
-import { termOf } from "./terms.ts";
+import { fieldTerm, termOf } from "./terms.ts";
 
 function indexExpressions(path: DocumentPath): readonly string[] {
   const term = termOf(path);
@@ -38,16 +27,7 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
     ...paths.flatMap(indexExpressions),
     ...(unique ? paths.map(uniqueGuard) : []),
   ],
-  equals,
-  orders,
-  equalPaths,
-  orderPaths,
-  isIn,
-  like,
-  contains,
-  isNull,
-  ranksFrom,
-  truth,
+  conditions: conditionsOn((subject) => fieldTerm(fieldOf(subject))),
   documentColumns: "id, json(doc)",
   column,
   documents,

@@ -1,9 +1,8 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Aggregate, Column, Grouping } from "../expression-dialect.ts";
+import type { Column, DocumentField, GroupAggregate, Grouping } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { termOf } from "./terms.ts";
+import { fieldTerm } from "./terms.ts";
 
 /** What two columns of the inner query say of a path. */
 interface GroupTerm {
@@ -45,30 +44,35 @@ const specialOf = (type: string): string =>
  * Groups and aggregates. SQLite would take a document apart for each mention of a path, and carry whole documents
  * through the sort of `GROUP BY`; the limit of the inner query keeps it from merging the two.
  */
-export function grouping(paths: readonly DocumentPath[]): Grouping {
+export function grouping(fields: readonly DocumentField[]): Grouping {
   const terms = new Map<string, GroupTerm>();
   const columns: string[] = [];
-  for (const path of paths) {
-    const key = JSON.stringify(path);
+  const keyOf = ({ type, path }: DocumentField): string => JSON.stringify([type, path]);
+  for (const field of fields) {
+    const key = keyOf(field);
     if (terms.has(key)) continue;
-    const { place, value, type } = termOf(path);
+    const { isKey, value, type } = fieldTerm(field);
     const n = terms.size;
-    terms.set(key, place === undefined ? ID : aliasTerm(`v${n}`, `s${n}`));
-    columns.push(place === undefined ? "id" : `${value} AS v${n}, ${specialOf(type)} AS s${n}`);
+    terms.set(key, isKey ? ID : aliasTerm(`v${n}`, `s${n}`));
+    columns.push(isKey ? "id" : `${value} AS v${n}, ${specialOf(type)} AS s${n}`);
   }
-  const termFor = (path: DocumentPath): GroupTerm => terms.get(JSON.stringify(path))!;
+  const termOf = (field: DocumentField): GroupTerm => terms.get(keyOf(field))!;
+  const ofAggregate = ({ of }: GroupAggregate): GroupTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment =>
       columns.length === 0
         ? sql` FROM ${table}${where}`
         : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} LIMIT -1 OFFSET 0)`,
-    aggregate: (aggregate, path) => aggregateColumn(aggregate, termFor(path)),
-    groupBy: (path) => groupTerms(termFor(path)),
-    column: (path) => groupColumn(termFor(path)),
-    orderBy: (path, descending) => orderTerms(termFor(path), descending),
-    orderTotally: (path) => totalTerms(termFor(path)),
-    orderByAggregate: (aggregate, path, descending) =>
-      orderByAggregate(aggregate, path && termFor(path), descending),
+    groupBy: (field) => groupTerms(termOf(field)),
+    column: (subject) =>
+      subject.type === "aggregate"
+        ? aggregateColumn(subject, ofAggregate(subject))
+        : groupColumn(termOf(subject)),
+    orderBy: (subject, descending) =>
+      subject.type === "aggregate"
+        ? orderByAggregate(subject, ofAggregate(subject), descending)
+        : orderTerms(termOf(subject), descending),
+    orderTotally: (field) => totalTerms(termOf(field)),
   };
 }
 
@@ -99,7 +103,10 @@ function totalTerms(term: GroupTerm): readonly string[] {
   return [...orderTerms(term, false), `CASE WHEN ${term.isComposite} THEN ${canonical(term)} END`];
 }
 
-function aggregateColumn(aggregate: Aggregate, term: GroupTerm): Column {
+const COUNT_ALL: Column = Object.freeze({ text: "count(*)", form: "number" });
+
+function aggregateColumn({ function: aggregate }: GroupAggregate, term: GroupTerm | undefined): Column {
+  if (term === undefined) return COUNT_ALL;
   switch (aggregate) {
     case "COUNT":
       return { text: `count(${term.value})`, form: "number" };
@@ -143,12 +150,13 @@ function extreme(aggregate: "MIN" | "MAX", term: GroupTerm, rank: number, value:
 }
 
 function orderByAggregate(
-  what: Aggregate,
+  aggregate: GroupAggregate,
   term: GroupTerm | undefined,
   descending: boolean,
 ): readonly string[] {
-  if (term === undefined) return direct(["count(*)"], descending);
-  if (what !== "MIN" && what !== "MAX") return direct([aggregateColumn(what, term).text], descending);
+  const { function: what } = aggregate;
+  if (term === undefined || (what !== "MIN" && what !== "MAX"))
+    return direct([aggregateColumn(aggregate, term).text], descending);
   const rank = extremeRank(what, term);
   const key = [RANK.boolean, RANK.number, RANK.string]
     .map((each) => `WHEN ${each} THEN ${extreme(what, term, each, term.value)}`)

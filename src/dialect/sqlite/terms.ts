@@ -1,7 +1,8 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
+import type { DocumentField } from "../expression-dialect.ts";
 import { RANK } from "../value-rank.ts";
 
-/** How SQLite spells what is at a place of a document. */
+/** How SQLite spells a value of a document or of a group. */
 export interface SqliteTerm {
   /**
    * The value, as indexes hold it: NULL, a number (0 and 1 for booleans), or a text (JSON for arrays and objects). Of
@@ -18,8 +19,10 @@ export interface SqliteTerm {
   readonly json: string;
   /** The canonical text of an array or object. */
   readonly canonical: string;
-  /** `doc` and the path in it, as arguments of a JSON function; undefined for the document's key. */
-  readonly place: string | undefined;
+  /** What `json_each` is given to walk through it. */
+  readonly walk: string;
+  /** Whether it is the document's key. */
+  readonly isKey: boolean;
 }
 
 /** The path as SQLite's JSON functions take it, as a string of SQL. */
@@ -38,7 +41,7 @@ const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * The same for `json_each`, which spells the paths of what it finds: it takes a sixth less time where plain names have no
  * quotes. Indexes hold the quoted form.
  */
-export function placeToWalk(path: DocumentPath): string {
+function placeToWalk(path: DocumentPath): string {
   return `doc, ${spelled(path, (name) => (PLAIN_NAME.test(name) ? name : JSON.stringify(name)))}`;
 }
 
@@ -65,7 +68,29 @@ export function termOf(path: DocumentPath): SqliteTerm {
     key: `(CASE WHEN ${type} IN ('array', 'object') THEN '' ELSE ${value} END)`,
     json,
     canonical: `formdb_canonical(${json})`,
-    place,
+    walk: placeToWalk(path),
+    isKey: false,
+  };
+}
+
+/** What is at a path, or the text there in lower or upper case: SQLite's functions change the letters from A to Z only. */
+export function fieldTerm({ type, path }: DocumentField): SqliteTerm {
+  const of = termOf(path);
+  if (type === "path") return of;
+  return textTerm(of.isKey ? `${type}(id)` : `(CASE WHEN ${of.type} = 'text' THEN ${type}(${of.value}) END)`);
+}
+
+/** The term of a text or NULL. */
+function textTerm(text: string): SqliteTerm {
+  return {
+    value: text,
+    type: `typeof(${text})`,
+    rank: `(CASE WHEN ${text} IS NULL THEN ${RANK.null} ELSE ${RANK.string} END)`,
+    key: text,
+    json: `json_quote(${text})`,
+    canonical: text,
+    walk: `json_quote(${text})`,
+    isKey: false,
   };
 }
 
@@ -76,5 +101,6 @@ const ID: SqliteTerm = Object.freeze({
   key: "id",
   json: "json_quote(id)",
   canonical: "id",
-  place: undefined,
+  walk: "json_quote(id)",
+  isKey: true,
 });

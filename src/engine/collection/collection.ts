@@ -169,10 +169,11 @@ export class Collection<T extends object = Document> {
     const reader = new FilterReader();
     const statement: Select = {
       type: "select",
-      items: [{ type: "aggregate", function: "COUNT", path: undefined, name: "n" }],
+      items: [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }],
       collection: this.name,
       where: reader.read(filter),
       groupBy: [],
+      having: undefined,
       orderBy: [],
       limit: undefined,
       offset: undefined,

@@ -3,13 +3,20 @@ import type { JsonValue, Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { isComposite, RANK, rankOf } from "../../dialect/value-rank.ts";
 import { all, any, type FilterReader } from "../../plan/filter.ts";
-import type { Expression, OrderKey, Path } from "../../query/syntax-tree.ts";
+import type { Expression, Field, Path } from "../../query/syntax-tree.ts";
+
+/** A path that rows are ordered by. */
+export interface PathKey {
+  readonly type: "path";
+  readonly path: Path;
+  readonly descending: boolean;
+}
 
 /** A place in an order: the values of its keys at the last row of a page, and last that row's id. */
 export type Place = readonly JsonValue[];
 
 /** Arrays are all alike in the order, and so are objects: a place holds an empty one for each. */
-export function placeOf(keys: readonly OrderKey[], read: (path: Path) => unknown): Place {
+export function placeOf(keys: readonly PathKey[], read: (path: Path) => unknown): Place {
   return keys.map(({ path }) => {
     const value = (read(path) ?? null) as JsonValue;
     return isComposite(value) ? (Array.isArray(value) ? [] : {}) : value;
@@ -33,7 +40,7 @@ export function writeCursor(query: string, place: Place): string {
 }
 
 /** Throws `FORMDB_PARAMETER_MISMATCH` for what is no cursor, or one of another query. */
-export function readCursor(cursor: unknown, query: string, keys: readonly OrderKey[]): Place {
+export function readCursor(cursor: unknown, query: string, keys: readonly PathKey[]): Place {
   const parts = parse(cursor);
   if (parts === undefined) throw refuse("after must be what a page has given as its next");
   const [made, ...place] = parts;
@@ -44,40 +51,41 @@ export function readCursor(cursor: unknown, query: string, keys: readonly OrderK
 }
 
 /** The condition for what comes after a place. The values are lifted out in their order. */
-export function isAfter(keys: readonly OrderKey[], place: Place, reader: FilterReader): Expression {
+export function isAfter(keys: readonly PathKey[], place: Place, reader: FilterReader): Expression {
   const [key, ...others] = keys;
   const { path, descending } = key!;
+  const subject: Field = { type: "path", path };
   const value = path[0] === "id" ? String(place[0]) : place[0]!;
   const rank = rankOf(value);
   const comparable = rank !== RANK.null && !isComposite(value);
   const beyond: Expression[] = [];
   if (comparable) {
     const right = reader.slot(value);
-    beyond.push({ type: "compare", operator: descending ? "<" : ">", left: { type: "path", path }, right });
+    beyond.push({ type: "compare", operator: descending ? "<" : ">", left: subject, right });
   }
   if (path[0] === "id") return beyond[0]!;
   if (descending) {
-    if (rank > RANK.null) beyond.push({ type: "not", operand: { type: "rank", path, from: rank } });
-  } else if (rank < RANK.object) beyond.push({ type: "rank", path, from: rank + 1 });
+    if (rank > RANK.null) beyond.push({ type: "not", operand: { type: "rank", subject, from: rank } });
+  } else if (rank < RANK.object) beyond.push({ type: "rank", subject, from: rank + 1 });
   if (others.length > 0) {
-    const tie = tied(path, value, reader);
+    const tie = tied(subject, value, reader);
     beyond.push(all([...tie, isAfter(others, place.slice(1), reader)])!);
   }
   // Nothing orders before NULL.
   return beyond.length === 0
-    ? { type: "not", operand: { type: "rank", path, from: RANK.null } }
+    ? { type: "not", operand: { type: "rank", subject, from: RANK.null } }
     : any(beyond);
 }
 
-function tied(path: Path, value: JsonValue, reader: FilterReader): Expression[] {
+function tied(subject: Field, value: JsonValue, reader: FilterReader): Expression[] {
   const rank = rankOf(value);
-  if (rank === RANK.null) return [{ type: "isNull", path, negated: false }];
+  if (rank === RANK.null) return [{ type: "isNull", subject, negated: false }];
   if (!isComposite(value)) {
-    return [{ type: "compare", operator: "=", left: { type: "path", path }, right: reader.slot(value) }];
+    return [{ type: "compare", operator: "=", left: subject, right: reader.slot(value) }];
   }
-  const from: Expression = { type: "rank", path, from: rank };
+  const from: Expression = { type: "rank", subject, from: rank };
   if (rank === RANK.object) return [from];
-  return [from, { type: "not", operand: { type: "rank", path, from: rank + 1 } }];
+  return [from, { type: "not", operand: { type: "rank", subject, from: rank + 1 } }];
 }
 
 function parse(cursor: unknown): readonly unknown[] | undefined {

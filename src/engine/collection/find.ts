@@ -3,11 +3,11 @@ import { abortSignal, checkOptions, configError, integer, milliseconds, show } f
 import { all, FilterReader, pathOf } from "../../plan/filter.ts";
 import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
 import { pathKey, pathText } from "../../query/path-text.ts";
-import type { Expression, OrderKey, Path, Select, SelectItem } from "../../query/syntax-tree.ts";
+import type { Expression, Path, Select } from "../../query/syntax-tree.ts";
 import { keyOf } from "../../query/tree-text.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
-import { isAfter, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
+import { isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
 import type { CollectionHost } from "./host.ts";
 import type { PathOf } from "./paths.ts";
 
@@ -54,7 +54,14 @@ const CHECKS = {
   signal: abortSignal,
   timeoutMs: milliseconds,
 };
-const BY_ID: OrderKey = Object.freeze({ path: Object.freeze(["id"]), descending: false });
+const BY_ID: PathKey = Object.freeze({ type: "path", path: Object.freeze(["id"]), descending: false });
+
+/** A column for what is at a path. */
+interface PathItem {
+  readonly type: "path";
+  readonly path: Path;
+  readonly name: string;
+}
 
 /** Documents that a filter means. Nothing is sent before one of its methods is called, or it is iterated. */
 export class Find<R extends object> implements AsyncIterable<R> {
@@ -62,8 +69,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
   readonly #collection: string;
   readonly #filter: unknown;
   readonly #options: AnyFindOptions;
-  readonly #orderBy: readonly OrderKey[];
-  readonly #items: readonly SelectItem[] | undefined;
+  readonly #orderBy: readonly PathKey[];
+  readonly #items: readonly PathItem[] | undefined;
 
   constructor(host: CollectionHost, collection: string, filter: unknown, options: AnyFindOptions) {
     if (options !== NO_OPTIONS) checkOptions("find()", options, CHECKS);
@@ -128,8 +135,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
   }
 
   #tree(
-    orderBy: readonly OrderKey[] = this.#orderBy,
-    items: readonly SelectItem[] | undefined = this.#items,
+    orderBy: readonly PathKey[] = this.#orderBy,
+    items: readonly PathItem[] | undefined = this.#items,
     limit: number | undefined = this.#options.limit,
   ): PlannedTree {
     const { offset, after } = this.#options;
@@ -152,8 +159,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   #select(
     where: Expression | undefined,
-    orderBy: readonly OrderKey[],
-    items: readonly SelectItem[] | undefined,
+    orderBy: readonly PathKey[],
+    items: readonly PathItem[] | undefined,
   ): Select {
     const collection = this.#collection;
     return {
@@ -162,6 +169,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
       collection,
       where,
       groupBy: [],
+      having: undefined,
       orderBy,
       limit: undefined,
       offset: undefined,
@@ -177,7 +185,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
 export const NO_OPTIONS: AnyFindOptions = Object.freeze({});
 
 /** The keys of an order that is given as an object. */
-export function orderOf(orderBy: object | undefined): readonly OrderKey[] {
+export function orderOf(orderBy: object | undefined): readonly PathKey[] {
   const entries = Object.entries(orderBy ?? {});
   if (entries.length > MAX_SORT_PATHS) {
     throw configError(`orderBy must have at most ${MAX_SORT_PATHS} paths, not ${entries.length}`, "orderBy");
@@ -186,17 +194,17 @@ export function orderOf(orderBy: object | undefined): readonly OrderKey[] {
     if (direction !== "asc" && direction !== "desc") {
       throw configError(`orderBy must say "asc" or "desc" for ${text}, not ${show(direction)}`, "orderBy");
     }
-    return { path: pathOf(text), descending: direction === "desc" };
+    return { type: "path", path: pathOf(text), descending: direction === "desc" };
   });
 }
 
 /** An order that leaves no ties: up to the id. */
-function totalOrder(keys: readonly OrderKey[]): readonly OrderKey[] {
+function totalOrder(keys: readonly PathKey[]): readonly PathKey[] {
   const id = keys.findIndex(({ path }) => path.length === 1 && path[0] === "id");
   return id === -1 ? [...keys, BY_ID] : keys.slice(0, id + 1);
 }
 
-function itemsOf(select: readonly unknown[]): readonly SelectItem[] {
+function itemsOf(select: readonly unknown[]): readonly PathItem[] {
   if (select.length > MAX_SELECT_ITEMS / 2) {
     throw configError(
       `select must have at most ${MAX_SELECT_ITEMS / 2} paths, not ${select.length}`,
@@ -216,11 +224,11 @@ function itemsOf(select: readonly unknown[]): readonly SelectItem[] {
 
 /** Columns for those keys of an order that are not selected, named as no path can be. */
 function hiddenItems(
-  items: readonly SelectItem[],
-  keys: readonly OrderKey[],
-): { readonly items: readonly SelectItem[]; readonly nameOf: (path: Path) => string } {
-  const names = new Map(items.map(({ path, name }) => [pathKey(path!), name]));
-  const hidden: SelectItem[] = [];
+  items: readonly PathItem[],
+  keys: readonly PathKey[],
+): { readonly items: readonly PathItem[]; readonly nameOf: (path: Path) => string } {
+  const names = new Map(items.map(({ path, name }) => [pathKey(path), name]));
+  const hidden: PathItem[] = [];
   for (const { path } of keys) {
     const key = pathKey(path);
     if (names.has(key)) continue;
