@@ -1,14 +1,14 @@
 import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { NOT_A_NUMBER, SHOWN_CHARACTERS } from "../not-a-number.ts";
-import { ExactSum } from "./exact-sum.ts";
+import { ExactSum, roundedAverage, roundedSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
 export interface SqliteFunction {
   readonly name: string;
   /** The same values always give the same result. */
   readonly deterministic: boolean;
-  readonly fn: (...texts: readonly (string | null)[]) => string | null;
+  readonly fn: (...texts: readonly (string | null)[]) => string | number | null;
 }
 
 /** An aggregate in SQL that a connection to SQLite must have. */
@@ -16,13 +16,13 @@ export interface SqliteAggregate {
   readonly name: string;
   readonly start: () => unknown;
   readonly step: (sum: unknown, value: unknown) => void;
-  readonly result: (sum: unknown) => number | null;
+  readonly result: (sum: unknown) => string | null;
 }
 
 /**
- * What SQLite cannot do itself: the canonical text of an array's or object's JSON, and arithmetic that is of doubles for
- * whole numbers too. Only queries use it, and only
- * where such values are compared; no index holds it, so other programs can still write to the file.
+ * What SQLite cannot do itself: the canonical text of an array's or object's JSON, arithmetic that is of doubles for
+ * whole numbers too, and sums of decimals as PostgreSQL has them. Only queries use it, for such values or once a group; no
+ * index holds it, so other programs can still write to the file.
  */
 export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
   {
@@ -32,6 +32,8 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
   { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
+  { name: "formdb_sum", deterministic: true, fn: roundedSum },
+  { name: "formdb_avg", deterministic: true, fn: roundedAverage },
 ]);
 
 /**
@@ -60,14 +62,12 @@ function numberIn(text: string | null, name: string | null): number | null {
   throw new Error(`${NOT_A_NUMBER}${name}: ${String(text).slice(0, SHOWN_CHARACTERS)} ;`);
 }
 
-const summing = (read: (sum: ExactSum) => number | null): Omit<SqliteAggregate, "name"> => ({
-  start: () => new ExactSum(),
-  step: (sum, value) => (sum as ExactSum).add(value as number),
-  result: (sum) => read(sum as ExactSum),
-});
-
-/** Sums and averages as PostgreSQL's decimals have them: SQLite's own add doubles. */
+/** Numbers whose sum SQLite can't work out exactly itself. */
 export const sqliteAggregates: readonly SqliteAggregate[] = Object.freeze([
-  { name: "formdb_sum", ...summing((sum) => sum.total) },
-  { name: "formdb_avg", ...summing((sum) => sum.average) },
+  {
+    name: "formdb_decimals",
+    start: () => new ExactSum(),
+    step: (sum: unknown, text: unknown) => (sum as ExactSum).add(text as string),
+    result: (sum: unknown) => (sum as ExactSum).total,
+  },
 ]);

@@ -2,68 +2,66 @@ import type { Column, DocumentField, GroupAggregate, Grouping } from "../express
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { fieldTerm } from "./terms.ts";
+import { fieldTerm, type SqliteTerm } from "./terms.ts";
 
-/** What two columns of the inner query say of a path. */
+/** Columns of the inner query that say what is at a path. SQLite works out those that are used. */
 interface GroupTerm {
   readonly isKey: boolean;
   /** As `SqliteTerm.value`. */
   readonly value: string;
-  /** The rank of a boolean, an array or an object; NULL for all that the value itself tells. */
-  readonly special: string;
-  readonly rank: string;
-  readonly isComposite: string;
+  /** NULL, a number, a string, or of all other types a blob: the rank's digit and the canonical JSON. */
+  readonly exact: string;
+  /** NULL where there is no number. In millionths if that is a whole number, else its JSON text. */
+  readonly number: string;
 }
 
-const ID: GroupTerm = Object.freeze({
-  isKey: true,
-  value: "id",
-  special: "NULL",
-  rank: String(RANK.string),
-  isComposite: "FALSE",
-});
+const ID: GroupTerm = Object.freeze({ isKey: true, value: "id", exact: "id", number: "NULL" });
 
-function aliasTerm(value: string, special: string): GroupTerm {
-  return {
-    isKey: false,
-    value,
-    special,
-    // In SQLite's order every number is before every text.
-    rank:
-      `coalesce(${special}, CASE WHEN ${value} < '' THEN ${RANK.number} ` +
-      `WHEN ${value} IS NULL THEN ${RANK.null} ELSE ${RANK.string} END)`,
-    isComposite: `${special} >= ${RANK.array}`,
-  };
-}
-
-const specialOf = (type: string): string =>
-  `CASE ${type} WHEN 'true' THEN ${RANK.boolean} WHEN 'false' THEN ${RANK.boolean} ` +
-  `WHEN 'array' THEN ${RANK.array} WHEN 'object' THEN ${RANK.object} END`;
+/** SQLite's order is NULL, numbers, texts, blobs. */
+const FIRST_TEXT = "''";
+const FIRST_BLOB = "x''";
+/** The blobs of arrays and objects begin here, those of booleans before. */
+const FIRST_COMPOSITE = `x'3${RANK.array}'`;
 
 /**
  * Groups and aggregates. SQLite would take a document apart for each mention of a path, and carry whole documents
- * through the sort of `GROUP BY`; the limit of the inner query keeps it from merging the two.
+ * through the sort of `GROUP BY`; the limits of the inner queries keep it from merging them. The innermost takes each
+ * value once. The next one asks for its type, only where the value leaves that open.
  */
 export function grouping(fields: readonly DocumentField[]): Grouping {
   const terms = new Map<string, GroupTerm>();
+  const taken: string[] = [];
   const columns: string[] = [];
   const keyOf = ({ type, path }: DocumentField): string => JSON.stringify([type, path]);
   for (const field of fields) {
     const key = keyOf(field);
     if (terms.has(key)) continue;
-    const { isKey, value, type } = fieldTerm(field);
+    const term = fieldTerm(field);
     const n = terms.size;
-    terms.set(key, isKey ? ID : aliasTerm(`v${n}`, `s${n}`));
-    columns.push(isKey ? "id" : `${value} AS v${n}, ${specialOf(type)} AS s${n}`);
+    const value = `v${n}`;
+    if (term.isKey) {
+      terms.set(key, ID);
+      taken.push("id");
+      columns.push("id");
+    } else if (field.type === "path") {
+      terms.set(key, { isKey: false, value, exact: `e${n}`, number: `n${n}` });
+      taken.push(`${term.value} AS ${value}`);
+      columns.push(`${value}, ${exactValue(term, value)} AS e${n}, ${number(term, value)} AS n${n}`);
+    } else {
+      terms.set(key, { isKey: false, value, exact: value, number: "NULL" });
+      taken.push(`${term.value} AS ${value}`);
+      columns.push(value);
+    }
   }
   const termOf = (field: DocumentField): GroupTerm => terms.get(keyOf(field))!;
   const ofAggregate = ({ of }: GroupAggregate): GroupTerm | undefined => of && termOf(of);
   return {
-    from: (table, where): Fragment =>
-      columns.length === 0
-        ? sql` FROM ${table}${where}`
-        : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} LIMIT -1 OFFSET 0)`,
-    groupBy: (field) => groupTerms(termOf(field)),
+    from: (table, where): Fragment => {
+      if (columns.length === 0) return sql` FROM ${table}${where}`;
+      const values = sql`SELECT ${taken.join(", ")}, doc FROM ${table}${where} LIMIT -1 OFFSET 0`;
+      return sql` FROM (SELECT ${columns.join(", ")} FROM (${values}) LIMIT -1 OFFSET 0)`;
+    },
+    groupBy: (field) => [termOf(field).exact],
     column: (subject) =>
       subject.type === "aggregate"
         ? aggregateColumn(subject, ofAggregate(subject))
@@ -71,36 +69,53 @@ export function grouping(fields: readonly DocumentField[]): Grouping {
     orderBy: (subject, descending) =>
       subject.type === "aggregate"
         ? orderByAggregate(subject, ofAggregate(subject), descending)
-        : orderTerms(termOf(subject), descending),
-    orderTotally: (field) => totalTerms(termOf(field)),
+        : orderTerms(termOf(subject).exact, descending),
+    orderTotally: (field) => [...orderTerms(termOf(field).exact, false), termOf(field).exact],
   };
 }
 
-/** Of an array or object the value is its JSON text. */
-const canonical = ({ value }: GroupTerm): string => `formdb_canonical(${value})`;
+const blob = (text: string): string => `CAST(${text} AS BLOB)`;
 
-/** Equal values are one group, unless a type tells them apart; arrays and objects go by their canonical text. */
-function groupTerms(term: GroupTerm): readonly string[] {
-  if (term.isKey) return ["id"];
-  return [`CASE WHEN ${term.isComposite} THEN ${canonical(term)} ELSE ${term.value} END`, term.special];
+/** Booleans are among the numbers 0 and 1, arrays and objects among the texts that begin as they do. */
+function exactValue({ type }: SqliteTerm, value: string): string {
+  const isDoubtful = `${value} IN (0, 1) OR ${value} BETWEEN '[' AND '\\' OR ${value} BETWEEN '{' AND '|'`;
+  return (
+    `CASE WHEN ${isDoubtful} THEN CASE ${type} ` +
+    `WHEN 'true' THEN ${blob(`'${RANK.boolean}true'`)} WHEN 'false' THEN ${blob(`'${RANK.boolean}false'`)} ` +
+    `WHEN 'array' THEN ${blob(`'${RANK.array}' || formdb_canonical(${value})`)} ` +
+    `WHEN 'object' THEN ${blob(`'${RANK.object}' || formdb_canonical(${value})`)} ELSE ${value} END ELSE ${value} END`
+  );
 }
 
-function groupColumn({ isKey, value, special, isComposite }: GroupTerm): Column {
-  if (isKey) return { text: "id", form: "text" };
-  const text =
-    `CASE WHEN ${special} = ${RANK.boolean} THEN iif(${value}, 'true', 'false') WHEN ${isComposite} THEN ${value} ` +
-    `WHEN ${value} >= '' THEN json_quote(${value}) ELSE ${value} END`;
-  return { text, form: "json" };
+/**
+ * A number of at most six places, as people write them, is its count of millionths, which SQLite adds itself: if that
+ * has at most 15 digits and gives the same double, no other decimal of so few digits does. Adding and taking away
+ * 1.5 × 2^52 leaves no room in a double for what is behind the point. All others are left to `formdb_decimals`.
+ */
+function number({ json, type }: SqliteTerm, value: string): string {
+  const rounded = `((${value} * 1e6 + 6755399441055744.0) - 6755399441055744.0)`;
+  return (
+    `CASE WHEN ${value} IN (0, 1) AND ${type} IN ('true', 'false') THEN NULL ` +
+    `WHEN ${value} BETWEEN -1e9 AND 1e9 AND ${rounded} / 1e6 = ${value} THEN CAST(${rounded} AS INTEGER) ` +
+    `WHEN ${value} < ${FIRST_TEXT} THEN ${json} END`
+  );
 }
 
-function orderTerms(term: GroupTerm, descending: boolean): readonly string[] {
-  if (term.isKey) return direct(["id"], descending);
-  return direct([term.rank, `CASE WHEN ${term.isComposite} THEN '' ELSE ${term.value} END`], descending);
+function groupColumn({ isKey, exact }: GroupTerm): Column {
+  return isKey ? { text: "id", form: "text" } : { text: jsonText(exact), form: "json" };
 }
 
-function totalTerms(term: GroupTerm): readonly string[] {
-  if (term.isKey) return ["id"];
-  return [...orderTerms(term, false), `CASE WHEN ${term.isComposite} THEN ${canonical(term)} END`];
+const jsonText = (exact: string): string =>
+  `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(substr(${exact}, 2) AS TEXT) ` +
+  `WHEN ${exact} >= ${FIRST_TEXT} THEN json_quote(${exact}) ELSE ${exact} END`;
+
+/** Arrays are level with each other, and so are objects. */
+function orderTerms(exact: string, descending: boolean): readonly string[] {
+  if (exact === ID.exact) return direct([exact], descending);
+  const rank =
+    `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(CAST(substr(${exact}, 1, 1) AS TEXT) AS INTEGER) ` +
+    `WHEN ${exact} >= ${FIRST_TEXT} THEN ${RANK.string} WHEN ${exact} IS NULL THEN ${RANK.null} ELSE ${RANK.number} END`;
+  return direct([rank, `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`], descending);
 }
 
 const COUNT_ALL: Column = Object.freeze({ text: "count(*)", form: "number" });
@@ -110,43 +125,37 @@ function aggregateColumn({ function: aggregate }: GroupAggregate, term: GroupTer
   switch (aggregate) {
     case "COUNT":
       return { text: `count(${term.value})`, form: "number" };
-    case "COUNT DISTINCT": {
-      // A blob tells TRUE from 1 and an array from its text.
-      const of = `CASE WHEN ${term.isComposite} THEN ${canonical(term)} ELSE ${term.value} END`;
-      const blob = `CAST(${term.special} || ':' || ${of} AS BLOB)`;
-      const text = `count(DISTINCT CASE WHEN ${term.special} IS NULL THEN ${term.value} ELSE ${blob} END)`;
-      return { text, form: "number" };
-    }
+    case "COUNT DISTINCT":
+      return { text: `count(DISTINCT ${term.exact})`, form: "number" };
     case "SUM":
-    case "AVG": {
-      const numbers = `FILTER (WHERE ${term.special} IS NULL AND ${term.value} < '')`;
-      return { text: `formdb_${aggregate.toLowerCase()}(${term.value}) ${numbers}`, form: "number" };
-    }
+      return { text: `formdb_sum(${decimalSums(term)})`, form: "number" };
+    case "AVG":
+      return { text: `formdb_avg(${decimalSums(term)}, count(${term.number}) || '')`, form: "number" };
     case "MIN":
-    case "MAX": {
-      const of = (rank: number, value: string): string => extreme(aggregate, term, rank, value);
-      const text =
-        `CASE ${extremeRank(aggregate, term)} ` +
-        `WHEN ${RANK.boolean} THEN iif(${of(RANK.boolean, term.value)}, 'true', 'false') ` +
-        `WHEN ${RANK.number} THEN ${of(RANK.number, term.value)} ` +
-        `WHEN ${RANK.string} THEN json_quote(${of(RANK.string, term.value)}) ` +
-        `WHEN ${RANK.array} THEN ${of(RANK.array, canonical(term))} ` +
-        `WHEN ${RANK.object} THEN ${of(RANK.object, canonical(term))} END`;
-      return { text, form: "json" };
-    }
+    case "MAX":
+      return { text: jsonText(extreme(aggregate, term)), form: "json" };
     default:
       return aggregate satisfies never;
   }
 }
 
-/** The type of the smallest or greatest value; NULL if there is none. */
-function extremeRank(aggregate: "MIN" | "MAX", term: GroupTerm): string {
-  return `${aggregate.toLowerCase()}(nullif(${term.rank}, 0))`;
+/**
+ * The arguments of `formdb_sum`. In two parts no sum of millionths leaves 64 bits, at which SQLite would fail; as texts
+ * they come to JavaScript with all digits.
+ */
+function decimalSums({ number }: GroupTerm): string {
+  const part = (of: string): string => `sum(${of}) FILTER (WHERE ${number} < ${FIRST_TEXT}) || ''`;
+  const decimals = `formdb_decimals(${number}) FILTER (WHERE ${number} >= ${FIRST_TEXT})`;
+  return `${part(`${number} >> 20`)}, ${part(`${number} & 1048575`)}, ${decimals}`;
 }
 
-/** The smallest or greatest among the values of one type. */
-function extreme(aggregate: "MIN" | "MAX", term: GroupTerm, rank: number, value: string): string {
-  return `${aggregate.toLowerCase()}(CASE WHEN ${term.rank} = ${rank} THEN ${value} END)`;
+/** The smallest or greatest value. Booleans are before all others, though as blobs they are behind. */
+function extreme(aggregate: "MIN" | "MAX", { exact }: GroupTerm): string {
+  const isBoolean = `${exact} >= ${FIRST_BLOB} AND ${exact} < ${FIRST_COMPOSITE}`;
+  const of = (filter: string): string => `${aggregate.toLowerCase()}(${exact}) FILTER (WHERE ${filter})`;
+  const booleans = of(isBoolean);
+  const others = of(`NOT (${isBoolean})`);
+  return aggregate === "MIN" ? `coalesce(${booleans}, ${others})` : `coalesce(${others}, ${booleans})`;
 }
 
 function orderByAggregate(
@@ -157,9 +166,5 @@ function orderByAggregate(
   const { function: what } = aggregate;
   if (term === undefined || (what !== "MIN" && what !== "MAX"))
     return direct([aggregateColumn(aggregate, term).text], descending);
-  const rank = extremeRank(what, term);
-  const key = [RANK.boolean, RANK.number, RANK.string]
-    .map((each) => `WHEN ${each} THEN ${extreme(what, term, each, term.value)}`)
-    .join(" ");
-  return direct([rank, `CASE ${rank} ${key} END`], descending);
+  return orderTerms(extreme(what, term), descending);
 }
