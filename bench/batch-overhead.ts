@@ -1,6 +1,7 @@
 import { encodeDocument } from "../src/base/document.ts";
 import { BatchProcessor } from "../src/batch/batch-processor.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report, tabulate } from "./harness/report.ts";
 
 // What the processor costs beside JSON.stringify: the sink does nothing.
 const COUNT = 10_000;
@@ -52,7 +53,9 @@ const measured = await compare(
 );
 report("Batch: operations into a sink that does nothing", measured);
 const stringify = measured[2]!.perSecond;
-for (const { name, perSecond } of measured.slice(0, 2)) {
-  console.log(`  ${name}: ${(1e6 / perSecond - 1e6 / stringify).toFixed(2)} µs beside JSON.stringify`);
-}
+tabulate(
+  "What it costs beside JSON.stringify",
+  ["", "µs an operation"],
+  measured.slice(0, 2).map(({ name, perSecond }) => [name, (1e6 / perSecond - 1e6 / stringify).toFixed(2)]),
+);
 if (length === 0) throw new Error("nothing was encoded");

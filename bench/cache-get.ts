@@ -13,7 +13,8 @@ import { LRUCache } from "lru-cache";
 import QuickLRU from "quick-lru";
 import { lru } from "tiny-lru";
 import { PlanCache } from "../src/cache/plan-cache.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 import { sqlTexts, zipf } from "./harness/workloads.ts";
 
 interface Plan {

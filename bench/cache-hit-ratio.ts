@@ -3,22 +3,24 @@
  * without knowing more than popularity where that is easy to say. Deterministic: no timing.
  */
 import { PlanCache } from "../src/cache/plan-cache.ts";
+import { tabulate } from "./harness/report.ts";
 import { hitRatioPatterns } from "./harness/workloads.ts";
 
 const SIZE = 500;
 
-for (const [name, texts] of Object.entries(hitRatioPatterns(SIZE))) {
-  const lru = hitRatio("always", texts);
-  const tinylfu = hitRatio("tinylfu", texts);
-  console.log(`${name.padEnd(38)} LRU ${percent(lru.hitRate)}  tinylfu ${percent(tinylfu.hitRate)}`);
-}
+const rows = Object.entries(hitRatioPatterns(SIZE)).map(([name, texts]) => [
+  name,
+  percent(hitRatio("always", texts)),
+  percent(hitRatio("tinylfu", texts)),
+]);
+tabulate(`Hit ratios of ${SIZE} plans, by what asks for them`, ["", "LRU", "W-TinyLFU"], rows);
 
-function hitRatio(admission: "always" | "tinylfu", texts: readonly string[]): { hitRate: number } {
+function hitRatio(admission: "always" | "tinylfu", texts: readonly string[]): number {
   const cache = new PlanCache<number>({ maxSize: SIZE, admission });
   for (const text of texts) cache.getOrCompileSync(text, () => 1);
-  return cache.stats();
+  return cache.stats().hitRate;
 }
 
 function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(1).padStart(5)} %`;
+  return `${(ratio * 100).toFixed(1)} %`;
 }

@@ -1,6 +1,7 @@
 /** A find by a filter against `query` of the same shape, both with a cached plan, on SQLite in memory. */
 import { open } from "./harness/built.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 
 await using db = await open("sqlite::memory:");
 const users = db.collection<{ age: number; city: string; name: string }>("users");

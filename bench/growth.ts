@@ -1,12 +1,13 @@
 /**
  * How the main figures grow: reads by id, queries by an index, inserts and imports, by 1 to 1 000 callers on 10³ to 10⁶ documents,
- * with the memory of this process beside them. Rates are medians; `x` is the rate over that of the smallest collection by as many callers:
- * what does not depend on the size stays at 1. `BENCH_QUICK=1` stops at 10⁴ documents, `GROWTH_MAX=N` at N.
+ * with the memory of this process beside them. Rates are medians. `BENCH_QUICK=1` stops at 10⁴ documents, `GROWTH_MAX=N` at N.
  */
 import type { FormDB } from "../src/index.ts";
 import { open } from "./harness/built.ts";
+import { SCALE } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { note, tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const QUICK = process.env.BENCH_QUICK === "1";
@@ -14,7 +15,7 @@ const MAX = Number(process.env.GROWTH_MAX ?? (QUICK ? 10_000 : 1_000_000));
 const SIZES = [1_000, 10_000, 100_000, 1_000_000].filter((size) => size <= MAX);
 const CALLERS = [1, 10, 100, 1_000];
 const ROUNDS = QUICK ? 1 : 3;
-const ROUND_MS = QUICK ? 50 : 250;
+const ROUND_MS = (QUICK ? 50 : 250) * SCALE;
 /** Documents that one age has, whatever the size: a query by the index always finds as many. */
 const OF_ONE_AGE = 10;
 
@@ -78,27 +79,10 @@ async function rate(call: () => Promise<void>, callers: number): Promise<number>
   return rates.toSorted((a, b) => a - b)[rates.length >> 1]!;
 }
 
-/** MiB of the process, and of its heap after a collection of garbage (with `--expose-gc`, as `npm run bench` has it). */
-function memory(): string {
-  globalThis.gc?.();
-  const { rss, heapUsed } = process.memoryUsage();
-  return `${Math.round(rss / 2 ** 20)} / ${Math.round(heapUsed / 2 ** 20)}`;
-}
-
-function print(columns: readonly string[]): void {
-  const [name = "", ...rest] = columns;
-  console.log(`  ${name.padEnd(28)}${rest.map((column) => column.padStart(20)).join("")}`);
-}
-
 async function grow(engine: string, openOne: () => Promise<FormDB>): Promise<void> {
-  const first = new Map<string, number>();
-  const shown = (key: string, value: number): string => {
-    if (!first.has(key)) first.set(key, value);
-    return `${Math.round(value).toLocaleString("en")} (${(value / first.get(key)!).toFixed(2)} x)`;
-  };
-  const rows = new Map<string, string[]>();
-  const add = (name: string, text: string): void => {
-    rows.set(name, [...(rows.get(name) ?? []), text]);
+  const rows = new Map<string, number[]>();
+  const add = (name: string, figure: number): void => {
+    rows.set(name, [...(rows.get(name) ?? []), Math.round(figure)]);
   };
   for (const size of SIZES) {
     await using db = await openOne();
@@ -107,23 +91,28 @@ async function grow(engine: string, openOne: () => Promise<FormDB>): Promise<voi
     const start = performance.now();
     const { successful } = await db.import("grown", documents(size));
     if (successful !== size) throw new Error(`${successful} of ${size} documents were imported`);
-    add("import", shown("import", (size / (performance.now() - start)) * 1_000));
+    add("import", (size / (performance.now() - start)) * 1_000);
     for (const figure of FIGURES) {
       const call = callOf(db, figure, size);
       for (const callers of CALLERS) {
         const name = `${figure}, ${callers.toLocaleString("en")} ${callers === 1 ? "caller" : "callers"}`;
-        add(name, shown(name, await rate(call, callers)));
+        add(name, await rate(call, callers));
       }
     }
-    add("memory, MiB (process / heap)", memory());
+    globalThis.gc?.();
+    const { rss, heapUsed } = process.memoryUsage();
+    add("memory of the process, MiB", rss / 2 ** 20);
+    add("heap after a collection, MiB", heapUsed / 2 ** 20);
   }
-  console.log(`\n${engine}, a second`);
-  print(["", ...SIZES.map((size) => `${size.toLocaleString("en")} docs`)]);
-  for (const [name, cells] of rows) print([name, ...cells]);
+  tabulate(
+    `${engine}, a second`,
+    ["", ...SIZES.map((size) => `${size.toLocaleString("en")} documents`)],
+    [...rows].map(([name, figures]) => [name, ...figures]),
+  );
 }
 
 await grow("SQLite, a file", () => open(`sqlite:${temporaryFile()}`));
 
 await using server = await startDurablePostgres();
 await grow("PostgreSQL", async () => open(await server.createDatabase()));
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import autocannon from "autocannon";
-import { type Measured, report } from "./harness/compare.ts";
+import { type Measured, summary } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const COUNT = 10_000;
@@ -83,15 +84,7 @@ async function measure(request: autocannon.Request): Promise<Measured[]> {
       if (round > 0) rates.get(server)!.push(rate);
     }
   }
-  return servers.map((server) => {
-    const sorted = rates.get(server)!.toSorted((a, b) => a - b);
-    return {
-      name: server.name,
-      perSecond: sorted[sorted.length >> 1]!,
-      fastest: sorted.at(-1)!,
-      slowest: sorted[0]!,
-    };
-  });
+  return servers.map((server) => summary(server.name, rates.get(server)!));
 }
 
 let n = 0;

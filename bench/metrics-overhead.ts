@@ -10,7 +10,8 @@ import {
 import { Metrics } from "../src/metrics/metrics.ts";
 import { recorder } from "../src/metrics/recorder.ts";
 import { TopStatements } from "../src/metrics/top-statements.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 
 // What all metrics cost beside the quickest work there is: a read by id with raw better-sqlite3, which no engine
 // above it can beat. Every event of such a read is reported, top statements included.

@@ -3,7 +3,8 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { Pool } from "../src/pg.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report, tabulate } from "./harness/report.ts";
 
 const MAX = 10;
 /** Queries that all callers together ask in one unit of work, by the number of callers. */
@@ -75,13 +76,13 @@ const cold: readonly (readonly [string, () => pg.Pool])[] = [
   ["pg.Pool", () => new pg.Pool({ ...config, max: CALLERS })],
   ["ours", () => new Pool({ ...config, max: CALLERS })],
 ];
+const rows: (string | number)[][] = [];
 for (const [name, make] of cold) {
   const pool = make();
   const start = performance.now();
   await Promise.all(Array.from({ length: CALLERS }, () => pool.query("SELECT pg_sleep(0.002)")));
   const ms = performance.now() - start;
-  console.log(
-    `spike of ${CALLERS}, ${name.padEnd(7)}: ${pool.totalCount} opened, all served after ${ms.toFixed(0)} ms`,
-  );
+  rows.push([name, pool.totalCount, Math.round(ms)]);
   await pool.end();
 }
+tabulate(`${CALLERS} callers on a cold pool`, ["", "connections opened", "all served after, ms"], rows);

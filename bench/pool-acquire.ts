@@ -1,7 +1,8 @@
 // Acquire and release of a no-op resource, against the other pools: one caller, and a hundred who share ten.
 import { createRequire } from "node:module";
 import { Pool } from "../src/pool/pool.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 
 const require = createRequire(import.meta.url);
 const genericPool = require("generic-pool");
@@ -88,7 +89,10 @@ const TRY: Contender = {
 for (const callers of [1, 100]) {
   const contenders = Object.entries(peers).map(([name, peer]) => contender(name, peer, callers));
   if (callers === 1) contenders.push(TRY);
-  report(`acquire/release, ${callers} caller(s), ${MAX} connections`, await compare(contenders));
+  report(
+    `acquire/release, ${callers} ${callers === 1 ? "caller" : "callers"}, ${MAX} connections`,
+    await compare(contenders),
+  );
 }
 
 /** How long one hand-over takes while so many wait. */

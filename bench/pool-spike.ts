@@ -2,6 +2,7 @@
 // open for it, and how long until the last request is served?
 import { createRequire } from "node:module";
 import { Pool } from "../src/pool/pool.ts";
+import { tabulate } from "./harness/report.ts";
 
 const require = createRequire(import.meta.url);
 const genericPool = require("generic-pool");
@@ -19,6 +20,8 @@ interface Line {
   use(work: () => Promise<void>): Promise<unknown>;
 }
 
+const rows: (string | number)[][] = [];
+
 async function spike(name: string, make: (create: () => Promise<object>) => Line): Promise<void> {
   let opened = 0;
   const line = make(async () => {
@@ -30,12 +33,9 @@ async function spike(name: string, make: (create: () => Promise<object>) => Line
   await Promise.all(Array.from({ length: REQUESTS }, () => line.use(() => later(QUERY_MS))));
   const ms = performance.now() - start;
   await later(CONNECT_MS * 2);
-  console.log(
-    `  ${name.padEnd(16)} ${String(opened).padStart(3)} opened, all served after ${ms.toFixed(0)} ms`,
-  );
+  rows.push([name, opened, Math.round(ms)]);
 }
 
-console.log(`\n${REQUESTS} requests at once, at most ${MAX} connections`);
 await spike("ours", (create) => new Pool({ create, minConnections: 0, maxConnections: MAX }));
 await spike("generic-pool", (create) => {
   const pool = genericPool.createPool({ create, destroy: async () => {} }, { min: 0, max: MAX });
@@ -61,4 +61,9 @@ await spike("lightning-pool", (create) => {
     },
   };
 });
+tabulate(
+  `${REQUESTS} requests at once, at most ${MAX} connections, ${CONNECT_MS} ms to connect`,
+  ["", "connections opened", "all served after, ms"],
+  rows,
+);
 process.exit(0);

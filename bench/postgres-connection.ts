@@ -7,7 +7,8 @@ import postgres from "postgres";
 import { postgresBackend } from "../src/backend/postgres/postgres-backend.ts";
 import type { EngineStatement } from "../src/base/engine-statement.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 
 const DOCUMENTS = 10_000;
 const READS = 50;

@@ -1,9 +1,10 @@
 /** A hundred concurrent callers, each awaiting reads by id from PostgreSQL, one after another. */
 import { open } from "../src/index.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 import { checkReaders, openReaders, type Reader } from "./harness/postgres-readers.ts";
+import { note, report } from "./harness/report.ts";
 
 const COUNT = 10_000;
 const CALLERS = 100;
@@ -51,4 +52,4 @@ function together({ name, read }: Reader): Contender {
 const all = [...readers.ours, ...readers.peers];
 report("100 reads awaited together, reads a second", await compare(all.map(together)));
 report("100 callers with ten reads each, reads a second", await compare(all.map(independent)));
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));

@@ -4,9 +4,10 @@ import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { open } from "../src/index.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { note, report } from "./harness/report.ts";
 
 const COUNT = 100_000;
 const BATCH = 1_000;
@@ -73,7 +74,7 @@ const measured = await compare(
   { rounds: 7, turnMs: 1 },
 );
 report(`Import of ${COUNT} documents, documents a second`, measured);
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));
 
 /** COPY's text format, about 64 KiB at a time. */
 function* copyLines(): Generator<string> {

@@ -9,6 +9,7 @@ import pg from "pg";
 import { startPostgres } from "../test/support/postgres-server.ts";
 import { open } from "./harness/built.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { tabulate } from "./harness/report.ts";
 
 const ROUNDS = 7;
 const WARM_UP = 5_000;
@@ -64,14 +65,17 @@ async function compareProcesses(): Promise<void> {
   }
   await server.remove();
   const raw = times.get(names[0]!)!;
-  for (const name of names) {
+  const rows = names.map((name) => {
     const own = times.get(name)!;
     const ratios = own.map((time, round) => raw[round]! / time);
-    console.log(
-      `${name.padEnd(12)} ${median(own).toFixed(1).padStart(7)} µs a read, rate over raw pg's, pair by pair: ` +
-        `median ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
-    );
-  }
+    const [ratio, least, most] = [median(ratios), Math.min(...ratios), Math.max(...ratios)];
+    return [name, median(own).toFixed(1), ratio.toFixed(2), `${least.toFixed(2)} to ${most.toFixed(2)}`];
+  });
+  tabulate(
+    "Reads by id by one caller, each contender in a process of its own",
+    ["", "µs a read", "rate beside pg's", "pair by pair"],
+    rows,
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -5,9 +5,10 @@
 import pg from "pg";
 import postgres from "postgres";
 import { open } from "./harness/built.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
 import { openPipelined } from "./harness/pipelined.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { note, report } from "./harness/report.ts";
 
 const COUNT = 20_000;
 const AGES = 5_000;
@@ -140,10 +141,13 @@ for (const [title, mixed] of [
       })),
       { rounds: 5, turnMs: 250 },
     );
-    report(`Small indexed queries, ${title}, ${callers} caller(s), queries a second`, measured);
+    report(
+      `Small indexed queries, ${title}, ${callers} ${callers === 1 ? "caller" : "callers"}, queries a second`,
+      measured,
+    );
   }
 }
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));
 await merged.close();
 await apart.close();
 await pool.end();

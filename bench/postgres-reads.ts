@@ -1,9 +1,10 @@
 /** One caller who awaits each read by id from PostgreSQL before the next. */
 import { open } from "../src/index.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 import { checkReaders, openReaders } from "./harness/postgres-readers.ts";
+import { note, report } from "./harness/report.ts";
 
 const COUNT = 10_000;
 const READS = 20;
@@ -37,4 +38,4 @@ const measured = await compare(
   { rounds: 101, turnMs: 20 },
 );
 report("Reads by id, one caller, reads a second", measured);
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));

@@ -2,10 +2,11 @@
 import pg from "pg";
 import postgres from "postgres";
 import { open } from "../src/index.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { openPipelined } from "./harness/pipelined.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { note, report } from "./harness/report.ts";
 
 const CALLERS = 100;
 const WRITES = 10;
@@ -67,6 +68,6 @@ const all = Object.entries(writers);
 for (const [, write] of all) await write();
 report("100 inserts awaited together, writes a second", await compare(all.map(together)));
 report("100 callers with ten inserts each, writes a second", await compare(all.map(independent)));
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));
 await pool.end();
 await sql.end();

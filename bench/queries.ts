@@ -9,13 +9,14 @@ import pg from "pg";
 import { postgresVersions, startPostgres } from "../test/support/postgres-server.ts";
 import { open } from "./harness/built.ts";
 import { type Contender, compare } from "./harness/compare.ts";
+import { note, report, tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 import { seededRandom } from "./harness/workloads.ts";
 
 type Db = Awaited<ReturnType<typeof open>>;
 
 const COUNT = Number(process.env.DOCUMENTS ?? 200_000);
-const ROUNDS = Number(process.env.ROUNDS ?? 6);
+const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const IMPORTED = Math.min(COUNT, 50_000);
 const INDEXES = ["age", "city", "name"];
 const CITIES = ["Oslo", "Rome", "Lima", "Cairo", "Quito", "Paris", "Delhi", "Tokyo", "Lagos", "Sofia"];
@@ -250,10 +251,8 @@ async function compareQueries(db: Db, byHand: ByHand): Promise<void> {
 }
 
 async function measure(byHand: ByHand, name: string, contenders: readonly Contender[]): Promise<void> {
-  const [ours, theirs] = await compare(contenders, { rounds: ROUNDS, turnMs: 1 });
-  const ratio = (ours!.perSecond / theirs!.perSecond).toFixed(2);
-  const best = (ours!.fastest / theirs!.fastest).toFixed(2);
-  console.log(`${byHand.name.padEnd(14)} ${name.padEnd(48)} ${ratio}  (best of each ${best})`);
+  const measured = await compare(contenders, { rounds: ROUNDS, turnMs: 1 });
+  report(`${byHand.name}: ${name}, a second`, measured);
 }
 
 async function compareImports(db: Db, byHand: ByHand): Promise<void> {
@@ -283,11 +282,16 @@ async function compareSizes(db: Db, ours: ByHand, theirs: ByHand): Promise<void>
   for (const field of INDEXES) await db.createIndex("sized", field);
   await db.import("sized", makeDocuments(IMPORTED));
   await theirs.fill("sized_hand", IMPORTED, true);
-  const ratio = (await ours.size("sized")) / (await theirs.size("sized_hand"));
-  console.log(`${ours.name.padEnd(14)} ${"size with three indexes".padEnd(48)} ${ratio.toFixed(2)} ×`);
+  const [size, byHand] = [await ours.size("sized"), await theirs.size("sized_hand")];
+  const mebibytes = (bytes: number): number => Number((bytes / 2 ** 20).toFixed(1));
+  tabulate(
+    `${ours.name}: size of ${IMPORTED} documents with three indexes`,
+    ["ours, MiB", "by hand, MiB", "ours / by hand"],
+    [[mebibytes(size), mebibytes(byHand), (size / byHand).toFixed(2)]],
+  );
 }
 
-console.log(`${COUNT} documents; ours / by hand, medians of ${ROUNDS} interleaved turns (1.00 = as fast)\n`);
+note(`${COUNT.toLocaleString("en")} documents of ten fields`);
 if (process.env.ENGINE !== "postgres") {
   const file = temporaryFile();
   await using db = await open(`sqlite:${file}`);

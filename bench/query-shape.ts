@@ -5,7 +5,8 @@
  */
 import { parse, parseShape } from "../src/query/parser.ts";
 import { shapeOf } from "../src/query/shape.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 
 const COUNT = 512;
 

@@ -6,8 +6,9 @@ import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import knex from "knex";
 import { Kysely, SqliteDialect } from "kysely";
 import { open } from "./harness/built.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const COUNT = 10_000;

@@ -3,6 +3,7 @@
  * Prints the heap after a collection and the process's size at each tenth.
  */
 import { open } from "./harness/built.ts";
+import { tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const count = Number(process.argv[2] ?? 5_000_000);
@@ -20,6 +21,7 @@ function* documents(): Generator<unknown> {
 
 const MIB = 1024 * 1024;
 const db = await open(`sqlite:${temporaryFile()}`);
+const rows: number[][] = [];
 let next = 0;
 const start = performance.now();
 const result = await db.import("users", documents(), {
@@ -28,14 +30,14 @@ const result = await db.import("users", documents(), {
     next += count / 10;
     globalThis.gc?.();
     const { heapUsed, rss } = process.memoryUsage();
-    const seconds = ((performance.now() - start) / 1_000).toFixed(0);
-    console.log(
-      `${seconds.padStart(4)} s ${imported.toLocaleString("en").padStart(11)} documents, ` +
-        `heap ${(heapUsed / MIB).toFixed(1)} MiB, process ${(rss / MIB).toFixed(0)} MiB`,
-    );
+    const perSecond = Math.round((imported / (performance.now() - start)) * 1_000);
+    rows.push([imported, perSecond, Math.round(heapUsed / MIB), Math.round(rss / MIB)]);
   },
 });
-console.log(
-  `${result.successful} imported, ${result.failed} failed, ${Math.round((count / result.elapsedMs) * 1_000)}/s`,
+if (result.successful !== count) throw new Error(`${result.successful} of ${count} were imported`);
+tabulate(
+  "Memory while documents are imported into a SQLite file, heap after a collection",
+  ["documents", "a second so far", "heap, MiB", "process, MiB"],
+  rows,
 );
 await db.close();

@@ -1,8 +1,9 @@
 /** Import into SQLite: `db.import` against a hand-written transaction with one prepared insert. */
 import Database from "better-sqlite3";
 import { open } from "./harness/built.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const COUNT = 1_000_000;

@@ -1,6 +1,7 @@
 /** What all metrics cost a read by id from a SQLite file: on and off in short turns, so that both meet the same machine. */
 import { open } from "./harness/built.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const TURNS = 100;
@@ -33,8 +34,13 @@ for (let i = 0; i < TURNS; i++) {
   }
 }
 const [withMetrics, without] = [median(times.on), median(times.off)];
-console.log(
-  `metrics on ${withMetrics.toFixed(2)} µs a read, off ${without.toFixed(2)} µs: ${(without / withMetrics).toFixed(3)} of the rate`,
+tabulate(
+  "Reads by id from a SQLite file with all metrics and without",
+  ["metrics", "µs a read", "rate beside off"],
+  [
+    ["on", withMetrics.toFixed(2), (without / withMetrics).toFixed(3)],
+    ["off", without.toFixed(2), "1.000"],
+  ],
 );
 await on.close();
 await off.close();

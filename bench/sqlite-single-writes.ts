@@ -1,7 +1,8 @@
 /** A hundred concurrent callers, each awaiting a single insert, against one transaction for each insert. */
 import Database from "better-sqlite3";
 import { open } from "./harness/built.ts";
-import { compare, report } from "./harness/compare.ts";
+import { compare } from "./harness/compare.ts";
+import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
 const CALLERS = 100;

@@ -5,8 +5,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FormDB } from "../src/index.ts";
 import { open } from "./harness/built.ts";
-import { type Contender, compare, report } from "./harness/compare.ts";
+import { type Contender, compare } from "./harness/compare.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { note, report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 import { type Fields, Model, Run, recordOf, type Store, WORKLOADS, type Workload } from "./harness/ycsb.ts";
 import { postgresStores } from "./harness/ycsb-postgres.ts";
@@ -98,4 +99,4 @@ await using server = await startDurablePostgres();
 await using postgres = await open(await server.createDatabase());
 await using others = await postgresStores(await server.createDatabase());
 await measure("PostgreSQL", [ours(postgres), ...others.stores]);
-console.log(`\n${await describeServer(server)}`);
+note(await describeServer(server));

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,6 +58,22 @@ function program(folder: string, text: string): Promise<Ended> {
   return run(folder, process.execPath, ["program.js"]);
 }
 
+/** What is installed in a folder, in MB of a million bytes. */
+function weight(folder: string): number {
+  const files = readdirSync(join(folder, "node_modules"), { recursive: true, withFileTypes: true });
+  const bytes = files
+    .filter((file) => file.isFile())
+    .map((file) => statSync(join(file.parentPath, file.name)).size);
+  return bytes.reduce((sum, size) => sum + size, 0) / 1e6;
+}
+
+/** What the README's table says that a command's installation weighs, in MB. */
+function toldWeight(command: string): number {
+  const readme = readFileSync(join(repository, "README.md"), "utf8");
+  const row = readme.split("\n").find((line) => line.startsWith(`| \`${command}\` |`));
+  return Number(/\| (\d+) MB/.exec(row ?? "")?.[1]);
+}
+
 interface Packed {
   readonly filename: string;
   readonly files: readonly { readonly path: string }[];
@@ -101,6 +118,7 @@ describe("the library alone", () => {
   it("brings no other package, and its parts work", async () => {
     const installed = readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith("."));
     expect(installed).toEqual(["@formdb"]);
+    expect(Math.round(weight(folder))).toBe(toldWeight("npm i @formdb/perf"));
     const ended = await program(
       folder,
       `import { Pool } from "@formdb/perf/pool";
@@ -132,6 +150,8 @@ describe("the library alone", () => {
 
   it("runs the README's ten lines, twice, once its driver is there", async () => {
     await install(folder, "better-sqlite3");
+    const told = toldWeight("npm i @formdb/perf better-sqlite3");
+    expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
     const readme = readFileSync(join(repository, "README.md"), "utf8");
     const lines = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
     for (const _run of [1, 2]) {
@@ -147,6 +167,8 @@ describe("the command alone", () => {
     const folder = await folderWith("command", tarball(perf), tarball(cli));
     const formdb = join(folder, "node_modules/.bin/formdb");
     expect(existsSync(formdb)).toBe(true);
+    const told = toldWeight("npm i -g @formdb/cli");
+    expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
     const command = (...args: string[]): Promise<Ended> => run(folder, process.execPath, [formdb, ...args]);
     writeFileSync(join(folder, "in.csv"), "id,name\n1,Ada\n");
     expect(await command("import", "in.csv", "--into", "users")).toMatchObject({

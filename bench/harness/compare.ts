@@ -1,15 +1,7 @@
-import { appendFileSync } from "node:fs";
-
-/** A file that `report` appends each table to, as a line of JSON; unset outside of the guard. */
-const JSON_FILE = process.env.BENCH_JSON;
 /** For runs that only have to notice a large loss. */
 const QUICK = process.env.BENCH_QUICK === "1";
-
-/** What `report` appends. */
-export interface Reported {
-  readonly title: string;
-  readonly measured: readonly Measured[];
-}
+/** What part of their usual time turns last, for a run that must end soon. */
+export const SCALE: number = Number(process.env.BENCH_SCALE ?? 1);
 
 /** One side of a comparison: does `operations` units of work each time it is called. */
 export interface Contender {
@@ -47,19 +39,17 @@ export async function compare(
   for (let round = 0; round <= rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(i + round) % contenders.length]!;
-      const rate = await turn(contender, turnMs);
+      const rate = await turn(contender, turnMs * SCALE);
       if (round > 0) rates.get(contender.name)!.push(rate);
     }
   }
-  return contenders.map(({ name }) => {
-    const sorted = rates.get(name)!.toSorted((a, b) => a - b);
-    return {
-      name,
-      perSecond: sorted[sorted.length >> 1]!,
-      fastest: sorted.at(-1)!,
-      slowest: sorted[0]!,
-    };
-  });
+  return contenders.map(({ name }) => summary(name, rates.get(name)!));
+}
+
+/** Median and spread of a contender's rates, one a round. */
+export function summary(name: string, rates: readonly number[]): Measured {
+  const sorted = rates.toSorted((a, b) => a - b);
+  return { name, perSecond: sorted[sorted.length >> 1]!, fastest: sorted.at(-1)!, slowest: sorted[0]! };
 }
 
 async function turn(contender: Contender, turnMs: number): Promise<number> {
@@ -73,24 +63,4 @@ async function turn(contender: Contender, turnMs: number): Promise<number> {
     elapsed = performance.now() - start;
   }
   return (done / elapsed) * 1_000;
-}
-
-/** Prints the result as a table, fastest first, each with its ratio to the first contender, which is ours. */
-export function report(title: string, measured: readonly Measured[]): void {
-  const ours = measured[0]!;
-  if (JSON_FILE !== undefined)
-    appendFileSync(JSON_FILE, `${JSON.stringify({ title, measured } satisfies Reported)}\n`);
-  console.log(`\n${title}`);
-  const rows = measured.toSorted((a, b) => b.perSecond - a.perSecond);
-  const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, perSecond, slowest, fastest } of rows) {
-    const ratio = name === ours.name ? "" : `  ours / this = ${(ours.perSecond / perSecond).toFixed(2)}`;
-    console.log(
-      `  ${name.padEnd(width)}  ${format(perSecond)}/s  (${format(slowest)} to ${format(fastest)})${ratio}`,
-    );
-  }
-}
-
-function format(perSecond: number): string {
-  return Math.round(perSecond).toLocaleString("en").padStart(12);
 }

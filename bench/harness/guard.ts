@@ -1,9 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Reported } from "./compare.ts";
+import type { Rates } from "./report.ts";
+import { runScenario } from "./run-scenario.ts";
 
 /**
  * Fails if we have become much slower than a baseline contender of the same run. A limit is about half of the ratio that is
@@ -56,29 +52,15 @@ const LIMITS: readonly Limit[] = [
 /** Another try for what looks like a loss: the machine may have been busy elsewhere. */
 const TRIES = 3;
 
-const folder = fileURLToPath(new URL("../", import.meta.url));
-
 /** The tables of one quick run of a scenario. */
-function run(scenario: string): readonly Reported[] {
-  const scratch = mkdtempSync(join(tmpdir(), "formdb-guard-"));
-  const json = join(scratch, "results");
-  try {
-    const { status, stderr } = spawnSync(process.execPath, ["--expose-gc", `${folder}${scenario}.ts`], {
-      env: { ...process.env, BENCH_JSON: json, BENCH_QUICK: "1" },
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`The scenario ${scenario} failed:\n${stderr}`);
-    return readFileSync(json, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Reported);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+async function run(scenario: string): Promise<readonly Rates[]> {
+  const { told, failure } = await runScenario(scenario, { env: { BENCH_QUICK: "1" }, shown: false });
+  if (failure !== undefined) throw new Error(`The scenario ${scenario} failed: ${failure}`);
+  return told.filter((one) => "measured" in one);
 }
 
 /** The smallest ratio of all tables of a scenario that have both contenders. */
-function ratioIn(tables: readonly Reported[], { ours, baseline, scenario }: Limit): number {
+function ratioIn(tables: readonly Rates[], { ours, baseline, scenario }: Limit): number {
   const ratios = tables.flatMap(({ measured }) => {
     const rate = (name: string): number | undefined => measured.find((one) => one.name === name)?.perSecond;
     const [a, b] = [rate(ours), rate(baseline)];
@@ -90,12 +72,11 @@ function ratioIn(tables: readonly Reported[], { ours, baseline, scenario }: Limi
 }
 
 /** Prints each ratio beside its limit. Gives whether all hold. */
-export function guard(): boolean {
+export async function guard(): Promise<boolean> {
   let open = [...LIMITS];
   for (let attempt = 1; attempt <= TRIES && open.length > 0; attempt++) {
-    const tables = new Map(
-      [...new Set(open.map(({ scenario }) => scenario))].map((name) => [name, run(name)]),
-    );
+    const tables = new Map<string, readonly Rates[]>();
+    for (const name of new Set(open.map(({ scenario }) => scenario))) tables.set(name, await run(name));
     open = open.filter((limit) => {
       const ratio = ratioIn(tables.get(limit.scenario)!, limit);
       const holds = ratio >= limit.atLeast;

@@ -173,10 +173,16 @@ function nextSteps(file: string, { db, metricsPort }: DemoFlags): string {
     "To see it live, in a browser and in the terminal:",
     `  ${formdb} demo --serve`,
     "",
-    "By hand is the same work written with better-sqlite3 and prepared statements, on the caller's thread; × is ops/s " +
-      "beside that. ops/s counts documents for writes and calls for the rest; times are of one call, waiting included; " +
-      "hits is the plan cache's hit rate. Each line ran on a database opened with its setting. With the plan cache off, " +
-      "each call compiles its own plan. Scans: 8 callers. Mixed: 80% queries, 10% reads by id, 10% writes, all awaited.",
+    "How to read the table:",
+    "  by hand        the same work with better-sqlite3 and prepared statements,",
+    "                 on the caller's thread; × is ops/s beside that",
+    "  ops/s          documents for writes, calls for the rest",
+    "  p50, p99       of one call, waiting included",
+    "  hits           the plan cache's hit rate; off, each call compiles a plan",
+    "  single writes  one caller: each write goes to a worker thread and back, so",
+    "                 that no disk holds the event loop up; that takes longer on",
+    "                 a busy machine. What 100 callers write together is one group",
+    "  scans, mixed   8 callers; mixed is 80% queries, 10% reads by id, 10% writes",
     "",
     "To query the cities yourself:",
     ...(db === undefined ? [`  ${formdb} import ${shownPath(file)} --into ${CITIES}`] : []),

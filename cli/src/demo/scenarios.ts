@@ -41,6 +41,13 @@ function scenarios({ sample, ids }: DemoData): Scenario[] {
       settings: [["one at a time", {}]],
     },
     {
+      workload: "100 writers",
+      callers: 100,
+      byHand: (byHand) => byHand.singleWrites(sample),
+      work: (db) => singleWrites(db, sample),
+      settings: [["one each", {}]],
+    },
+    {
       workload: "batched writes",
       callers: 1,
       byHand: (byHand) => byHand.batchedWrites(sample),

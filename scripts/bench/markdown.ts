@@ -1,0 +1,15 @@
+/** A table in Markdown. */
+export function table(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  { numbers = false }: { readonly numbers?: boolean } = {},
+): string {
+  const line = (cells: readonly (string | number)[]): string => `| ${cells.map(cell).join(" | ")} |`;
+  const ruler = columns.map((_, i) => (numbers && i > 0 ? "--:" : "---"));
+  return [line(columns), `|${ruler.join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+function cell(content: string | number): string {
+  const text = typeof content === "number" ? content.toLocaleString("en").replaceAll(",", " ") : content;
+  return text.replaceAll("|", "\\|");
+}
