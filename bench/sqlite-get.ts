@@ -1,4 +1,5 @@
 /** Reads by id from a SQLite file: metrics on and off, against raw better-sqlite3, Drizzle, Kysely and Knex. */
+import { isDeepStrictEqual } from "node:util";
 import Database from "better-sqlite3";
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/better-sqlite3";
@@ -14,7 +15,7 @@ import { temporaryFile } from "./harness/temporary.ts";
 const COUNT = 10_000;
 const READS = 2_000;
 const documents = makeDocuments(COUNT);
-const id = (i: number): string => documents[(i * 7_919) % COUNT]!.id;
+const idOf = (i: number): string => documents[(i * 7_919) % COUNT]!.id;
 
 const measuredFile = temporaryFile();
 const filling = await open(`sqlite:${measuredFile}`);
@@ -46,55 +47,39 @@ const builder = new Kysely<{ users: { id: string; doc: string } }>({
 });
 const query = knex({ client: "better-sqlite3", connection: { filename: plain }, useNullAsDefault: true });
 
-async function times(read: (i: number) => Promise<unknown>): Promise<void> {
-  for (let i = 0; i < READS; i++) await read(i);
+type Read = (id: string) => Promise<unknown>;
+const readers: Readonly<Record<string, Read>> = {
+  "db.get, metrics off": (id) => withoutMetrics.get("users", id),
+  "db.get, metrics on": (id) => withMetrics.get("users", id),
+  "db.query by id, metrics on": (id) => withMetrics.query("SELECT * FROM users WHERE id = $1", [id]),
+  "better-sqlite3 prepared + JSON.parse": async (id) => JSON.parse((select.get(id) as { doc: string }).doc),
+  "Drizzle prepared": async (id) => JSON.parse(prepared.get({ id })!.doc),
+  Kysely: async (id) => {
+    const row = await builder.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+    return JSON.parse(row.doc);
+  },
+  Knex: async (id) => {
+    const row = await query<{ id: string; doc: string }>("users").where("id", id).first();
+    return JSON.parse(row!.doc);
+  },
+};
+for (const [name, read] of Object.entries(readers)) {
+  const found = (await read(idOf(7))) as { readonly rows?: readonly unknown[] };
+  const document = found.rows === undefined ? found : found.rows[0];
+  if (!isDeepStrictEqual(document, documents[(7 * 7_919) % COUNT])) {
+    throw new Error(`${name} finds another document`);
+  }
 }
 
-const measured = await compare([
-  {
-    name: "db.get, metrics off",
+const measured = await compare(
+  Object.entries(readers).map(([name, read]) => ({
+    name,
     operations: READS,
-    run: () => times((i) => withoutMetrics.get("users", id(i))),
-  },
-  { name: "db.get, metrics on", operations: READS, run: () => times((i) => withMetrics.get("users", id(i))) },
-  {
-    name: "db.query by id, metrics on",
-    operations: READS,
-    run: () => times((i) => withMetrics.query("SELECT * FROM users WHERE id = $1", [id(i)])),
-  },
-  {
-    name: "better-sqlite3 prepared + JSON.parse",
-    operations: READS,
-    run: () => times(async (i) => JSON.parse((select.get(id(i)) as { doc: string }).doc)),
-  },
-  {
-    name: "Drizzle prepared",
-    operations: READS,
-    run: () => times(async (i) => JSON.parse(prepared.get({ id: id(i) })!.doc)),
-  },
-  {
-    name: "Kysely",
-    operations: READS,
-    run: () =>
-      times(async (i) => {
-        const row = await builder
-          .selectFrom("users")
-          .selectAll()
-          .where("id", "=", id(i))
-          .executeTakeFirstOrThrow();
-        return JSON.parse(row.doc);
-      }),
-  },
-  {
-    name: "Knex",
-    operations: READS,
-    run: () =>
-      times(async (i) => {
-        const row = await query<{ id: string; doc: string }>("users").where("id", id(i)).first();
-        return JSON.parse(row!.doc);
-      }),
-  },
-]);
+    run: async () => {
+      for (let i = 0; i < READS; i++) await read(idOf(i));
+    },
+  })),
+);
 report("Reads by id from a SQLite file, reads a second", measured);
 report("The same, db.query with metrics on against query builders", [
   measured[2]!,

@@ -2,23 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { open } from "@formdb/perf";
 import { describe, expect, it } from "vitest";
-import { type Run, runCli, Scratch } from "./run-cli.ts";
+import { importInto, Scratch } from "./run-cli.ts";
 
 async function contents(scratch: Scratch, collection: string): Promise<Record<string, unknown>[]> {
   await using db = await open(scratch.file("app.db"));
   return (await db.query(`SELECT * FROM ${collection} ORDER BY id`)).rows;
-}
-
-function importInto(
-  scratch: Scratch,
-  file: string,
-  args: readonly string[] = [],
-  input?: string,
-): Promise<Run> {
-  return runCli(["import", file, "--into", "things", "--db", scratch.file("app.db"), ...args], {
-    ...(input === undefined ? {} : { input }),
-    cwd: scratch.path,
-  });
 }
 
 function rejectsOf(path: string): Record<string, unknown>[] {

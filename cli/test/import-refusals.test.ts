@@ -1,18 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Run, runCli, Scratch } from "./run-cli.ts";
-
-function importInto(
-  scratch: Scratch,
-  file: string,
-  args: readonly string[] = [],
-  input?: string,
-): Promise<Run> {
-  return runCli(["import", file, "--into", "things", "--db", scratch.file("app.db"), ...args], {
-    ...(input === undefined ? {} : { input }),
-    cwd: scratch.path,
-  });
-}
+import { importInto, runCli, Scratch } from "./run-cli.ts";
 
 describe("formdb import refuses", () => {
   it.each<[string, string[], string]>([

@@ -88,3 +88,16 @@ export class Scratch {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
+
+/** Imports a file into the collection `things` of a scratch database. */
+export function importInto(
+  scratch: Scratch,
+  file: string,
+  args: readonly string[] = [],
+  input?: string,
+): Promise<Run> {
+  return runCli(["import", file, "--into", "things", "--db", scratch.file("app.db"), ...args], {
+    ...(input === undefined ? {} : { input }),
+    cwd: scratch.path,
+  });
+}

@@ -5,9 +5,8 @@ import { parse } from "../../src/query/parser.ts";
 import type { Select, Statement } from "../../src/query/syntax-tree.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
 import { type GeneratedQuery, generateRead, generateWrite } from "../support/generate-queries.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
-import { contents, openPostgres, openSqlite, prepare, query, type TestEngine } from "./engines.ts";
+import { contents, ENGINES, prepare, query, type TestEngine } from "./engines.ts";
 import { canonical, Evaluator, NoNumberError, plain, type Stored } from "./evaluator.ts";
 
 /** How many queries each engine is asked. Set `FORMDB_DIFFERENTIAL` for a long run, `FORMDB_SEED` for another. */
@@ -18,15 +17,7 @@ const DOCUMENTS = 50;
 
 const INDEXES = [[["a"]], [["n"]], [["s"]], [["o", "x"]], [["t", 0]], [["b"], ["n"]]];
 
-const engines: [string, () => Promise<TestEngine>][] = [
-  ["SQLite", async () => openSqlite()],
-  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
-    `PostgreSQL (${version})`,
-    () => openPostgres(version),
-  ]),
-];
-
-describe.each(engines)("%s and a plain evaluator", (_, open) => {
+describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
   let engine: TestEngine;
 
   beforeAll(async () => {

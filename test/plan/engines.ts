@@ -9,7 +9,7 @@ import { compile } from "../../src/plan/compile.ts";
 import type { Parameters, Plan } from "../../src/plan/plan.ts";
 import { parse } from "../../src/query/parser.ts";
 import { shapeOf } from "../../src/query/shape.ts";
-import { startPostgres } from "../support/postgres-server.ts";
+import { postgresVersions, startPostgres } from "../support/postgres-server.ts";
 import type { Stored } from "./evaluator.ts";
 
 /** A query's plan for an engine, with the values of its text. */
@@ -131,3 +131,12 @@ export async function openPostgres(version: "18" | "system"): Promise<TestEngine
     },
   };
 }
+
+/** All engines that can be run here, with what opens them. */
+export const ENGINES: readonly [string, () => Promise<TestEngine>][] = [
+  ["SQLite", async () => openSqlite()],
+  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
+    `PostgreSQL (${version})`,
+    () => openPostgres(version),
+  ]),
+];

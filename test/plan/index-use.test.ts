@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
-import { contents, openPostgres, openSqlite, prepare, query, type TestEngine } from "./engines.ts";
+import { contents, ENGINES, prepare, query, type TestEngine } from "./engines.ts";
 
 const DOCUMENTS = 10_000;
 
@@ -46,15 +45,7 @@ const BY_KEY: readonly [query: string, parameters?: readonly unknown[]][] = [
   ["SELECT * FROM big ORDER BY id LIMIT 3"],
 ];
 
-const engines: [string, () => Promise<TestEngine>][] = [
-  ["SQLite", async () => openSqlite()],
-  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
-    `PostgreSQL (${version})`,
-    () => openPostgres(version),
-  ]),
-];
-
-describe.each(engines)("%s", (_, open) => {
+describe.each(ENGINES)("%s", (_, open) => {
   let engine: TestEngine;
 
   beforeAll(async () => {
@@ -109,7 +100,7 @@ describe.each(engines)("%s", (_, open) => {
   });
 });
 
-describe.each(engines)("an index in %s", (_, open) => {
+describe.each(ENGINES)("an index in %s", (_, open) => {
   it("takes texts of any length, and still finds and orders them", async () => {
     const engine = await open();
     try {
@@ -138,7 +129,7 @@ describe.each(engines)("an index in %s", (_, open) => {
   });
 });
 
-describe.each(engines)("a unique index in %s", (_, open) => {
+describe.each(ENGINES)("a unique index in %s", (_, open) => {
   let engine: TestEngine;
 
   beforeAll(async () => {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statementName } from "../../src/plan/engine-statement.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
-import { contents, openPostgres, openSqlite, query, type TestEngine } from "./engines.ts";
+import { contents, ENGINES, query, type TestEngine } from "./engines.ts";
 
 const DOCUMENTS: Readonly<Record<string, { readonly [name: string]: unknown }>> = {
   big: { v: 2 ** 60 },
@@ -83,15 +82,7 @@ const CONDITIONS: readonly [condition: string, parameters: readonly unknown[], f
   ["v = id", [], []],
 ];
 
-const engines: [string, () => Promise<TestEngine>][] = [
-  ["SQLite", async () => openSqlite()],
-  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
-    `PostgreSQL (${version})`,
-    () => openPostgres(version),
-  ]),
-];
-
-describe.each(engines)("%s", (_, open) => {
+describe.each(ENGINES)("%s", (_, open) => {
   let engine: TestEngine;
 
   beforeAll(async () => {

@@ -1,18 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "../../src/query/parser.ts";
 import type { Select } from "../../src/query/syntax-tree.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
-import { openPostgres, openSqlite, query, type TestEngine } from "./engines.ts";
+import { ENGINES, query, type TestEngine } from "./engines.ts";
 import { Evaluator, type Stored } from "./evaluator.ts";
-
-const engines: [string, () => Promise<TestEngine>][] = [
-  ["SQLite", async () => openSqlite()],
-  ...postgresVersions().map((version): [string, () => Promise<TestEngine>] => [
-    `PostgreSQL (${version})`,
-    () => openPostgres(version),
-  ]),
-];
 
 const random = new Random(4_711);
 const anyDouble = (): number => {
@@ -39,7 +30,7 @@ const KINDS: readonly [string, () => unknown][] = [
   ["0, 1 and booleans", () => random.pick([0, 1, true, false, null, "1", [1], { a: 1 }])],
 ];
 
-describe.each(engines)("sums in %s are exact", (_, open) => {
+describe.each(ENGINES)("sums in %s are exact", (_, open) => {
   let engine: TestEngine;
   let collections = 0;
 

@@ -1,5 +1,5 @@
 import type { Timer } from "../../src/base/clock.ts";
-import type { PoolObserver } from "../../src/base/observer.ts";
+import { POOL_EVENTS, type PoolObserver } from "../../src/base/observer.ts";
 import { Pool, type PoolOptions } from "../../src/pool/pool.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -63,21 +63,6 @@ export interface WorldOptions extends Partial<PoolOptions<Thing>> {
   readonly beforeCreate?: (attempt: number, clock: JumpingClock) => unknown;
 }
 
-const EVENTS: readonly (keyof PoolObserver)[] = [
-  "poolCreated",
-  "resumed",
-  "paused",
-  "cleared",
-  "poolClosed",
-  "connectionCreated",
-  "connectionReady",
-  "connectionClosed",
-  "acquireStarted",
-  "acquired",
-  "acquireFailed",
-  "released",
-];
-
 /** Nothing is opened ahead of need unless the test says so; chance always takes the most. */
 export function world({ beforeCreate, ...options }: WorldOptions = {}): World {
   const clock = new JumpingClock();
@@ -86,7 +71,8 @@ export function world({ beforeCreate, ...options }: WorldOptions = {}): World {
   const signals: AbortSignal[] = [];
   let attempts = 0;
   const observer: Record<string, (...values: unknown[]) => void> = {};
-  for (const name of EVENTS) observer[name] = (...values) => void events.push([name, ...values].join(" "));
+  for (const name of POOL_EVENTS)
+    observer[name] = (...values) => void events.push([name, ...values].join(" "));
   const pool = new Pool<Thing>({
     create: async (signal) => {
       signals.push(signal);
