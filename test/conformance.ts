@@ -422,6 +422,75 @@ export function describeConformance(
         ).toEqual([{ s: null, n: 0 }]);
       });
 
+      it("HAVING says which groups are given", async () => {
+        const sales = await collectionOf([
+          { id: "1", city: "a", n: 1 },
+          { id: "2", city: "a", n: 2 },
+          { id: "3", city: "b", n: 4 },
+          { id: "4", city: "c", n: "x" },
+          { id: "5", n: 7 },
+          { id: "6", n: null },
+        ]);
+        const cities = async (having: string, parameters: readonly unknown[] = []) => {
+          const text = `SELECT city, COUNT(*) AS docs FROM ${sales} GROUP BY city HAVING ${having} ORDER BY city`;
+          return (await db.query(text, parameters)).rows.map(({ city }) => city);
+        };
+        expect(await cities("COUNT(*) > $1", [1])).toEqual([null, "a"]);
+        expect(await cities("docs > 1 AND SUM(n) >= 5")).toEqual([null]);
+        expect(await cities("AVG(n) = 1.5")).toEqual(["a"]);
+        expect(await cities("NOT AVG(n) > 1.5")).toEqual(["a"]);
+        expect(await cities("AVG(n) IS NULL")).toEqual(["c"]);
+        expect(await cities("MIN(n) = MAX(n) AND city IS NOT NULL")).toEqual(["b", "c"]);
+        expect(await cities("MIN(n) < 3 OR MAX(n) LIKE 'x%'")).toEqual(["a", "c"]);
+        expect(await cities("city IN ('b', 'c') AND COUNT(DISTINCT n) NOT BETWEEN 2 AND 9")).toEqual([
+          "b",
+          "c",
+        ]);
+        const all = (having: string) => db.query(`SELECT COUNT(*) AS n FROM ${sales} HAVING ${having}`);
+        expect((await all("COUNT(city) = 4")).rows).toEqual([{ n: 6 }]);
+        expect((await all("n > 6")).rows).toEqual([]);
+        expect(await codeOf(db.query(`SELECT city FROM ${sales} GROUP BY city HAVING n > 1`))).toBe(
+          "FORMDB_SYNTAX",
+        );
+      });
+
+      it("LOWER and UPPER of the letters from A to Z, in conditions, columns, groups and orders", async () => {
+        const names = await collectionOf(
+          ["Ada", "ADA", "Åse", "ÅSE", "ada", 5, null].map((name, i) => ({ id: `${i}`, name })),
+        );
+        expect(await ids(`SELECT id FROM ${names} WHERE LOWER(name) = $1 ORDER BY id`, ["ada"])).toEqual([
+          "0",
+          "1",
+          "4",
+        ]);
+        expect(await ids(`SELECT id FROM ${names} WHERE UPPER(name) IN ('ÅSE', 'X') ORDER BY id`)).toEqual([
+          "2",
+          "3",
+        ]);
+        expect(await ids(`SELECT id FROM ${names} WHERE lower(name) IS NULL ORDER BY id`)).toEqual([
+          "5",
+          "6",
+        ]);
+        expect(await ids(`SELECT id FROM ${names} WHERE NOT LOWER(name) LIKE 'a%' ORDER BY id`)).toEqual([
+          "2",
+          "3",
+        ]);
+        const grouped = `SELECT LOWER(name), COUNT(*) AS n FROM ${names} GROUP BY LOWER(name) ORDER BY LOWER(name) DESC`;
+        expect((await db.query(grouped)).rows).toEqual([
+          { "LOWER(name)": "Åse", n: 2 },
+          { "LOWER(name)": "ada", n: 3 },
+          { "LOWER(name)": null, n: 2 },
+        ]);
+        const ordered = `SELECT id FROM ${names} WHERE name LIKE '_d%' OR name LIKE '_D%' ORDER BY UPPER(name), name LIMIT 2`;
+        expect(await ids(ordered)).toEqual(["1", "0"]);
+        expect((await db.query(`SELECT COUNT(DISTINCT UPPER(name)) AS n FROM ${names}`)).rows).toEqual([
+          { n: 2 },
+        ]);
+        expect(
+          (await db.query(`SELECT DISTINCT UPPER(name) AS u FROM ${names} WHERE name > ''`)).rows,
+        ).toHaveLength(2);
+      });
+
       it("project paths, with names, missing ones as null", async () => {
         const { rows } = await db.query(
           `SELECT name, address.city AS city, tags[1] AS second FROM ${collection} WHERE id IN (1, 3) ORDER BY id`,

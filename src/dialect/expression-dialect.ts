@@ -100,11 +100,11 @@ export interface DocumentsQuery {
 }
 
 /**
- * How groups and aggregates are spelled. What is at each path is taken from a document once, by a query within the
+ * How one grouped SELECT is spelled. What is at each path is taken from a document once, by a query within the
  * query; all that is asked of it looks at that query's columns.
  */
 export interface Grouping {
-  /** The inner query: ` FROM (SELECT …)`. */
+  /** The inner query, ` FROM (SELECT …)`, with a column for each field that was asked for before. */
   from(table: string, where: Fragment): Fragment;
   /** The terms of `GROUP BY`. */
   groupBy(field: DocumentField): readonly string[];
@@ -114,6 +114,8 @@ export interface Grouping {
   orderBy(subject: Subject, descending: boolean): readonly string[];
   /** An order of the groups by such a field that leaves no ties, not even among arrays or among objects. */
   orderTotally(field: DocumentField): readonly string[];
+  /** Conditions on groups. */
+  readonly conditions: Conditions;
 }
 
 /**
@@ -163,8 +165,8 @@ export interface ExpressionDialect {
   documents(query: DocumentsQuery): Fragment;
   /** The terms of `ORDER BY` for documents; ties are left to what follows. */
   orderBy(field: DocumentField, descending: boolean): readonly string[];
-  /** Groups and aggregates that look at these fields. */
-  grouping(fields: readonly DocumentField[]): Grouping;
+  /** For one grouped SELECT. */
+  grouping(): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
 
   /** The changed document. */

@@ -63,7 +63,7 @@ export function renderExplanation(explanation: Explanation): string {
 }
 
 /** Words before which a statement's text is broken: the clauses, outside of all parentheses. */
-const CLAUSE = /^ (?:FROM|SET|WHERE|GROUP BY|ORDER BY|LIMIT|OFFSET) /;
+const CLAUSE = /^ (?:FROM|SET|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT|OFFSET) /;
 /** Conditions are broken inside the first pair of parentheses too, which goes around all of them. */
 const CONDITION = /^ (?:AND|OR) /;
 

@@ -17,10 +17,14 @@ export function compileSelect(
   const count = (operand: Operand | undefined) =>
     operand && { operand: operands.add(operand, "count"), encode: (value: unknown): unknown => value };
   const limits = { limit: count(select.limit), offset: count(select.offset) };
-  const aggregated = select.items?.some(({ type }) => type === "aggregate") ?? false;
-  return select.groupBy.length > 0 || aggregated
-    ? compileGroups(select, dialect, where, limits)
+  return isGrouped(select)
+    ? compileGroups(select, dialect, operands, { where, ...limits })
     : compileDocuments(select, dialect, where, limits);
+}
+
+function isGrouped({ items, groupBy, having }: Select): boolean {
+  if (groupBy.length > 0 || having !== undefined) return true;
+  return items?.some(({ type }) => type === "aggregate") ?? false;
 }
 
 /** ` WHERE …`, or nothing. */
@@ -78,22 +82,21 @@ function fixedKeys(where: Expression | undefined): readonly string[] {
 function compileGroups(
   select: Select,
   { expressions, identifier }: Dialect,
-  where: Fragment,
-  { limit, offset }: Limits,
+  operands: OperandTable,
+  { where, limit, offset }: Limits & { readonly where: Fragment },
 ): Compiled {
-  const { items = [], groupBy } = select;
-  const grouping = expressions.grouping([
-    ...groupBy,
-    ...items.flatMap((item) => (item.type === "aggregate" ? (item.of ?? []) : [])),
-  ]);
+  const { items = [], groupBy, having } = select;
+  const grouping = expressions.grouping();
   const columns = items.map((item) => ({ name: item.name, ...grouping.column(item) }));
   const list = columns.map(({ text }) => text).join(", ");
   const groups = groupBy.flatMap((field) => grouping.groupBy(field));
   const by = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
-  const from = grouping.from(identifier(select.collection), where);
+  const kept = having && new ConditionCompiler(grouping.conditions, operands).compile(having, true);
+  const which = kept === undefined ? [] : sql` HAVING ${kept}`;
   const order = groupedOrder(select, grouping);
+  const from = grouping.from(identifier(select.collection), where);
   return {
-    fragment: sql`SELECT ${list}${from}${by}${order}${expressions.limit(limit, offset)}`,
+    fragment: sql`SELECT ${list}${from}${by}${which}${order}${expressions.limit(limit, offset)}`,
     decode: rowDecoder(columns),
   };
 }

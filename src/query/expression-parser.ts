@@ -106,7 +106,12 @@ export class ExpressionParser {
       reader.expectKeyword("AND");
       return Object.freeze({ type: "between", subject, low, high: reader.expectOperand(), negated });
     }
+    const { at } = reader;
     if (reader.keyword("CONTAINS")) {
+      if (subject.type === "aggregate") {
+        const reason = "CONTAINS must look at a path or the text there, not at an aggregate";
+        throw reader.refuse(at, "CONTAINS", reason, "another operator");
+      }
       const contains: Expression = Object.freeze({
         type: "contains",
         subject,

@@ -9,6 +9,9 @@ export const MAX_NESTING_DEPTH = 100;
 /** How many comparisons, `LIKE`s and the like one query may hold. */
 export const MAX_CONDITIONS = 1_000;
 
+/** The same for HAVING: each of its aggregates costs columns and a long piece of a statement, of which SQLite takes 2 000. */
+export const MAX_HAVING_CONDITIONS = 100;
+
 /** How many literals one list after `IN` may hold. An array given as a parameter has no such limit. */
 export const MAX_LIST_LENGTH = 100_000;
 

@@ -1,9 +1,9 @@
-import { ExpressionParser } from "./expression-parser.ts";
-import { MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
-import { OrderResolver, type ReadItem, type SortKey } from "./order-resolver.ts";
+import { type ConditionLimit, ExpressionParser } from "./expression-parser.ts";
+import { MAX_HAVING_CONDITIONS, MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
 import { subjectKey, subjectText, withoutName } from "./path-text.ts";
 import { isAggregate, parseField, parseSubject } from "./subject-parser.ts";
-import type { Expression, Field, Operand, Select } from "./syntax-tree.ts";
+import { type ReadItem, type SortKey, SubjectResolver } from "./subject-resolver.ts";
+import type { Expression, Field, Operand, Select, Subject } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
 /** Reads a SELECT behind its keyword. */
@@ -15,17 +15,19 @@ export function parseSelect(reader: TokenReader): Select {
   const collection = reader.collection();
   const where = parseWhere(reader);
   const groups = distinct ? distinctFields(reader, at, read) : parseGroupBy(reader);
-  const grouped = checkGroups(reader, read, groups);
+  const hasHaving = reader.keyword("HAVING");
+  const grouped = checkGroups(reader, read, groups, hasHaving);
+  const resolver = new SubjectResolver(reader, read ?? [], groups, grouped);
+  const having = hasHaving ? parseHaving(reader, resolver) : undefined;
   const sorts = parseOrderBy(reader);
-  const resolver = new OrderResolver(reader, read ?? [], groups, grouped);
-  const orderBy = Object.freeze(sorts.map((sort) => resolver.resolve(sort)));
+  const orderBy = Object.freeze(sorts.map((sort) => resolver.inOrder(sort)));
   return Object.freeze({
     type: "select",
     items: read && Object.freeze(read.map(({ item }) => item)),
     collection,
     where,
     groupBy: Object.freeze(groups),
-    having: undefined,
+    having,
     orderBy,
     limit: parseCount(reader, "LIMIT"),
     offset: parseCount(reader, "OFFSET"),
@@ -37,6 +39,15 @@ export function parseWhere(reader: TokenReader): Expression | undefined {
   return reader.keyword("WHERE")
     ? new ExpressionParser(reader, () => parseWhereSubject(reader)).expression()
     : undefined;
+}
+
+function parseHaving(reader: TokenReader, resolver: SubjectResolver): Expression {
+  const subject = (): Subject => {
+    const { at } = reader;
+    return resolver.inHaving(parseSubject(reader), at);
+  };
+  const limit: ConditionLimit = ["MAX_HAVING_CONDITIONS", MAX_HAVING_CONDITIONS];
+  return new ExpressionParser(reader, subject, limit).expression();
 }
 
 function parseWhereSubject(reader: TokenReader): Field {
@@ -89,11 +100,13 @@ function distinctFields(
     if (field.type !== "aggregate") fields.set(subjectKey(field), field);
   }
   const onlyFields = items?.every(({ item }) => item.type !== "aggregate") ?? false;
-  if (onlyFields && !reader.keyword("GROUP", "GROUP BY")) return [...fields.values()];
+  if (onlyFields && !reader.keyword("GROUP", "GROUP BY") && !reader.keyword("HAVING")) {
+    return [...fields.values()];
+  }
   throw reader.refuse(
     at,
     "DISTINCT",
-    "SELECT DISTINCT must name paths, and have neither aggregates nor a GROUP BY, which makes rows distinct already",
+    "SELECT DISTINCT must name paths, and have neither aggregates nor GROUP BY and HAVING, which make rows distinct already",
     "paths of the documents",
   );
 }
@@ -109,17 +122,18 @@ function checkGroups(
   reader: TokenReader,
   items: readonly ReadItem[] | undefined,
   groups: readonly Field[],
+  hasHaving: boolean,
 ): boolean {
   if (items === undefined) {
-    if (groups.length === 0) return false;
+    if (groups.length === 0 && !hasHaving) return false;
     throw reader.refuse(
       reader.at,
       "SELECT *",
-      "a SELECT with GROUP BY must name its columns, found SELECT *",
+      "a SELECT with GROUP BY or HAVING must name its columns, found SELECT *",
       "paths of GROUP BY and aggregates",
     );
   }
-  if (groups.length === 0 && !items.some(({ item }) => item.type === "aggregate")) return false;
+  if (groups.length === 0 && !hasHaving && !items.some(({ item }) => item.type === "aggregate")) return false;
   const keys = new Set(groups.map(subjectKey));
   for (const { item, at } of items) {
     if (item.type === "aggregate" || keys.has(subjectKey(item))) continue;

@@ -94,8 +94,8 @@ function givesTheSame(openDatabase: () => Promise<FormDB>): void {
         if (error instanceof Unsayable) continue;
         throw error;
       }
-      const condition = / WHERE (.*?)(?: GROUP BY | ORDER BY | LIMIT |$)/s.exec(text)?.[1];
-      if (condition === undefined || /\b(?:GROUP|ORDER|LIMIT)\b/.test(condition)) continue;
+      const condition = / WHERE (.*?)(?: GROUP BY | HAVING | ORDER BY | LIMIT |$)/s.exec(text)?.[1];
+      if (condition === undefined || /\b(?:GROUP|HAVING|ORDER|LIMIT)\b/.test(condition)) continue;
       asked++;
       const byText = await db.query(
         `SELECT id FROM c WHERE ${condition} ORDER BY id`,

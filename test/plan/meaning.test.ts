@@ -156,6 +156,27 @@ describe.each(ENGINES)("%s", (_, open) => {
     );
     const { rows } = await query(engine, `SELECT SUM(n) AS s, AVG(n) AS a FROM ${collection}`);
     expect(rows).toEqual([{ s: sum, a: average }]);
+    // HAVING compares what the columns show. A parameter can't be infinite.
+    const greatest = Number.isFinite(sum) ? sum : Number.MAX_VALUE;
+    const isSum = Number.isFinite(sum) ? "SUM(n) = $1" : "SUM(n) > $1";
+    for (const [having, count] of [
+      [`${isSum} AND AVG(n) = $2`, 1],
+      [`NOT (${isSum}) OR AVG(n) <> $2`, 0],
+      ["SUM(n) NOT IN ($1) AND SUM(n) <= $1 OR AVG(n) < $2", 0],
+      ["SUM(n) = SUM(n) AND AVG(n) BETWEEN $2 AND $2 AND SUM(n) >= $1", 1],
+    ] as const) {
+      const text = `SELECT COUNT(*) AS n FROM ${collection} HAVING ${having}`;
+      expect((await query(engine, text, [greatest, average])).rows, having).toHaveLength(count);
+    }
+  });
+
+  it("takes as many conditions behind HAVING as there may be", async () => {
+    const conditions = Array.from({ length: 99 }, (_, i) => `MIN(a${i}) <> MAX(LOWER(b${i}))`).join(" OR ");
+    const text = `SELECT COUNT(*) AS n FROM plain HAVING COUNT(v) = 20 OR ${conditions}`;
+    expect((await query(engine, text)).rows).toEqual([]);
+    expect(
+      (await query(engine, text.replace("20", String(Object.keys(DOCUMENTS).length - 2)))).rows,
+    ).toHaveLength(1);
   });
 
   it("rounds arithmetic as doubles do, up to the smallest and the greatest one", async () => {

@@ -20,6 +20,8 @@ const quotedNames = [
   "count",
   "desc",
   "index",
+  "having",
+  "lower",
   "two words",
   "naïve",
   "a`b",
@@ -128,11 +130,14 @@ const count = (text: string): fc.Arbitrary<Piece[]> =>
       )
       .map((piece) => [word(text), piece]),
   );
+const cased = fc
+  .tuple(fc.constantFrom("LOWER", "UPPER"), pathPieces)
+  .map(([how, path]): Piece[] => [word(how), symbol("("), ...path, symbol(")")]);
 const items = fc.oneof(
   fc.constant([symbol("*")]),
   // AS keeps the columns' names apart.
   fc
-    .array(pathPieces, { minLength: 1, maxLength: 3 })
+    .array(fc.oneof(pathPieces, cased), { minLength: 1, maxLength: 3 })
     .map((paths) => join(paths.map((path, i) => [...path, word("AS"), name(`c${i}`)]))),
 );
 
@@ -148,8 +153,17 @@ const select = seq(
 );
 
 const groupedSelect = fc
-  .tuple(collection, where, pathPieces, fc.constantFrom("COUNT", "SUM", "AVG", "MIN", "MAX"), direction)
-  .map(([from, filter, path, aggregate, ordering]) => [
+  .tuple(
+    collection,
+    where,
+    fc.oneof(pathPieces, cased),
+    fc.constantFrom("COUNT", "SUM", "AVG", "MIN", "MAX"),
+    fc.tuple(
+      direction,
+      optional(seq(fc.constant(words("HAVING n")), comparison, fc.oneof(value, fc.constant([name("key")])))),
+    ),
+  )
+  .map(([from, filter, path, aggregate, [ordering, having]]) => [
     word("SELECT"),
     ...path,
     ...[word("AS"), name("key"), symbol(",")],
@@ -160,6 +174,7 @@ const groupedSelect = fc
     ...filter,
     ...words("GROUP BY"),
     ...path,
+    ...having,
     ...words("ORDER BY"),
     ...[word("COUNT"), symbol("("), symbol("*"), symbol(")")],
     ...ordering,

@@ -13,6 +13,10 @@ const CASES: Readonly<Record<string, readonly [(size: number) => string, "shape"
   MAX_TEXT_LENGTH: [(size) => "SELECT * FROM c".padEnd(size), "shape"],
   MAX_NESTING_DEPTH: [(size) => `${from}${"(".repeat(size)}a = 1${")".repeat(size)}`, "parser"],
   MAX_CONDITIONS: [(size) => from + many(size, () => "a = b", " OR "), "parser"],
+  MAX_HAVING_CONDITIONS: [
+    (size) => `SELECT a FROM c GROUP BY a HAVING ${many(size, () => "COUNT(*) = 1", " OR ")}`,
+    "parser",
+  ],
   MAX_LIST_LENGTH: [(size) => `${from}a IN (${many(size, () => "1", ",")})`, "shape"],
   MAX_PARAMETERS: [(size) => `${from}a IN (${many(size, () => "?", ",")})`, "shape"],
   MAX_PATH_SEGMENTS: [(size) => `SELECT ${many(size, () => "a", ".")} FROM c`, "parser"],

@@ -77,7 +77,7 @@ describe("docs/query-language.md", () => {
     const classes = (words: readonly string[]): Set<string | undefined> =>
       new Set(words.map((word) => findWord(word, 0, word.length)?.class));
     expect(classes(reserved!)).toEqual(new Set(["reserved"]));
-    expect(classes(others!)).toEqual(new Set(["object", "direction", "function"]));
+    expect(classes(others!)).toEqual(new Set(["object", "direction", "clause", "function"]));
     for (const word of reserved!) {
       expect(() => parse(`SELECT ${word} FROM c`), word).toThrow();
       expect(() => parse(`SELECT \`${word}\`, a.${word} FROM c`), word).not.toThrow();

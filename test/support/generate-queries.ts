@@ -84,24 +84,37 @@ export class QueryGenerator {
     random
       .some(1, 3, () => 0)
       .forEach((_, i) => {
-        const aggregate = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)", "COUNT(DISTINCT"]);
-        const path =
-          aggregate === "SUM" || aggregate === "AVG" ? spellPath(random.pick(SUMMED)) : this.#field();
-        const of = aggregate === "COUNT(DISTINCT" ? `${aggregate} ${path})` : `${aggregate}(${path})`;
-        items.push(`${aggregate === "COUNT(*)" ? aggregate : of} AS f${i}`);
+        const aggregate = this.#aggregate();
+        items.push(`${aggregate} AS f${i}`);
         // Sums of other numbers may differ in their last digits.
-        if ((aggregate !== "SUM" && aggregate !== "AVG") || path === "n") sortable.push(`f${i}`);
+        if (!/^(?:SUM|AVG)\((?!n\))/.test(aggregate)) sortable.push(`f${i}`);
       });
     sortable.push(...unique);
     let text = `SELECT ${items.join(", ")} FROM ${collection}${this.#where()}`;
     if (unique.length > 0) {
       text += ` GROUP BY ${unique.join(", ")}`;
+    }
+    if (random.chance(0.4)) {
+      const subjects = [...unique, ...sortable];
+      const subject = (): string =>
+        subjects.length > 0 && random.chance(0.4) ? random.pick(subjects) : this.#aggregate();
+      text += ` HAVING ${this.#condition(0, subject)}`;
+    }
+    if (unique.length > 0) {
       if (random.chance(0.8)) {
         text += ` ORDER BY ${random.some(1, 2, () => random.pick(sortable) + this.#direction()).join(", ")}`;
         text += this.#limit();
       }
     }
     return this.#done(text);
+  }
+
+  #aggregate(): string {
+    const random = this.#random;
+    const name = random.pick(["COUNT", "SUM", "AVG", "MIN", "MAX", "COUNT(*)", "COUNT(DISTINCT"]);
+    if (name === "COUNT(*)") return name;
+    if (name === "SUM" || name === "AVG") return `${name}(${spellPath(random.pick(SUMMED))})`;
+    return name === "COUNT(DISTINCT" ? `${name} ${this.#field()})` : `${name}(${this.#field()})`;
   }
 
   update(collection: string): GeneratedQuery {
@@ -168,17 +181,21 @@ export class QueryGenerator {
     return `${random.pick(["LOWER", "upper"])}(${random.chance(0.5) ? "s" : this.#path()})`;
   }
 
-  #condition(depth: number): string {
+  /** On documents, or on what `subject` gives. */
+  #condition(depth: number, subject?: () => string): string {
     const random = this.#random;
     if (depth < 3 && random.chance(0.45)) {
       const kind = random.below(3);
-      if (kind === 0) return `NOT (${this.#condition(depth + 1)})`;
-      const parts = random.some(2, 3, () => `(${this.#condition(depth + 1)})`);
+      if (kind === 0) return `NOT (${this.#condition(depth + 1, subject)})`;
+      const parts = random.some(2, 3, () => `(${this.#condition(depth + 1, subject)})`);
       return parts.join(kind === 1 ? " AND " : " OR ");
     }
-    const path = this.#field();
+    const look = subject ?? ((): string => this.#field());
+    const path = look();
     const not = random.chance(0.4) ? "NOT " : "";
-    const value = (): string => this.#operand(() => this.#comparable());
+    // Of groups there is much to count.
+    const counts = subject !== undefined && random.chance(0.5);
+    const value = (): string => this.#operand(() => (counts ? random.below(6) : this.#comparable()));
     switch (random.below(9)) {
       case 0:
       case 1:
@@ -187,7 +204,7 @@ export class QueryGenerator {
       case 3:
         return `${path} ${random.pick(["<", "<=", ">", ">="])} ${value()}`;
       case 4:
-        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? this.#field() : value()}`;
+        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? look() : value()}`;
       case 5:
         return `${path} ${not}BETWEEN ${value()} AND ${value()}`;
       case 6: {
@@ -197,7 +214,8 @@ export class QueryGenerator {
         return `${path} ${not}IN (${list.join(", ")})`;
       }
       case 7:
-        return random.chance(0.5)
+        // CONTAINS looks at no aggregate.
+        return random.chance(0.5) || /^(?:[A-Z]{3}|f\d)/.test(path)
           ? `${path} ${not}LIKE ${this.#operand(() => this.#pattern())}`
           : `${path} ${not}CONTAINS ${value()}`;
       default:

@@ -2,25 +2,27 @@ import type { Column, DocumentField, GroupAggregate, Grouping } from "../express
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
+import { conditionsOn } from "./conditions.ts";
 import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
 
 /**
  * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from
  * taking a document apart for each mention of a path.
  */
-export function grouping(fields: readonly DocumentField[]): Grouping {
+export function grouping(): Grouping {
   const terms = new Map<string, PostgresTerm>();
   const columns: string[] = [];
-  const keyOf = ({ type, path }: DocumentField): string => JSON.stringify([type, path]);
-  for (const field of fields) {
-    const key = keyOf(field);
-    if (terms.has(key)) continue;
-    const term = fieldTerm(field);
+  const termOf = (field: DocumentField): PostgresTerm => {
+    const key = JSON.stringify([field.type, field.path]);
+    const known = terms.get(key);
+    if (known !== undefined) return known;
+    const { isKey, json } = fieldTerm(field);
     const name = `x${terms.size}`;
-    terms.set(key, term.isKey ? term : jsonTerm(name));
-    columns.push(term.isKey ? "id" : `nullif(${term.json}, 'null') AS ${name}`);
-  }
-  const termOf = (field: DocumentField): PostgresTerm => terms.get(keyOf(field))!;
+    const term = isKey ? fieldTerm(field) : computedTerm(name);
+    columns.push(isKey ? "id" : `nullif(${json}, 'null') AS ${name}`);
+    terms.set(key, term);
+    return term;
+  };
   const ofAggregate = ({ of }: GroupAggregate): PostgresTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment =>
@@ -37,7 +39,15 @@ export function grouping(fields: readonly DocumentField[]): Grouping {
         ? orderByAggregate(subject, ofAggregate(subject), descending)
         : orderTerms(termOf(subject), descending),
     orderTotally: (field) => totalTerms(termOf(field)),
+    conditions: conditionsOn((subject) =>
+      subject.type === "aggregate" ? aggregateTerm(subject, ofAggregate(subject)) : termOf(subject),
+    ),
   };
+}
+
+/** The term of what no index holds. */
+function computedTerm(json: string): PostgresTerm {
+  return { ...jsonTerm(json), isIndexed: false };
 }
 
 /** What `jsonb` finds equal is one group, and a JSON null is NULL. */
@@ -126,4 +136,34 @@ function orderByAggregate(
     `CASE WHEN left(${key}, 1) = '${RANK.string}' ` +
     `THEN ${extreme(term.text)} FILTER (WHERE ${term.type} = 'string') END`;
   return directNullable([key, number, text], descending);
+}
+
+/** From here on a decimal is infinite as a double, exactly half of the smallest one's step above the greatest double. */
+const INFINITE = String(2n ** 1024n - 2n ** 970n);
+/** Up to here it is 0. */
+const ZERO = "2.4703282292062328e-324";
+/** Greater than all doubles. `jsonb` has no infinity. */
+const BEYOND = "1e309";
+
+/** A sum or an average as the double that its column shows, since it is compared with doubles. PostgreSQL fails beyond them. */
+function asDouble(decimal: string): string {
+  return (
+    `(CASE WHEN abs(${decimal}) >= ${INFINITE} THEN to_jsonb(sign(${decimal}) * ${BEYOND}) ` +
+    `WHEN abs(${decimal}) < ${ZERO} THEN '0'::jsonb ELSE to_jsonb((${decimal})::float8) END)`
+  );
+}
+
+/** An aggregate, for a condition. */
+function aggregateTerm(aggregate: GroupAggregate, term: PostgresTerm | undefined): PostgresTerm {
+  const text = aggregateText(aggregate, term);
+  switch (aggregate.function) {
+    case "SUM":
+    case "AVG":
+      return computedTerm(asDouble(text));
+    case "MIN":
+    case "MAX":
+      return computedTerm(`(${text})::jsonb`);
+    default:
+      return computedTerm(`to_jsonb(${text})`);
+  }
 }

@@ -2,7 +2,8 @@ import type { Column, DocumentField, GroupAggregate, Grouping } from "../express
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { fieldTerm, type SqliteTerm } from "./terms.ts";
+import { conditionsOn } from "./conditions.ts";
+import { fieldTerm, KEY_TERM, type SqliteTerm, scalarTerm } from "./terms.ts";
 
 /** Columns of the inner query that say what is at a path. SQLite works out those that are used. */
 interface GroupTerm {
@@ -28,32 +29,27 @@ const FIRST_COMPOSITE = `x'3${RANK.array}'`;
  * through the sort of `GROUP BY`; the limits of the inner queries keep it from merging them. The innermost takes each
  * value once. The next one asks for its type, only where the value leaves that open.
  */
-export function grouping(fields: readonly DocumentField[]): Grouping {
+export function grouping(): Grouping {
   const terms = new Map<string, GroupTerm>();
   const taken: string[] = [];
   const columns: string[] = [];
-  const keyOf = ({ type, path }: DocumentField): string => JSON.stringify([type, path]);
-  for (const field of fields) {
-    const key = keyOf(field);
-    if (terms.has(key)) continue;
+  const add = (field: DocumentField): GroupTerm => {
     const term = fieldTerm(field);
     const n = terms.size;
     const value = `v${n}`;
-    if (term.isKey) {
-      terms.set(key, ID);
-      taken.push("id");
-      columns.push("id");
-    } else if (field.type === "path") {
-      terms.set(key, { isKey: false, value, exact: `e${n}`, number: `n${n}` });
-      taken.push(`${term.value} AS ${value}`);
-      columns.push(`${value}, ${exactValue(term, value)} AS e${n}, ${number(term, value)} AS n${n}`);
-    } else {
-      terms.set(key, { isKey: false, value, exact: value, number: "NULL" });
-      taken.push(`${term.value} AS ${value}`);
-      columns.push(value);
-    }
-  }
-  const termOf = (field: DocumentField): GroupTerm => terms.get(keyOf(field))!;
+    taken.push(term.isKey ? "id" : `${term.value} AS ${value}`);
+    columns.push(term.isKey ? "id" : value);
+    if (term.isKey) return ID;
+    if (field.type !== "path") return { isKey: false, value, exact: value, number: "NULL" };
+    columns.push(`${exactValue(term, value)} AS e${n}`, `${number(term, value)} AS n${n}`);
+    return { isKey: false, value, exact: `e${n}`, number: `n${n}` };
+  };
+  const termOf = (field: DocumentField): GroupTerm => {
+    const key = JSON.stringify([field.type, field.path]);
+    const term = terms.get(key) ?? add(field);
+    terms.set(key, term);
+    return term;
+  };
   const ofAggregate = ({ of }: GroupAggregate): GroupTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment => {
@@ -71,6 +67,11 @@ export function grouping(fields: readonly DocumentField[]): Grouping {
         ? orderByAggregate(subject, ofAggregate(subject), descending)
         : orderTerms(termOf(subject).exact, descending),
     orderTotally: (field) => [...orderTerms(termOf(field).exact, false), termOf(field).exact],
+    conditions: conditionsOn((subject) =>
+      subject.type === "aggregate"
+        ? aggregateTerm(subject, ofAggregate(subject))
+        : exactTerm(termOf(subject).exact),
+    ),
   };
 }
 
@@ -109,13 +110,37 @@ const jsonText = (exact: string): string =>
   `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(substr(${exact}, 2) AS TEXT) ` +
   `WHEN ${exact} >= ${FIRST_TEXT} THEN json_quote(${exact}) ELSE ${exact} END`;
 
+const rankOf = (exact: string): string =>
+  `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(CAST(substr(${exact}, 1, 1) AS TEXT) AS INTEGER) ` +
+  `WHEN ${exact} >= ${FIRST_TEXT} THEN ${RANK.string} WHEN ${exact} IS NULL THEN ${RANK.null} ELSE ${RANK.number} END`;
+
+/** For a condition. */
+function exactTerm(exact: string): SqliteTerm {
+  if (exact === ID.exact) return KEY_TERM;
+  const isBlob = `${exact} >= ${FIRST_BLOB}`;
+  const text = `CAST(substr(${exact}, 2) AS TEXT)`;
+  const value = `(CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN ${text} WHEN ${isBlob} THEN ${text} = 'true' ELSE ${exact} END)`;
+  return {
+    value,
+    type:
+      `(CASE WHEN ${exact} >= x'3${RANK.object}' THEN 'object' WHEN ${exact} >= ${FIRST_COMPOSITE} THEN 'array' ` +
+      `WHEN ${isBlob} THEN ${text} ELSE typeof(${exact}) END)`,
+    rank: `(${rankOf(exact)})`,
+    key: `(CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${value} END)`,
+    json: jsonText(exact),
+    canonical: value,
+    walk: jsonText(exact),
+    isKey: false,
+  };
+}
+
 /** Arrays are level with each other, and so are objects. */
 function orderTerms(exact: string, descending: boolean): readonly string[] {
   if (exact === ID.exact) return direct([exact], descending);
-  const rank =
-    `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(CAST(substr(${exact}, 1, 1) AS TEXT) AS INTEGER) ` +
-    `WHEN ${exact} >= ${FIRST_TEXT} THEN ${RANK.string} WHEN ${exact} IS NULL THEN ${RANK.null} ELSE ${RANK.number} END`;
-  return direct([rank, `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`], descending);
+  return direct(
+    [rankOf(exact), `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`],
+    descending,
+  );
 }
 
 const COUNT_ALL: Column = Object.freeze({ text: "count(*)", form: "number" });
@@ -167,4 +192,12 @@ function orderByAggregate(
   if (term === undefined || (what !== "MIN" && what !== "MAX"))
     return direct([aggregateColumn(aggregate, term).text], descending);
   return orderTerms(extreme(what, term), descending);
+}
+
+/** For a condition. */
+function aggregateTerm(aggregate: GroupAggregate, term: GroupTerm | undefined): SqliteTerm {
+  const { function: what } = aggregate;
+  if (term === undefined || (what !== "MIN" && what !== "MAX"))
+    return scalarTerm(`(${aggregateColumn(aggregate, term).text})`);
+  return exactTerm(`(${extreme(what, term)})`);
 }

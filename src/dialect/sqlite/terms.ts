@@ -56,7 +56,7 @@ function rankOfType(type: string): string {
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
 export function termOf(path: DocumentPath): SqliteTerm {
-  if (path.length === 1 && path[0] === "id") return ID;
+  if (path.length === 1 && path[0] === "id") return KEY_TERM;
   const place = `doc, ${jsonPath(path)}`;
   const json = `(doc -> ${jsonPath(path)})`;
   const value = `(doc ->> ${jsonPath(path)})`;
@@ -77,24 +77,28 @@ export function termOf(path: DocumentPath): SqliteTerm {
 export function fieldTerm({ type, path }: DocumentField): SqliteTerm {
   const of = termOf(path);
   if (type === "path") return of;
-  return textTerm(of.isKey ? `${type}(id)` : `(CASE WHEN ${of.type} = 'text' THEN ${type}(${of.value}) END)`);
+  return scalarTerm(
+    of.isKey ? `${type}(id)` : `(CASE WHEN ${of.type} = 'text' THEN ${type}(${of.value}) END)`,
+  );
 }
 
-/** The term of a text or NULL. */
-function textTerm(text: string): SqliteTerm {
+/** The term of a text, a number or NULL, as SQLite itself has them. */
+export function scalarTerm(value: string): SqliteTerm {
+  const type = `typeof(${value})`;
+  const json = `json_quote(${value})`;
   return {
-    value: text,
-    type: `typeof(${text})`,
-    rank: `(CASE WHEN ${text} IS NULL THEN ${RANK.null} ELSE ${RANK.string} END)`,
-    key: text,
-    json: `json_quote(${text})`,
-    canonical: text,
-    walk: `json_quote(${text})`,
+    value,
+    type,
+    rank: `(${rankOfType(type)})`,
+    key: value,
+    json,
+    canonical: value,
+    walk: json,
     isKey: false,
   };
 }
 
-const ID: SqliteTerm = Object.freeze({
+export const KEY_TERM: SqliteTerm = Object.freeze({
   value: "id",
   type: "'text'",
   rank: `(${RANK.string})`,
