@@ -6,7 +6,7 @@ import { FormDBError } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
 import { endsTransaction, isSavepoint, sqlShape } from "../dialect/sql-shape.ts";
 import { rowDecoder } from "../plan/decode.ts";
-import { statementName } from "../plan/engine-statement.ts";
+import { statementName } from "../plan/variants.ts";
 import type { Connections } from "./connections.ts";
 import type { QueryResult } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";

@@ -5,12 +5,12 @@ import { type ChangeableType, fieldOf, type LeafChange } from "../dialect/expres
 import { combine, type Fragment, sql } from "../dialect/fragment.ts";
 import { pathKey, pathText } from "../query/path-text.ts";
 import type { Assignment, Change, DocumentStep, Path } from "../query/syntax-tree.ts";
-import { changesOf } from "./changes.ts";
+import { changesOf } from "./assignments.ts";
 import { parseDocument } from "./decode.ts";
-import type { Executable } from "./engine-statement.ts";
 import type { OperandTable } from "./operand-table.ts";
 import { costOf } from "./point.ts";
 import { compileCondition, compileWhere } from "./select.ts";
+import type { Executable } from "./variants.ts";
 
 /** What a value must be so that a step can be taken: of this type, or not there. */
 export interface Requirement {

@@ -4,16 +4,16 @@ import type { Dialect } from "../dialect/dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
 import { encodeKey } from "../dialect/value-rank.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
+import { changesOf } from "./assignments.ts";
 import { compileChange } from "./change.ts";
-import { changesOf } from "./changes.ts";
 import { markCompiled } from "./compiled.ts";
 import { decodeDocument } from "./decode.ts";
-import { type Executable, Variants } from "./engine-statement.ts";
 import { OperandTable } from "./operand-table.ts";
 import { checkParameters } from "./parameters.ts";
 import type { BoundStatement, Parameters, Plan } from "./plan.ts";
 import { costOf, pointOperand } from "./point.ts";
 import { compileSelect, compileWhere } from "./select.ts";
+import { type Executable, Variants } from "./variants.ts";
 
 /** What a plan costs beside its texts: its objects and closures. */
 const BASE_BYTES = 1_024;
