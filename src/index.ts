@@ -29,7 +29,7 @@ export type {
 export type { Filter } from "./engine/collection/filter.ts";
 export type { Find, FindOptions, Page } from "./engine/collection/find.ts";
 export type { Versioned } from "./engine/collection/host.ts";
-export type { PathOf, ValueAt } from "./engine/collection/paths.ts";
+export type { FilterPathOf, PathOf, ValueAt } from "./engine/collection/paths.ts";
 export type { StandardSchema } from "./engine/collection/standard-schema.ts";
 export { databaseFiles } from "./engine/database-files.ts";
 export type { OpenOptions } from "./engine/engine-options.ts";

@@ -1,11 +1,14 @@
 /** A place in a document, as in the syntax tree. */
 export type DocumentPath = readonly (string | number)[];
 
+/** A place in a document, or with a null one in each element of an array, as in the syntax tree. */
+export type IndexPath = readonly (string | number | null)[];
+
 /** An index over one or more places of a collection's documents. */
 export interface IndexDefinition {
   readonly collection: string;
   readonly name: string;
-  readonly paths: readonly DocumentPath[];
+  readonly paths: readonly IndexPath[];
   readonly unique: boolean;
 }
 

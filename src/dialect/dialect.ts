@@ -1,4 +1,4 @@
-import type { DdlDialect, DocumentPath } from "./ddl-dialect.ts";
+import type { DdlDialect, IndexPath } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
 import type { PlainFragment } from "./fragment.ts";
 
@@ -18,9 +18,9 @@ export interface Dialect {
   readonly merged?: ((pieces: PlainFragment) => string | undefined) | undefined;
   /**
    * The dialect for statements about a collection whose indexes are known. `isIndexed` says whether one of them holds what
-   * is at a path; a wrong answer costs time and changes no result. Left out by dialects to which it makes no difference.
+   * is at a path, or at one in each element of an array; a wrong answer costs time and changes no result. Left out by dialects to which it makes no difference.
    */
-  readonly knowing?: ((isIndexed: (path: DocumentPath) => boolean) => Dialect) | undefined;
+  readonly knowing?: ((isIndexed: (path: IndexPath) => boolean) => Dialect) | undefined;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

@@ -142,6 +142,21 @@ export interface Conditions {
   truth(operand: number): Fragment;
 }
 
+/** Conditions on documents, or on an element of an array: then paths lead on from it, and the empty one is the element. */
+export interface DocumentConditions extends Conditions {
+  /**
+   * Whether a condition is true for some element of an array: of the array at the first path, or of one that the next path
+   * leads to from such an element. Never unknown.
+   */
+  some(
+    arrays: readonly DocumentPath[],
+    condition: (element: DocumentConditions) => Fragment,
+    wanted: boolean,
+  ): Fragment;
+  /** The same for what is at a path from the element and equals the operand. */
+  someEquals(arrays: readonly DocumentPath[], path: DocumentPath, operand: number, wanted: boolean): Fragment;
+}
+
 /** How an engine spells what the query language means. */
 export interface ExpressionDialect {
   /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
@@ -154,8 +169,7 @@ export interface ExpressionDialect {
   /** All that an index over several paths holds: their expressions, and behind them the guards of a unique one. */
   indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
 
-  /** Conditions on documents. */
-  readonly conditions: Conditions;
+  readonly conditions: DocumentConditions;
 
   /** The two columns of `SELECT *`: the key, and the document as JSON text. */
   readonly documentColumns: string;

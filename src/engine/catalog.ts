@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
-import type { DdlDialect, DocumentPath, IndexDefinition } from "../dialect/ddl-dialect.ts";
+import type { DdlDialect, IndexDefinition, IndexPath } from "../dialect/ddl-dialect.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
@@ -184,7 +184,7 @@ export class Catalog {
    * Whether an index of the collection holds what is at a path, as far as this process knows; undefined if it knows
    * nothing of indexes.
    */
-  indexedPaths(collection: string): ((path: DocumentPath) => boolean) | undefined {
+  indexedPaths(collection: string): ((path: IndexPath) => boolean) | undefined {
     if (this.#indexedPaths === undefined) return undefined;
     const paths = this.#indexedPaths.get(collection);
     return paths === undefined ? () => false : (path) => paths.has(JSON.stringify(path));

@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import type { DocumentPath } from "../dialect/ddl-dialect.ts";
+import type { IndexPath } from "../dialect/ddl-dialect.ts";
 import { conditionsOf } from "../plan/condition-list.ts";
 import { type Explanation as PlanExplanation, renderExplanation } from "../plan/explain-tree.ts";
 import type { Parameters } from "../plan/plan.ts";
@@ -121,7 +121,7 @@ export class Explainer {
 /** An index that the engine uses: to get to the documents, or only for their order. */
 interface UsedIndex {
   readonly name: string;
-  readonly paths: readonly DocumentPath[];
+  readonly paths: readonly IndexPath[];
   readonly leads: boolean;
 }
 
@@ -130,6 +130,6 @@ function leadsAt(enginePlan: readonly string[], line: number): boolean {
   return /\bSEARCH\b/.test(enginePlan[line]!) || /^\s*Index Cond:/.test(enginePlan[line + 1] ?? "");
 }
 
-function samePath(a: DocumentPath, b: DocumentPath): boolean {
+function samePath(a: IndexPath, b: IndexPath): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -5,8 +5,8 @@ import { boolean, checkOptions, configError, show, string } from "../base/option
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
 import { MAX_INDEX_PATHS } from "../query/limits.ts";
-import { parsePath, pathText } from "../query/path-text.ts";
-import type { Path, Statement } from "../query/syntax-tree.ts";
+import { isPlace, parseWidePath, pathText } from "../query/path-text.ts";
+import type { Statement, WidePath } from "../query/syntax-tree.ts";
 import type { Catalog } from "./catalog.ts";
 import type { QueryResult } from "./read.ts";
 
@@ -40,7 +40,10 @@ export class Schema {
     return this.#catalog.refresh();
   }
 
-  /** Makes an index over paths such as `"address.city"`; resolves to its name. */
+  /**
+   * Makes an index over paths such as `"address.city"`, or over one such as `"items[*].sku"`, of each element of an array.
+   * Resolves to its name.
+   */
   async createIndex(
     collection: string,
     paths: string | readonly string[],
@@ -54,7 +57,7 @@ export class Schema {
         `An index needs a path or an array of paths such as "address.city", not ${show(paths)}`,
       );
     }
-    return this.#createIndex(collection, texts.map(parsePath), options.unique ?? false, options.name);
+    return this.#createIndex(collection, texts.map(parseWidePath), options.unique ?? false, options.name);
   }
 
   dropIndex(collection: string, name: string): Promise<void> {
@@ -94,12 +97,18 @@ export class Schema {
 
   async #createIndex(
     collection: string,
-    paths: readonly Path[],
+    paths: readonly WidePath[],
     unique: boolean,
     givenName: string | undefined,
   ): Promise<string> {
     if (paths.length === 0 || paths.length > MAX_INDEX_PATHS) {
       throw configError(`An index must have from 1 to ${MAX_INDEX_PATHS} paths, not ${paths.length}`);
+    }
+    if (!paths.every(isPlace) && (paths.length > 1 || unique)) {
+      throw configError(
+        `An index over the elements of arrays must have one path and can't be unique, unlike ${unique ? "a unique one" : "one"} over ` +
+          paths.map((path) => pathText(path)).join(", "),
+      );
     }
     const name = givenName ?? defaultName(paths);
     if (!INDEX_NAME.test(name)) {
@@ -119,7 +128,13 @@ export class Schema {
   async #indexRows(collection: string): Promise<QueryResult> {
     await this.#catalog.need(collection);
     const indexes = await this.#catalog.indexes(collection);
-    return listed(indexes.map(({ name, paths, unique }) => ({ name, paths: paths.map(pathText), unique })));
+    return listed(
+      indexes.map(({ name, paths, unique }) => ({
+        name,
+        paths: paths.map((path) => pathText(path)),
+        unique,
+      })),
+    );
   }
 }
 
@@ -131,8 +146,13 @@ function listed(rows: Row[]): QueryResult {
   return { rows, rowCount: rows.length };
 }
 
-/** `by_address_city`; what a name can't hold becomes an underscore, and a long one is cut. */
-function defaultName(paths: readonly Path[]): string {
-  const parts = paths.map((path) => path.join("_").replaceAll(/[^A-Za-z0-9_]/g, "_"));
+/** `by_address_city`, `by_items_each_sku`; what a name can't hold becomes an underscore, and a long one is cut. */
+function defaultName(paths: readonly WidePath[]): string {
+  const parts = paths.map((path) =>
+    path
+      .map((part) => part ?? "each")
+      .join("_")
+      .replaceAll(/[^A-Za-z0-9_]/g, "_"),
+  );
   return `by_${parts.join("_and_")}`.slice(0, 63);
 }

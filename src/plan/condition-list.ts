@@ -1,30 +1,31 @@
-import { isOperand, subjectText } from "../query/path-text.ts";
-import type { Expression, Path, Statement, Subject, Term } from "../query/syntax-tree.ts";
+import { isOperand, pathText, subjectText } from "../query/path-text.ts";
+import type { Expression, Statement, Subject, Term, WidePath } from "../query/syntax-tree.ts";
 
 /** A condition of a query, as an explanation lists it. */
 export interface ListedCondition {
   /** As the query has it, with `…` for a value. */
   readonly text: string;
   /** Paths of which an index could lead to the documents; none for what must be asked of each. */
-  readonly paths: readonly Path[];
+  readonly paths: readonly WidePath[];
 }
 
 /** The conditions of a statement's WHERE, in their order. */
 export function conditionsOf(statement: Statement): readonly ListedCondition[] {
   if (statement.type === "explain") return conditionsOf(statement.statement);
-  return "where" in statement && statement.where !== undefined ? listed(statement.where, false) : [];
+  return "where" in statement && statement.where !== undefined ? listed(statement.where, false, "") : [];
 }
 
-function listed(expression: Expression, negated: boolean): readonly ListedCondition[] {
+/** `base` is the text of what paths lead on from: nothing for documents. */
+function listed(expression: Expression, negated: boolean, base: string): readonly ListedCondition[] {
   switch (expression.type) {
     case "and":
     case "or":
-      return expression.operands.flatMap((operand) => listed(operand, negated));
+      return expression.operands.flatMap((operand) => listed(operand, negated, base));
     case "not":
-      return listed(expression.operand, !negated);
+      return listed(expression.operand, !negated, base);
     case "compare": {
       const { left, operator, right } = expression;
-      const text = `${termText(left)} ${operator} ${termText(right)}`;
+      const text = `${termText(left, base)} ${operator} ${termText(right, base)}`;
       // What is not `!=` is `=`; the opposite of an ordering holds for values of other types too.
       const leads = negated ? operator === "!=" : operator !== "!=";
       const subjects = [left, right].filter((term) => !isOperand(term)) as Subject[];
@@ -32,33 +33,49 @@ function listed(expression: Expression, negated: boolean): readonly ListedCondit
     }
     case "isNull": {
       const leads = expression.negated === negated;
-      const text = `${subjectText(expression.subject)} IS ${expression.negated ? "NOT " : ""}NULL`;
+      const text = `${subjectText(expression.subject, base)} IS ${expression.negated ? "NOT " : ""}NULL`;
       return [condition(text, negated, leads ? pathsOf(expression.subject) : [])];
     }
     case "rank":
       return [
-        condition(`${subjectText(expression.subject)} of type ${expression.from} or later`, negated, []),
+        condition(
+          `${subjectText(expression.subject, base)} of type ${expression.from} or later`,
+          negated,
+          [],
+        ),
       ];
-    case "contains":
-      return [condition(`${subjectText(expression.subject)} CONTAINS …`, negated, [])];
+    case "contains": {
+      const { subject } = expression;
+      const paths = negated ? [] : pathsOf(subject).map((path) => [...path, null]);
+      return [condition(`${subjectText(subject, base)} CONTAINS …`, negated, paths)];
+    }
+    case "some": {
+      const { arrays, where } = expression;
+      const element = arrays.reduce((text, array) => `${pathText(array, text)}[*]`, base);
+      const isEquality = where.type === "compare" && where.operator === "=" && !negated;
+      return listed(where, false, element).map(({ text, paths }) => {
+        const wide = (path: WidePath) => [...arrays.flatMap((array) => [...array, null]), ...path];
+        return condition(text, negated, isEquality ? paths.map(wide) : []);
+      });
+    }
     default: {
       const { subject, type } = expression;
       const operator = { between: "BETWEEN … AND …", in: "IN (…)", like: "LIKE …" }[type];
-      const text = `${subjectText(subject)} ${expression.negated ? "NOT " : ""}${operator}`;
+      const text = `${subjectText(subject, base)} ${expression.negated ? "NOT " : ""}${operator}`;
       return [condition(text, negated, expression.negated === negated ? pathsOf(subject) : [])];
     }
   }
 }
 
-function condition(text: string, negated: boolean, paths: readonly Path[]): ListedCondition {
+function condition(text: string, negated: boolean, paths: readonly WidePath[]): ListedCondition {
   return { text: negated ? `NOT ${text}` : text, paths };
 }
 
-function termText(term: Term): string {
-  return isOperand(term) ? "…" : subjectText(term);
+function termText(term: Term, base: string): string {
+  return isOperand(term) ? "…" : subjectText(term, base);
 }
 
 /** No index holds what is in lower or upper case. */
-function pathsOf(subject: Subject): readonly Path[] {
+function pathsOf(subject: Subject): readonly WidePath[] {
   return subject.type === "path" ? [subject.path] : [];
 }

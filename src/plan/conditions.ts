@@ -1,4 +1,4 @@
-import type { Conditions, OrderOperator } from "../dialect/expression-dialect.ts";
+import type { Conditions, DocumentConditions, OrderOperator } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment } from "../dialect/fragment.ts";
 import { isOperand } from "../query/path-text.ts";
 import type { ComparisonOperator, Expression, InList, Operand, Subject, Term } from "../query/syntax-tree.ts";
@@ -15,10 +15,10 @@ const EXCHANGED: Readonly<Record<OrderOperator, OrderOperator>> = Object.freeze(
 
 /** Makes conditions of expressions, each for where it is true (`wanted`) or for where it is false. */
 export class ConditionCompiler {
-  readonly #conditions: Conditions;
+  readonly #conditions: Conditions | DocumentConditions;
   readonly #operands: OperandTable;
 
-  constructor(conditions: Conditions, operands: OperandTable) {
+  constructor(conditions: Conditions | DocumentConditions, operands: OperandTable) {
     this.#conditions = conditions;
     this.#operands = operands;
   }
@@ -67,9 +67,27 @@ export class ConditionCompiler {
         return conditions.isNull(expression.subject, wanted !== expression.negated);
       case "rank":
         return conditions.ranksFrom(expression.subject, expression.from, wanted);
+      case "some":
+        return this.#some(expression, wanted);
       default:
         return expression satisfies never;
     }
+  }
+
+  #some({ arrays, where }: Expression & { readonly type: "some" }, wanted: boolean): Fragment {
+    const conditions = this.#conditions;
+    if (!("some" in conditions)) throw new TypeError("A path with [*] must stand in a WHERE");
+    if (where.type === "compare" && where.operator === "=") {
+      const [subject, operand] = isOperand(where.left)
+        ? [where.right, where.left]
+        : [where.left, where.right];
+      if (!isOperand(subject) && subject.type === "path" && isOperand(operand)) {
+        return conditions.someEquals(arrays, subject.path, this.#operands.add(operand, "value"), wanted);
+      }
+    }
+    const condition = (element: DocumentConditions): Fragment =>
+      new ConditionCompiler(element, this.#operands).compile(where, true);
+    return conditions.some(arrays, condition, wanted);
   }
 
   #compare(operator: ComparisonOperator, left: Term, right: Term, wanted: boolean): Fragment {

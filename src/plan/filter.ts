@@ -1,13 +1,13 @@
 import { FormDBError } from "../base/errors.ts";
 import { show } from "../base/options.ts";
-import { MAX_CONDITIONS, MAX_NESTING_DEPTH } from "../query/limits.ts";
-import { parsePath, pathText } from "../query/path-text.ts";
-import type { ComparisonOperator, Expression, Field, Operand, Path } from "../query/syntax-tree.ts";
+import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PATH_ARRAYS } from "../query/limits.ts";
+import { isPlace, parsePath, parseWidePath, pathText, splitPath } from "../query/path-text.ts";
+import type { ComparisonOperator, Expression, Field, Operand, Path, WidePath } from "../query/syntax-tree.ts";
 import { jsonValue, listValue, patternValue } from "./operand-values.ts";
 
 /** Paths that are kept by their texts. */
 const MAX_PATHS = 2_000;
-const paths = new Map<string, Path>();
+const paths = new Map<string, WidePath>();
 
 const COMPARISONS: Readonly<Record<string, ComparisonOperator>> = Object.freeze({
   eq: "=",
@@ -27,11 +27,17 @@ const OPERATORS: ReadonlySet<string> = new Set([
   "contains",
 ]);
 
-/** The path that a text names, from those that were named before if it is there. */
+/** The path that a text names, to one place. */
 export function pathOf(text: string): Path {
+  const path = widePathOf(text);
+  return isPlace(path) ? path : parsePath(text);
+}
+
+/** The path that a text names, from those that were named before if it is there. It may have `[*]` in it. */
+function widePathOf(text: string): WidePath {
   let path = paths.get(text);
   if (path === undefined) {
-    path = Object.freeze(parsePath(text));
+    path = Object.freeze(parseWidePath(text));
     if (paths.size >= MAX_PATHS) paths.clear();
     paths.set(text, path);
   }
@@ -40,16 +46,19 @@ export function pathOf(text: string): Path {
 
 /**
  * Reads filters that are data into the syntax tree that their texts parse to, and lifts their values out in the order of
- * those texts. In an object beneath a field, the names of operators are operators and all others are fields.
+ * those texts. In an object beneath a field, the names of operators are operators and all others are fields. An object
+ * beneath a path with `[*]` is about one element of the array.
  */
 export class FilterReader {
   /** The lifted values, by slot. */
   readonly values: unknown[] = [];
   #conditions = 0;
+  /** The number of arrays of whose elements the filter is that is being read. */
+  #arrays = 0;
 
   /** The condition that a filter stands for; undefined if it holds for every document. */
   read(filter: unknown): Expression | undefined {
-    return all(this.#parts(filter, [], 0));
+    return all(this.#parts(filter, undefined, 0));
   }
 
   /** Lifts a value out. */
@@ -57,7 +66,8 @@ export class FilterReader {
     return { type: "slot", index: this.values.push(value) - 1 };
   }
 
-  #parts(filter: unknown, at: Path, depth: number): Expression[] {
+  /** `at` is the field that the filter is beneath; undefined if it is about the document. */
+  #parts(filter: unknown, at: Path | undefined, depth: number): Expression[] {
     if (!isPlain(filter)) throw refuse(`A filter must be an object, not ${show(filter)}`, at);
     if (depth > MAX_NESTING_DEPTH) {
       throw refuse(`A filter must not nest deeper than ${MAX_NESTING_DEPTH} levels`, at);
@@ -72,25 +82,42 @@ export class FilterReader {
       if (key === "and") for (const each of this.#list(key, value, at, depth)) parts.push(each);
       else if (key === "or") parts.push(any(this.#list(key, value, at, depth)));
       else if (key === "not") parts.push({ type: "not", operand: this.#needed(key, value, at, depth) });
-      else if (at.length > 0 && OPERATORS.has(key)) parts.push(this.#condition(at, key, value));
-      else this.#field(parts, at.length === 0 ? pathOf(key) : [...at, ...pathOf(key)], value, depth);
+      else if (at !== undefined && OPERATORS.has(key)) parts.push(this.#condition(at, key, value));
+      else
+        this.#anyField(parts, at === undefined ? widePathOf(key) : [...at, ...widePathOf(key)], value, depth);
     }
     return parts;
   }
 
-  #list(key: string, value: unknown, at: Path, depth: number): Expression[] {
+  #list(key: string, value: unknown, at: Path | undefined, depth: number): Expression[] {
     if (!Array.isArray(value) || value.length === 0) {
       throw refuse(`The filter's ${key} must be an array of one filter or more, not ${show(value)}`, at);
     }
     return value.map((filter) => this.#needed(key, filter, at, depth));
   }
 
-  #needed(key: string, filter: unknown, at: Path, depth: number): Expression {
+  #needed(key: string, filter: unknown, at: Path | undefined, depth: number): Expression {
     const expression = all(this.#parts(filter, at, depth + 1));
     if (expression === undefined) {
       throw refuse(`The filter's ${key} must have conditions; an empty one holds for every document`, at);
     }
     return expression;
+  }
+
+  #anyField(parts: Expression[], path: WidePath, value: unknown, depth: number): void {
+    if (isPlace(path)) {
+      this.#field(parts, path, value, depth);
+      return;
+    }
+    const { arrays, rest } = splitPath(path);
+    this.#arrays += arrays.length;
+    if (this.#arrays > MAX_PATH_ARRAYS) {
+      throw refuse(`A filter must have [*] at most ${MAX_PATH_ARRAYS} times within each other`, path);
+    }
+    const ofElement: Expression[] = [];
+    this.#field(ofElement, rest, value, depth);
+    this.#arrays -= arrays.length;
+    parts.push({ type: "some", arrays, where: all(ofElement)! });
   }
 
   #field(parts: Expression[], path: Path, value: unknown, depth: number): void {
@@ -194,7 +221,7 @@ function nameOf(path: Path, operator: string): string {
   return `The filter's value at ${pathText(path)} (${operator})`;
 }
 
-function refuse(message: string, at: Path): FormDBError {
+function refuse(message: string, at: WidePath = []): FormDBError {
   const place = at.length === 0 ? "" : `, at ${pathText(at)}`;
   return new FormDBError("FORMDB_SYNTAX", `${message}${place}`, { details: { path: pathText(at) } });
 }

@@ -1,4 +1,5 @@
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PARAMETERS } from "./limits.ts";
+import type { ElementField } from "./subject-parser.ts";
 import type { ComparisonOperator, Expression, InList, Subject, Term } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
@@ -14,14 +15,14 @@ export type ConditionLimit = readonly [name: string, maximum: number];
 export class ExpressionParser {
   readonly #reader: TokenReader;
   /** Reads what a condition is about. */
-  readonly #subject: () => Subject;
+  readonly #subject: () => Subject | ElementField;
   readonly #limit: ConditionLimit;
   #depth = 0;
   #conditions = 0;
 
   constructor(
     reader: TokenReader,
-    subject: () => Subject,
+    subject: () => Subject | ElementField,
     limit: ConditionLimit = ["MAX_CONDITIONS", MAX_CONDITIONS],
   ) {
     this.#reader = reader;
@@ -73,17 +74,39 @@ export class ExpressionParser {
     const operand = reader.operand();
     if (operand !== undefined) {
       const operator = this.#comparison() ?? reader.fail();
-      return this.#compare(operator, operand, this.#subject());
+      return ofElement(this.#subject(), (subject) => this.#compare(operator, operand, subject));
     }
-    const subject = this.#subject();
+    const read = this.#subject();
+    return ofElement(read, (subject) => this.#about(subject, read.type === "element"));
+  }
+
+  /** Reads what is asked of a subject. An element's is compared with values only. */
+  #about(subject: Subject, isElement: boolean): Expression {
+    const reader = this.#reader;
     const operator = this.#comparison();
-    if (operator !== undefined) return this.#compare(operator, subject, reader.operand() ?? this.#subject());
+    if (operator !== undefined) {
+      return this.#compare(
+        operator,
+        subject,
+        reader.operand() ?? (isElement ? reader.fail() : this.#whole()),
+      );
+    }
     if (reader.keyword("IS")) {
       const negated = reader.keyword("NOT");
       reader.expectKeyword("NULL");
       return Object.freeze({ type: "isNull", subject, negated });
     }
     return this.#predicate(subject, reader.keyword("NOT")) ?? reader.fail();
+  }
+
+  /** Reads a subject that is not of elements. */
+  #whole(): Subject {
+    const reader = this.#reader;
+    const { at } = reader;
+    const read = this.#subject();
+    if (read.type !== "element") return read;
+    const reason = "a path with [*] must be compared with a value, not with another path";
+    throw reader.refuse(at, "[*]", reason, "a path without [*]");
   }
 
   #compare(operator: ComparisonOperator, left: Term, right: Term): Expression {
@@ -133,4 +156,10 @@ export class ExpressionParser {
     reader.expectSymbol(")");
     return Object.freeze({ type: "elements", elements });
   }
+}
+
+/** A condition on what was read; for elements it is one of some element. */
+function ofElement(read: Subject | ElementField, make: (subject: Subject) => Expression): Expression {
+  if (read.type !== "element") return make(read);
+  return Object.freeze({ type: "some", arrays: read.arrays, where: make(read.field) });
 }

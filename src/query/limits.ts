@@ -24,6 +24,9 @@ export const MAX_PATH_SEGMENTS = 32;
 /** The highest index of an array that a path may have: the engines count in 32 bits. */
 export const MAX_PATH_INDEX = 2_147_483_647;
 
+/** How many `[*]` one path may have: each looks at all elements of an array for each element of the one before. */
+export const MAX_PATH_ARRAYS = 4;
+
 /** The longest name in a path, of a column or of a parameter, in UTF-16 units. */
 export const MAX_NAME_LENGTH = 256;
 

@@ -1,36 +1,71 @@
 import { configError, show } from "../base/options.ts";
-import type { Field, Operand, Path, SelectItem, Subject, Term } from "./syntax-tree.ts";
+import { MAX_PATH_ARRAYS } from "./limits.ts";
+import type { Field, Operand, Path, SelectItem, Subject, Term, WidePath } from "./syntax-tree.ts";
 
-const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[\d{1,9}\])*$/;
+const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[(?:\d{1,9}|\*)\])*$/;
 
 /** The path that a text such as `address.city` or `tags[0]` names. Any word may be a name here. */
 export function parsePath(text: string): Path {
+  const path = parseWidePath(text);
+  if (isPlace(path)) return path;
+  throw configError(`A path must name one place here, without [*], unlike ${show(text)}`);
+}
+
+/** As `parsePath`, of a text that may have `[*]` for each element of an array, as in `items[*].sku`. */
+export function parseWidePath(text: string): WidePath {
   if (!PATH.test(text)) {
     throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
   }
-  return [...text.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([part, index]) =>
-    index === undefined ? part : Number(index),
+  const path = [...text.matchAll(/\[(\d+|\*)\]|[^.[\]]+/g)].map(([part, index]) =>
+    index === undefined ? part : index === "*" ? null : Number(index),
   );
+  if (path.filter((segment) => segment === null).length <= MAX_PATH_ARRAYS) return path;
+  throw configError(`A path must have [*] at most ${MAX_PATH_ARRAYS} times, unlike ${show(text)}`);
 }
 
-/** A path as people write it, without back-quotes: `a.b`, `tags[0]`. The name of a column that is given none. */
-export function pathText(path: Path): string {
-  let text = "";
+/** Whether a path leads to one place at most. */
+export function isPlace(path: WidePath): path is Path {
+  return !path.includes(null);
+}
+
+/** The paths before and between the `[*]` of a path, and the one behind the last: `items[*].sku` is `items` and `sku`. */
+export function splitPath(path: WidePath): { readonly arrays: readonly Path[]; readonly rest: Path } {
+  const arrays: Path[] = [];
+  let rest: (string | number)[] = [];
   for (const segment of path) {
-    if (typeof segment === "number") text += `[${segment}]`;
+    if (segment !== null) rest.push(segment);
+    else {
+      arrays.push(Object.freeze(rest));
+      rest = [];
+    }
+  }
+  return { arrays: Object.freeze(arrays), rest: Object.freeze(rest) };
+}
+
+/**
+ * A path as people write it, without back-quotes: `a.b`, `tags[0]`; the name of a column that is given none. `base` is the
+ * text of what it leads on from.
+ */
+export function pathText(path: WidePath, base: string = ""): string {
+  let text = base;
+  for (const segment of path) {
+    if (typeof segment !== "string") text += `[${segment ?? "*"}]`;
     else text += text === "" ? segment : `.${segment}`;
   }
   return text;
 }
 
 /** A text that two paths have in common only if they are equal. */
-export function pathKey(path: Path): string {
+export function pathKey(path: WidePath): string {
   return JSON.stringify(path);
 }
 
-/** As people write it, and as its column is called: `name`, `LOWER(name)`, `COUNT(DISTINCT name)`. */
-export function subjectText(subject: Subject): string {
-  return spellSubject(subject, pathText);
+/**
+ * As people write it, and as its column is called: `name`, `LOWER(name)`, `COUNT(DISTINCT name)`. `base` is the text of what
+ * paths lead on from.
+ */
+export function subjectText(subject: Subject, base: string = ""): string {
+  return spellSubject(subject, (path) => pathText(path, base));
 }
 
 /** A text that two of them have in common only if they are the same. */

@@ -1,7 +1,13 @@
 import { type ConditionLimit, ExpressionParser } from "./expression-parser.ts";
 import { MAX_HAVING_CONDITIONS, MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
 import { subjectKey, subjectText, withoutName } from "./path-text.ts";
-import { isAggregate, parseField, parseSubject } from "./subject-parser.ts";
+import {
+  type ElementField,
+  isAggregate,
+  parseField,
+  parseSubject,
+  parseWideField,
+} from "./subject-parser.ts";
 import { type ReadItem, type SortKey, SubjectResolver } from "./subject-resolver.ts";
 import type { Expression, Field, Operand, Select, Subject } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
@@ -50,8 +56,8 @@ function parseHaving(reader: TokenReader, resolver: SubjectResolver): Expression
   return new ExpressionParser(reader, subject, limit).expression();
 }
 
-function parseWhereSubject(reader: TokenReader): Field {
-  if (!isAggregate(reader)) return parseField(reader);
+function parseWhereSubject(reader: TokenReader): Field | ElementField {
+  if (!isAggregate(reader)) return parseWideField(reader);
   const { at } = reader;
   const { found } = reader.tokens;
   throw reader.refuse(at, found, `an aggregate can't stand in WHERE, found ${found}`, "a path");

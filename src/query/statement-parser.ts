@@ -9,9 +9,9 @@ import type {
   DropIndex,
   Insert,
   Introspect,
-  Path,
   Statement,
   Update,
+  WidePath,
 } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
@@ -105,9 +105,9 @@ function parseCreateIndex(reader: TokenReader, unique: boolean): CreateIndex {
   return Object.freeze({ type: "createIndex", collection, name, paths, unique });
 }
 
-function newPath(reader: TokenReader, seen: Set<string>): Path {
+function newPath(reader: TokenReader, seen: Set<string>): WidePath {
   const { at } = reader;
-  const path = reader.path();
+  const path = reader.widePath();
   if (seen.has(pathKey(path))) {
     const found = JSON.stringify(pathText(path));
     throw reader.refuse(at, found, `an index must have a path once, found ${found} again`, "another path");

@@ -1,15 +1,38 @@
-import type { AggregateFunction, Field, Subject } from "./syntax-tree.ts";
+import { isPlace, splitPath } from "./path-text.ts";
+import type { AggregateFunction, Field, Path, Subject, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";
 import type { TokenReader } from "./token-reader.ts";
 
+/** A field of each element of an array: `path` leads on from an element of the last of the arrays, as in the tree. */
+export interface ElementField {
+  readonly type: "element";
+  readonly arrays: readonly Path[];
+  readonly field: Field;
+}
+
 /** Reads a path, or the text there in lower or upper case. */
 export function parseField(reader: TokenReader): Field {
+  return readCase(reader, () => reader.path());
+}
+
+/** The same of a path that may have `[*]` in it. */
+export function parseWideField(reader: TokenReader): Field | ElementField {
+  const { type, path } = readCase(reader, () => reader.widePath());
+  if (isPlace(path)) return Object.freeze({ type, path });
+  const { arrays, rest } = splitPath(path);
+  return Object.freeze({ type: "element", arrays, field: Object.freeze({ type, path: rest }) });
+}
+
+function readCase<P extends WidePath>(
+  reader: TokenReader,
+  readPath: () => P,
+): { readonly type: Field["type"]; readonly path: P } {
   const { kind, text } = reader.tokens;
   const isCase = kind === TOKEN.function && (text === "LOWER" || text === "UPPER");
-  if (!isCase) return Object.freeze({ type: "path", path: reader.path() });
+  if (!isCase) return Object.freeze({ type: "path", path: readPath() });
   reader.advance();
   reader.expectSymbol("(");
-  const path = reader.path();
+  const path = readPath();
   reader.expectSymbol(")");
   return Object.freeze({ type: text === "LOWER" ? "lower" : "upper", path });
 }

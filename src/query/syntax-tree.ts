@@ -6,6 +6,9 @@
 /** A place in a document: `a.b` is `["a", "b"]`, `tags[0]` is `["tags", 0]`. */
 export type Path = readonly (string | number)[];
 
+/** A place in a document, or with a null for `[*]` one in each element of an array: `items[*].sku` is `["items", null, "sku"]`. */
+export type WidePath = readonly (string | number | null)[];
+
 /** A value that a statement compares with or stores. */
 export type Operand =
   /** A value that is part of the statement. */
@@ -66,6 +69,12 @@ export type Expression =
   | { readonly type: "like"; readonly subject: Subject; readonly pattern: Operand; readonly negated: boolean }
   | { readonly type: "contains"; readonly subject: Subject; readonly operand: Operand }
   | { readonly type: "isNull"; readonly subject: Subject; readonly negated: boolean }
+  /**
+   * Whether a condition is true for some element of an array: of the array at the first of `arrays`, or, where there are
+   * more, of one that the next leads to from such an element. The paths of the condition lead on from the element. Never
+   * unknown.
+   */
+  | { readonly type: "some"; readonly arrays: readonly Path[]; readonly where: Expression }
   /** Whether the value's type is this one or a later one in the order of types, from 0 (NULL) to 5. No text says it. */
   | { readonly type: "rank"; readonly subject: Subject; readonly from: number };
 
@@ -169,7 +178,7 @@ export interface CreateIndex {
   readonly collection: string;
   /** `undefined` where the text gives none: then the name is made from the paths. */
   readonly name: string | undefined;
-  readonly paths: readonly Path[];
+  readonly paths: readonly WidePath[];
   readonly unique: boolean;
 }
 

@@ -1,8 +1,9 @@
 import { checkCollectionName } from "../base/collection-name.ts";
 import { messageOf } from "../base/errors.ts";
-import { MAX_PATH_SEGMENTS } from "./limits.ts";
+import { MAX_PATH_ARRAYS, MAX_PATH_SEGMENTS } from "./limits.ts";
+import { isPlace, pathText } from "./path-text.ts";
 import { limitError, syntaxError } from "./syntax-error.ts";
-import type { Operand, Path } from "./syntax-tree.ts";
+import type { Operand, Path, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -74,15 +75,35 @@ export class TokenReader {
     }
   }
 
+  /** Takes a path to one place. */
   path(): Path {
     const { at } = this;
-    const path: (string | number)[] = [this.name("a path")];
+    const path = this.widePath();
+    if (isPlace(path)) return path;
+    const found = JSON.stringify(pathText(path));
+    throw this.refuse(
+      at,
+      found,
+      `a path with [*] can stand in WHERE, to be compared with values, and in an index, found ${found}`,
+      "a path without [*]",
+    );
+  }
+
+  /** Takes a path that may have `[*]` in it. */
+  widePath(): WidePath {
+    const { at } = this;
+    const path: (string | number | null)[] = [this.name("a path")];
+    let arrays = 0;
     for (;;) {
       if (this.isSymbol(".")) {
         this.advance();
         path.push(this.name("a name"));
       } else if (this.tokens.kind === TOKEN.index) {
-        path.push(this.tokens.index);
+        const { index } = this.tokens;
+        if (index < 0 && ++arrays > MAX_PATH_ARRAYS) {
+          this.exceeds(this.at, "the number of [*] in a path", "MAX_PATH_ARRAYS", MAX_PATH_ARRAYS);
+        }
+        path.push(index < 0 ? null : index);
         this.advance();
       } else {
         return Object.freeze(path);

@@ -5,7 +5,7 @@ export const TOKEN = {
   name: 2,
   function: 3,
   symbol: 4,
-  /** `[n]` behind a name or another one. */
+  /** `[n]` or `[*]` behind a name or another one. */
   index: 5,
   literal: 6,
   /** `#n`, only in a shape's key. */

@@ -17,7 +17,7 @@ export class Tokenizer extends Cursor {
   text = "";
   /** Of a literal. */
   value: unknown = undefined;
-  /** Of an index, a slot or a parameter, from 0. */
+  /** Of an index, a slot or a parameter, from 0; -1 for `[*]`. */
   index = 0;
   /** Where the token starts; it ends at `position`. */
   start = 0;
@@ -113,7 +113,7 @@ export class Tokenizer extends Cursor {
         return needsQuotes(name) ? `\`${name.replaceAll("`", "``")}\`` : name;
       }
       case TOKEN.index:
-        return `[${this.index}]`;
+        return this.index < 0 ? "[*]" : `[${this.index}]`;
       case TOKEN.slot:
         return `#${this.index}`;
       case TOKEN.parameter:
@@ -221,7 +221,9 @@ export class Tokenizer extends Cursor {
     this.position++;
     this.skipTrivia();
     const digits = this.position;
-    const index = readDigits(this, "the index of an array", "MAX_PATH_INDEX", MAX_PATH_INDEX);
+    let index = -1;
+    if (this.source.charCodeAt(digits) === 0x2a) this.position++;
+    else index = readDigits(this, "the index of an array", "MAX_PATH_INDEX", MAX_PATH_INDEX);
     const length = this.position - digits;
     this.skipTrivia();
     if (this.source.charCodeAt(this.position) !== 0x5d) throw this.#unexpected(['"]"']);

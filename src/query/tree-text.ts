@@ -24,7 +24,7 @@ export function keyOf(statement: Select | Change): string {
 function selectText({ items, collection, where, groupBy, having, orderBy, limit, offset }: Select): string {
   let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
   if (where !== undefined) text += ` WHERE ${expression(where)}`;
-  if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map(subject).join(", ")}`;
+  if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map((each) => subject(each)).join(", ")}`;
   if (having !== undefined) text += ` HAVING ${expression(having)}`;
   if (orderBy.length > 0) text += ` ORDER BY ${orderText(orderBy)}`;
   if (limit !== undefined) text += ` LIMIT ${operand(limit)}`;
@@ -56,48 +56,68 @@ function itemText(item: SelectItem): string {
   return item.name === text ? text : `${text} AS ${name(item.name)}`;
 }
 
-function expression(node: Expression): string {
+/** `base` is what paths lead on from: nothing for documents. */
+function expression(node: Expression, base = ""): string {
   switch (node.type) {
     case "or":
       return node.operands
-        .map((part) => (part.type === "or" ? `(${expression(part)})` : expression(part)))
+        .map((part) => (part.type === "or" ? `(${expression(part, base)})` : expression(part, base)))
         .join(" OR ");
     case "and":
-      return node.operands.map(factor).join(" AND ");
+      return node.operands.map((part) => factor(part, base)).join(" AND ");
     case "not":
-      return `NOT ${factor(node.operand)}`;
+      return `NOT ${factor(node.operand, base)}`;
     case "compare":
-      return `${term(node.left)} ${node.operator} ${term(node.right)}`;
+      return `${term(node.left, base)} ${node.operator} ${term(node.right, base)}`;
     case "in":
-      return `${subject(node.subject)} ${not(node.negated)}IN ${list(node.list)}`;
+      return `${subject(node.subject, base)} ${not(node.negated)}IN ${list(node.list)}`;
     case "between":
-      return `${subject(node.subject)} ${not(node.negated)}BETWEEN ${operand(node.low)} AND ${operand(node.high)}`;
+      return `${subject(node.subject, base)} ${not(node.negated)}BETWEEN ${operand(node.low)} AND ${operand(node.high)}`;
     case "like":
-      return `${subject(node.subject)} ${not(node.negated)}LIKE ${operand(node.pattern)}`;
+      return `${subject(node.subject, base)} ${not(node.negated)}LIKE ${operand(node.pattern)}`;
     case "contains":
-      return `${subject(node.subject)} CONTAINS ${operand(node.operand)}`;
+      return `${subject(node.subject, base)} CONTAINS ${operand(node.operand)}`;
     case "isNull":
-      return `${subject(node.subject)} IS ${not(node.negated)}NULL`;
+      return `${subject(node.subject, base)} IS ${not(node.negated)}NULL`;
     case "rank":
-      return `${subject(node.subject)} @rank ${node.from}`;
+      return `${subject(node.subject, base)} @rank ${node.from}`;
+    case "some":
+      return someText(node, base);
     default:
       return node satisfies never;
   }
 }
 
+/** As a text has it, if it has one condition of an element; else those of the element stand in parentheses. */
+function someText({ arrays, where }: Expression & { readonly type: "some" }, base: string): string {
+  const element = arrays.reduce((text, array) => `${path(array, text)}[*]`, base);
+  switch (where.type) {
+    case "and":
+    case "or":
+    case "some":
+      break;
+    case "not":
+      if (where.operand.type !== "contains") break;
+      return `${subject(where.operand.subject, element)} NOT CONTAINS ${operand(where.operand.operand)}`;
+    default:
+      return expression(where, element);
+  }
+  return `${element} @(${expression(where, "@")})`;
+}
+
 /** Behind NOT, and between ANDs. */
-function factor(node: Expression): string {
-  return node.type === "and" || node.type === "or" ? `(${expression(node)})` : expression(node);
+function factor(node: Expression, base: string): string {
+  return node.type === "and" || node.type === "or" ? `(${expression(node, base)})` : expression(node, base);
 }
 
 const not = (negated: boolean): string => (negated ? "NOT " : "");
 
-function term(node: Term): string {
-  return isOperand(node) ? operand(node) : subject(node);
+function term(node: Term, base: string): string {
+  return isOperand(node) ? operand(node) : subject(node, base);
 }
 
-function subject(node: Subject): string {
-  return spellSubject(node, path);
+function subject(node: Subject, base = ""): string {
+  return spellSubject(node, (segments) => path(segments, base));
 }
 
 function list(node: InList): string {
@@ -119,8 +139,8 @@ function operand(node: Operand): string {
   }
 }
 
-function path(segments: Path): string {
-  let text = "";
+function path(segments: Path, base = ""): string {
+  let text = base;
   for (const segment of segments) {
     if (typeof segment === "number") text += `[${segment}]`;
     else text += text === "" ? name(segment) : `.${name(segment)}`;

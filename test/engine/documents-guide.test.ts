@@ -36,6 +36,7 @@ describe("the examples of the pages on documents do what they say", () => {
         { name: "Grace", age: 45 },
         { name: "Ada", age: 36 },
       ],
+      ["2"],
       ["Linus", "Ada", "Grace"],
       { id: "1", name: "Ada", age: 37, tags: ["math", "poetry"], address: { city: "Oslo" } },
       {

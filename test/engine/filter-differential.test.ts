@@ -14,27 +14,27 @@ const OPERATORS = { "=": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">
 /** What no filter says: another meaning of null, paths on both sides, and names that are no plain words. */
 class Unsayable extends Error {}
 
-/** The filter that says what a condition of a text says. */
-function filterOf(node: Expression, lifted: (operand: Operand) => unknown): object {
-  const field = (subject: Term, condition: object): object => {
+/** The filter that says what a condition of a text says; `element` is the path of the element that it is about. */
+function filterOf(node: Expression, lifted: (operand: Operand) => unknown, element = ""): object {
+  const field = (subject: Term, condition: object, isNegated = false): object => {
     if (subject.type !== "path") throw new Unsayable();
-    const { path } = subject;
-    const text = pathText(path);
-    if (!/^[a-z]\w*(?:\.[a-z]\w*|\[\d+\])*$/.test(text) || path.some((part) => part === "0"))
-      throw new Unsayable();
-    return { [text]: condition };
+    const text = pathText(subject.path, element);
+    if (!/^[a-z]\w*(?:\.[a-z]\w*|\[(?:\d+|\*)\])*$/.test(text)) throw new Unsayable();
+    return { [text]: isNegated ? { not: condition } : condition };
   };
   const known = (operand: Operand): unknown => {
     const value = lifted(operand);
     if (value === null) throw new Unsayable();
     return value;
   };
-  const negated = (filter: object, isNegated: boolean): object => (isNegated ? { not: filter } : filter);
   switch (node.type) {
     case "and":
     case "or":
       return { [node.type]: node.operands.map((part) => filterOf(part, lifted)) };
     case "not":
+      if (element !== "" && node.operand.type === "contains") {
+        return field(node.operand.subject, { contains: known(node.operand.operand) }, true);
+      }
       return { not: filterOf(node.operand, lifted) };
     case "compare": {
       const { left, right, operator } = node;
@@ -48,13 +48,19 @@ function filterOf(node: Expression, lifted: (operand: Operand) => unknown): obje
       return field(node.subject, { [node.negated ? "notIn" : "in"]: list });
     }
     case "between":
-      return negated(field(node.subject, { between: [known(node.low), known(node.high)] }), node.negated);
+      return field(node.subject, { between: [known(node.low), known(node.high)] }, node.negated);
     case "like":
-      return negated(field(node.subject, { like: known(node.pattern) }), node.negated);
+      return field(node.subject, { like: known(node.pattern) }, node.negated);
     case "contains":
       return field(node.subject, { contains: known(node.operand) });
     case "isNull":
       return field(node.subject, { exists: node.negated });
+    case "some":
+      return filterOf(
+        node.where,
+        lifted,
+        node.arrays.reduce((text, path) => `${pathText(path, text)}[*]`, ""),
+      );
     default:
       throw new Unsayable();
   }

@@ -16,6 +16,14 @@ const QUERIES_PER_ROUND = 200;
 const DOCUMENTS = 50;
 
 const INDEXES = [[["a"]], [["n"]], [["s"]], [["o", "x"]], [["t", 0]], [["b"], ["n"]]];
+/** Over the elements of arrays, where the engine has such. */
+const ELEMENT_INDEXES = [
+  ["t", null],
+  ["i", null, "x"],
+  ["i", null, "p", null, "x"],
+  ["t", null, null],
+  ["o", "x", null],
+];
 
 describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
   let engine: TestEngine;
@@ -102,7 +110,12 @@ describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
 function spellings(dialect: Dialect): readonly Dialect[] {
   const { knowing } = dialect;
   if (knowing === undefined) return [dialect];
-  return [dialect, knowing(() => false), knowing((path) => path.length === 1 && String(path[0]) < "n")];
+  return [
+    dialect,
+    knowing(() => true),
+    knowing(() => false),
+    knowing((path) => path.length === 1 && String(path[0]) < "n"),
+  ];
 }
 
 /** The rows of a query that is asked three times by one statement; none if its plan can't be merged. */
@@ -154,7 +167,10 @@ async function loadRound(engine: TestEngine, round: number, documents: readonly 
   const collection = `r${round}`;
   await engine.load(collection, documents);
   const indexed = round % 2 === 1;
-  if (indexed) for (const paths of INDEXES) await engine.index(collection, paths);
+  if (indexed) {
+    for (const paths of INDEXES) await engine.index(collection, paths);
+    for (const path of ELEMENT_INDEXES) await engine.indexElements(collection, path);
+  }
   if (engine.dialect.name === "postgres")
     await engine.run(`SET enable_seqscan = ${indexed ? "off" : "on"}`, []);
   return collection;

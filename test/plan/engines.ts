@@ -3,6 +3,7 @@ import pg from "pg";
 import type { Row } from "../../src/base/document.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts";
+import { elementsOf } from "../../src/dialect/postgres/terms.ts";
 import { sqliteAggregates, sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";
 import { sqliteDialect } from "../../src/dialect/sqlite/sqlite-dialect.ts";
 import { compile } from "../../src/plan/compile.ts";
@@ -29,6 +30,8 @@ export interface TestEngine {
     paths: readonly (readonly (string | number)[])[],
     unique?: boolean,
   ): Promise<void>;
+  /** Makes an index over the elements of arrays, if the engine has such. */
+  indexElements(collection: string, path: readonly (string | number | null)[]): Promise<void>;
   run(statement: string, values: readonly unknown[]): Promise<{ rows: unknown[][]; count: number }>;
   /** What the engine says that it would do. */
   explain(statement: string, values: readonly unknown[]): Promise<string>;
@@ -76,6 +79,7 @@ export function openSqlite(): TestEngine {
       const columns = sqliteDialect.expressions.indexColumns(paths, unique).join(", ");
       db.exec(`CREATE ${unique ? "UNIQUE" : ""} INDEX "i${Math.random()}" ON "${collection}" (${columns})`);
     },
+    async indexElements() {},
     async run(statement, values) {
       const prepared = db.prepare(statement);
       if (prepared.reader) {
@@ -116,6 +120,9 @@ export async function openPostgres(version: "18" | "system"): Promise<TestEngine
       const columns = dialect.expressions.indexColumns(paths, unique).join(", ");
       await client.query(`CREATE ${unique ? "UNIQUE" : ""} INDEX ON "${collection}" (${columns})`);
       await client.query(`ANALYZE "${collection}"`);
+    },
+    async indexElements(collection, path) {
+      await client.query(`CREATE INDEX ON "${collection}" USING gin (${elementsOf(path)} jsonb_path_ops)`);
     },
     async run(text, values) {
       const { rows, rowCount } = await client.query({ text, values: [...values], rowMode: "array" });

@@ -22,6 +22,9 @@ export interface Stored {
   readonly doc: { readonly [name: string]: unknown };
 }
 
+/** What a condition looks at: a document, or an element of an array, which has no key. */
+type Root = Stored | { readonly key: undefined; readonly doc: unknown };
+
 /** NULL stands for unknown. */
 type Truth = boolean | null;
 
@@ -144,12 +147,12 @@ export class Evaluator {
     return plain((operand.type === "slot" ? values : parameters)[operand.index]);
   }
 
-  #term(term: Term, members: readonly Stored[]): unknown {
+  #term(term: Term, members: readonly Root[]): unknown {
     return isSubject(term) ? subjectValue(term, members) : this.#operand(term);
   }
 
-  /** Of one document, or of a group of them. */
-  #truth(expression: Expression, members: readonly Stored[]): Truth {
+  /** Of one document, of a group of them, or of an element of an array. */
+  #truth(expression: Expression, members: readonly Root[]): Truth {
     switch (expression.type) {
       case "and":
         return all(expression.operands.map((operand) => this.#truth(operand, members)));
@@ -163,7 +166,7 @@ export class Evaluator {
         const asKey = operator === "=" || operator === "!=";
         const read = (term: Term, other: Term): unknown => {
           const value = this.#term(term, members);
-          return asKey && isKey(other) && !isSubject(term) && Number.isSafeInteger(value)
+          return asKey && isKey(other, members) && !isSubject(term) && Number.isSafeInteger(value)
             ? String(value)
             : value;
         };
@@ -183,7 +186,7 @@ export class Evaluator {
           expression.list.type === "array"
             ? (this.#operand(expression.list.operand) as unknown[])
             : expression.list.elements.map((element) => this.#operand(element));
-        const key = isKey(expression.subject);
+        const key = isKey(expression.subject, members);
         const found = any(
           list.map((element) =>
             compare("=", value, key && Number.isSafeInteger(element) ? String(element) : element),
@@ -209,6 +212,16 @@ export class Evaluator {
         return (subjectValue(expression.subject, members) === null) !== expression.negated;
       case "rank":
         return TYPES.indexOf(typeName(subjectValue(expression.subject, members))) >= expression.from;
+      case "some": {
+        let elements: readonly unknown[] = [members[0]!.doc];
+        for (const path of expression.arrays) {
+          elements = elements.flatMap((doc) => {
+            const array = valueAt({ key: undefined, doc }, path);
+            return Array.isArray(array) ? (array as unknown[]) : [];
+          });
+        }
+        return elements.some((doc) => this.#truth(expression.where, [{ key: undefined, doc }]) === true);
+      }
       default:
         return expression satisfies never;
     }
@@ -223,13 +236,13 @@ function requireNumber(value: unknown): asserts value is number | null {
 /** What the evaluator throws for a statement that must fail. */
 export class NoNumberError extends Error {}
 
-function isKey(term: Term): boolean {
-  return term.type === "path" && term.path.length === 1 && term.path[0] === "id";
+function isKey(term: Term, [root]: readonly Root[]): boolean {
+  return root?.key !== undefined && term.type === "path" && term.path.length === 1 && term.path[0] === "id";
 }
 
 /** What is at a path of a document, or null. */
-export function valueAt({ key, doc }: Stored, path: Path): unknown {
-  if (path.length === 1 && path[0] === "id") return key;
+export function valueAt({ key, doc }: Root, path: Path): unknown {
+  if (key !== undefined && path.length === 1 && path[0] === "id") return key;
   let value: unknown = doc;
   for (const part of path) {
     const fits = typeof part === "number" ? Array.isArray(value) : typeName(value) === "object";
@@ -244,12 +257,14 @@ function isSubject(term: Term): term is Subject {
 }
 
 /** What a column, an order or a condition looks at, of a group of documents or of one by itself. */
-function subjectValue(subject: Subject, members: readonly Stored[]): unknown {
-  return subject.type === "aggregate" ? aggregate(subject, members) : fieldValue(subject, members[0]!);
+function subjectValue(subject: Subject, members: readonly Root[]): unknown {
+  return subject.type === "aggregate"
+    ? aggregate(subject, members as readonly Stored[])
+    : fieldValue(subject, members[0]!);
 }
 
 /** Of what is no text, in lower or upper case, there is nothing. Only the letters from A to Z have both. */
-function fieldValue({ type, path }: Field, document: Stored): unknown {
+function fieldValue({ type, path }: Field, document: Root): unknown {
   const value = valueAt(document, path);
   if (type === "path") return value;
   if (typeof value !== "string") return null;

@@ -69,6 +69,14 @@ const pathPieces = fc
     ),
   ]);
 
+/** The same with `[*]` among them. */
+const widePieces = fc
+  .tuple(pathPieces, fc.array(fc.oneof(names, fc.constant(undefined)), { maxLength: 2 }))
+  .map(([path, rest]): Piece[] => [
+    ...path,
+    ...rest.flatMap((segment) => (segment === undefined ? [symbol("[*]")] : [symbol("."), name(segment)])),
+  ]);
+
 /** `$n` and `:name` are told apart by `spell`'s caller: a text has one style only. */
 const parameter = fc.nat(3).map((index): Piece[] => [{ type: "parameter", text: String(index + 1) }]);
 const value = fc.oneof({ weight: 3, arbitrary: literal }, parameter);
@@ -81,19 +89,19 @@ const not = fc.boolean().map((negated) => (negated ? [word("NOT")] : []));
 const comparison = fc.constantFrom("=", "!=", "<>", "<", "<=", ">", ">=").map((text) => [symbol(text)]);
 
 const condition = fc.oneof(
-  seq(pathPieces, comparison, value),
-  seq(value, comparison, pathPieces),
+  seq(widePieces, comparison, value),
+  seq(value, comparison, widePieces),
   seq(pathPieces, comparison, pathPieces),
-  seq(pathPieces, not, fc.constant([word("IN")]), elements),
-  seq(pathPieces, not, fc.constant([word("BETWEEN")]), value, fc.constant([word("AND")]), value),
+  seq(widePieces, not, fc.constant([word("IN")]), elements),
+  seq(widePieces, not, fc.constant([word("BETWEEN")]), value, fc.constant([word("AND")]), value),
   seq(
-    pathPieces,
+    widePieces,
     not,
     fc.constant([word("LIKE")]),
     cleanText.map((found) => [{ type: "literal", value: found }]),
   ),
-  seq(pathPieces, fc.constant([word("CONTAINS")]), value),
-  seq(pathPieces, fc.constant([word("IS")]), not, fc.constant([word("NULL")])),
+  seq(widePieces, fc.constant([word("CONTAINS")]), value),
+  seq(widePieces, fc.constant([word("IS")]), not, fc.constant([word("NULL")])),
 );
 
 const expression: fc.Arbitrary<Piece[]> = fc.letrec<{ node: Piece[] }>((tie) => ({
@@ -198,7 +206,7 @@ const createIndex = seq(
   fc.constantFrom<Piece[]>([], [name("by_name")], [name("index")], [name("unique")]),
   fc.constant([word("ON")]),
   collection,
-  pathPieces.map((path) => [symbol("("), ...path, symbol(")")]),
+  widePieces.map((path) => [symbol("("), ...path, symbol(")")]),
 );
 const rest = fc.constantFrom(
   [...words("CREATE COLLECTION"), name("users")],

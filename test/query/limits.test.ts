@@ -20,6 +20,7 @@ const CASES: Readonly<Record<string, readonly [(size: number) => string, "shape"
   MAX_LIST_LENGTH: [(size) => `${from}a IN (${many(size, () => "1", ",")})`, "shape"],
   MAX_PARAMETERS: [(size) => `${from}a IN (${many(size, () => "?", ",")})`, "shape"],
   MAX_PATH_SEGMENTS: [(size) => `SELECT ${many(size, () => "a", ".")} FROM c`, "parser"],
+  MAX_PATH_ARRAYS: [(size) => `${from}a${"[*]".repeat(size)} = 1`, "parser"],
   MAX_PATH_INDEX: [(size) => `SELECT a[${size}] FROM c`, "shape"],
   MAX_NAME_LENGTH: [(size) => `SELECT ${"a".repeat(size)} FROM c`, "shape"],
   MAX_SELECT_ITEMS: [(size) => `SELECT ${many(size, (i) => `a${i}`, ",")} FROM c`, "parser"],

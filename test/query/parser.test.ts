@@ -132,6 +132,52 @@ describe("expressions", () => {
     ],
     ["a IS NULL", { type: "isNull", subject: a, negated: false }],
     ["a IS NOT NULL", { type: "isNull", subject: a, negated: true }],
+    [
+      "tags[*] = 5",
+      {
+        type: "some",
+        arrays: [["tags"]],
+        where: { type: "compare", operator: "=", left: { type: "path", path: [] }, right: slot(0) },
+      },
+    ],
+    [
+      "5 < a.b[*].a",
+      {
+        type: "some",
+        arrays: [["a", "b"]],
+        where: { type: "compare", operator: "<", left: slot(0), right: a },
+      },
+    ],
+    [
+      "a[*].b[ * ][2].a NOT CONTAINS 'x'",
+      {
+        type: "some",
+        arrays: [["a"], ["b"]],
+        where: {
+          type: "not",
+          operand: { type: "contains", subject: { type: "path", path: [2, "a"] }, operand: slot(0) },
+        },
+      },
+    ],
+    [
+      "NOT a[*].`*` IS NOT NULL",
+      {
+        type: "not",
+        operand: {
+          type: "some",
+          arrays: [["a"]],
+          where: { type: "isNull", subject: { type: "path", path: ["*"] }, negated: true },
+        },
+      },
+    ],
+    [
+      "LOWER(a[*].b) LIKE 'x'",
+      {
+        type: "some",
+        arrays: [["a"]],
+        where: { type: "like", subject: { type: "lower", path: ["b"] }, pattern: slot(0), negated: false },
+      },
+    ],
   ])("%s", (text, expression) => {
     expect(where(text)).toEqual(expression);
   });

@@ -40,6 +40,9 @@ export function generateDocument(random: Random, number: number): { readonly [na
   add("s", 0.85, () => (random.chance(0.1) ? null : random.pick(STRINGS)));
   add("t", 0.7, () => random.some(0, 3, () => generateValue(random, 1)));
   add("o", 0.7, () => ({ x: generateValue(random, 1), y: random.pick(NUMBERS) }));
+  add("i", 0.7, () =>
+    random.chance(0.15) ? generateValue(random) : random.some(0, 4, () => generateItem(random)),
+  );
   add(ODD_NAME, 0.5, () => generateValue(random, 2));
   add("0", 0.3, () => random.pick(NUMBERS));
   // Not the order in which they were made, so that nothing depends on it.
@@ -49,6 +52,18 @@ export function generateDocument(random: Random, number: number): { readonly [na
       "id",
       random.chance(0.3) ? number : idOf(random, number),
     ]);
+  }
+  return Object.fromEntries(fields);
+}
+
+/** What an array of objects holds, for the most part. */
+function generateItem(random: Random): unknown {
+  if (random.chance(0.15)) return generateValue(random, 1);
+  const fields: [string, unknown][] = [];
+  if (random.chance(0.85)) fields.push(["x", generateValue(random, 1)]);
+  if (random.chance(0.7)) fields.push(["id", random.below(4)]);
+  if (random.chance(0.5)) {
+    fields.push(["p", random.some(0, 3, () => ({ x: generateValue(random, 1), y: random.below(3) }))]);
   }
   return Object.fromEntries(fields);
 }
@@ -171,4 +186,5 @@ export const OBJECTS: readonly object[] = [
   { x: null },
   { yy: 1, x: 1 },
   { x: "1" },
+  { formdb: "text" },
 ];

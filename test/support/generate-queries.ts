@@ -39,6 +39,29 @@ const PATHS: readonly Path[] = [
   ["id"],
 ];
 
+/** Paths of what is in each element of an array, which only conditions may have. */
+const WIDE_PATHS: readonly (readonly (string | number | null)[])[] = [
+  ["t", null],
+  ["t", null],
+  ["i", null, "x"],
+  ["i", null, "x"],
+  ["i", null, "id"],
+  ["i", null],
+  ["i", null, "p", null, "x"],
+  ["i", null, "p", null, "y"],
+  ["i", null, "p", null],
+  ["i", null, "p", 0, "x"],
+  ["i", null, "x", null],
+  ["t", null, null],
+  ["t", null, 0],
+  ["t", 0, null],
+  ["a", null, "x", "0"],
+  ["o", "x", null],
+  [ODD_NAME, null],
+  ["id", null],
+  ["missing", null, "x"],
+];
+
 /** Aggregates whose exact result does not depend on the order of additions. */
 const SUMMED: readonly Path[] = [["n"], ["n"], ["t", 0], ["a"], ["missing"]];
 
@@ -181,6 +204,12 @@ export class QueryGenerator {
     return `${random.pick(["LOWER", "upper"])}(${random.chance(0.5) ? "s" : this.#path()})`;
   }
 
+  #wideField(): string {
+    const random = this.#random;
+    const path = spellPath(random.pick(WIDE_PATHS));
+    return random.chance(0.9) ? path : `${random.pick(["lower", "UPPER"])}(${path})`;
+  }
+
   /** On documents, or on what `subject` gives. */
   #condition(depth: number, subject?: () => string): string {
     const random = this.#random;
@@ -190,8 +219,9 @@ export class QueryGenerator {
       const parts = random.some(2, 3, () => `(${this.#condition(depth + 1, subject)})`);
       return parts.join(kind === 1 ? " AND " : " OR ");
     }
+    const isWide = subject === undefined && random.chance(0.25);
     const look = subject ?? ((): string => this.#field());
-    const path = look();
+    const path = isWide ? this.#wideField() : look();
     const not = random.chance(0.4) ? "NOT " : "";
     // Of groups there is much to count.
     const counts = subject !== undefined && random.chance(0.5);
@@ -204,7 +234,7 @@ export class QueryGenerator {
       case 3:
         return `${path} ${random.pick(["<", "<=", ">", ">="])} ${value()}`;
       case 4:
-        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${random.chance(0.6) ? look() : value()}`;
+        return `${path} ${random.pick(["=", "!=", "<", "<=", ">", ">="])} ${!isWide && random.chance(0.6) ? look() : value()}`;
       case 5:
         return `${path} ${not}BETWEEN ${value()} AND ${value()}`;
       case 6: {
@@ -265,10 +295,10 @@ export class QueryGenerator {
 }
 
 /** A path as the text of a query has it. */
-export function spellPath(path: Path): string {
+export function spellPath(path: readonly (string | number | null)[]): string {
   return path
     .map((part, i) => {
-      if (typeof part === "number") return `[${part}]`;
+      if (typeof part !== "string") return `[${part ?? "*"}]`;
       const name = /^[a-z]+$/.test(part) ? part : `\`${part.replaceAll("`", "``")}\``;
       return i === 0 ? name : `.${name}`;
     })

@@ -24,6 +24,28 @@ export async function filters(users: Collection<User>): Promise<void> {
   users.find({ tags: { contains: "a" }, "tags[0]": "b", "items[0].sku": { in: ["x", "y"] } });
   users.find({ or: [{ age: 3 }, { not: { name: { ne: "Ada" } } }], joined: { gt: new Date() } });
   users.find({ id: "1" }, { orderBy: { "address.city": "desc", id: "asc" } });
+  users.find({ "items[*].sku": "x", "tags[*]": { like: "a%" }, not: { "items[*].count": { gt: 3 } } });
+  users.find({ "items[*]": { sku: { in: ["x", "y"] }, count: { gt: 3 } } });
+  // @ts-expect-error there is no such path in an element
+  users.find({ "items[*].size": 3 });
+  // @ts-expect-error there is no such field in an element
+  users.find({ "items[*]": { size: 3 } });
+  // @ts-expect-error a count is a number
+  users.find({ "items[*].count": { gt: "3" } });
+  // @ts-expect-error an element of tags is a string
+  users.find({ "tags[*]": 3 });
+  // @ts-expect-error an age is no array
+  users.find({ "age[*]": 3 });
+  // @ts-expect-error an order is by one place
+  users.find({}, { orderBy: { "items[*].sku": "asc" } });
+  // @ts-expect-error what is selected is one place
+  users.find({}, { select: ["items[*].sku"] });
+  // @ts-expect-error what is changed is one place
+  users.update("1", { set: { "items[*].sku": "x" } });
+  users.createIndex("items[*].sku");
+  users.createIndex(["address.city", "age"]);
+  // @ts-expect-error an index is over paths that are there
+  users.createIndex("items[*].size");
   // @ts-expect-error there is no such path
   users.find({ agee: 3 });
   // @ts-expect-error there is no such path in an object

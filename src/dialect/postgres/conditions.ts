@@ -3,7 +3,7 @@ import type { Conditions, OrderOperator, Subject } from "../expression-dialect.t
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { KEY, type PostgresTerm, stringKey } from "./terms.ts";
+import { isTextInstead, KEY, type PostgresTerm, stringKey } from "./terms.ts";
 
 /*
  * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order
@@ -213,7 +213,7 @@ function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragmen
     return wanted ? sql`(${within})` : sql`(${knownOperand(operand)} AND NOT coalesce(${within}, FALSE))`;
   }
   const list = bound(operand, "jsonb", (value) => JSON.stringify([value]));
-  const holds = sql`${term.json} @> ${list}`;
+  const holds = sql`${term.elements ?? term.json} @> ${list}`;
   return choice(operand, kindOf, (kind) => {
     if (kind === "null") return ["FALSE"];
     const condition = found(kind);
@@ -223,6 +223,9 @@ function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragmen
   function found(kind: string): Fragment {
     switch (kind) {
       case "string":
+        if (term.elements !== undefined) {
+          return sql`(${holds} OR (${isTextInstead(term.elements)} AND ${term.type} = 'string' AND ${within}))`;
+        }
         return sql`CASE WHEN ${term.json} ? ${stringOperand(operand)} THEN ${term.type} <> 'object' ELSE ${term.type} = 'string' AND ${within} END`;
       case "array":
       case "object": {

@@ -1,15 +1,17 @@
 import { FormDBError } from "../../base/errors.ts";
-import type { DdlDialect, DocumentPath, IndexDefinition } from "../ddl-dialect.ts";
+import type { DdlDialect, DocumentPath, IndexDefinition, IndexPath } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
-import { KEY_LETTERS } from "./terms.ts";
+import { elementsOf, KEY_LETTERS } from "./terms.ts";
 
 /** The part of the expressions that an index needs. */
 export interface IndexExpressions {
   indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
 }
+
+const isPlace = (path: IndexPath): path is DocumentPath => !path.includes(null);
 
 /** The key of the advisory lock under which FormDB changes the schema: "FormDB" in ASCII. */
 export const DDL_LOCK_KEY = 77_444_475_077_698n;
@@ -27,9 +29,19 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
     return Object.freeze(profile.distributes ? locked : [locked.join("; ")]);
   };
 
+  /** The kind of an index, if it is not the usual one, and what it holds. */
   function keys({ collection, name, paths, unique }: IndexDefinition): string {
     if (!profile.expressionIndexes) {
       throw new FormDBError("FORMDB_UNSUPPORTED", `${profile.name} has no indexes over parts of documents`);
+    }
+    const places = paths.filter(isPlace);
+    if (places.length < paths.length) {
+      if (profile.spellsByIndexes) return `USING gin (${elementsOf(paths[0]!)} jsonb_path_ops)`;
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        `${profile.name} has no indexes over the elements of arrays`,
+        { details: { collection, index: name } },
+      );
     }
     if (unique && profile.uniqueIndexes === "with id" && !paths.some(isKey)) {
       throw new FormDBError(
@@ -39,8 +51,8 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
         { details: { collection, index: name } },
       );
     }
-    const parts = expressions.indexColumns(paths, unique);
-    return parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ");
+    const parts = expressions.indexColumns(places, unique);
+    return `(${parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ")})`;
   }
 
   return Object.freeze({
@@ -70,7 +82,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
     createIndex: (index: IndexDefinition): readonly string[] =>
       atOnce(
         `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${quote(physicalIndexName(index.collection, index.name))} ` +
-          `ON ${quote(index.collection)} (${keys(index)})`,
+          `ON ${quote(index.collection)} ${keys(index)}`,
         `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES (${literal(index.collection)}, ` +
           `${literal(index.name)}, ${literal(JSON.stringify(index.paths))}, ${index.unique})`,
       ),
@@ -93,7 +105,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       `WHERE n.nspname = current_schema() AND c.relname LIKE 'formdb\\_%'`,
     // PostgreSQL gives expressions in a spelling of its own.
     isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
-      paths.every(isKey) || definition.includes(KEY_LETTERS),
+      paths.every((path) => isKey(path) || !isPlace(path)) || definition.includes(KEY_LETTERS),
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
     ownIndexes: Object.freeze(["formdb_indexes_pkey", "formdb_batches_pkey"]),
     invalidIndexes:
@@ -109,7 +121,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
   });
 }
 
-function isKey(path: DocumentPath): boolean {
+function isKey(path: IndexPath): boolean {
   return path.length === 1 && path[0] === "id";
 }
 

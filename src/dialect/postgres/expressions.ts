@@ -1,10 +1,10 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import { type ExpressionDialect, fieldOf } from "../expression-dialect.ts";
+import type { ExpressionDialect } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, DOCUMENT_COLUMNS, documents, indexExpressions, limit, orderBy } from "./columns.ts";
-import { conditionsOn } from "./conditions.ts";
+import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { fieldTerm, type IsIndexed, termOf } from "./terms.ts";
+import { type IsIndexed, termOf } from "./terms.ts";
 
 const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
 
@@ -22,7 +22,7 @@ export function expressionsFor(isIndexed?: IsIndexed): ExpressionDialect {
       ...paths.flatMap(indexExpressions),
       ...(unique ? paths.map(uniqueGuard) : []),
     ],
-    conditions: conditionsOn((subject) => fieldTerm(fieldOf(subject), isIndexed)),
+    conditions: documentConditions((path) => termOf(path, isIndexed), isIndexed),
     documentColumns: DOCUMENT_COLUMNS,
     column,
     documents: (query) => documents(query, isIndexed),

@@ -1,4 +1,4 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
+import type { DocumentPath, IndexPath } from "../ddl-dialect.ts";
 import type { DocumentField } from "../expression-dialect.ts";
 import { RANK } from "../value-rank.ts";
 
@@ -29,10 +29,12 @@ export interface PostgresTerm {
   readonly isKey: boolean;
   /** Whether an index may hold it, so that conditions are spelled for one too. */
   readonly isIndexed: boolean;
+  /** What an index over the elements of the array there holds; undefined if there is none. */
+  readonly elements: string | undefined;
 }
 
-/** Whether an index may hold what is at a path. */
-export type IsIndexed = (path: DocumentPath) => boolean;
+/** Whether an index may hold what is at a path, or at a path in each element of an array. */
+export type IsIndexed = (path: IndexPath) => boolean;
 
 /** The keys of values that are no strings. */
 export const KEY: {
@@ -90,16 +92,64 @@ const INDEX_LIKE = /^\s*[+-]?\d/;
  * The JSON at a path, and the same as text. `->` and `#>` are quick, but `->` with a number takes a scalar for an
  * array of one, and `#>` takes the name "0" for an index; a strict JSON path does neither.
  */
-function spell(path: DocumentPath): { readonly json: string; readonly text: string } {
+function spell(root: string, path: DocumentPath): { readonly json: string; readonly text: string } {
+  if (path.length === 0) return { json: root, text: `(${root} #>> '{}')` };
   if (path.length === 1 && typeof path[0] === "string") {
-    return { json: `(doc -> ${literal(path[0])})`, text: `(doc ->> ${literal(path[0])})` };
+    return { json: `(${root} -> ${literal(path[0])})`, text: `(${root} ->> ${literal(path[0])})` };
   }
   if (path.every((part): part is string => typeof part === "string" && !INDEX_LIKE.test(part))) {
-    return { json: `(doc #> ${textArray(path)})`, text: `(doc #>> ${textArray(path)})` };
+    return { json: `(${root} #> ${textArray(path)})`, text: `(${root} #>> ${textArray(path)})` };
   }
-  const steps = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${JSON.stringify(part)}`));
-  const json = `jsonb_path_query_first(doc, ${literal(`strict $${steps.join("")}`)}, '{}', true)`;
+  const json = `jsonb_path_query_first(${root}, ${literal(`strict $${jsonSteps(path)}`)}, '{}', true)`;
   return { json, text: `(${json} #>> '{}')` };
+}
+
+/** A path as a JSON path has it behind its `$` or `@`. */
+function jsonSteps(path: DocumentPath): string {
+  return path.map((part) => (typeof part === "number" ? `[${part}]` : `.${JSON.stringify(part)}`)).join("");
+}
+
+/** The element by which an index says that the place holds a text, and no array. */
+const TEXT_INSTEAD = '{"formdb": "text"}';
+
+/**
+ * What an index over the elements of arrays holds: an array of all that is at these places. Its `@>` finds a scalar among
+ * them exactly, and arrays and objects that hold others. A step that an element lacks would end a strict JSON path for the
+ * elements behind it too, so those are left out by a filter before each step. Of one array it also says whether there is a
+ * text instead, in which `CONTAINS` looks.
+ */
+export function elementsOf(path: IndexPath): string {
+  const { arrays, rest } = splitAtElements(path);
+  const [first, ...others] = arrays;
+  let steps = `strict $${jsonSteps(first!)}[*]`;
+  for (const path of others) steps += ` ? (exists (@${jsonSteps(path)}[*]))${jsonSteps(path)}[*]`;
+  if (rest.length > 0) steps += ` ? (exists (@${jsonSteps(rest)}))${jsonSteps(rest)}`;
+  const values = `jsonb_path_query_array(doc, ${literal(steps)}, '{}', true)`;
+  if (arrays.length > 1 || rest.length > 0) return `(${values})`;
+  const type = `jsonb_typeof(${spell("doc", first!).json})`;
+  return `(CASE WHEN ${type} = 'string' THEN '[${TEXT_INSTEAD}]'::jsonb ELSE ${values} END)`;
+}
+
+/** The paths before and between the nulls, and the one behind the last. */
+function splitAtElements(path: IndexPath): {
+  readonly arrays: readonly DocumentPath[];
+  readonly rest: DocumentPath;
+} {
+  const arrays: DocumentPath[] = [];
+  let rest: (string | number)[] = [];
+  for (const part of path) {
+    if (part !== null) rest.push(part);
+    else {
+      arrays.push(rest);
+      rest = [];
+    }
+  }
+  return { arrays, rest };
+}
+
+/** Whether what `elementsOf` spells may stand for a text in place of the array. */
+export function isTextInstead(elements: string): string {
+  return `${elements} @> '[${TEXT_INSTEAD}]'::jsonb`;
 }
 
 /**
@@ -124,14 +174,22 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
       `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
     isIndexed: true,
+    elements: undefined,
   };
 }
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
 export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): PostgresTerm {
   if (path.length === 1 && path[0] === "id") return ID;
-  const { json, text } = spell(path);
-  return { ...jsonTerm(json, text), isIndexed: isIndexed(path) };
+  const { json, text } = spell("doc", path);
+  const elements = isIndexed([...path, null]) ? elementsOf([...path, null]) : undefined;
+  return { ...jsonTerm(json, text), isIndexed: isIndexed(path), elements };
+}
+
+/** What is at a path from an element of an array, which no index leads to. */
+export function elementTerm(element: string, path: DocumentPath): PostgresTerm {
+  const { json, text } = spell(element, path);
+  return { ...jsonTerm(json, text), isIndexed: false };
 }
 
 /**
@@ -139,7 +197,11 @@ export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): Postg
  * from A to Z are all that is changed.
  */
 export function fieldTerm({ type, path }: DocumentField, isIndexed?: IsIndexed): PostgresTerm {
-  const of = termOf(path, isIndexed);
+  return inCase(type, termOf(path, isIndexed));
+}
+
+/** The same of what is at the path already. */
+export function inCase(type: DocumentField["type"], of: PostgresTerm): PostgresTerm {
   if (type === "path") return of;
   const changed = `${type}(${of.plain} COLLATE "C")`;
   return textTerm(of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`);
@@ -157,12 +219,13 @@ function textTerm(text: string): PostgresTerm {
     guard: `(CASE WHEN length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) WHEN ${text} IS NOT NULL THEN '' END)`,
     isKey: false,
     isIndexed: false,
+    elements: undefined,
   };
 }
 
-/** What holds of a collection whose indexes are not known. */
-function always(): boolean {
-  return true;
+/** What holds of a collection whose indexes are not known: it may have one over any path, and none over elements. */
+function always(path: IndexPath): boolean {
+  return !path.includes(null);
 }
 
 const ID: PostgresTerm = Object.freeze({
@@ -175,4 +238,5 @@ const ID: PostgresTerm = Object.freeze({
   guard: "(1)",
   isKey: true,
   isIndexed: true,
+  elements: undefined,
 });

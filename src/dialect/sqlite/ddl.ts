@@ -1,4 +1,5 @@
-import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
+import { FormDBError } from "../../base/errors.ts";
+import type { DdlDialect, DocumentPath, IndexDefinition, IndexPath } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { sqliteExpressions } from "./expressions.ts";
 
@@ -7,13 +8,21 @@ function indexName(collection: string, name: string): string {
   return `formdb_index_${collection}.${name}`;
 }
 
+const isPlace = (path: IndexPath): path is DocumentPath => !path.includes(null);
+
 /** A string as SQL text. Only for names that were validated and JSON that was made here, never for values. */
 function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
 function createIndex({ collection, name, paths, unique }: IndexDefinition): string[] {
-  const keys = sqliteExpressions.indexColumns(paths, unique).join(", ");
+  const places = paths.filter(isPlace);
+  if (places.length < paths.length) {
+    throw new FormDBError("FORMDB_UNSUPPORTED", "SQLite has no indexes over the elements of arrays", {
+      details: { collection, index: name },
+    });
+  }
+  const keys = sqliteExpressions.indexColumns(places, unique).join(", ");
   return [
     `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(indexName(collection, name))} ON ${quote(collection)} (${keys})`,
     `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES ` +
@@ -67,9 +76,9 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
     `ORDER BY s.name`,
   listDefinitions: `SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name GLOB 'formdb_index_*'`,
   isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
-    paths.every((path) =>
-      sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each)),
-    ),
+    paths
+      .filter(isPlace)
+      .every((path) => sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each))),
   listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
   integrity: "PRAGMA integrity_check",
   ownIndexes: Object.freeze([]),

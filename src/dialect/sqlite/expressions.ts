@@ -1,10 +1,10 @@
 import type { DocumentPath } from "../ddl-dialect.ts";
-import { type ExpressionDialect, fieldOf } from "../expression-dialect.ts";
+import type { ExpressionDialect } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";
-import { conditionsOn } from "./conditions.ts";
+import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { fieldTerm, termOf } from "./terms.ts";
+import { termOf } from "./terms.ts";
 
 function indexExpressions(path: DocumentPath): readonly string[] {
   const term = termOf(path);
@@ -27,7 +27,7 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
     ...paths.flatMap(indexExpressions),
     ...(unique ? paths.map(uniqueGuard) : []),
   ],
-  conditions: conditionsOn((subject) => fieldTerm(fieldOf(subject))),
+  conditions: documentConditions(termOf),
   documentColumns: "id, json(doc)",
   column,
   documents,

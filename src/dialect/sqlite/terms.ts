@@ -15,7 +15,7 @@ export interface SqliteTerm {
   readonly rank: string;
   /** The value, but '' for all arrays and objects. */
   readonly key: string;
-  /** Its JSON text; NULL where there is nothing. */
+  /** Its JSON text; NULL where there is nothing, and of an element of an array where that is a scalar. */
   readonly json: string;
   /** The canonical text of an array or object. */
   readonly canonical: string;
@@ -41,8 +41,8 @@ const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * The same for `json_each`, which spells the paths of what it finds: it takes a sixth less time where plain names have no
  * quotes. Indexes hold the quoted form.
  */
-function placeToWalk(path: DocumentPath): string {
-  return `doc, ${spelled(path, (name) => (PLAIN_NAME.test(name) ? name : JSON.stringify(name)))}`;
+function pathToWalk(path: DocumentPath): string {
+  return spelled(path, (name) => (PLAIN_NAME.test(name) ? name : JSON.stringify(name)));
 }
 
 /** The rank of what an expression gives the JSON type of. */
@@ -54,13 +54,30 @@ function rankOfType(type: string): string {
   );
 }
 
-/** The one place where a path is spelled: filters, orderings and indexes all come here. */
+/** The one place where a path of documents is spelled: filters, orderings and indexes all come here. */
 export function termOf(path: DocumentPath): SqliteTerm {
-  if (path.length === 1 && path[0] === "id") return KEY_TERM;
-  const place = `doc, ${jsonPath(path)}`;
-  const json = `(doc -> ${jsonPath(path)})`;
-  const value = `(doc ->> ${jsonPath(path)})`;
-  const type = `json_type(${place})`;
+  return path.length === 1 && path[0] === "id" ? KEY_TERM : termIn("doc", path);
+}
+
+/** What is at a path from an element of an array: from the row that `jsonb_each` has given for it. */
+export function elementTerm(row: string, path: DocumentPath): SqliteTerm {
+  // A scalar is no JSON text here, which the JSON functions would take it for.
+  const composite = `(CASE WHEN ${row}.type IN ('array', 'object') THEN ${row}.value END)`;
+  if (path.length > 0) return termIn(composite, path);
+  const json = `json(${composite})`;
+  const walk = `CASE WHEN ${row}.type = 'text' THEN json_quote(${row}.value) ELSE ${composite} END`;
+  return { ...jsonTerm(`${row}.value`, `${row}.type`, json), walk };
+}
+
+function termIn(root: string, path: DocumentPath): SqliteTerm {
+  const place = jsonPath(path);
+  return {
+    ...jsonTerm(`(${root} ->> ${place})`, `json_type(${root}, ${place})`, `(${root} -> ${place})`),
+    walk: `${root}, ${pathToWalk(path)}`,
+  };
+}
+
+function jsonTerm(value: string, type: string, json: string): Omit<SqliteTerm, "walk"> {
   return {
     value,
     type,
@@ -68,14 +85,13 @@ export function termOf(path: DocumentPath): SqliteTerm {
     key: `(CASE WHEN ${type} IN ('array', 'object') THEN '' ELSE ${value} END)`,
     json,
     canonical: `formdb_canonical(${json})`,
-    walk: placeToWalk(path),
     isKey: false,
   };
 }
 
 /** What is at a path, or the text there in lower or upper case: SQLite's functions change the letters from A to Z only. */
-export function fieldTerm({ type, path }: DocumentField): SqliteTerm {
-  const of = termOf(path);
+export function fieldTerm({ type, path }: DocumentField, at: typeof termOf = termOf): SqliteTerm {
+  const of = at(path);
   if (type === "path") return of;
   return scalarTerm(
     of.isKey ? `${type}(id)` : `(CASE WHEN ${of.type} = 'text' THEN ${type}(${of.value}) END)`,

@@ -13,7 +13,7 @@ import { type Changes, obstacle, stepsOf } from "./changes.ts";
 import type { Filter } from "./filter.ts";
 import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
 import type { CollectionHost, Versioned } from "./host.ts";
-import type { PathOf, Read, ValueAt } from "./paths.ts";
+import type { FilterPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
 
 /** A document as it is written: one without an id is given one. */
@@ -222,7 +222,7 @@ export class Collection<T extends object = Document> {
 
   /** Makes an index over one or more paths; resolves to its name. */
   createIndex(
-    paths: PathOf<Found<T>> | readonly PathOf<Found<T>>[],
+    paths: FilterPathOf<Found<T>> | readonly FilterPathOf<Found<T>>[],
     options?: IndexOptions,
   ): Promise<string> {
     return this.#host.createIndex(this.name, paths, options);

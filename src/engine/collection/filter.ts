@@ -1,4 +1,4 @@
-import type { PathOf, ValueAt } from "./paths.ts";
+import type { FilterPathOf, ValueAt } from "./paths.ts";
 
 /** What can be compared for its order. */
 type Ordered = string | number | boolean | Date;
@@ -38,9 +38,10 @@ export type Condition<V> = unknown extends V
 
 /**
  * Which documents are meant, as data: `{ age: { gt: 30 }, "address.city": "Oslo", or: [{ vip: true }, { tags: { contains:
- * "a" } }] }`. All of it must hold.
+ * "a" } }] }`. All of it must hold. With `[*]` in its path a condition holds if it is true for one element of the array at
+ * least, and an object of several if all are true for one and the same: `{ "items[*]": { sku: "a", count: { gt: 1 } } }`.
  */
-export type Filter<T> = { readonly [P in PathOf<T>]?: Condition<ValueAt<T, P>> } & {
+export type Filter<T> = { readonly [P in FilterPathOf<T>]?: Condition<ValueAt<T, P>> } & {
   readonly and?: readonly Filter<T>[];
   readonly or?: readonly Filter<T>[];
   readonly not?: Filter<T>;

@@ -14,29 +14,37 @@ type Leaf =
   | ((...args: never) => unknown);
 
 /** A path in documents of the type `T`, such as `"address.city"` or `"tags[0]"`. */
-export type PathOf<T, Depth extends number = 5> = [Depth] extends [never]
+export type PathOf<T> = PathBy<T, `[${number}]`>;
+
+/** A path as in `PathOf` that may also go on in each element of an array, such as `"items[*].sku"`. */
+export type FilterPathOf<T> = PathBy<T, `[${number}]` | "[*]">;
+
+/** `Step` is what leads from an array to an element. */
+type PathBy<T, Step extends string, Depth extends number = 5> = [Depth] extends [never]
   ? never
   : {
-      [K in keyof T & string]-?: string extends K ? string : K | `${K}${Beneath<NonNullable<T[K]>, Depth>}`;
+      [K in keyof T & string]-?: string extends K
+        ? string
+        : K | `${K}${Beneath<NonNullable<T[K]>, Step, Depth>}`;
     }[keyof T & string];
 
 /** What can follow behind a path to a value. */
-type Beneath<V, Depth extends number> = unknown extends V
+type Beneath<V, Step extends string, Depth extends number> = unknown extends V
   ? `.${string}`
   : V extends Leaf
     ? never
     : V extends readonly (infer E)[]
-      ? `[${number}]` | `[${number}]${Beneath<NonNullable<E>, Less[Depth] & number>}`
-      : `.${PathOf<V, Less[Depth] & number>}`;
+      ? Step | `${Step}${Beneath<NonNullable<E>, Step, Less[Depth] & number>}`
+      : `.${PathBy<V, Step, Less[Depth] & number>}`;
 
 /** The value at a path of documents of the type `T`. */
 export type ValueAt<T, P extends string> = P extends keyof T
   ? T[P]
   : P extends `${infer Head}.${infer Rest}`
-    ? ValueAt<NonNullable<Step<T, Head>>, Rest>
-    : Step<T, P>;
+    ? ValueAt<NonNullable<StepTo<T, Head>>, Rest>
+    : StepTo<T, P>;
 
-type Step<T, P extends string> = P extends keyof T
+type StepTo<T, P extends string> = P extends keyof T
   ? T[P]
   : P extends `${infer Array}[${string}`
     ? Element<NonNullable<Array extends keyof T ? T[Array] : unknown>>

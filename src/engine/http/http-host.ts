@@ -57,9 +57,15 @@ function isUnknown(error: unknown): boolean {
  * can say is spelled with an `@`.
  */
 function textOf({ statement, key }: PlannedTree): string {
-  return key.replace(/`(?:[^`]|``)*`|#(\d+)|@/g, (part, slot?: string) => {
+  return key.replace(/`(?:[^`]|``)*`|#(\d+)|@\(?/g, (part, slot?: string) => {
     if (slot !== undefined) return `$${Number(slot) + 1}`;
-    if (part !== "@") return part;
+    if (!part.startsWith("@")) return part;
+    if (part === "@(") {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        "Several conditions on one element of an array can't be asked over HTTP; ask one of each path",
+      );
+    }
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
       statement.type === "select"

@@ -1,0 +1,71 @@
+import type { JsonValue } from "../../base/document.ts";
+import type { DocumentPath } from "../ddl-dialect.ts";
+import { type DocumentConditions, fieldOf } from "../expression-dialect.ts";
+import { choice, type Fragment, sql, steps } from "../fragment.ts";
+import { kindOf } from "../value-rank.ts";
+import { conditionsOn } from "./conditions.ts";
+import { elementsOf, elementTerm, type IsIndexed, inCase, type PostgresTerm } from "./terms.ts";
+
+/**
+ * Conditions on what `at` spells: on documents, whose indexes `isIndexed` knows, or on the elements of an array that is
+ * `depth` arrays deep.
+ */
+export function documentConditions(
+  at: (path: DocumentPath) => PostgresTerm,
+  isIndexed: IsIndexed = () => false,
+  depth: number = 0,
+): DocumentConditions {
+  /** Rows of elements, and how conditions look at those of the last array. */
+  function rowsOf(arrays: readonly DocumentPath[]) {
+    let element = at;
+    const rows = arrays.map((array, i) => {
+      const { json, type } = element(array);
+      const row = `e${depth + i + 1}`;
+      element = (path) => elementTerm(`${row}.value`, path);
+      return `jsonb_array_elements(CASE WHEN ${type} = 'array' THEN ${json} END) AS ${row}(value)`;
+    });
+    return { rows: rows.join(", "), element };
+  }
+
+  const some: DocumentConditions["some"] = (arrays, condition, wanted) => {
+    const { rows, element } = rowsOf(arrays);
+    const where = condition(documentConditions(element, undefined, depth + arrays.length));
+    const found: Fragment = sql`EXISTS (SELECT 1 FROM ${rows} WHERE ${where})`;
+    return wanted ? found : sql`NOT ${found}`;
+  };
+
+  const someEquals: DocumentConditions["someEquals"] = (arrays, path, operand, wanted) => {
+    const { rows, element } = rowsOf(arrays);
+    const asJson = (wrap: (value: JsonValue) => JsonValue): Fragment =>
+      sql`${{ operand, encode: (value: JsonValue) => JSON.stringify(wrap(value)) }}::jsonb`;
+    const exact = sql`EXISTS (SELECT 1 FROM ${rows} WHERE ${element(path).json} = ${asJson((value) => value)})`;
+    const wide = [...arrays.flatMap((array) => [...array, null]), ...path];
+    const elements = isIndexed(wide) ? elementsOf(wide) : undefined;
+    const held = elements === undefined ? undefined : sql`${elements} @> ${asJson((value) => [value])}`;
+    const found = choice(operand, kindOf, (kind) => {
+      if (kind === "null") return ["FALSE"];
+      if (kind === "array" || kind === "object") return held === undefined ? exact : steps(held, exact);
+      if (held !== undefined) return held;
+      const [array, ...others] = arrays;
+      // `@>` finds a scalar exactly, but has no indexes of elements.
+      if (![...others.flat(), ...path].every((part) => typeof part === "string")) return exact;
+      return sql`${at(array!).json} @> ${asJson((value) => [nested([...others, path], value)])}`;
+    });
+    return wanted ? found : sql`(${found}) IS NOT TRUE`;
+  };
+
+  return Object.freeze<DocumentConditions>({
+    ...conditionsOn((subject) => {
+      const { type, path } = fieldOf(subject);
+      return inCase(type, at(path));
+    }),
+    some,
+    someEquals,
+  });
+}
+
+/** What an element holds where the last path leads to a value, and those before it to an array of what comes next. */
+function nested([path, ...others]: readonly DocumentPath[], value: JsonValue): JsonValue {
+  const inner = others.length === 0 ? value : [nested(others, value)];
+  return path!.reduceRight<JsonValue>((held, name) => ({ [name]: held }), inner);
+}
