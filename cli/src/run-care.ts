@@ -5,7 +5,7 @@ import { Output, type OutputFormat } from "./print/output.ts";
 import { printable } from "./print/printable.ts";
 import { printRows } from "./print/rows.ts";
 import { say } from "./print/say.ts";
-import { listenForInterruption } from "./signals.ts";
+import { interruptible } from "./signals.ts";
 
 interface DatabaseFlags {
   readonly db?: string;
@@ -58,21 +58,14 @@ export function runCheck({ db: url }: CheckFlags): Promise<number> {
 }
 
 /** Runs work on a database that must be there. Ctrl-C ends it, and so the command. */
-async function onDatabase(
+function onDatabase(
   url: string | undefined,
   work: (db: FormDB, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  const interruption = listenForInterruption();
-  try {
+  return interruptible(async ({ signal }) => {
     await using db = await open(url, { mustExist: true });
-    return await work(db, interruption.signal);
-  } catch (error) {
-    const code = interruption.exitCode();
-    if (code === undefined) throw error;
-    return code;
-  } finally {
-    interruption.release();
-  }
+    return await work(db, signal);
+  });
 }
 
 async function countOf(db: FormDB, collection: string, signal: AbortSignal): Promise<number> {

@@ -16,7 +16,7 @@ import { startProgress } from "./progress.ts";
 import { openInput } from "./read/input.ts";
 import { readJson } from "./read/json-array.ts";
 import { serve } from "./server/form-server.ts";
-import { type Interruption, listenForInterruption } from "./signals.ts";
+import { type Interruption, interruptible } from "./signals.ts";
 
 export interface DemoFlags {
   readonly db?: string;
@@ -31,30 +31,26 @@ export interface DemoFlags {
 /** Runs the demo and prints what it finds; gives the exit code. */
 export async function runDemo(flags: DemoFlags): Promise<number> {
   const file = citiesFile();
-  const interruption = listenForInterruption();
-  const directory = flags.db === undefined ? await mkdtemp(join(tmpdir(), "formdb-demo-")) : undefined;
-  const url = flags.db ?? `sqlite:${join(directory!, "cities.db")}`;
-  try {
-    if (flags.serve !== undefined) {
-      await serveDemo(file, url, flags, interruption);
-      return ExitCode.done;
+  return interruptible(async (interruption) => {
+    const directory = flags.db === undefined ? await mkdtemp(join(tmpdir(), "formdb-demo-")) : undefined;
+    const url = flags.db ?? `sqlite:${join(directory!, "cities.db")}`;
+    try {
+      if (flags.serve !== undefined) {
+        await serveDemo(file, url, flags, interruption);
+        return ExitCode.done;
+      }
+      const { sample, rejected } = await importInto(file, url, interruption);
+      const data: DemoData = { url, sample, ids: await prepareIn(url) };
+      print(tableHead());
+      for await (const result of results(data, flags.measureMs, interruption.signal)) print(tableRow(result));
+      print(nextSteps(file, flags));
+      if (flags.metricsPort !== undefined) await serveMetrics(data, flags.metricsPort, interruption);
+      await dropVisits(url);
+      return rejected > 0 ? ExitCode.doneWithRejects : ExitCode.done;
+    } finally {
+      if (directory !== undefined) await rm(directory, { recursive: true, force: true });
     }
-    const { sample, rejected } = await importInto(file, url, interruption);
-    const data: DemoData = { url, sample, ids: await prepareIn(url) };
-    print(tableHead());
-    for await (const result of results(data, flags.measureMs, interruption.signal)) print(tableRow(result));
-    print(nextSteps(file, flags));
-    if (flags.metricsPort !== undefined) await serveMetrics(data, flags.metricsPort, interruption);
-    await dropVisits(url);
-    return rejected > 0 ? ExitCode.doneWithRejects : ExitCode.done;
-  } catch (error) {
-    const code = interruption.exitCode();
-    if (code === undefined) throw error;
-    return code;
-  } finally {
-    interruption.release();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Imported {

@@ -10,7 +10,7 @@ import { NewFile } from "./print/new-file.ts";
 import { Output } from "./print/output.ts";
 import { printable } from "./print/printable.ts";
 import { say } from "./print/say.ts";
-import { listenForInterruption } from "./signals.ts";
+import { interruptible } from "./signals.ts";
 
 export interface ExportFlags {
   readonly out?: string;
@@ -36,37 +36,32 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
     throw wrongFlags(`--safe-csv is for --format csv, not ${format}`);
   if (flags.overwrite === true && out === undefined) throw wrongFlags("--overwrite needs --out FILE");
   if (out !== undefined) checkOutput(out, flags.db);
-  // Before there is a file: a signal then would leave it behind.
-  const interruption = listenForInterruption();
-  let file: NewFile | undefined;
-  try {
-    if (out !== undefined) file = new NewFile(out, flags.overwrite === true);
-    await using db = await open(flags.db, { mustExist: true });
-    const output = new Output(file?.stream ?? process.stdout);
-    const { count, lost } = await print(db, collection, {
-      format,
-      output,
-      signal: interruption.signal,
-      flags,
-    });
-    if (lost.size > 0) {
-      throw new FormDBError(
-        "FORMDB_CONFLICT",
-        `Fields came into the collection while it was exported: ${[...lost].map(printable).join(", ")}. Run it again`,
-      );
+  // Signals are caught before there is a file, which one of them would otherwise leave behind.
+  return interruptible(async ({ signal }) => {
+    let file: NewFile | undefined;
+    try {
+      if (out !== undefined) file = new NewFile(out, flags.overwrite === true);
+      await using db = await open(flags.db, { mustExist: true });
+      const output = new Output(file?.stream ?? process.stdout);
+      const { count, lost } = await print(db, collection, { format, output, signal, flags });
+      if (lost.size > 0) {
+        throw new FormDBError(
+          "FORMDB_CONFLICT",
+          `Fields came into the collection while it was exported: ${[...lost].map(printable).join(", ")}. Run it again`,
+        );
+      }
+      await file?.keep();
+      if (file !== undefined) say(process.stdout, `${grouped(count)} documents of ${collection} in ${out}`);
+      return ExitCode.done;
+    } catch (error) {
+      if (signal.aborted && out !== undefined) {
+        say(process.stderr, `formdb: stopped; ${out} was not written`);
+      }
+      throw error;
+    } finally {
+      await file?.discard();
     }
-    await file?.keep();
-    if (file !== undefined) say(process.stdout, `${grouped(count)} documents of ${collection} in ${out}`);
-    return ExitCode.done;
-  } catch (error) {
-    const code = interruption.exitCode();
-    if (code === undefined) throw error;
-    if (out !== undefined) say(process.stderr, `formdb: stopped; ${out} was not written`);
-    return code;
-  } finally {
-    await file?.discard();
-    interruption.release();
-  }
+  });
 }
 
 function formatOf({ format, out }: ExportFlags): ExportFormat {

@@ -6,7 +6,7 @@ import { parameters } from "./parameters.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
 import { printableLines } from "./print/printable.ts";
 import { printRows } from "./print/rows.ts";
-import { listenForInterruption } from "./signals.ts";
+import { interruptible } from "./signals.ts";
 
 export interface QueryFlags {
   readonly param: readonly string[];
@@ -25,8 +25,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
     throw new FormDBError("FORMDB_CONFIG", `--safe-csv is for --format csv, not ${format}`);
   }
   const output = new Output(process.stdout);
-  const interruption = listenForInterruption();
-  try {
+  return interruptible(async ({ signal }) => {
     await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
     if (flags.explain === true) {
       const plan = output.isTerminal
@@ -36,15 +35,9 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
       await output.flush();
       return ExitCode.done;
     }
-    const rows = await rowsOf(db, text, outline, params, interruption.signal);
+    const rows = await rowsOf(db, text, outline, params, signal);
     return await printRows(rows, format, output, flags.safeCsv === true);
-  } catch (error) {
-    const code = interruption.exitCode();
-    if (code === undefined) throw error;
-    return code;
-  } finally {
-    interruption.release();
-  }
+  });
 }
 
 /** The plan as a tree for people. */

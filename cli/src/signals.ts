@@ -34,3 +34,20 @@ export function listenForInterruption(): Interruption {
     },
   };
 }
+
+/**
+ * Runs the work of a command that ends in order when somebody wishes to stop: gives its exit code, or that of the wish. What it
+ * throws because it was stopped is no failure.
+ */
+export async function interruptible(work: (interruption: Interruption) => Promise<number>): Promise<number> {
+  const interruption = listenForInterruption();
+  try {
+    return await work(interruption);
+  } catch (error) {
+    const code = interruption.exitCode();
+    if (code === undefined) throw error;
+    return code;
+  } finally {
+    interruption.release();
+  }
+}
