@@ -24,11 +24,10 @@ export type {
   Found,
   New,
   Selected,
-  Version,
 } from "./engine/collection/collection.ts";
 export type { Filter } from "./engine/collection/filter.ts";
 export type { Find, FindOptions, Page } from "./engine/collection/find.ts";
-export type { Versioned } from "./engine/collection/host.ts";
+export type { Version, Versioned } from "./engine/collection/host.ts";
 export type { FilterPathOf, PathOf, ValueAt } from "./engine/collection/paths.ts";
 export type { StandardSchema } from "./engine/collection/standard-schema.ts";
 export { databaseFiles } from "./engine/database-files.ts";

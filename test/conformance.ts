@@ -723,13 +723,125 @@ export function describeConformance(
         expect(await handle.count({ n: { in: [1, 2, 30] } })).toBe(2);
         const first = await handle.find({}, { orderBy: { n: "asc" }, limit: 5 }).page();
         expect(first.rows.map(({ n }) => n)).toEqual([0, 1, 2, 3, 4]);
-        const second = handle.find({}, { orderBy: { n: "asc" }, limit: 5, after: first.next }).page();
-        if (remote) expect(await codeOf(second)).toBe("FORMDB_UNSUPPORTED");
-        else expect((await second).rows.map(({ n }) => n)).toEqual([5, 6, 7, 8]);
+        const rest = { orderBy: { n: "asc" }, limit: 5, after: first.next! } as const;
+        const second = await handle.find({}, rest).page();
+        expect(second.rows.map(({ n }) => n)).toEqual([5, 6, 7, 8]);
+        expect(second.next).toBeUndefined();
+        expect((await handle.find({}, { ...rest, select: ["id"] }).toArray()).map(({ id }) => id)).toEqual([
+          "d5",
+          "d6",
+          "d7",
+          "d8",
+        ]);
+        expect(await handle.findOne({}, rest)).toMatchObject({ n: 5 });
+        const streamed: number[] = [];
+        for await (const { n } of handle.find({}, rest)) streamed.push(n);
+        expect(streamed).toEqual([5, 6, 7, 8]);
+        const short = handle.find({}, { orderBy: { n: "desc" }, limit: 4, select: ["id"] });
+        const page = await short.page();
+        expect(page.rows).toEqual([{ id: "d8" }, { id: "d7" }, { id: "d6" }, { id: "d5" }]);
+        expect(await codeOf(handle.find({ n: 1 }, rest).page())).toBe("FORMDB_PARAMETER_MISMATCH");
         let sum = 0;
         for await (const { n } of handle.find({ n: { lt: 4 } })) sum += n;
         expect(sum).toBe(6);
         expect(await db.collection(`${name}x`).find({ n: 1 }).toArray()).toEqual([]);
+        expect(await db.collection(`${name}x`).find({ n: 1 }).page()).toEqual({ rows: [], next: undefined });
+      });
+
+      it("find, count and page by several conditions on one element", async () => {
+        const name = await collectionOf([
+          {
+            id: "1",
+            items: [
+              { sku: "a", n: 1 },
+              { sku: "b", n: 5 },
+            ],
+          },
+          { id: "2", items: [{ sku: "a", n: 7 }] },
+          { id: "3", items: [{ sku: "a", n: 9 }] },
+        ]);
+        const handle = db.collection<{ id: string; items: { sku: string; n: number }[] }>(name);
+        const both = { "items[*]": { sku: "a", n: { gt: 4 } } } as never;
+        const found = handle.find(both, { select: ["id"], orderBy: { id: "asc" } });
+        expect(await found.toArray()).toEqual([{ id: "2" }, { id: "3" }]);
+        expect(await handle.findOne(both, { orderBy: { id: "desc" } })).toMatchObject({ id: "3" });
+        expect(await handle.count(both)).toBe(2);
+        const { next } = await handle.find(both, { limit: 1 }).page();
+        expect((await handle.find(both, { limit: 1, after: next! }).page()).rows).toMatchObject([
+          { id: "3" },
+        ]);
+      });
+
+      it("change by path, all of it or nothing, and give the new version", async () => {
+        const name = await collectionOf([{ id: "1", n: 1, gone: true, tags: ["a", "b"] }]);
+        const handle = db.collection<{
+          id: string;
+          n: number;
+          gone?: boolean;
+          tags: string[];
+          at?: { x: Date };
+        }>(name);
+        const at = new Date(0);
+        const changed = await handle.update("1", {
+          set: { "at.x": at },
+          unset: ["gone"],
+          inc: { n: 2 },
+          push: { tags: "c" },
+        });
+        expect(changed).toEqual({ version: 2 });
+        expect(await handle.update(1, { pull: { tags: "a" } })).toEqual({ version: 3 });
+        const document = { id: "1", n: 3, tags: ["b", "c"], at: { x: at.toISOString() } };
+        expect(await db.get(name, "1")).toEqual(document);
+        await expect(
+          handle.update("1", { set: { n: 9 }, inc: { "at.x": 1 } } as never),
+        ).rejects.toMatchObject({
+          code: "FORMDB_CONSTRAINT",
+          path: "at.x",
+        });
+        expect(await codeOf(handle.update("2", { set: { n: 1 } }))).toBe("FORMDB_NOT_FOUND");
+        expect(await codeOf(handle.update("1", { set: { n: Number.NaN } }))).toBe(
+          "FORMDB_PARAMETER_MISMATCH",
+        );
+        expect(await codeOf(handle.update("1", {}))).toBe("FORMDB_CONFIG");
+        expect(await db.get(name, "1")).toEqual(document);
+      });
+
+      it("change, replace and delete the version they were made for alone", async () => {
+        const name = await collectionOf([{ id: "a/b?ü", n: 1 }]);
+        const handle = db.collection<{ id: string; n: number; m?: number }>(name);
+        const id = "a/b?ü";
+        expect(await handle.get(id, { version: true })).toEqual({ document: { id, n: 1 }, version: 1 });
+        expect(await handle.get("none", { version: true })).toBeUndefined();
+        expect(await handle.update(id, { inc: { n: 1 } }, { ifVersion: 1 })).toEqual({ version: 2 });
+        const conflict = { code: "FORMDB_CONFLICT", version: 2, outcome: "rejected" };
+        await expect(handle.update(id, { inc: { n: 1 } }, { ifVersion: 1 })).rejects.toMatchObject(conflict);
+        await expect(handle.replace(id, { n: 9 }, { ifVersion: 1 })).rejects.toMatchObject(conflict);
+        await expect(handle.delete(id, { ifVersion: 1 })).rejects.toMatchObject(conflict);
+        expect(await db.get(name, id)).toEqual({ id, n: 2 });
+        expect(await handle.replace(id, { n: 5, m: 1 }, { ifVersion: 2 })).toEqual({ version: 3 });
+        expect(await handle.replace(id, { n: 6 })).toEqual({ version: 4 });
+        expect(await codeOf(handle.replace("none", { n: 6 }))).toBe("FORMDB_NOT_FOUND");
+        expect(await codeOf(handle.replace(id, { id: "other", n: 6 }))).toBe("FORMDB_INVALID_ID");
+        expect(await handle.get(id, { version: true })).toEqual({ document: { id, n: 6 }, version: 4 });
+        expect(await handle.delete("none", { ifVersion: 4 })).toBe(false);
+        expect(await handle.delete(id, { ifVersion: 4 })).toBe(true);
+        expect(await handle.get(id)).toBeUndefined();
+        expect(await codeOf(handle.delete(id, { ifVersion: -1 }))).toBe("FORMDB_CONFIG");
+      });
+
+      it("change the first document of a filter for one caller alone", async () => {
+        const name = await collectionOf(Array.from({ length: 6 }, (_, n) => ({ id: `j${n}`, n, taken: 0 })));
+        const handle = db.collection<{ id: string; n: number; taken: number }>(name);
+        const take = () =>
+          handle.findOneAndUpdate({ taken: 0 }, { inc: { taken: 1 } }, { orderBy: { n: "desc" } });
+        expect(await take()).toEqual({ id: "j5", n: 5, taken: 1 });
+        const others = await Promise.all(Array.from({ length: 5 }, take));
+        expect(others.map((job) => job?.id).toSorted()).toEqual(["j0", "j1", "j2", "j3", "j4"]);
+        expect(await take()).toBeUndefined();
+        expect(await handle.count({ taken: 1 })).toBe(6);
+        expect(await codeOf(handle.findOneAndUpdate({}, { rename: { n: "m" } } as never))).toBe(
+          "FORMDB_CONFIG",
+        );
       });
     });
 

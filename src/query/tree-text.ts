@@ -21,6 +21,11 @@ export function keyOf(statement: Select | Change): string {
   return statement.type === "select" ? selectText(statement) : changeText(statement);
 }
 
+/** Whether the key is that of a text, too. */
+export function isText(key: string): boolean {
+  return !key.replace(/`(?:[^`]|``)*`/g, "").includes("@");
+}
+
 function selectText({ items, collection, where, groupBy, having, orderBy, limit, offset }: Select): string {
   let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
   if (where !== undefined) text += ` WHERE ${expression(where)}`;

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { FormDBError } from "@formdb/perf";
 
@@ -83,7 +83,7 @@ function keyOf(headers: IncomingHttpHeaders): string | undefined {
 
 /** Digests have one length, so that comparing them tells nothing of the keys' lengths. */
 function digestOf(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+  return hash("sha256", key, "buffer");
 }
 
 /** Whether an address is this machine's own. */

@@ -23,13 +23,18 @@ export class Connections {
   #isEnding = false;
 
   constructor(server: Server) {
+    const answered = (response: ServerResponse): void => this.#answered(response.req, response);
+    // One listener for all answers.
+    function onClose(this: ServerResponse): void {
+      answered(this);
+    }
     server.on("connection", (socket) => {
       this.#connections.set(socket, { underWay: new Map() });
       socket.once("close", () => this.#connections.delete(socket));
     });
     server.on("request", (request, response) => {
       this.#connections.get(request.socket)?.underWay.set(request, response);
-      response.once("close", () => this.#answered(request, response));
+      response.on("close", onClose);
     });
     server.closeIdleConnections = () => this.#endIdle();
   }

@@ -1,15 +1,19 @@
 import { type FormDB, FormDBError, type ImportOptions, type Row } from "@formdb/perf";
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { versionOf } from "./collection-routes.ts";
 import {
   DOCUMENT_BODY,
   DOCUMENTS_BODY,
+  GET_QUERY,
   ID_PARAMS,
   IDS_BODY,
+  IF_VERSION,
   IMPORT_QUERY,
   INDEX_BODY,
   INDEX_PARAMS,
   NAME_PARAMS,
   PATCH_BODY,
+  REPLACE_QUERY,
   UPDATES_BODY,
 } from "./schemas.ts";
 import { HttpError } from "./status.ts";
@@ -20,6 +24,10 @@ interface InCollection {
 }
 interface OfDocument {
   Params: { name: string; id: string };
+}
+
+interface IfVersion {
+  Querystring: { ifVersion?: string };
 }
 
 const FULL = { access: "full" } as const;
@@ -33,26 +41,36 @@ export function documentRoutes(app: FastifyInstance, tools: UploadTools): void {
   const { db, limits } = tools;
   const bounds = { timeoutMs: limits.callTimeoutMs };
 
-  app.get<OfDocument>(
+  app.get<OfDocument & { Querystring: { version?: "true" | "false" } }>(
     DOCUMENT,
-    { config: READ, schema: { summary: "A document", params: ID_PARAMS } },
-    async ({ params: { name, id } }) => {
-      const document = await db.get(name, id);
-      if (document === undefined) throw notFound(name, id);
-      return document;
+    { config: READ, schema: { summary: "A document", params: ID_PARAMS, querystring: GET_QUERY } },
+    async ({ params: { name, id }, query }) => {
+      const found = await (query.version === "true"
+        ? db.collection<Row>(name).get(id, { version: true })
+        : db.get(name, id));
+      if (found === undefined) throw notFound(name, id);
+      return found;
     },
   );
-  app.put<OfDocument & { Body: Row }>(
+  app.put<OfDocument & IfVersion & { Body: Row }>(
     DOCUMENT,
     {
       config: FULL,
-      schema: { summary: "Insert or replace a document", params: ID_PARAMS, body: DOCUMENT_BODY },
+      schema: {
+        summary: "Insert or replace a document",
+        params: ID_PARAMS,
+        querystring: REPLACE_QUERY,
+        body: DOCUMENT_BODY,
+      },
     },
-    async ({ params: { name, id }, body }) => {
+    async ({ params: { name, id }, query: { ifVersion }, body }) => {
       if (body.id !== undefined && String(body.id) !== id) {
         throw new FormDBError("FORMDB_INVALID_ID", `The document's id must be that of its path, "${id}"`);
       }
-      return { id: await db.upsert(name, { ...body, id }, bounds) };
+      const document = { ...body, id };
+      if (ifVersion === undefined) return { id: await db.upsert(name, document, bounds) };
+      const options = { ...bounds, ifVersion: versionOf(ifVersion) };
+      return { id, ...(await db.collection<Row>(name).replace(id, document, options)) };
     },
   );
   app.patch<OfDocument & { Body: Row }>(
@@ -66,10 +84,13 @@ export function documentRoutes(app: FastifyInstance, tools: UploadTools): void {
       return { id };
     },
   );
-  app.delete<OfDocument>(
+  app.delete<OfDocument & IfVersion>(
     DOCUMENT,
-    { config: FULL, schema: { summary: "Delete a document", params: ID_PARAMS } },
-    async ({ params: { name, id } }) => ({ deleted: await db.delete(name, id, bounds) }),
+    { config: FULL, schema: { summary: "Delete a document", params: ID_PARAMS, querystring: IF_VERSION } },
+    async ({ params: { name, id }, query }) => {
+      const options = { ...bounds, ifVersion: versionOf(query.ifVersion) };
+      return { deleted: await db.collection<Row>(name).delete(id, options) };
+    },
   );
 
   app.post<InCollection & { Body: unknown }>(

@@ -6,6 +6,7 @@ import { pageDocument } from "../page/page-document.ts";
 import { parseJson } from "../read/parse-json.ts";
 import { decodeUtf8 } from "../read/text.ts";
 import { type Access, allows, Gate, isLoopback } from "./access.ts";
+import { collectionRoutes } from "./collection-routes.ts";
 import { documentRoutes, schemaRoutes } from "./document-routes.ts";
 import { liveRoutes } from "./live-routes.ts";
 import { OpenApi } from "./openapi.ts";
@@ -27,6 +28,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** What the request's key allows. */
     formdbAccess: Access;
+    /** Ends the connection of a request whose body does not come. */
+    formdbBodyDeadline: NodeJS.Timeout | undefined;
   }
 }
 
@@ -36,14 +39,13 @@ export interface PluginOptions extends ApiOptions {
   readonly draining?: AbortSignal | undefined;
 }
 
-const SECURITY_HEADERS = Object.freeze({
+/** On every answer: what protects data. Those that protect a document which a browser shows are on the page's answer. */
+const HEADERS = Object.freeze({
   "cache-control": "no-store",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
 });
+const PAGE_HEADERS = Object.freeze({ "referrer-policy": "no-referrer", "x-frame-options": "DENY" });
 
 /**
  * The HTTP API as a Fastify plugin, for a service of one's own: `app.register(formdbApi, { prefix: "/db", db })`. Its
@@ -56,6 +58,9 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   const rate = new RateLimit(limits.requestsPerSecond);
   const wrongKeys = new RateLimit(limits.wrongKeysPerSecond);
   let underWay = 0;
+  const leave = (): void => {
+    underWay--;
+  };
   /** The `Host` that was found to be this machine: nearly all requests have the same. */
   let knownHost: string | undefined;
 
@@ -64,12 +69,14 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest("formdbAccess", "open");
+  app.decorateRequest("formdbBodyDeadline", undefined);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     "application/json",
     { parseAs: "buffer", bodyLimit: limits.maxBodyBytes },
-    (_request, bytes, done) => {
+    (request: FastifyRequest, bytes, done) => {
+      clearTimeout(request.formdbBodyDeadline);
       try {
         const text = decodeUtf8(bytes as Buffer);
         if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body is not UTF-8");
@@ -80,12 +87,14 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     },
   );
   app.addContentTypeParser("application/x-ndjson", (request: FastifyRequest, body: Readable, done) => {
+    // It is read as a stream, which has a time of its own.
+    clearTimeout(request.formdbBodyDeadline);
     if (request.routeOptions.config.takesNdjson === true) done(null, body);
     else done(new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "NDJSON is taken for inserting documents alone"));
   });
 
   app.addHook("onRequest", (request, reply, done) => {
-    reply.headers(SECURITY_HEADERS);
+    reply.headers(HEADERS);
     reply.header("x-request-id", request.id);
     refuseCodings(request.headers);
     const { access = "full" } = request.routeOptions.config;
@@ -121,17 +130,8 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
       );
     }
     underWay++;
-    const deadline = hasBody(request) ? bodyDeadline(request, limits.bodyTimeoutMs) : undefined;
-    reply.raw.once("close", () => {
-      underWay--;
-      clearTimeout(deadline);
-    });
-    if (deadline !== undefined) bodyDeadlines.set(request, deadline);
-    done();
-  });
-  // From here on the body is there, or is read as a stream, which has a time of its own.
-  app.addHook("preValidation", (request, _reply, done) => {
-    clearTimeout(bodyDeadlines.get(request));
+    reply.raw.on("close", leave);
+    if (hasBody(request)) setBodyDeadline(request, reply, limits.bodyTimeoutMs);
     done();
   });
   app.setErrorHandler((error, request, reply) => {
@@ -152,6 +152,7 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   queryRoute(app, db, limits);
   schemaRoutes(app, db);
   documentRoutes(app, tools);
+  collectionRoutes(app, db, limits);
   app.get(
     "/openapi.json",
     { config: { access: "open" }, schema: { summary: "This description" } },
@@ -167,6 +168,7 @@ function pageRoute(app: FastifyInstance): void {
     { config: { access: "open" }, schema: { summary: "The live page" } },
     async (_request, reply) =>
       reply
+        .headers(PAGE_HEADERS)
         .header("content-security-policy", contentSecurityPolicy)
         .type("text/html; charset=utf-8")
         .serializer((text: string) => text)
@@ -174,15 +176,15 @@ function pageRoute(app: FastifyInstance): void {
   );
 }
 
-const bodyDeadlines = new WeakMap<FastifyRequest, NodeJS.Timeout>();
-
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
 /** Ends a connection whose body does not come. */
-function bodyDeadline(request: FastifyRequest, timeoutMs: number): NodeJS.Timeout {
-  return setTimeout(() => request.raw.destroy(), timeoutMs).unref();
+function setBodyDeadline(request: FastifyRequest, reply: FastifyReply, timeoutMs: number): void {
+  const deadline = setTimeout(() => request.raw.destroy(), timeoutMs).unref();
+  request.formdbBodyDeadline = deadline;
+  reply.raw.on("close", () => clearTimeout(deadline));
 }
 
 /** The name that the client believes it talks to: a page elsewhere can't change it. */

@@ -32,6 +32,33 @@ export const IMPORT_QUERY: object = {
   additionalProperties: false,
 };
 
+const ifVersion = {
+  type: "string",
+  pattern: "^[0-9]{1,16}$",
+  description: "The version it must have; else 409",
+};
+
+export const IF_VERSION: object = { type: "object", properties: { ifVersion }, additionalProperties: false };
+
+export const REPLACE_QUERY: object = {
+  type: "object",
+  properties: {
+    ifVersion: {
+      ...ifVersion,
+      pattern: "^([0-9]{1,16}|any)$",
+      description:
+        "The version that the document must have, else 409; any: it must be there, else 404. Without it, it may be new",
+    },
+  },
+  additionalProperties: false,
+};
+
+export const GET_QUERY: object = {
+  type: "object",
+  properties: { version: { enum: ["true", "false"], description: "Give {document, version}" } },
+  additionalProperties: false,
+};
+
 export const QUERY_BODY = {
   type: "object",
   properties: {
@@ -78,3 +105,47 @@ export const INDEX_BODY = {
   required: ["paths"],
   additionalProperties: false,
 } as const;
+
+const filter = {
+  type: "object",
+  description: "Which documents, as data: {age: {gt: 30}}; without it, all",
+} as const;
+const orderBy = {
+  type: "object",
+  additionalProperties: { enum: ["asc", "desc"] },
+  description: "Directions by path, in their order",
+} as const;
+
+export const FIND_BODY: object = {
+  type: "object",
+  properties: {
+    filter,
+    select: { type: "array", items: { type: "string" }, minItems: 1, description: "Paths; without it, all" },
+    orderBy,
+    limit: { type: "integer", minimum: 0, description: "Rows at most; 100 for a page" },
+    offset: { type: "integer", minimum: 0 },
+    after: { type: "string", description: "The next of a page, for what comes after it" },
+  },
+  additionalProperties: false,
+};
+
+export const COUNT_BODY: object = { type: "object", properties: { filter }, additionalProperties: false };
+
+export const CHANGES_BODY: object = {
+  type: "object",
+  properties: {
+    set: { type: "object", description: "New values, by path" },
+    unset: { type: "array", items: { type: "string" }, description: "Paths to remove" },
+    inc: { type: "object", description: "What is added to numbers, by path" },
+    push: { type: "object", description: "What is appended to arrays, by path" },
+    pull: { type: "object", description: "What is removed from arrays, by path" },
+  },
+  additionalProperties: false,
+};
+
+export const FIND_ONE_AND_UPDATE_BODY: object = {
+  type: "object",
+  properties: { filter, changes: CHANGES_BODY, orderBy },
+  required: ["changes"],
+  additionalProperties: false,
+};

@@ -60,6 +60,83 @@ it("documents are written, read, changed and deleted by id", async () => {
   });
 });
 
+it("a document is changed by path, and for one version alone", async () => {
+  const server = await started();
+  await ask(server, "PUT", `${USERS}/1`, { n: 1, tags: [] });
+  const changes = { inc: { n: 2 }, push: { tags: "a" } };
+  expect(await ask(server, "POST", `${USERS}/1/changes?ifVersion=1`, changes)).toMatchObject({
+    status: 200,
+    body: { version: 2 },
+  });
+  for (const [method, path, body] of [
+    ["POST", `${USERS}/1/changes?ifVersion=1`, changes],
+    ["PUT", `${USERS}/1?ifVersion=1`, { n: 0 }],
+    ["DELETE", `${USERS}/1?ifVersion=1`],
+  ] as const) {
+    expect(await ask(server, method, path, body)).toMatchObject({
+      status: 409,
+      body: { error: { code: "FORMDB_CONFLICT", version: 2 } },
+    });
+  }
+  expect((await ask(server, "GET", `${USERS}/1?version=true`)).body).toEqual({
+    document: { id: "1", n: 3, tags: ["a"] },
+    version: 2,
+  });
+  expect(await ask(server, "PUT", `${USERS}/2?ifVersion=any`, { n: 0 })).toMatchObject({ status: 404 });
+  for (const [method, path, body] of [
+    ["PUT", `${USERS}/1?ifVersion=-1`, { n: 0 }],
+    ["PUT", `${USERS}/1?ifversion=2`, { n: 0 }],
+    ["DELETE", `${USERS}/1?ifVersion=any`],
+    ["DELETE", `${USERS}/1?ifVersion=1&ifVersion=2`],
+    ["POST", `${USERS}/1/changes`, { rename: { n: "m" } }],
+    ["POST", `${USERS}/1/changes`, {}],
+  ] as const) {
+    expect(await ask(server, method, path, body)).toMatchObject({ status: 400 });
+  }
+  expect((await ask(server, "PUT", `${USERS}/1?ifVersion=2`, { n: 9 })).body).toEqual({
+    id: "1",
+    version: 3,
+  });
+  expect((await ask(server, "DELETE", `${USERS}/1?ifVersion=3`)).body).toEqual({ deleted: true });
+});
+
+it("a filter's documents come page by page, as lines, or one by one to be changed", async () => {
+  const server = await started();
+  await ask(
+    server,
+    "POST",
+    USERS,
+    Array.from({ length: 7 }, (_, n) => ({ id: `d${n}`, n })),
+  );
+  const path = "/v1/collections/users/find";
+  const asked = { filter: { n: { gte: 1 } }, select: ["id"], orderBy: { n: "desc" }, limit: 4 };
+  const first = (await ask(server, "POST", path, asked)).body;
+  expect(first.rows).toEqual([{ id: "d6" }, { id: "d5" }, { id: "d4" }, { id: "d3" }]);
+  expect((await ask(server, "POST", path, { ...asked, after: first.next })).body).toEqual({
+    rows: [{ id: "d2" }, { id: "d1" }],
+  });
+  const lines = await ask(
+    server,
+    "POST",
+    path,
+    { filter: { n: { lt: 2 } } },
+    { accept: "application/x-ndjson" },
+  );
+  expect(lines.body).toBe('{"id":"d0","n":0}\n{"id":"d1","n":1}\n');
+  for (const body of [
+    { after: "x" },
+    { filter: { n: { $gt: 1 } } },
+    { orderBy: { n: "up" } },
+    { filter: [] },
+  ]) {
+    expect(await ask(server, "POST", path, body)).toMatchObject({ status: 400 });
+  }
+  const take = { filter: { taken: null }, changes: { set: { taken: true } }, orderBy: { n: "desc" } };
+  const one = "/v1/collections/users/find-one-and-update";
+  expect((await ask(server, "POST", one, take)).body).toEqual({ document: { id: "d6", n: 6, taken: true } });
+  expect((await ask(server, "POST", one, { ...take, filter: { n: 100 } })).body).toEqual({ document: null });
+});
+
 it("a batch has an outcome for each document, and NDJSON may ask for them line by line", async () => {
   const server = await started();
   expect((await ask(server, "POST", USERS, [{ id: "1" }, { id: "1" }, 5])).body).toMatchObject({

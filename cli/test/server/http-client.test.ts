@@ -137,8 +137,16 @@ describe("what is sent again", () => {
     ["a delete", (db: HttpDatabase) => db.delete("users", "mine")],
     ["an INSERT as text", (db: HttpDatabase) => db.query('INSERT INTO users {"id": "mine"}')],
     ["an UPDATE as text", (db: HttpDatabase) => db.query("UPDATE users SET n = n + 1")],
+    ["a change by path", (db: HttpDatabase) => db.collection("users").update("there", { inc: { n: 1 } })],
+    ["a replacement", (db: HttpDatabase) => db.collection("users").replace("there", {})],
+    ["a delete of a version", (db: HttpDatabase) => db.collection("users").delete("there", { ifVersion: 1 })],
+    [
+      "a change of the first of a filter",
+      (db: HttpDatabase) => db.collection("users").findOneAndUpdate({}, { inc: { n: 1 } }),
+    ],
   ])("not %s whose answer was lost: its outcome is unknown", async (_, write) => {
-    const { url, seen } = await behindProxy(() => "cut after");
+    const { db, url, seen } = await behindProxy(() => "cut after");
+    await db.insert("users", { id: "there", n: 0 });
     const error = await failure(write(await connected(url)));
     expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "unknown", attempts: 1 });
     expect(seen).toHaveLength(2);

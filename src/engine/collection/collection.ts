@@ -6,13 +6,13 @@ import { abortSignal, checkOptions, integer, milliseconds } from "../../base/opt
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
 import type { Change, Expression, Select } from "../../query/syntax-tree.ts";
-import { keyOf } from "../../query/tree-text.ts";
+import { isText, keyOf } from "../../query/tree-text.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { IndexOptions } from "../schema.ts";
 import { type Changes, obstacle, stepsOf } from "./changes.ts";
 import type { Filter } from "./filter.ts";
 import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
-import type { CollectionHost, Versioned } from "./host.ts";
+import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
 import type { FilterPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
 
@@ -107,16 +107,14 @@ export class Collection<T extends object = Document> {
         details: { collection: this.name, id: key },
       });
     }
-    return this.#change("replace()", key, options, (reader) => ({
-      action: "replace",
+    return this.#change(key, options, { action: "replace", json }, (reader) => ({
       document: reader.slot(json),
     }));
   }
 
   /** Changes a document by path, in one statement. Resolves to its new version. */
   update(id: string | number, changes: Changes<T>, options: ChangeOptions = NO_BOUNDS): Promise<Version> {
-    return this.#change("update()", id, options, (reader) => ({
-      action: "update",
+    return this.#change(id, options, { action: "update", changes }, (reader) => ({
       steps: stepsOf(changes, reader),
     }));
   }
@@ -126,7 +124,7 @@ export class Collection<T extends object = Document> {
     const { ifVersion, ...bounds } = options;
     if (ifVersion === undefined) return this.#host.delete(this.name, id, bounds);
     try {
-      await this.#change("delete()", id, options, () => ({ action: "delete" }));
+      await this.#change(id, options, { action: "delete" }, () => ({}));
       return true;
     } catch (error) {
       if (error instanceof FormDBError && error.code === "FORMDB_NOT_FOUND") return false;
@@ -178,7 +176,10 @@ export class Collection<T extends object = Document> {
       limit: undefined,
       offset: undefined,
     };
-    const { rows } = await this.#host.run("count()", planned(statement, reader), options);
+    const tree = planned(statement, reader);
+    const { elsewhere } = this.#host;
+    if (elsewhere !== undefined && !isText(tree.key)) return elsewhere.count(this.name, filter, options);
+    const { rows } = await this.#host.run("count()", tree, options);
     return Number(rows[0]?.n ?? 0);
   }
 
@@ -194,6 +195,14 @@ export class Collection<T extends object = Document> {
   ): Promise<Found<T> | undefined> {
     checkOptions("findOneAndUpdate()", options, BOUNDS);
     const order = orderOf(orderBy);
+    const { elsewhere } = this.#host;
+    if (elsewhere !== undefined) {
+      const reader = new FilterReader();
+      stepsOf(changes, reader);
+      reader.read(filter);
+      const asked = { filter, changes, orderBy };
+      return (await elsewhere.findOneAndUpdate(this.name, asked, options)) as Found<T> | undefined;
+    }
     for (const skipLocked of [true, false]) {
       const reader = new FilterReader();
       const steps = stepsOf(changes, reader);
@@ -233,13 +242,21 @@ export class Collection<T extends object = Document> {
   }
 
   async #change(
-    what: string,
     id: string | number,
     { ifVersion, ...bounds }: ChangeOptions,
-    make: (reader: FilterReader) => Partial<Change> & Pick<Change, "action">,
+    asked: AskedChange,
+    make: (reader: FilterReader) => Partial<Change>,
   ): Promise<Version> {
+    const { action } = asked;
+    const what = `${action}()`;
     const key = encodeId(id);
     checkOptions(what, { ifVersion, ...bounds }, { ifVersion: integer(0), ...BOUNDS });
+    const { elsewhere } = this.#host;
+    if (elsewhere !== undefined) {
+      make(new FilterReader());
+      const target = { collection: this.name, id: key, ifVersion };
+      return (await elsewhere.change(target, asked, bounds)) as Version;
+    }
     for (let tries = 1; ; tries++) {
       const reader = new FilterReader();
       const made = make(reader);
@@ -251,6 +268,7 @@ export class Collection<T extends object = Document> {
       };
       const statement: Change = {
         type: "change",
+        action,
         collection: this.name,
         steps: [],
         document: undefined,
@@ -311,11 +329,6 @@ export class Collection<T extends object = Document> {
       );
     }
   }
-}
-
-/** A document's version after a change. */
-export interface Version {
-  readonly version: number;
 }
 
 function planned(statement: Select | Change, { values }: FilterReader): PlannedTree {

@@ -4,11 +4,11 @@ import { all, FilterReader, pathOf } from "../../plan/filter.ts";
 import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
 import { pathKey, pathText } from "../../query/path-text.ts";
 import type { Expression, Path, Select } from "../../query/syntax-tree.ts";
-import { keyOf } from "../../query/tree-text.ts";
+import { isText, keyOf } from "../../query/tree-text.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import { isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
-import type { CollectionHost } from "./host.ts";
+import type { Asked, CollectionHost } from "./host.ts";
 import type { PathOf } from "./paths.ts";
 
 /** Rows of a page if no limit is given. */
@@ -89,16 +89,14 @@ export class Find<R extends object> implements AsyncIterable<R> {
   }
 
   /** All rows. */
-  async toArray(): Promise<R[]> {
-    const { rows } = await this.#host.run("find()", this.#tree(), this.#options);
-    return rows as R[];
+  toArray(): Promise<R[]> {
+    return this.#rows(this.#options.limit);
   }
 
   /** The first row; which one that is, only `orderBy` says. */
   async first(): Promise<R | undefined> {
     if (this.#options.limit === 0) return undefined;
-    const { rows } = await this.#host.run("find()", this.#tree(this.#orderBy, this.#items, 1), this.#options);
-    return rows[0] as R | undefined;
+    return (await this.#rows(1))[0];
   }
 
   /**
@@ -112,6 +110,10 @@ export class Find<R extends object> implements AsyncIterable<R> {
     const hidden = this.#items && hiddenItems(this.#items, keys);
     const items = this.#items && [...this.#items, ...hidden!.items];
     const tree = this.#tree(this.#orderBy.length === 0 ? keys : this.#orderBy, items, limit + 1);
+    if (this.#host.elsewhere !== undefined) {
+      const asked = this.#asked(limit);
+      return (await this.#host.elsewhere.page(this.#collection, asked, this.#options)) as Page<R>;
+    }
     const { rows } = await this.#host.run("page()", tree, this.#options);
     const hasMore = rows.length > limit;
     if (hasMore) rows.pop();
@@ -131,7 +133,31 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   /** The rows one by one, in constant memory. */
   [Symbol.asyncIterator](): AsyncIterator<R> {
-    return this.#host.stream(this.#tree(), this.#options)[Symbol.asyncIterator]() as AsyncIterator<R>;
+    const tree = this.#tree();
+    const rows = this.#rowsElsewhere(tree, this.#options.limit) ?? this.#host.stream(tree, this.#options);
+    return rows[Symbol.asyncIterator]() as AsyncIterator<R>;
+  }
+
+  async #rows(limit: number | undefined): Promise<R[]> {
+    const tree = this.#tree(this.#orderBy, this.#items, limit);
+    const elsewhere = this.#rowsElsewhere(tree, limit);
+    if (elsewhere !== undefined) {
+      const rows: object[] = [];
+      for await (const row of elsewhere) rows.push(row);
+      return rows as R[];
+    }
+    return (await this.#host.run("find()", tree, this.#options)).rows as R[];
+  }
+
+  /** What no text says, such as what comes after a page, from a host that can't be given a tree. */
+  #rowsElsewhere({ key }: PlannedTree, limit: number | undefined): AsyncIterable<object> | undefined {
+    if (this.#host.elsewhere === undefined || isText(key)) return undefined;
+    return this.#host.elsewhere.find(this.#collection, this.#asked(limit), this.#options);
+  }
+
+  #asked(limit: number | undefined): Asked {
+    const { select, orderBy, offset, after } = this.#options;
+    return { filter: this.#filter, select, orderBy, limit, offset, after };
   }
 
   #tree(

@@ -12,8 +12,56 @@ export interface Versioned<T> {
   readonly version: number;
 }
 
+/** A document's version after a change. */
+export interface Version {
+  readonly version: number;
+}
+
+/** What `find()` was asked for, as it was given. */
+export interface Asked {
+  readonly filter: unknown;
+  readonly select?: readonly string[] | undefined;
+  readonly orderBy?: object | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+/** A change of one document, as it was given. */
+export type AskedChange =
+  | { readonly action: "update"; readonly changes: unknown }
+  | { readonly action: "replace"; readonly json: string }
+  | { readonly action: "delete" };
+
+/** The document that a change is for, and the version that it must have. */
+export interface Target {
+  readonly collection: string;
+  readonly id: string;
+  readonly ifVersion: number | undefined;
+}
+
+/** The calls that a host elsewhere is given as they were asked, once they were looked at here: no text can say them. */
+export interface CallsElsewhere {
+  count(collection: string, filter: unknown, options: CallOptions): Promise<number>;
+  find(collection: string, asked: Asked, options: CallOptions): AsyncIterable<Row>;
+  page(
+    collection: string,
+    asked: Asked,
+    options: CallOptions,
+  ): Promise<{ readonly rows: Row[]; readonly next: string | undefined }>;
+  /** Gives `undefined` for a deleted document, which has no version. Rejects if there was none. */
+  change(target: Target, change: AskedChange, options: CallOptions): Promise<Version | undefined>;
+  findOneAndUpdate(
+    collection: string,
+    asked: { readonly filter: unknown; readonly changes: unknown; readonly orderBy: object | undefined },
+    options: CallOptions,
+  ): Promise<Row | undefined>;
+}
+
 /** What a collection's handle works on: a database, or a transaction. */
 export interface CollectionHost {
+  /** There for a host that can't be given a tree. */
+  readonly elsewhere?: CallsElsewhere;
   get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined>;
   getVersioned(
     collection: string,

@@ -1,14 +1,13 @@
 import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
-import { type Document, encodeDocument, encodeId, encodePatch, type Row } from "../../base/document.ts";
+import { type Document, encodeId, encodePatch, type Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
-import { abortSignal, checkOptions, milliseconds, show } from "../../base/options.ts";
+import { abortSignal, checkOptions, milliseconds } from "../../base/options.ts";
 import { uuidV4, uuidV7 } from "../../base/uuid.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
 import type { StatementStats } from "../../metrics/top-statements.ts";
 import type { Parameters } from "../../plan/plan.ts";
-import { outlineOf } from "../../query/outline.ts";
 import { Collection, type CollectionOptions } from "../collection/collection.ts";
 import { checkSchema } from "../collection/standard-schema.ts";
 import type { Explanation } from "../explain.ts";
@@ -17,15 +16,17 @@ import type { ImportOptions, ImportResult } from "../import.ts";
 import type { QueryResult } from "../read.ts";
 import type { IndexOptions } from "../schema.ts";
 import { encodeWithId, writeBatch } from "./http-batch.ts";
+import { HttpCalls } from "./http-calls.ts";
 import { HttpClient, type Request } from "./http-client.ts";
 import { HttpHost } from "./http-host.ts";
 import { importOverHttp } from "./http-import.ts";
 import { checkKey, HTTP_CHECKS, type HttpOptions } from "./http-options.ts";
+import { collectionPath, documentPath, documentsPath } from "./http-paths.ts";
+import { HttpQueries } from "./http-queries.ts";
+import { HttpSchema } from "./http-schema.ts";
 import { WritesInOrder } from "./writes-in-order.ts";
 
 const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
-/** Queries that may be sent a second time. */
-const READING: ReadonlySet<string> = new Set(["SELECT", "EXPLAIN", "INTROSPECT"]);
 /** Engines of one node, whose keys are best in the order of time. */
 const ONE_NODE: ReadonlySet<string> = new Set(["sqlite", "postgres"]);
 
@@ -57,12 +58,19 @@ export async function openHttp(url: string, options: HttpOptions): Promise<HttpD
  */
 export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   readonly #client: HttpClient;
+  readonly #queries: HttpQueries;
+  readonly #schema: HttpSchema;
   readonly #order = new WritesInOrder();
+  readonly #host: HttpHost;
   readonly #makeId: () => string;
   #closing: Promise<CloseResult> | undefined;
 
   constructor(client: HttpClient, makeId: () => string) {
     this.#client = client;
+    this.#queries = new HttpQueries(client);
+    this.#schema = new HttpSchema(client);
+    const check = (what: string, options: CallOptions): void => this.#check(what, options);
+    this.#host = new HttpHost(this, new HttpCalls(client, this.#order, check));
     this.#makeId = makeId;
   }
 
@@ -72,7 +80,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     options?: CallOptions,
   ): Promise<QueryResult<R>> {
     this.#check("query()", options);
-    return this.#client.json<QueryResult<R>>(this.#queryRequest("query()", text, parameters, options));
+    return this.#queries.run({ text, parameters, options }) as Promise<QueryResult<R>>;
   }
 
   async *stream<R extends object = Row>(
@@ -81,18 +89,12 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     options?: CallOptions,
   ): AsyncGenerator<R> {
     this.#check("stream()", options);
-    const request = this.#queryRequest("stream()", text, parameters, options);
-    const { verb } = outlineOf(text);
-    if (verb !== "SELECT" && verb !== "") {
-      throw new FormDBError("FORMDB_UNSUPPORTED", `Only a SELECT can be streamed, not ${verb}`);
-    }
-    for await (const line of this.#client.lines(request)) yield JSON.parse(line) as R;
+    yield* this.#queries.stream({ text, parameters, options }) as AsyncGenerator<R>;
   }
 
   async explain(text: string, parameters: Parameters = []): Promise<Explanation> {
     this.#check("explain()");
-    const request = this.#queryRequest("explain()", text, parameters, undefined, true);
-    return this.#client.json<Explanation>(request);
+    return this.#queries.explain({ text, parameters });
   }
 
   async get<T extends object = Document>(
@@ -112,7 +114,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
 
   collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
     if (options.schema !== undefined) checkSchema(options.schema);
-    return new Collection(new HttpHost(this), name, options.schema);
+    return new Collection(this.#host, name, options.schema);
   }
 
   insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
@@ -219,18 +221,18 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   }
 
   async createCollection(collection: string): Promise<boolean> {
-    const request = this.#schemaRequest("createCollection()", "PUT", collectionPath(collection));
-    return (await this.#client.json<{ created: boolean }>(request)).created;
+    this.#check("createCollection()");
+    return this.#schema.createCollection(collection);
   }
 
   async dropCollection(collection: string): Promise<boolean> {
-    const request = this.#schemaRequest("dropCollection()", "DELETE", collectionPath(collection));
-    return (await this.#client.json<{ dropped: boolean }>(request)).dropped;
+    this.#check("dropCollection()");
+    return this.#schema.dropCollection(collection);
   }
 
   async listCollections(): Promise<readonly string[]> {
-    const request = this.#schemaRequest("listCollections()", "GET", "/v1/collections");
-    return (await this.#client.json<{ collections: string[] }>(request)).collections;
+    this.#check("listCollections()");
+    return this.#schema.listCollections();
   }
 
   async createIndex(
@@ -238,27 +240,18 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     paths: string | readonly string[],
     options: IndexOptions = {},
   ): Promise<string> {
-    const body = JSON.stringify({ ...options, paths: typeof paths === "string" ? [paths] : paths });
-    const path = `${collectionPath(collection)}/indexes`;
-    const request = { ...this.#schemaRequest("createIndex()", "POST", path), body };
-    return (await this.#client.json<{ name: string }>(request)).name;
+    this.#check("createIndex()");
+    return this.#schema.createIndex(collection, paths, options);
   }
 
   async dropIndex(collection: string, name: string): Promise<void> {
-    const path = `${collectionPath(collection)}/indexes/${encodeURIComponent(name)}`;
-    await this.#client.json(this.#schemaRequest("dropIndex()", "DELETE", path));
+    this.#check("dropIndex()");
+    return this.#schema.dropIndex(collection, name);
   }
 
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
-    const collections = collection === undefined ? await this.listCollections() : [collection];
-    const lists = await Promise.all(
-      collections.map((name) =>
-        this.#client.json<{ indexes: IndexDefinition[] }>(
-          this.#schemaRequest("listIndexes()", "GET", `${collectionPath(name)}/indexes`),
-        ),
-      ),
-    );
-    return lists.flatMap(({ indexes }) => indexes);
+    this.#check("listIndexes()");
+    return this.#schema.listIndexes(collection);
   }
 
   /** Whether the server and the database behind it answer now. Rejects if they do not. */
@@ -350,33 +343,6 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     throwIfAborted(what, options.signal);
   }
 
-  #queryRequest(
-    what: string,
-    text: string,
-    parameters: Parameters,
-    options: CallOptions | undefined,
-    explain = false,
-  ): Request {
-    if (typeof text !== "string" || text === "") {
-      throw new FormDBError("FORMDB_SYNTAX", `A query must be a string with a statement, not ${show(text)}`);
-    }
-    const isReading = explain || READING.has(outlineOf(text).verb);
-    return {
-      what,
-      method: "POST",
-      path: "/v1/query",
-      body: `{"query":${JSON.stringify(text)},"params":${encodeParameters(parameters)}${explain ? ',"explain":true' : ""}}`,
-      isRepeatable: isReading,
-      isWrite: !isReading,
-      options,
-    };
-  }
-
-  #schemaRequest(what: string, method: Request["method"], path: string): Request {
-    this.#check(what);
-    return { what, method, path, isRepeatable: method === "GET", isWrite: method !== "GET" };
-  }
-
   /** What is refused before anything is sent is rejected for certain. */
   async #write<T>(what: string, options: CallOptions | undefined, write: () => Promise<T>): Promise<T> {
     this.#check(what, options);
@@ -398,33 +364,6 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
     return writeBatch(tools, { what, kind, path: documentsPath(collection), collection }, items, options);
   }
-}
-
-function collectionPath(collection: string): string {
-  return `/v1/collections/${encodeURIComponent(checkCollectionName(collection))}`;
-}
-
-function documentsPath(collection: string): string {
-  return `${collectionPath(collection)}/documents`;
-}
-
-function documentPath(collection: string, id: string): string {
-  return `${documentsPath(collection)}/${encodeURIComponent(id)}`;
-}
-
-/** Parameters as JSON, with all that JSON would lose refused. */
-function encodeParameters(parameters: Parameters): string {
-  try {
-    if (Object.values(parameters).includes(undefined)) throw mismatch("one of them is undefined");
-    return encodeDocument({ parameters }).slice('{"parameters":'.length, -1);
-  } catch (error) {
-    if (!(error instanceof FormDBError) || error.code !== "FORMDB_INVALID_DOCUMENT") throw error;
-    throw mismatch(error.message);
-  }
-}
-
-function mismatch(why: string): FormDBError {
-  return new FormDBError("FORMDB_PARAMETER_MISMATCH", `The parameters can't be sent: ${why}`);
 }
 
 function unsupported(what: string, why: string): FormDBError {

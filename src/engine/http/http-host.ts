@@ -1,28 +1,34 @@
 import type { CallOptions } from "../../base/abort.ts";
-import type { Row } from "../../base/document.ts";
+import { encodeId, type Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { isText } from "../../query/tree-text.ts";
 import type { Versioned } from "../collection/host.ts";
 import { boundsOf, type DatabaseMethods, MethodsHost } from "../collection/methods-host.ts";
 import type { Explanation } from "../explain.ts";
 import type { FormDB } from "../form-db.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { QueryResult } from "../read.ts";
+import type { HttpCalls } from "./http-calls.ts";
 
 type Methods = DatabaseMethods & Pick<FormDB, "query" | "stream" | "explain">;
 
 /** A database behind HTTP as what a collection's handle works on: what has a text is sent as one. */
 export class HttpHost extends MethodsHost {
   readonly #database: Methods;
+  readonly elsewhere: HttpCalls;
 
-  constructor(database: Methods) {
+  constructor(database: Methods, calls: HttpCalls) {
     super(database);
     this.#database = database;
+    this.elsewhere = calls;
   }
 
-  getVersioned(): Promise<Versioned<Row> | undefined> {
-    return Promise.reject(
-      new FormDBError("FORMDB_UNSUPPORTED", "Versions of documents can't be used over HTTP"),
-    );
+  async getVersioned(
+    collection: string,
+    id: string | number,
+    options: CallOptions = {},
+  ): Promise<Versioned<Row> | undefined> {
+    return this.elsewhere.getVersioned(collection, encodeId(id), options);
   }
 
   async run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
@@ -52,25 +58,15 @@ function isUnknown(error: unknown): boolean {
   return error instanceof FormDBError && error.code === "FORMDB_UNKNOWN_COLLECTION";
 }
 
-/**
- * The text of a tree's shape, with a parameter for each of its slots. Names in back-quotes stay as they are. What no text
- * can say is spelled with an `@`.
- */
-function textOf({ statement, key }: PlannedTree): string {
-  return key.replace(/`(?:[^`]|``)*`|#(\d+)|@\(?/g, (part, slot?: string) => {
-    if (slot !== undefined) return `$${Number(slot) + 1}`;
-    if (!part.startsWith("@")) return part;
-    if (part === "@(") {
-      throw new FormDBError(
-        "FORMDB_UNSUPPORTED",
-        "Several conditions on one element of an array can't be asked over HTTP; ask one of each path",
-      );
-    }
+/** The text of a tree's shape, with a parameter for each of its slots. Names in back-quotes stay as they are. */
+function textOf({ key }: PlannedTree): string {
+  if (!isText(key)) {
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
-      statement.type === "select"
-        ? "A page after another one can't be read over HTTP; use offset"
-        : "Changes by path can't be made over HTTP; use a merge patch, or UPDATE … SET",
+      "This can't be explained over HTTP: the query language has no text for it",
     );
+  }
+  return key.replace(/`(?:[^`]|``)*`|#(\d+)/g, (part, slot?: string) => {
+    return slot === undefined ? part : `$${Number(slot) + 1}`;
   });
 }

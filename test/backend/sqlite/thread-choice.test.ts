@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PROVEN_RUNS, ThreadChoice, TRIAL_RUNS } from "../../../src/backend/sqlite/thread-choice.ts";
+import { MAX_CREDIT_MS, ThreadChoice, TRIAL_RUNS } from "../../../src/backend/sqlite/thread-choice.ts";
 
 function shortRunsUntilHere(choice: ThreadChoice, name: string): number {
   let runs = 0;
@@ -8,6 +8,10 @@ function shortRunsUntilHere(choice: ThreadChoice, name: string): number {
     if (++runs > 10_000) break;
   }
   return runs;
+}
+
+function runShort(choice: ThreadChoice, runs: number): void {
+  for (let i = 0; i < runs; i++) choice.ran("s", 0.01);
 }
 
 describe("the choice of a thread", () => {
@@ -32,14 +36,38 @@ describe("the choice of a thread", () => {
     expect(trials).toEqual([TRIAL_RUNS, TRIAL_RUNS * 2, TRIAL_RUNS * 4, TRIAL_RUNS * 8]);
   });
 
-  it("takes a long run for an accident after many that were short", () => {
+  it("takes a very long run after many short ones for an accident: the next trial is as short as the first", () => {
     const choice = new ThreadChoice();
     for (let i = 0; i < 4; i++) {
       expect(shortRunsUntilHere(choice, "s")).toBe(TRIAL_RUNS);
-      for (let run = 0; run < PROVEN_RUNS; run++) choice.ran("s", 0.01);
+      runShort(choice, 501);
       choice.ran("s", 50);
       expect(choice.runsHere("s")).toBe(false);
     }
+  });
+
+  it("forgives long runs while short ones make up for them: a machine that stops it now and then changes nothing", () => {
+    const choice = new ThreadChoice();
+    shortRunsUntilHere(choice, "s");
+    runShort(choice, 501);
+    for (let i = 0; i < 100; i++) {
+      choice.ran("s", MAX_CREDIT_MS - 1);
+      expect(choice.runsHere("s")).toBe(true);
+      runShort(choice, 501);
+    }
+  });
+
+  it("sends a statement to the worker whose long runs take more than short ones make up for", () => {
+    const choice = new ThreadChoice();
+    shortRunsUntilHere(choice, "s");
+    runShort(choice, 501);
+    let runs = 0;
+    for (; choice.runsHere("s"); runs++) {
+      choice.ran("s", 3);
+      if (choice.runsHere("s")) runShort(choice, 50);
+    }
+    expect(runs).toBe(5);
+    expect(shortRunsUntilHere(choice, "s")).toBe(TRIAL_RUNS * 2);
   });
 
   it("learns nothing of statements without a name", () => {

@@ -1,0 +1,55 @@
+import { setMaxListeners } from "node:events";
+import type { Socket } from "node:net";
+import type { Row } from "@formdb/perf";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { LineWriter } from "./upload.ts";
+
+/** Rows that are written as one piece. */
+const ROWS_A_PIECE = 64;
+
+const ends = new WeakMap<Socket, AbortSignal>();
+
+/** Fires when the client's connection is closed. All requests of a connection share it: a signal costs as much as a read. */
+export function endOf(socket: Socket): AbortSignal {
+  const known = ends.get(socket);
+  if (known !== undefined) return known;
+  const end = new AbortController();
+  // Pipelined requests may listen by the dozen.
+  setMaxListeners(0, end.signal);
+  socket.once("close", () => end.abort());
+  ends.set(socket, end.signal);
+  return end.signal;
+}
+
+/** Whether the client asks for NDJSON. */
+export function wantsLines({ headers }: FastifyRequest): boolean {
+  return (headers.accept ?? "").includes("application/x-ndjson");
+}
+
+/**
+ * Answers with rows, one a line. The first row is there before the answer begins, so that a query that fails at once has
+ * its status.
+ */
+export async function sendRows(
+  rows: AsyncIterator<Row>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  let next = await rows.next();
+  const lines = new LineWriter(reply);
+  try {
+    let piece: string[] = [];
+    for (; next.done !== true; next = await rows.next()) {
+      piece.push(JSON.stringify(next.value));
+      if (piece.length < ROWS_A_PIECE) continue;
+      await lines.write(`${piece.join("\n")}\n`);
+      piece = [];
+    }
+    return lines.end(piece.length === 0 ? "" : `${piece.join("\n")}\n`);
+  } catch (error) {
+    request.log.warn({ reqId: request.id, err: error }, "a stream of rows was cut short");
+    return lines.break();
+  } finally {
+    await rows.return?.();
+  }
+}
