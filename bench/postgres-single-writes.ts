@@ -64,10 +64,49 @@ function independent([name, write]: [string, () => Promise<unknown>]): Contender
   };
 }
 
+/** One caller that awaits each write before the next. */
+function alone([name, write]: [string, () => Promise<unknown>]): Contender {
+  return {
+    name,
+    operations: 10,
+    run: async () => {
+      for (let i = 0; i < 10; i++) await write();
+    },
+  };
+}
+
 const all = Object.entries(writers);
 for (const [, write] of all) await write();
 report("100 inserts awaited together, writes a second", await compare(all.map(together)));
 report("100 callers with ten inserts each, writes a second", await compare(all.map(independent)));
+
+const DOCUMENTS = 1_000;
+const ids = Array.from({ length: DOCUMENTS }, (_, i) => `c${i}`);
+const counted = db.collection<{ id: string; n: number }>("counted");
+await counted.insertMany(ids.map((id) => ({ id, n: 0 })));
+let turn = 0;
+const increment =
+  "UPDATE counted SET doc = jsonb_set(doc, '{n}', to_jsonb((doc->>'n')::float8 + $2)), version = version + 1 WHERE id = $1";
+
+function changers(id: () => string): Record<string, () => Promise<unknown>> {
+  return {
+    "update(id, { inc })": () => counted.update(id(), { inc: { n: 1 } }),
+    "pg-pool, prepared": () => pool.query({ name: "increment", text: increment, values: [id(), 1] }),
+    "pg, pipelined": () => pipelined.query({ name: "increment", text: increment, values: [id(), 1] }),
+    "postgres.js":
+      () => sql`UPDATE counted SET doc = jsonb_set(doc, '{n}', to_jsonb((doc->>'n')::float8 + ${1})),
+      version = version + 1 WHERE id = ${id()}`,
+  };
+}
+
+const spread = Object.entries(changers(() => ids[turn++ % DOCUMENTS]!));
+const hot = Object.entries(changers(() => "c0"));
+report(
+  "100 changes of as many documents awaited together, changes a second",
+  await compare(spread.map(together)),
+);
+report("100 changes of one document awaited together, changes a second", await compare(hot.map(together)));
+report("A single caller's changes, one by one, changes a second", await compare(spread.map(alone)));
 note(await describeServer(server));
 await pool.end();
 await sql.end();

@@ -12,13 +12,23 @@ export interface EngineResult {
   readonly columns?: readonly string[] | undefined;
 }
 
-/** A group of writes of one kind to one collection; ids are distinct and sorted by code point. */
+/** Changes of single documents, all of one form. */
+export interface FormedChanges {
+  /** What is run for all of them, or for each: as the dialect's `changeGroup` says. */
+  readonly statement: EngineStatement;
+  /** Of each change. */
+  readonly values: readonly (readonly unknown[])[];
+}
+
+/** A group of writes of one kind to one collection; ids are distinct, but for those of changes, and sorted by code point. */
 export interface GroupWrite {
   readonly kind: WriteKind;
   readonly collection: string;
   readonly ids: readonly string[];
   /** JSON texts of the documents or merge patches, aligned with `ids`; empty for deletes. */
   readonly json: readonly string[];
+  /** Of updates that are changes and no merge patches; aligned with `ids`, and `json` is empty then. */
+  readonly changes?: FormedChanges | undefined;
   /** Stored with the applied ids in the same transaction, so that an unknown commit can be looked up. */
   readonly token: string | undefined;
 }
@@ -29,7 +39,21 @@ export interface WriteResult {
   readonly missing: readonly string[];
   /** Operations that the engine refused one by one, where it can tell them apart. The others are applied. */
   readonly rejected: readonly { readonly id: string; readonly error: FormDBError }[];
+  /** Of changes, aligned with them: the lists above are empty then. */
+  readonly changes?: readonly ChangeResult[] | undefined;
 }
+
+/** How a change ended; undefined where there was no document. */
+export type ChangeResult =
+  | undefined
+  | {
+      /** The document's version after it. */
+      readonly version: number;
+      /** The JSON text of the document, where that could not be changed. */
+      readonly unchanged?: string | undefined;
+    }
+  /** The engine refused it alone. */
+  | { readonly error: FormDBError };
 
 /** A document as its engine keeps it. */
 export interface StoredDocument {

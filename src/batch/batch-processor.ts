@@ -18,7 +18,7 @@ import type {
 import { Intake } from "./intake.ts";
 import { JournalWriter, type ReplayResult, replayJournal } from "./journal-writer.ts";
 import { Ledger } from "./ledger.ts";
-import type { Write } from "./operation.ts";
+import type { Ending, Write } from "./operation.ts";
 import { NO_OPTIONS, Submissions, type SubmitOptions, type WriteOptions } from "./submissions.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -115,7 +115,7 @@ export class BatchProcessor {
   write<T>(
     write: Write,
     options: WriteOptions | undefined,
-    give: (id: string, found: boolean | undefined) => T,
+    give: (id: string, ending: Ending) => T,
   ): Promise<T> {
     return this.#submissions.write(write, options, give);
   }
@@ -236,6 +236,6 @@ export class BatchProcessor {
   }
 }
 
-function submitted(id: string, found: boolean | undefined): Submitted {
+function submitted(id: string, { found }: Ending): Submitted {
   return found === undefined ? { id } : { id, found };
 }

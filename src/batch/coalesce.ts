@@ -14,6 +14,8 @@ import { MergedOperation, type Operation } from "./operation.ts";
 
 /** The most operations that are sent as one. */
 export const MAX_MERGED = 1_000;
+/** The most changes of one document that are sent together: while they are made, each one's document takes room. */
+export const MAX_CHANGES = 100;
 /** The most bytes of documents and patches that are merged: more would keep the event loop for longer than it saves. */
 export const MAX_MERGED_BYTES: number = 256 * 1024;
 
@@ -23,6 +25,10 @@ export const MAX_MERGED_BYTES: number = 256 * 1024;
  */
 export function coalesce(first: Operation, mode: Coalesce, room: number): MergedOperation | undefined {
   if (mode === "none" || first.alone || first.next === undefined) return undefined;
+  if (first.change !== undefined)
+    return first.change.isHidden && mode !== "all"
+      ? undefined
+      : withChanges(first, Math.min(room, MAX_MERGED_BYTES));
   if (mode === "all" || first.kind === "delete") {
     const deleted = untilDelete(first);
     if (deleted !== undefined) return deleted;
@@ -41,7 +47,7 @@ function untilDelete(first: Operation): MergedOperation | undefined {
   for (let at: Operation | undefined = first; at !== undefined; at = at.next) {
     if (at !== first) {
       if (at.state !== "blocked") continue;
-      if (run.length === MAX_MERGED || at.alone) break;
+      if (run.length === MAX_MERGED || at.alone || at.change !== undefined) break;
       if (at.kind === "delete") kind = "delete";
       else if (!writesOnto(kind, at.kind)) break;
     }
@@ -60,7 +66,8 @@ function withValues(first: Operation, mode: Coalesce, room: number): MergedOpera
   for (let at = first.next; at !== undefined; at = at.next) {
     if (at.state !== "blocked") continue;
     bytes += at.bytes;
-    if (parts.length === MAX_MERGED || bytes > room || at.alone || !writesOnto(first.kind, at.kind)) break;
+    if (parts.length === MAX_MERGED || bytes > room || at.alone) break;
+    if (at.change !== undefined || !writesOnto(first.kind, at.kind)) break;
     if (at.kind === "upsert") {
       if (mode !== "all") break;
       source = at;
@@ -75,6 +82,20 @@ function withValues(first: Operation, mode: Coalesce, room: number): MergedOpera
   return value === undefined
     ? new MergedOperation(first.kind, parts, source.json, source.document)
     : new MergedOperation(first.kind, parts, JSON.stringify(value), value);
+}
+
+/** A run of changes of one form. The database makes one after the other, and tells of each. */
+function withChanges(first: Operation, room: number): MergedOperation | undefined {
+  const parts = [first];
+  let bytes = first.bytes;
+  for (let at = first.next; at !== undefined; at = at.next) {
+    if (at.state !== "blocked") continue;
+    bytes += at.bytes;
+    if (parts.length === MAX_CHANGES || bytes > room || at.alone) break;
+    if (at.change?.form !== first.change!.form || at.change.isHidden !== first.change!.isHidden) break;
+    parts.push(at);
+  }
+  return parts.length === 1 ? undefined : new MergedOperation("update", parts, "", undefined);
 }
 
 /**

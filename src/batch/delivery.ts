@@ -3,7 +3,7 @@ import { JOURNALLED_TOKEN_PREFIX } from "../base/journal.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { toFormDBError } from "./classify.ts";
 import { outcomesOfParts } from "./coalesce.ts";
-import type { BatchGroup, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
+import type { BatchGroup, BatchOperation, ExecuteGroup, FailureClass, OperationResult } from "./group.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Ending, Operation } from "./operation.ts";
@@ -180,7 +180,8 @@ export class Delivery {
   }
 
   #settle(parcel: Parcel, results: readonly OperationResult[] | undefined): void {
-    const { operations } = parcel;
+    const isOfChanges = parcel.operations[0]!.change !== undefined;
+    const operations = isOfChanges ? originals(parcel) : parcel.operations;
     if (results !== undefined && (!Array.isArray(results) || results.length !== operations.length)) {
       const count = Array.isArray(results) ? results.length : typeof results;
       const message = `execute() must give one result for each of the ${operations.length} operations, not ${count}`;
@@ -189,7 +190,7 @@ export class Delivery {
     }
     for (let i = 0; i < operations.length; i++) {
       const operation = operations[i]!;
-      if (operation.merged === undefined) this.#end(operation, results?.[i]);
+      if (isOfChanges || operation.merged === undefined) this.#end(operation, results?.[i]);
       else this.#settleParts(operation, results?.[i]);
     }
   }
@@ -202,8 +203,9 @@ export class Delivery {
   }
 
   #end(operation: Operation, result: OperationResult | undefined): void {
-    const { error, found } = result ?? NO_RESULT;
+    const { error, found, version } = result ?? NO_RESULT;
     if (error !== undefined) this.#fail(operation, error, "rejected");
+    else if (version !== undefined) this.#ledger.settle(operation, { outcome: "applied", version });
     else this.#ledger.settle(operation, found === undefined ? APPLIED : { outcome: "applied", found });
   }
 
@@ -278,11 +280,12 @@ function firstQueued(operations: readonly Operation[]): Operation {
 }
 
 /** What `execute` gets of a parcel. */
-function groupOf({ operations, token }: Parcel, attempt: number, signal: AbortSignal): BatchGroup {
-  const { kind, collection } = operations[0]!.merged ?? operations[0]!;
-  const sent = operations.some(isMerged)
-    ? operations.map((operation) => operation.merged ?? operation)
-    : operations;
+function groupOf(parcel: Parcel, attempt: number, signal: AbortSignal): BatchGroup {
+  const { operations, token } = parcel;
+  const { kind, collection, change } = operations[0]!.merged ?? operations[0]!;
+  let sent: readonly BatchOperation[] = operations;
+  if (change !== undefined) sent = originals(parcel);
+  else if (operations.some(isMerged)) sent = operations.map((operation) => operation.merged ?? operation);
   return { kind, collection, operations: sent, token, attempt, signal };
 }
 

@@ -8,11 +8,11 @@ import { type Caller, encodeOperation, type Operation, refusedOperation, type Wr
 import type { Waiter } from "./room.ts";
 
 /** How an element of what a call was given becomes an operation's id and value. */
-export type ToItem = (element: unknown) => Pick<Write, "id" | "value">;
+export type ToItem = (element: unknown) => Pick<Write, "id" | "value" | "change">;
 
 export const DOCUMENT: ToItem = (value) => ({ id: undefined, value });
 export const ID: ToItem = (id) => ({ id, value: undefined });
-export const ITEM: ToItem = (item) => item as Pick<Write, "id" | "value">;
+export const ITEM: ToItem = (item) => item as ReturnType<ToItem>;
 export const UPDATE: ToItem = (item) => {
   if (typeof item !== "object" || item === null) {
     throw new FormDBError(
@@ -156,8 +156,7 @@ export class Feeder implements Waiter {
     const { kind, collection, toItem } = this.#source;
     let write: Write = { kind, collection, id: undefined, value: step.value };
     try {
-      const { id, value } = toItem(step.value);
-      write = { kind, collection, id, value };
+      write = { kind, collection, ...toItem(step.value) };
       return this.#counted(toOperation(write, this.#intake.settings.generateId));
     } catch (error) {
       this.#intake.refuse(this.#counted(refusedOperation(write)), asFormDBError(error));

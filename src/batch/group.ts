@@ -12,6 +12,18 @@ export interface BatchOperation {
   readonly document: unknown;
   /** What it weighs in the queue: the length of `json` and `id`. */
   readonly bytes: number;
+  /** Of an update in a database's own queue that is no merge patch: then `json` is empty. */
+  readonly change?: DocumentChange | undefined;
+}
+
+/** A change that only its database can make: not what a document becomes, but how that is made of what is there. */
+export interface DocumentChange {
+  /** Changes of the same form are made together. */
+  readonly form: string;
+  /** What its values weigh. */
+  readonly bytes: number;
+  /** Whether the database sees the last only of several that are made of one document together. */
+  readonly isHidden: boolean;
 }
 
 /**
@@ -28,7 +40,10 @@ export type ContextRunner = <T>(fn: () => T) => T;
 export interface BatchGroup {
   readonly kind: WriteKind;
   readonly collection: string;
-  /** With distinct ids, sorted by id in code point order, so that two writers can't deadlock. */
+  /**
+   * Sorted by id in code point order, so that two writers can't deadlock, and with distinct ids; but changes (all of one
+   * form then) of one id may follow one another, in the order in which they are to be made.
+   */
   readonly operations: readonly BatchOperation[];
   /**
    * Stored by the database in the transaction of the group, so that a commit whose answer was lost can be
@@ -45,6 +60,8 @@ export interface BatchGroup {
 export interface OperationResult {
   /** For a delete: whether the document was there. */
   readonly found?: boolean;
+  /** Of a change: the document's version after it. */
+  readonly version?: number;
   /** The operation was refused, certainly not applied, while others of its group were applied. */
   readonly error?: FormDBError;
 }

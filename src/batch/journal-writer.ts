@@ -146,7 +146,7 @@ async function wasCommitted(
 function toOperation(entry: JournalGroup["operations"][number]): Operation {
   const { kind, collection, id, json, sequence } = entry;
   const document: unknown = json === "" ? undefined : JSON.parse(json);
-  const operation = new Operation(kind, collection, id, json, document);
+  const operation = new Operation(kind, collection, id, { json, document });
   operation.sequence = sequence;
   return operation;
 }

@@ -169,10 +169,11 @@ export class Ledger {
   }
 
   #noteFailure(operation: Operation, outcome: string, error: FormDBError): void {
-    const { call, flush, givenUp } = operation;
+    const { call, flush, givenUp, change } = operation;
     // One that was given up, and has no call any more, was counted when its caller was told.
     if (call === undefined && givenUp !== undefined) return;
-    if (outcome === "rejected" && givenUp === undefined && isUndelivered(error))
+    // A change is of no use to another database, and whoever made it waits for it.
+    if (outcome === "rejected" && givenUp === undefined && change === undefined && isUndelivered(error))
       this.#handedBack?.push(operation);
     if (call?.countsFailures !== false) this.#count(error);
     if (call !== undefined || flush!.claimed) return;

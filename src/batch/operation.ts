@@ -2,7 +2,7 @@ import { encodeDocument, encodeId, encodePatch } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind, WriteOutcome } from "../base/observer.ts";
 import { show } from "../base/options.ts";
-import type { BatchOperation, ContextRunner } from "./group.ts";
+import type { BatchOperation, ContextRunner, DocumentChange } from "./group.ts";
 
 /** How an operation ended. `error` is there unless it was applied. */
 export interface Ending {
@@ -10,6 +10,8 @@ export interface Ending {
   readonly error?: FormDBError | undefined;
   /** Of a delete that was applied: whether the document was there. */
   readonly found?: boolean | undefined;
+  /** Of a change that was applied: the document's version after it. */
+  readonly version?: number | undefined;
   /** Whether the journal, if there is one, keeps the operation for the next start. */
   readonly staysInJournal?: boolean;
 }
@@ -52,6 +54,7 @@ export class Operation implements BatchOperation {
   readonly json: string;
   readonly document: unknown;
   readonly bytes: number;
+  readonly change: DocumentChange | undefined;
   /** The next operation of the same id. */
   next: Operation | undefined = undefined;
   state: OperationState = "new";
@@ -81,13 +84,20 @@ export class Operation implements BatchOperation {
   flush: Flush | undefined = undefined;
   flushIndex = 0;
 
-  constructor(kind: WriteKind, collection: string, id: string, json: string, document: unknown) {
+  constructor(
+    kind: WriteKind,
+    collection: string,
+    id: string,
+    value: { readonly json: string; readonly document: unknown; readonly change?: DocumentChange },
+  ) {
+    const { json, document, change } = value;
     this.kind = kind;
     this.collection = collection;
     this.id = id;
     this.json = json;
     this.document = document;
-    this.bytes = json.length + id.length;
+    this.change = change;
+    this.bytes = (change?.bytes ?? json.length) + id.length;
   }
 }
 
@@ -102,21 +112,27 @@ export class MergedOperation implements BatchOperation {
   readonly json: string;
   readonly document: unknown;
   readonly bytes: number;
+  readonly change: DocumentChange | undefined;
   readonly parts: readonly Operation[];
 
   constructor(kind: WriteKind, parts: readonly Operation[], json: string, document: unknown) {
-    const { collection, id } = parts[0]!;
+    const { collection, id, change } = parts[0]!;
     this.kind = kind;
     this.collection = collection;
     this.id = id;
     this.json = json;
     this.document = document;
-    this.bytes = json.length + id.length;
+    this.change = change;
+    this.bytes = change === undefined ? json.length + id.length : bytesOf(parts);
     this.parts = parts;
   }
 }
 
-/** The operations that can be sent now as one kind on one collection, oldest first. */
+function bytesOf(operations: readonly Operation[]): number {
+  return operations.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** The operations that can be sent now as one kind on one collection, oldest first; of changes, those of one form. */
 export class Lane {
   readonly kind: WriteKind;
   readonly collection: string;
@@ -124,11 +140,14 @@ export class Lane {
   readonly tails: Map<string, Operation>;
   readonly ready: Operation[] = [];
   head = 0;
+  /** If its operations are changes: takes it away where lanes of changes are kept. */
+  readonly drop: (() => void) | undefined;
 
-  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>) {
+  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>, drop?: () => void) {
     this.kind = kind;
     this.collection = collection;
     this.tails = tails;
+    this.drop = drop;
   }
 }
 
@@ -138,18 +157,25 @@ export interface Write {
   readonly collection: string;
   readonly id: unknown;
   readonly value: unknown;
+  /** Of an update that is a change and no merge patch. `value` is left undefined then. */
+  readonly change?: DocumentChange | undefined;
 }
+
+const NO_VALUE = { json: "", document: undefined };
 
 /**
  * Checks and encodes one operation, once. An insert or upsert takes its id from `id`, else from the
  * document, else it is made. Throws `FORMDB_INVALID_DOCUMENT` or `FORMDB_INVALID_ID`.
  */
-export function encodeOperation({ kind, collection, id, value }: Write, generateId: () => string): Operation {
-  if (kind === "delete") return new Operation(kind, collection, encodeId(id), "", undefined);
+export function encodeOperation(write: Write, generateId: () => string): Operation {
+  const { kind, collection, id, value, change } = write;
+  if (change !== undefined) return new Operation(kind, collection, encodeId(id), { ...NO_VALUE, change });
+  if (kind === "delete") return new Operation(kind, collection, encodeId(id), NO_VALUE);
   const json = kind === "update" ? encodePatch(value) : encodeDocument(value);
   const own = ownId(value as object, json);
   if (id === undefined && kind !== "update") {
-    return new Operation(kind, collection, own === undefined ? generateId() : encodeId(own), json, value);
+    const key = own === undefined ? generateId() : encodeId(own);
+    return new Operation(kind, collection, key, { json, document: value });
   }
   const key = encodeId(id);
   if (own !== undefined && !isId(own, key)) {
@@ -159,12 +185,12 @@ export function encodeOperation({ kind, collection, id, value }: Write, generate
       { details: { value: show(own) } },
     );
   }
-  return new Operation(kind, collection, key, json, value);
+  return new Operation(kind, collection, key, { json, document: value });
 }
 
 /** The operation for an item that is refused without being encoded. Its id is the one that was given, or empty. */
 export function refusedOperation({ kind, collection, id, value }: Write): Operation {
-  return new Operation(kind, collection, givenId(id, value) ?? "", "", undefined);
+  return new Operation(kind, collection, givenId(id, value) ?? "", NO_VALUE);
 }
 
 function givenId(id: unknown, value: unknown): string | undefined {

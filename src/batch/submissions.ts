@@ -18,7 +18,14 @@ import { DOCUMENT, Feeder, ID, ITEM, iterable, type Source, type ToItem, UPDATE 
 import type { BatchResult, UndeliveredOperation } from "./group.ts";
 import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
-import { type Caller, encodeOperation, type Operation, refusedOperation, type Write } from "./operation.ts";
+import {
+  type Caller,
+  type Ending,
+  encodeOperation,
+  type Operation,
+  refusedOperation,
+  type Write,
+} from "./operation.ts";
 
 /**
  * How a call of one operation is bounded. What was not sent is taken back; the outcome of what was sent is
@@ -99,7 +106,7 @@ export class Submissions {
   async write<T>(
     write: Write,
     options: WriteOptions = NO_OPTIONS,
-    give: (id: string, found: boolean | undefined) => T,
+    give: (id: string, ending: Ending) => T,
   ): Promise<T> {
     let call: SingleCall;
     let stop: (() => void) | undefined;
@@ -119,9 +126,10 @@ export class Submissions {
     } catch (error) {
       throw this.#refused(error, options);
     }
-    const { outcome, error, found } = await call.ending;
+    const ending = await call.ending;
     stop?.();
-    if (outcome === "applied") return give(call.id, found);
+    const { outcome, error } = ending;
+    if (outcome === "applied") return give(call.id, ending);
     throw errorForCaller(error!, outcome, call.attempts);
   }
 

@@ -6,7 +6,10 @@ import { Lane, type Operation } from "./operation.ts";
 /** Operations that were taken stay in a lane's array until there are this many of them. */
 const COMPACT_AT = 1_024;
 
-type Lanes = Readonly<Record<WriteKind, Lane>>;
+type Lanes = Readonly<Record<WriteKind, Lane>> & {
+  /** By the form of changes; one that is empty is dropped. */
+  readonly changes: Map<string, Lane>;
+};
 
 /**
  * Operations that wait to be sent, and the one place that moves an operation from state to state. Those of one id
@@ -44,7 +47,7 @@ export class WriteQueue {
   }
 
   add(operation: Operation): void {
-    const lane = this.#lane(operation.kind, operation.collection, operation.id);
+    const lane = this.#lane(operation.kind, operation);
     operation.lane = lane;
     operation.order = ++this.#order;
     this.count++;
@@ -88,6 +91,7 @@ export class WriteQueue {
       this.#active.delete(lane);
       compact(lane);
       if (lane.ready.length > 0) this.#active.add(lane);
+      else lane.drop?.();
       if (taken.length > 0) return taken;
     }
     return [];
@@ -103,7 +107,7 @@ export class WriteQueue {
       this.count++;
       this.bytes += part.bytes;
     }
-    this.#makeReady(first, first.lane!);
+    this.#makeReady(first, this.#lane(first.kind, first));
     this.makeDue();
   }
 
@@ -153,7 +157,7 @@ export class WriteQueue {
     }
     // One that was sent together with this one is settled in its turn.
     if (next?.state === "sent" || next?.state === "resending") return;
-    if (next !== undefined) this.#makeReady(next, next.lane!);
+    if (next !== undefined) this.#makeReady(next, this.#lane(next.kind, next));
     else if (tails.get(operation.id) === last) tails.delete(operation.id);
   }
 
@@ -166,11 +170,8 @@ export class WriteQueue {
       }
     };
     for (const operation of sent) walk(operation);
-    for (const lanes of this.#lanes.values()) {
-      for (const lane of Object.values(lanes)) {
-        for (let i = lane.head; i < lane.ready.length; i++)
-          if (lane.ready[i]!.state === "ready") walk(lane.ready[i]!);
-      }
+    for (const { ready, head } of this.#active) {
+      for (let i = head; i < ready.length; i++) if (ready[i]!.state === "ready") walk(ready[i]!);
     }
     return [...all].sort((a, b) => a.order - b.order);
   }
@@ -200,7 +201,7 @@ export class WriteQueue {
     if (kind === lane.kind) return true;
     operation.merged = undefined;
     this.#ready--;
-    this.#makeReady(operation, this.#lane(kind, lane.collection, operation.id));
+    this.#makeReady(operation, this.#lane(kind, operation));
     return false;
   }
 
@@ -222,7 +223,20 @@ export class WriteQueue {
     if (operation.order <= this.#dueOrder) this.due--;
   }
 
-  #lane(kind: WriteKind, collection: string, id: string): Lane {
+  #lane(kind: WriteKind, { collection, id, change }: Operation): Lane {
+    const lanes = this.#lanesOf(collection, id);
+    if (change === undefined) return lanes[kind];
+    const { form } = change;
+    const { changes, update } = lanes;
+    let lane = changes.get(form);
+    if (lane === undefined) {
+      lane = new Lane(kind, collection, update.tails, () => changes.delete(form));
+      changes.set(form, lane);
+    }
+    return lane;
+  }
+
+  #lanesOf(collection: string, id: string): Lanes {
     const key = this.#partition === undefined ? collection : `${collection}.${this.#partition(id)}`;
     let lanes = this.#lanes.get(key);
     if (lanes === undefined) {
@@ -232,10 +246,11 @@ export class WriteQueue {
         update: new Lane("update", collection, tails),
         upsert: new Lane("upsert", collection, tails),
         delete: new Lane("delete", collection, tails),
+        changes: new Map(),
       };
       this.#lanes.set(key, lanes);
     }
-    return lanes[kind];
+    return lanes;
   }
 }
 

@@ -1,6 +1,20 @@
 import type { DdlDialect, IndexPath } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
-import type { PlainFragment } from "./fragment.ts";
+import type { Fragment, PlainFragment } from "./fragment.ts";
+
+/** The parts of a change of one document: its table, the document that it makes, and the condition for that. */
+export interface ChangeParts {
+  readonly table: string;
+  readonly document: Fragment;
+  readonly condition: Fragment;
+}
+
+/** How many changes of one form are made by one statement. */
+export interface ChangeGroup {
+  /** What stands in that statement for the n-th value of each change, from 1. */
+  place(position: number): string;
+  statement(parts: ChangeParts): Fragment;
+}
 
 /** How an engine spells things. Pure: text in, text out. Each dialect's folder holds one file a part. */
 export interface Dialect {
@@ -21,6 +35,11 @@ export interface Dialect {
    * is at a path, or at one in each element of an array; a wrong answer costs time and changes no result. Left out by dialects to which it makes no difference.
    */
   readonly knowing?: ((isIndexed: (path: IndexPath) => boolean) => Dialect) | undefined;
+  /**
+   * How changes of single documents are made in groups: by one statement, or one after the other in a transaction. Left out by
+   * dialects whose engines are given each by itself.
+   */
+  readonly changeGroup?: ChangeGroup | "one by one" | undefined;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

@@ -33,6 +33,8 @@ export class Catalog {
   readonly #spellsByIndexes: boolean;
   /** The paths that indexes hold, as JSON, by collection; undefined until they were read. */
   #indexedPaths: Map<string, ReadonlySet<string>> | undefined;
+  /** Collections with unique indexes; undefined until they were read. */
+  #unique: ReadonlySet<string> | undefined;
   #lookedAt = -Infinity;
   /** How often indexes were asked for, and which of those answers came last: an older one tells nothing new. */
   #asked = 0;
@@ -190,6 +192,11 @@ export class Catalog {
     return paths === undefined ? () => false : (path) => paths.has(JSON.stringify(path));
   }
 
+  /** Whether the collection has a unique index, as far as this process knows. */
+  mayHaveUniqueIndex(collection: string): boolean {
+    return this.#unique?.has(collection) ?? true;
+  }
+
   /**
    * Looks after a slow statement, in the background and not too often, whether another process has made an index that
    * would have served it.
@@ -213,6 +220,7 @@ export class Catalog {
       for (const path of paths) held.add(JSON.stringify(path));
     }
     this.#indexedPaths = found;
+    this.#unique = new Set(indexes.filter(({ unique }) => unique).map(({ collection }) => collection));
     this.#lookedAt = this.#clock.now();
     if (known === undefined) return;
     for (const collection of new Set([...known.keys(), ...found.keys()])) {
@@ -283,6 +291,7 @@ export class Catalog {
     if (this.#spellsByIndexes) {
       await this.indexes().catch(() => {
         this.#indexedPaths = undefined;
+        this.#unique = undefined;
       });
     }
     this.#changed(collection);

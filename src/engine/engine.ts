@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { TopStatements } from "../metrics/top-statements.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
+import type { Catalog } from "./catalog.ts";
 import type { Checker } from "./check.ts";
 import type { Connections } from "./connections.ts";
 import type { Explainer } from "./explain.ts";
@@ -21,8 +22,11 @@ import type { Writer } from "./write.ts";
 export interface Engine {
   readonly backend: Backend;
   readonly cache: PlanCache<Plan>;
+  readonly catalog: Catalog;
   readonly connections: Connections;
   readonly batch: BatchProcessor;
+  /** Whether there is a journal of what is queued. Changes by path are not written into it, and so not queued then. */
+  readonly spills: boolean;
   readonly metrics: Metrics;
   readonly statements: TopStatements;
   readonly reader: Reader;

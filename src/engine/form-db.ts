@@ -8,7 +8,7 @@ import { abortSignal, boolean, checkOptions, func, milliseconds } from "../base/
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import { errorForCaller } from "../batch/calls.ts";
 import type { BatchResult } from "../batch/group.ts";
-import type { Write } from "../batch/operation.ts";
+import type { Ending, Write } from "../batch/operation.ts";
 import type { PlanCache, PlanCacheStats } from "../cache/plan-cache.ts";
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -69,7 +69,7 @@ const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
 const idOf = (id: string): string => id;
 const orUndefined = (found: Document | null): Document | undefined => found ?? undefined;
 const nothing = (): void => {};
-const wasFound = (_id: string, found: boolean | undefined): boolean => found ?? true;
+const wasFound = (_id: string, { found }: Ending): boolean => found ?? true;
 
 const engines = new WeakMap<FormDB, Engine>();
 
@@ -410,7 +410,7 @@ export class FormDB {
     what: string,
     write: Write,
     options: CallOptions | undefined,
-    give: (id: string, found: boolean | undefined) => T,
+    give: (id: string, ending: Ending) => T,
   ): Promise<T> {
     try {
       this.#checkWrite(what, options);

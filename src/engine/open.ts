@@ -221,6 +221,8 @@ async function assembleParts(
     cache,
     connections,
     batch,
+    catalog,
+    spills: journal !== undefined,
     metrics,
     statements,
     reader,

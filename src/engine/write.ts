@@ -1,14 +1,32 @@
-import type { Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
+import type { ChangeResult, Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import type { BatchGroup, ExecuteGroup, LookUpToken, OperationResult } from "../batch/group.ts";
+import type {
+  BatchGroup,
+  DocumentChange,
+  ExecuteGroup,
+  LookUpToken,
+  OperationResult,
+} from "../batch/group.ts";
 import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 
 /** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */
 const GROUP_WAIT_MS = 60_000;
+
+/** A document as a change has found it; undefined if there is none. */
+export type FoundByChange = { readonly version: number; readonly json: string } | undefined;
+
+/** A change on its way through the queue. */
+export interface QueuedChange extends DocumentChange {
+  readonly statement: EngineStatement;
+  readonly values: readonly unknown[];
+  /** Why it could not be made of what was found. */
+  readonly refuse: (found: FoundByChange) => FormDBError;
+}
 
 /**
  * A write, from where its group leaves the queue: one statement (or one transaction of row statements) for the
@@ -33,15 +51,22 @@ export class Writer {
     );
 
   async #execute(group: BatchGroup): Promise<OperationResult[] | undefined> {
-    const { kind, collection } = group;
-    await this.ensureCollection(kind, collection);
+    const { collection } = group;
     try {
-      return await this.#send(group);
+      return await this.#sendIfThere(group);
     } catch (error) {
       if (!this.#catalog.noticeMissing(error, collection)) throw error;
     }
     // Another process has dropped it. Nothing was written; what may make a collection makes it again.
-    await this.ensureCollection(kind, collection);
+    return this.#sendIfThere(group);
+  }
+
+  async #sendIfThere(group: BatchGroup): Promise<OperationResult[] | undefined> {
+    const { kind, collection } = group;
+    const changes = changesOf(group);
+    if (changes === undefined) await this.ensureCollection(kind, collection);
+    else if (!(await this.mayRead(collection)))
+      return changes.map(({ refuse }) => ({ error: refuse(undefined) }));
     return this.#send(group);
   }
 
@@ -142,7 +167,19 @@ function describe({ kind, collection, operations }: BatchGroup): FlushTrace {
   return { kind, collection, operations: operations.length };
 }
 
-function toWrite({ kind, collection, operations, token }: BatchGroup): GroupWrite {
+/** The changes of a group; undefined if it has none. */
+function changesOf({ operations }: BatchGroup): readonly QueuedChange[] | undefined {
+  if (operations[0]!.change === undefined) return undefined;
+  return operations.map(({ change }) => change as QueuedChange);
+}
+
+function toWrite(group: BatchGroup): GroupWrite {
+  const { kind, collection, operations, token } = group;
+  const queued = changesOf(group);
+  if (queued !== undefined) {
+    const changes = { statement: queued[0]!.statement, values: queued.map(({ values }) => values) };
+    return { kind, collection, ids: operations.map(({ id }) => id), json: [], changes, token };
+  }
   const ids: string[] = [];
   const json: string[] = [];
   for (const operation of operations) {
@@ -152,10 +189,17 @@ function toWrite({ kind, collection, operations, token }: BatchGroup): GroupWrit
   return { kind, collection, ids, json: kind === "delete" ? [] : json, token };
 }
 
-function outcomes(
-  { kind, collection, operations }: BatchGroup,
-  result: WriteResult,
-): OperationResult[] | undefined {
+function outcomeOfChange({ refuse }: QueuedChange, result: ChangeResult): OperationResult {
+  if (result === undefined) return { error: refuse(undefined) };
+  if ("error" in result) return result;
+  const { version, unchanged } = result;
+  return unchanged === undefined ? { version } : { error: refuse({ version, json: unchanged }) };
+}
+
+function outcomes(group: BatchGroup, result: WriteResult): OperationResult[] | undefined {
+  const { kind, collection, operations } = group;
+  if (result.changes !== undefined)
+    return changesOf(group)!.map((change, i) => outcomeOfChange(change, result.changes![i]));
   if (result.missing.length === 0 && result.rejected.length === 0) return undefined;
   const missing = new Set(result.missing);
   const rejected = new Map(result.rejected.map(({ id, error }) => [id, error]));

@@ -8,7 +8,7 @@ import type { Assignment, Change, DocumentStep, Path } from "../query/syntax-tre
 import { changesOf } from "./assignments.ts";
 import { parseDocument } from "./decode.ts";
 import type { OperandTable } from "./operand-table.ts";
-import { costOf } from "./point.ts";
+import { costOf, idOperand } from "./point.ts";
 import { compileCondition, compileWhere } from "./select.ts";
 import type { Executable } from "./variants.ts";
 
@@ -50,6 +50,11 @@ export function compileChange(change: Change, dialect: Dialect, operands: Operan
   for (const { kind, path, value } of change.steps) {
     if (kind === "inc") conditions.push(expressions.staysFinite(path, operands.add(value!, "value")));
   }
+  const { changeGroup } = dialect;
+  const group =
+    doc !== undefined && typeof changeGroup === "object" && canBeGrouped(change)
+      ? changeGroup.statement({ table, document: doc, condition: combine("AND", conditions.slice(1)) })
+      : undefined;
   const where = combine("AND", conditions);
   const columns = change.gives === "document" ? `${expressions.documentColumns}, version` : "version";
   const fragment =
@@ -62,7 +67,13 @@ export function compileChange(change: Change, dialect: Dialect, operands: Operan
     cost: change.first === undefined ? costOf(change.where) : "scan",
     returnsRows: true,
     writes: true,
+    group,
   };
+}
+
+/** Whether a change is of one document, which stays, and tells no more than its version. */
+export function canBeGrouped({ action, where, gives }: Change): boolean {
+  return action !== "delete" && gives === "version" && idOperand(where) !== undefined;
 }
 
 function decodeVersioned([id, json, version]: readonly unknown[]): Row {

@@ -5,7 +5,7 @@ import { type Fragment, sql } from "../dialect/fragment.ts";
 import { encodeKey } from "../dialect/value-rank.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
 import { changesOf } from "./assignments.ts";
-import { compileChange } from "./change.ts";
+import { canBeGrouped, compileChange } from "./change.ts";
 import { markCompiled } from "./compiled.ts";
 import { decodeDocument } from "./decode.ts";
 import { OperandTable } from "./operand-table.ts";
@@ -15,6 +15,7 @@ import { costOf, pointOperand } from "./point.ts";
 import { compileSelect, compileWhere } from "./select.ts";
 import { type Executable, Variants } from "./variants.ts";
 
+const NO_PARAMETERS: Parameters = Object.freeze([]);
 /** What a plan costs beside its texts: its objects and closures. */
 const BASE_BYTES = 1_024;
 const BYTES_PER_VALUE = 256;
@@ -85,10 +86,15 @@ function plan(
   const variants = executable && new Variants(executable.fragment, dialect, executable);
   const { text, places } = variants?.size ?? { text: 0, places: resolvers.length };
   const count = resolvers.length;
-  const bind = (values: readonly unknown[], parameters: Parameters): BoundStatement => {
-    checkParameters(signature, parameters);
+  const grouped = executable && variants && groupOf(tree, executable, variants, dialect);
+  const resolve = (values: readonly unknown[], parameters: Parameters): JsonValue[] => {
     const resolved = new Array<JsonValue>(count);
     for (let i = 0; i < count; i++) resolved[i] = resolvers[i]!(values, parameters);
+    return resolved;
+  };
+  const bind = (values: readonly unknown[], parameters: Parameters): BoundStatement => {
+    checkParameters(signature, parameters);
+    const resolved = resolve(values, parameters);
     // Where the engine layer acts itself it is given the operands as they are: the document of an INSERT.
     return variants === undefined ? { statement: undefined, values: resolved } : variants.bind(resolved);
   };
@@ -103,8 +109,23 @@ function plan(
     bytes: BASE_BYTES + 2 * text + 4 * shape.length + BYTES_PER_VALUE * (places + count),
     explained: undefined,
     bind,
+    bindInGroup: grouped && ((values) => grouped.bind(resolve(values, NO_PARAMETERS))),
     decode: (columns: readonly unknown[]): Row => (executable?.decode ?? decodeDocument)(columns),
   } satisfies Plan);
+}
+
+/** The statements of a change in a group. */
+function groupOf(
+  tree: Statement,
+  executable: Executable,
+  byItself: Variants,
+  dialect: Dialect,
+): Variants | undefined {
+  const { changeGroup } = dialect;
+  if (changeGroup === undefined || tree.type !== "change" || !canBeGrouped(tree)) return undefined;
+  if (changeGroup === "one by one") return byItself;
+  const inGroup = { ...dialect, placeholder: changeGroup.place, merged: undefined };
+  return new Variants(executable.group!, inGroup, { ...executable, cost: "bounded" });
 }
 
 function pointId(select: Select, operands: OperandTable): Plan["pointId"] {

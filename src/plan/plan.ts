@@ -50,6 +50,11 @@ export interface Plan {
    * `FORMDB_PARAMETER_MISMATCH` for a missing, surplus or unusable one.
    */
   bind(values: readonly unknown[], parameters: Parameters): BoundStatement;
+  /**
+   * Of a change of one document that can be made in a group: the statement that is run for the group, or for each change in it,
+   * and the values of this one. Undefined for all others.
+   */
+  readonly bindInGroup: ((values: readonly unknown[]) => BoundStatement) | undefined;
   /** One row of the result from the engine's columns. */
   decode(columns: readonly unknown[]): Row;
 }

@@ -107,6 +107,8 @@ export type StatementFacts = Pick<EngineStatement, "cost" | "returnsRows" | "wri
 export interface Executable extends StatementFacts {
   readonly fragment: Fragment;
   readonly decode: Decode;
+  /** Of a change of one document: the statement that makes many of its form, if there is one. */
+  readonly group?: Fragment | undefined;
 }
 
 /** A statement that is kept prepared. */

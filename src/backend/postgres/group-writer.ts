@@ -3,7 +3,14 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { NOT_COMMITTED } from "../../dialect/postgres/batch.ts";
 import { patchDepth } from "../../dialect/postgres/merge-patch.ts";
-import type { EngineResult, GroupWrite, IsolationLevel, WriteResult } from "../backend.ts";
+import type {
+  ChangeResult,
+  EngineResult,
+  FormedChanges,
+  GroupWrite,
+  IsolationLevel,
+  WriteResult,
+} from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { encodeRows } from "./copy-in.ts";
 import { isCopyError, isTokenTaken } from "./translate-error.ts";
@@ -88,6 +95,10 @@ export class GroupWriter {
   }
 
   async #apply(group: GroupWrite, token: string | undefined, options?: CallOptions): Promise<unknown> {
+    if (group.changes !== undefined) {
+      const values = [encodeChanges(group.ids, group.changes), token ?? null];
+      return (await this.#runner.runWrite(group.changes.statement, values, options)).rows[0]![0];
+    }
     if (this.#texts.profile.namesIds) return await this.#applyByIds(group, options);
     const values: unknown[] = [encodeGroup(group), group.ids.length];
     if (token !== undefined) values.push(token);
@@ -209,8 +220,37 @@ function encodeGroup({ kind, ids, json }: GroupWrite): string {
   return `${text}]`;
 }
 
+/** What the statement of `dialect/postgres/change-group.ts` takes. Ids that are the same follow one another. */
+function encodeChanges(ids: readonly string[], { values }: FormedChanges): string {
+  let place = 0;
+  return JSON.stringify(
+    ids.map((id, i) => {
+      place = id === ids[i - 1] ? place + 1 : 1;
+      return [id, place, id !== ids[i + 1], ...values[i]!];
+    }),
+  );
+}
+
+/** From what that statement gives, in any order. */
+function resultOfChanges(ids: readonly string[], applied: string): WriteResult {
+  const found = new Map<string, ChangeResult[]>();
+  for (const [id, place, version, document] of JSON.parse(applied) as [string, number, number, unknown?][]) {
+    const unchanged = document === undefined ? undefined : JSON.stringify(document);
+    const ofId = found.get(id) ?? [];
+    ofId[place] = { version, unchanged };
+    found.set(id, ofId);
+  }
+  let place = 0;
+  const changes = ids.map((id, i) => {
+    place = id === ids[i - 1] ? place + 1 : 1;
+    return found.get(id)?.[place];
+  });
+  return { ...ALL_APPLIED, changes };
+}
+
 /** `applied` is null where all were, else the applied ids as a JSON array. */
-function resultOf({ ids }: GroupWrite, applied: unknown): WriteResult {
+function resultOf({ ids, changes }: GroupWrite, applied: unknown): WriteResult {
+  if (changes !== undefined) return resultOfChanges(ids, applied as string);
   if (applied === null) return ALL_APPLIED;
   const found = new Set(JSON.parse(applied as string) as string[]);
   return { missing: ids.filter((id) => !found.has(id)), rejected: [] };

@@ -52,7 +52,15 @@ export interface StreamChunk {
 export interface SessionWriteResult {
   readonly missing: string[];
   readonly rejected: { readonly id: string; readonly failure: SqliteFailure }[];
+  /** Of changes, aligned with them. */
+  readonly changes?: SessionChangeResult[] | undefined;
 }
+
+/** How a change ended; null where there was no document. */
+export type SessionChangeResult =
+  | null
+  | { readonly version: number; readonly unchanged?: string | undefined }
+  | { readonly failure: SqliteFailure };
 
 /** The result of each request. */
 export interface SessionResults {

@@ -3,7 +3,7 @@ import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
 import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
-import type { BackupProgress, GroupWrite, StoredDocument } from "../backend.ts";
+import type { BackupProgress, FormedChanges, GroupWrite, StoredDocument } from "../backend.ts";
 import type { RefusingIndex } from "../unique-violation.ts";
 import { copyPages } from "./copy-pages.ts";
 import { openDatabase } from "./database.ts";
@@ -12,7 +12,13 @@ import { failureOf, NEEDS_WRITER, refusal, type SqliteFailure, WRONG_TRANSACTION
 import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
 import { RawStatements } from "./raw-statements.ts";
 import { RowStream } from "./row-stream.ts";
-import type { ExecuteRequest, ExecuteResult, SessionWriteResult, StreamChunk } from "./session-protocol.ts";
+import type {
+  ExecuteRequest,
+  ExecuteResult,
+  SessionChangeResult,
+  SessionWriteResult,
+  StreamChunk,
+} from "./session-protocol.ts";
 
 /** Statements that one handle keeps prepared. */
 export const MAX_PREPARED_STATEMENTS = 256;
@@ -140,7 +146,7 @@ export class SqliteSession {
     try {
       const result = this.#writeRows(group);
       if (group.token !== undefined) {
-        const outcome = JSON.stringify({ missing: result.missing, rejected: result.rejected });
+        const outcome = JSON.stringify(result);
         this.#prepare(rows.STORE_TOKEN, true).run(group.token, outcome, Date.now());
       }
       this.commit();
@@ -295,7 +301,10 @@ export class SqliteSession {
   }
 
   #writeRows(group: GroupWrite): SessionWriteResult {
-    const { kind, collection, ids } = group;
+    const { kind, collection, ids, changes } = group;
+    if (changes !== undefined) {
+      return { missing: [], rejected: [], changes: this.#makeChanges(collection, ids, changes) };
+    }
     const result: SessionWriteResult = { missing: [], rejected: [] };
     const now = Date.now();
     let next = 0;
@@ -309,6 +318,26 @@ export class SqliteSession {
     }
     this.#writeOneByOne(group, next, ids.length, now, result);
     return result;
+  }
+
+  /** Changes one after the other. One that finds its document as it can't be changed is told what it found. */
+  #makeChanges(
+    collection: string,
+    ids: readonly string[],
+    { statement, values }: FormedChanges,
+  ): SessionChangeResult[] {
+    const prepared = this.#prepare(statement.text, true);
+    return ids.map((id, i) => {
+      try {
+        const version = (prepared.get(values[i] as unknown[]) as [number] | undefined)?.[0];
+        if (version !== undefined) return { version };
+      } catch (error) {
+        if (!isConstraint(error)) throw error;
+        return { failure: this.failureOf(error) };
+      }
+      const found = this.get(collection, id);
+      return found === undefined ? null : { version: found.version, unchanged: found.json };
+    });
   }
 
   #writeOneByOne(group: GroupWrite, from: number, to: number, now: number, result: SessionWriteResult): void {

@@ -1,9 +1,10 @@
 import { type CallOptions, throwIfAborted, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
+import type { FormDBError } from "../../base/errors.ts";
 import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
 import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
 import { nameOfWrite } from "../unique-violation.ts";
-import { sqliteError } from "./errors.ts";
+import { type SqliteFailure, sqliteError } from "./errors.ts";
 import { SqliteImmediateReads } from "./immediate-reads.ts";
 import type { SqliteSession } from "./session.ts";
 import type {
@@ -242,12 +243,15 @@ function describe({ kind, collection, ids }: GroupWrite): string {
 }
 
 /** The result with each refused row's failure as an error. */
-function toWriteResult(group: GroupWrite, { missing, rejected }: SessionWriteResult): WriteResult {
+function toWriteResult(group: GroupWrite, { missing, rejected, changes }: SessionWriteResult): WriteResult {
+  const toError = (id: string, failure: SqliteFailure): FormDBError =>
+    sqliteError(nameOfWrite(group.kind, group.collection, id), failure, { writes: true, id });
   return {
     missing,
-    rejected: rejected.map(({ id, failure }) => {
-      const what = nameOfWrite(group.kind, group.collection, id);
-      return { id, error: sqliteError(what, failure, { writes: true, id }) };
+    rejected: rejected.map(({ id, failure }) => ({ id, error: toError(id, failure) })),
+    changes: changes?.map((change, i) => {
+      if (change === null) return undefined;
+      return "failure" in change ? { error: toError(group.ids[i]!, change.failure) } : change;
     }),
   };
 }

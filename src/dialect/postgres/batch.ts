@@ -111,10 +111,10 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
     update: (collection: string, merge: MergeSpelling, withToken: boolean): string =>
       outcome(
         [
-          "i AS MATERIALIZED (SELECT e->>0 AS id, e->1 AS patch FROM jsonb_array_elements($1::jsonb) AS e)",
-          ...lock(collection, "SELECT i.id FROM i"),
+          "formdb_i AS MATERIALIZED (SELECT e->>0 AS id, e->1 AS patch FROM jsonb_array_elements($1::jsonb) AS e)",
+          ...lock(collection, "SELECT id FROM formdb_i"),
           `applied AS (UPDATE ${quote(collection)} AS t SET doc = (${merge.expression})${asStored}, ` +
-            `version = t.version + 1, updated_at = ${NOW_MS} FROM i` +
+            `version = t.version + 1, updated_at = ${NOW_MS} FROM formdb_i AS i` +
             (profile.locksInOrder
               ? ", locked WHERE t.id = i.id AND t.id = locked.id"
               : " WHERE t.id = i.id") +

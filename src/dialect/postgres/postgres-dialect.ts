@@ -3,6 +3,7 @@ import type { Dialect } from "../dialect.ts";
 import type { DocumentChange } from "../expression-dialect.ts";
 import type { Fragment } from "../fragment.ts";
 import { quote } from "../quote.ts";
+import { changeGroup } from "./change-group.ts";
 import { postgresDdl } from "./ddl.ts";
 import { expressionsFor } from "./expressions.ts";
 import { mergedText } from "./merged.ts";
@@ -30,6 +31,7 @@ export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialec
     identifier: quote,
     explainPrefix: "EXPLAIN ",
     ...(profile.mergesReads ? { merged: mergedText } : {}),
+    ...(profile.groupsChanges ? { changeGroup } : {}),
     ...(profile.spellsByIndexes
       ? { knowing: (indexed: IsIndexed): Dialect => dialectOf(profile, indexed) }
       : {}),

@@ -48,6 +48,8 @@ export interface EngineProfile {
   readonly backendIds: boolean;
   /** Whether reads of one shape may become one statement, by `LATERAL` over their values: where that was run and measured. */
   readonly mergesReads: boolean;
+  /** Whether changes of one form are made by one statement: where that was run and measured. */
+  readonly groupsChanges: boolean;
   /**
    * Whether a statement is spelled by the indexes that are there: where that was run and measured. NaN must come after all
    * numbers.
@@ -89,6 +91,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   logPositions: true,
   backendIds: true,
   mergesReads: true,
+  groupsChanges: true,
   spellsByIndexes: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
@@ -98,7 +101,13 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
 });
 
 function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): EngineProfile {
-  return Object.freeze({ ...postgres, mergesReads: false, spellsByIndexes: false, ...parts });
+  return Object.freeze({
+    ...postgres,
+    mergesReads: false,
+    groupsChanges: false,
+    spellsByIndexes: false,
+    ...parts,
+  });
 }
 
 /** Each engine by name. What is not written out is as in PostgreSQL. */

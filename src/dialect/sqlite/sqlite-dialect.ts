@@ -10,6 +10,7 @@ export const sqliteDialect: Dialect = Object.freeze({
   placeholder: (): string => "?",
   identifier: quote,
   explainPrefix: "EXPLAIN QUERY PLAN ",
+  changeGroup: "one by one",
   expressions: sqliteExpressions,
   ddl: sqliteDdl,
 });

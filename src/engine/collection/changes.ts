@@ -7,7 +7,7 @@ import { type FilterReader, pathOf } from "../../plan/filter.ts";
 import { jsonValue } from "../../plan/operand-values.ts";
 import { MAX_ASSIGNMENTS } from "../../query/limits.ts";
 import { pathText } from "../../query/path-text.ts";
-import type { DocumentStep } from "../../query/syntax-tree.ts";
+import type { Change, DocumentStep } from "../../query/syntax-tree.ts";
 import { valueAt } from "./cursor.ts";
 import type { PathOf, ValueAt } from "./paths.ts";
 
@@ -97,4 +97,48 @@ export function obstacle(
       return refuse(pathText(path), "the sum must be a finite number");
   }
   return undefined;
+}
+
+/** A change of one document, as far as its failures tell of it. */
+export interface RequestedChange {
+  readonly statement: Change;
+  readonly id: string;
+  readonly ifVersion: number | undefined;
+  /** Of the slots of the statement. */
+  readonly values: readonly unknown[];
+}
+
+const DONE = { update: "updated", replace: "replaced", delete: "deleted" } as const;
+
+/** Why a change was not made of what was found; undefined if nothing in it says so. */
+export function whyNotMade(
+  { statement, id, ifVersion, values }: RequestedChange,
+  found: { readonly version: number; readonly document: Row } | undefined,
+): FormDBError | undefined {
+  const { action, collection, steps } = statement;
+  const subject = `The document could not be ${DONE[action]}: ${collection}`;
+  if (found === undefined) {
+    return new FormDBError("FORMDB_NOT_FOUND", `${subject} has none with the id ${JSON.stringify(id)}`, {
+      details: { collection, id, outcome: "rejected" },
+    });
+  }
+  const { version, document } = found;
+  if (ifVersion !== undefined && version !== ifVersion) {
+    return new FormDBError(
+      "FORMDB_CONFLICT",
+      `${subject} ${JSON.stringify(id)} must have the version ${ifVersion}, and has ${version}`,
+      { details: { collection, id, version, outcome: "rejected" } },
+    );
+  }
+  return obstacle({ ...document, id }, steps, { collection, values });
+}
+
+/** The error for a change that was not made although nothing is in its way. */
+export function unexplained({ statement, id }: RequestedChange): FormDBError {
+  const { action, collection } = statement;
+  return new FormDBError(
+    "FORMDB_BUSY",
+    `The document could not be ${DONE[action]}: ${collection} ${JSON.stringify(id)} was changed by others meanwhile`,
+    { details: { collection, id, outcome: "rejected" } },
+  );
 }

@@ -9,7 +9,8 @@ import type { Change, Expression, Select } from "../../query/syntax-tree.ts";
 import { isText, keyOf } from "../../query/tree-text.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { IndexOptions } from "../schema.ts";
-import { type Changes, obstacle, stepsOf } from "./changes.ts";
+import type { FoundByChange } from "../write.ts";
+import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./changes.ts";
 import type { Filter } from "./filter.ts";
 import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
 import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
@@ -75,8 +76,8 @@ export class Collection<T extends object = Document> {
   }
 
   /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
-  async insert(document: New<T>, options?: CallOptions): Promise<string> {
-    return this.#host.insert(this.name, await this.#checked(document), options);
+  insert(document: New<T>, options?: CallOptions): Promise<string> {
+    return this.#checked(document, (checked) => this.#host.insert(this.name, checked, options));
   }
 
   /**
@@ -86,30 +87,35 @@ export class Collection<T extends object = Document> {
   async insertMany(documents: Iterable<New<T>>, options?: CallOptions): Promise<BatchResult> {
     const checked: unknown[] = [];
     for (const document of documents) {
-      checked.push(await this.#checked(document, `[${checked.length}].`));
+      checked.push(
+        this.#schema === undefined
+          ? document
+          : await checkDocument(this.#schema, document, `[${checked.length}].`),
+      );
     }
     return this.#host.insertAll(this.name, checked, options);
   }
 
   /** Inserts a document or replaces the one with its id. */
-  async upsert(document: New<T>, options?: CallOptions): Promise<string> {
-    return this.#host.upsert(this.name, await this.#checked(document), options);
+  upsert(document: New<T>, options?: CallOptions): Promise<string> {
+    return this.#checked(document, (checked) => this.#host.upsert(this.name, checked, options));
   }
 
   /** Replaces a document that is there. Resolves to its new version. */
   async replace(id: string | number, document: New<T>, options: ChangeOptions = NO_BOUNDS): Promise<Version> {
     const key = encodeId(id);
-    const checked = await this.#checked(document);
-    const json = encodeDocument(checked);
-    const own = (JSON.parse(json) as Row).id;
-    if (own !== undefined && encodeId(own) !== key) {
-      throw new FormDBError("FORMDB_INVALID_ID", "The document for an id must not have another id", {
-        details: { collection: this.name, id: key },
-      });
-    }
-    return this.#change(key, options, { action: "replace", json }, (reader) => ({
-      document: reader.slot(json),
-    }));
+    return this.#checked(document, async (checked) => {
+      const json = encodeDocument(checked);
+      const own = (JSON.parse(json) as Row).id;
+      if (own !== undefined && encodeId(own) !== key) {
+        throw new FormDBError("FORMDB_INVALID_ID", "The document for an id must not have another id", {
+          details: { collection: this.name, id: key },
+        });
+      }
+      return this.#change(key, options, { action: "replace", json }, (reader) => ({
+        document: reader.slot(json),
+      }));
+    });
   }
 
   /** Changes a document by path, in one statement. Resolves to its new version. */
@@ -237,8 +243,9 @@ export class Collection<T extends object = Document> {
     return this.#host.createIndex(this.name, paths, options);
   }
 
-  #checked(document: unknown, at = ""): unknown {
-    return this.#schema === undefined ? document : checkDocument(this.#schema, document, at);
+  /** What a schema gives for a document. Without one nothing is awaited: calls are queued in the order in which they are made. */
+  #checked<R>(document: unknown, use: (checked: unknown) => Promise<R>): Promise<R> {
+    return this.#schema === undefined ? use(document) : checkDocument(this.#schema, document).then(use);
   }
 
   async #change(
@@ -278,55 +285,19 @@ export class Collection<T extends object = Document> {
         ...made,
         version: ifVersion === undefined ? undefined : reader.slot(ifVersion),
       };
-      const { rows } = await this.#host.run(what, planned(statement, reader), bounds);
+      const tree = planned(statement, reader);
+      const request = { statement, id: key, ifVersion, values: reader.values };
+      const refuse = (found: FoundByChange): FormDBError =>
+        whyNotMade(request, found && { version: found.version, document: JSON.parse(found.json) }) ??
+        unexplained(request);
+      const queued = this.#host.change?.(what, tree, { id: key, refuse }, bounds);
+      if (queued !== undefined) return { version: await queued };
+      const { rows } = await this.#host.run(what, tree, bounds);
       if (rows.length > 0) return rows[0] as unknown as Version;
-      await this.#explainNothing(statement, key, { ifVersion, values: reader.values, tries, bounds });
-    }
-  }
-
-  /** Throws what kept a change from being made. Returns if nothing does any more, so that it may be tried again. */
-  async #explainNothing(
-    { steps, action }: Change,
-    id: string,
-    {
-      ifVersion,
-      values,
-      tries,
-      bounds,
-    }: {
-      readonly ifVersion: number | undefined;
-      readonly values: readonly unknown[];
-      readonly tries: number;
-      readonly bounds: CallOptions;
-    },
-  ): Promise<void> {
-    const collection = this.name;
-    const done = { update: "updated", replace: "replaced", delete: "deleted" }[action];
-    const found = await this.#host.getVersioned(collection, id, bounds);
-    const subject = `The document could not be ${done}: ${collection}`;
-    if (found === undefined) {
-      throw new FormDBError("FORMDB_NOT_FOUND", `${subject} has none with the id ${JSON.stringify(id)}`, {
-        details: { collection, id, outcome: "rejected" },
-      });
-    }
-    const { version, document } = found;
-    if (ifVersion !== undefined && version !== ifVersion) {
-      throw new FormDBError(
-        "FORMDB_CONFLICT",
-        `${subject} ${JSON.stringify(id)} must have the version ${ifVersion}, and has ${version}`,
-        { details: { collection, id, version, outcome: "rejected" } },
-      );
-    }
-    const why = obstacle(document, steps, { collection, values });
-    if (why !== undefined) throw why;
-    if (tries === MAX_TRIES) {
-      throw new FormDBError(
-        "FORMDB_BUSY",
-        `${subject} ${JSON.stringify(id)} was changed by others ${tries} times meanwhile`,
-        {
-          details: { collection, id, outcome: "rejected" },
-        },
-      );
+      // What kept it from being made may be gone by now: then it may be tried again.
+      const why = whyNotMade(request, await this.#host.getVersioned(this.name, key, bounds));
+      if (why !== undefined) throw why;
+      if (tries === MAX_TRIES) throw unexplained(request);
     }
   }
 }

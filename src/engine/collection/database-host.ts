@@ -1,12 +1,15 @@
 import type { CallOptions } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { encodeId, type Row } from "../../base/document.ts";
+import type { Ending } from "../../batch/operation.ts";
+import type { Change } from "../../query/syntax-tree.ts";
 import type { Engine } from "../engine.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { Queries } from "../query.ts";
 import type { QueryResult } from "../read.ts";
-import type { Versioned } from "./host.ts";
+import type { QueuedChange } from "../write.ts";
+import type { ChangeOfOne, Versioned } from "./host.ts";
 import { boundsOf, type DatabaseMethods, MethodsHost } from "./methods-host.ts";
 
 /** What a database does around each call. */
@@ -44,6 +47,41 @@ export class DatabaseHost extends MethodsHost {
     );
   }
 
+  change(
+    what: string,
+    tree: PlannedTree,
+    { id, refuse }: ChangeOfOne,
+    options: CallOptions,
+  ): Promise<number> | undefined {
+    const { backend, batch, catalog, reader, spills, transactions } = this.#engine;
+    const changesAtOnce = typeof backend.dialect.changeGroup === "object";
+    if (spills) return undefined;
+    const bounds = boundsOf(options);
+    try {
+      this.#guard.check(what, bounds);
+      const { plan, values } = reader.planTree(tree, bounds);
+      const bound = plan.bindInGroup?.(values);
+      if (bound === undefined) return undefined;
+      transactions.refuseInside("A query that writes");
+      const statement = bound.statement!;
+      const bytes = bound.values.reduce<number>((sum, value) => sum + bytesOf(value), 0);
+      const collection = collectionOf(tree);
+      const isHidden =
+        changesAtOnce && mayBeRefused(tree.statement as Change, catalog.mayHaveUniqueIndex(collection));
+      const change: QueuedChange = {
+        form: statement.name,
+        bytes,
+        isHidden,
+        statement,
+        values: bound.values,
+        refuse,
+      };
+      return batch.write({ kind: "update", collection, id, value: undefined, change }, bounds, versionOf);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   run(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
     const bounds = boundsOf(options);
     try {
@@ -74,6 +112,18 @@ export class DatabaseHost extends MethodsHost {
   #isThere(tree: PlannedTree): Promise<boolean> {
     return this.#engine.writer.mayRead(collectionOf(tree));
   }
+}
+
+const versionOf = (_id: string, { version }: Ending): number => version!;
+
+/** Whether a change makes values that a database may refuse by themselves: where it is of a set value, or an index is unique. */
+function mayBeRefused({ steps }: Change, hasUniqueIndex: boolean): boolean {
+  return hasUniqueIndex || steps.length === 0 || steps.some(({ kind }) => kind === "set");
+}
+
+/** Numbers and the like are short. */
+function bytesOf(value: unknown): number {
+  return typeof value === "string" ? value.length : 8;
 }
 
 function collectionOf({ statement }: PlannedTree): string {

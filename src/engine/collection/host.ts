@@ -1,10 +1,12 @@
 import type { CallOptions } from "../../base/abort.ts";
 import type { Row } from "../../base/document.ts";
+import type { FormDBError } from "../../base/errors.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { QueryResult } from "../read.ts";
 import type { IndexOptions } from "../schema.ts";
+import type { FoundByChange } from "../write.ts";
 
 /** A document and its version, which counts from 1 with each change. */
 export interface Versioned<T> {
@@ -58,6 +60,12 @@ export interface CallsElsewhere {
   ): Promise<Row | undefined>;
 }
 
+/** The document that a change is for, and what its caller is told if it could not be made. */
+export interface ChangeOfOne {
+  readonly id: string;
+  readonly refuse: (found: FoundByChange) => FormDBError;
+}
+
 /** What a collection's handle works on: a database, or a transaction. */
 export interface CollectionHost {
   /** There for a host that can't be given a tree. */
@@ -72,6 +80,16 @@ export interface CollectionHost {
   insertAll(collection: string, documents: readonly unknown[], options?: CallOptions): Promise<BatchResult>;
   upsert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
   delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean>;
+  /**
+   * Queues a change of one document, and resolves to its new version. Undefined if it can't be queued; left out where there is
+   * no queue.
+   */
+  change?(
+    what: string,
+    tree: PlannedTree,
+    queued: ChangeOfOne,
+    options: CallOptions,
+  ): Promise<number> | undefined;
   /** Runs a query or a change that was made without a text. `what` is the call. */
   run(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
   stream(tree: PlannedTree, options: CallOptions): AsyncIterable<Row>;

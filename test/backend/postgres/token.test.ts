@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { compile } from "../../../src/plan/compile.ts";
+import type { Expression } from "../../../src/query/syntax-tree.ts";
 import {
   createCollection,
   failure,
@@ -12,6 +14,7 @@ import {
 import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
+const SLOT = { type: "slot", index: 0 } as const;
 const APPLIED = { missing: [], rejected: [] };
 
 /** What a client that is gone has left behind on the server: a try that is still on its way. */
@@ -86,6 +89,42 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     expect(await connection.write(update)).toEqual(APPLIED);
     expect(await late.write(update)).toEqual(APPLIED);
     expect(await versions()).toEqual([[2]]);
+  });
+
+  test("keeps changes from being made twice, and tells what became of each", async () => {
+    await connection.write({ ...insert(1, 2), token: undefined });
+    const where: Expression = {
+      type: "compare",
+      operator: "=",
+      left: { type: "path", path: ["id"] },
+      right: SLOT,
+    };
+    const steps = [{ kind: "inc", path: ["n"], value: { type: "slot", index: 1 } }] as const;
+    const tree = {
+      type: "change",
+      action: "update",
+      collection: "docs",
+      steps,
+      where,
+      gives: "version",
+    } as const;
+    const parts = { document: undefined, version: undefined, first: undefined };
+    const plan = compile({ ...tree, ...parts }, "inc n", backend.dialect);
+    const bound = [1, 2, 3].map((n) => plan.bindInGroup!(["", n]));
+    const group: GroupWrite = {
+      kind: "update",
+      collection: "docs",
+      ids: ["k0000", "k0000", "none"],
+      json: [],
+      changes: { statement: bound[0]!.statement!, values: bound.map(({ values }) => values) },
+      token: "the token",
+    };
+    const made = { ...APPLIED, changes: [{ version: 2 }, { version: 3 }, undefined] };
+    expect(await connection.lookUpToken(group)).toBeUndefined();
+    expect(await connection.write(group)).toEqual(made);
+    expect(await late.write(group)).toEqual(made);
+    expect(await connection.lookUpToken(group)).toEqual(made);
+    expect(await connection.getMany("docs", ["k0000"])).toMatchObject([{ json: '{"n": 4}', version: 3 }]);
   });
 
   test("keeps what the first try found, when it was committed late", async () => {
