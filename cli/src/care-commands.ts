@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { databaseOption } from "./database-option.ts";
+import { databaseOption, databaseOrServerOption } from "./database-option.ts";
 import { OUTPUT_FORMATS } from "./print/output.ts";
 import type { BackupFlags, CheckFlags, CollectionsFlags } from "./run-care.ts";
 
@@ -9,7 +9,7 @@ export function collectionsCommand(): Command {
     .description("Lists the collections of a database, and the indexes of each.")
     .option("--count", "count the documents of each, which reads all of their ids")
     .addOption(new Option("--format <format>", "how to print the rows").choices(OUTPUT_FORMATS))
-    .addOption(databaseOption())
+    .addOption(databaseOrServerOption())
     .action(async (flags: CollectionsFlags) => {
       const { runCollections } = await import("./run-care.ts");
       process.exitCode = await runCollections(flags);

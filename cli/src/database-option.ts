@@ -1,11 +1,17 @@
 import { InvalidArgumentError, Option } from "commander";
 
-/** `--db URL`. Where it is not given, `open()` looks at `FORMDB_URL`. */
+/** `--db URL` of a command that opens the database itself. Where it is not given, `open()` looks at `FORMDB_URL`. */
 export function databaseOption(): Option {
-  return new Option(
-    "--db <url>",
-    "the database: sqlite:FILE, a path, or postgres://…; else what FORMDB_URL says, else sqlite:formdb.db",
-  );
+  return optionFor("sqlite:FILE, a path, or postgres://…");
+}
+
+/** The same where it may be behind a server. */
+export function databaseOrServerOption(): Option {
+  return optionFor("sqlite:FILE, a path, postgres://…, or http://… for a formdb serve");
+}
+
+function optionFor(urls: string): Option {
+  return new Option("--db <url>", `the database: ${urls}; else what FORMDB_URL says, else sqlite:formdb.db`);
 }
 
 /** A whole number of at least `min` on the command line. */

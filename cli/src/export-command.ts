@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { databaseOption } from "./database-option.ts";
+import { databaseOrServerOption } from "./database-option.ts";
 import { EXPORT_FORMATS } from "./export-format.ts";
 import type { ExportFlags } from "./run-export.ts";
 
@@ -19,7 +19,7 @@ export function exportCommand(): Command {
       ),
     )
     .option("--safe-csv", "CSV for spreadsheets: a ' before each cell that they would run as a formula")
-    .addOption(databaseOption())
+    .addOption(databaseOrServerOption())
     .action(async (collection: string, flags: ExportFlags) => {
       const { runExport } = await import("./run-export.ts");
       process.exitCode = await runExport(collection, flags);

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { databaseOption, wholeNumber } from "./database-option.ts";
+import { databaseOrServerOption, wholeNumber } from "./database-option.ts";
 import type { ImportFlags } from "./import-file.ts";
 import { COLUMN_TYPES, type ColumnType } from "./read/column-types.ts";
 import { INPUT_FORMATS } from "./read/input.ts";
@@ -8,7 +8,6 @@ import { INPUT_FORMATS } from "./read/input.ts";
  * Documents in one transaction unless the user says otherwise. Each transaction waits for the disk, so an import
  * takes more at once than callers who wait for each of their writes.
  */
-const DEFAULT_BATCH_SIZE = 1_000;
 
 export function importCommand(): Command {
   return new Command("import")
@@ -19,7 +18,7 @@ export function importCommand(): Command {
     )
     .argument("<file>", "the file to read, or - for the standard input")
     .requiredOption("--into <collection>", "the collection, which is created when it is missing")
-    .addOption(databaseOption())
+    .addOption(databaseOrServerOption())
     .addOption(
       new Option("--format <format>", "what the input is; else its extension or first bytes say").choices(
         INPUT_FORMATS,
@@ -33,7 +32,7 @@ export function importCommand(): Command {
       ).conflicts("idField"),
     )
     .option("--rejects <file>", "write what was not imported there, one JSON object a line")
-    .option("--batch-size <n>", "documents in one transaction", wholeNumber(1), DEFAULT_BATCH_SIZE)
+    .option("--batch-size <n>", "documents in one transaction (default: 1000)", wholeNumber(1))
     .option("--delimiter <c>", "what stands between the cells of a CSV input", delimiter)
     .option("--columns <names>", "CSV without a header: the names of its columns, as a,b,c", columns)
     .addOption(

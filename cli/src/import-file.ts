@@ -1,7 +1,8 @@
-import { checkCollectionName, type FormDB, FormDBError, open } from "@formdb/perf";
+import { checkCollectionName, FormDBError } from "@formdb/perf";
 import { checkPaths } from "./check-paths.ts";
 import { type ImportReport, reportImport } from "./import-report.ts";
 import { type ImportOutcome, runImport } from "./import-run.ts";
+import { type Database, openDatabase, serverOf } from "./open-database.ts";
 import { startProgress } from "./progress.ts";
 import type { ColumnType } from "./read/column-types.ts";
 import { type CsvNotes, readCsv } from "./read/csv-documents.ts";
@@ -19,7 +20,7 @@ export interface ImportFlags {
   readonly idField?: string;
   readonly newIds?: boolean;
   readonly rejects?: string;
-  readonly batchSize: number;
+  readonly batchSize?: number;
   readonly delimiter?: string;
   readonly columns?: readonly string[];
   readonly type?: ReadonlyMap<string, ColumnType>;
@@ -27,17 +28,26 @@ export interface ImportFlags {
   readonly source?: string;
 }
 
+/** Documents in one transaction. */
+const DEFAULT_BATCH_SIZE = 1_000;
 /** How many rejects are shown on standard error. */
 const SHOWN_REJECTS = 10;
 
 /** Runs an import and reports it; gives the exit code. */
 export async function importFile(file: string, flags: ImportFlags): Promise<number> {
   const collection = checkCollectionName(flags.into);
+  const { batchSize = DEFAULT_BATCH_SIZE } = flags;
+  if (flags.batchSize !== undefined && serverOf(flags.db) !== undefined) {
+    throw new FormDBError(
+      "FORMDB_CONFIG",
+      "--batch-size can't be given with a server's URL: the server decides it",
+    );
+  }
   checkPaths({ input: file, rejects: flags.rejects, url: flags.db });
   const input = await openInput(file, flags.format);
   try {
     checkFormat(input, flags);
-    await using db = await open(flags.db, { batch: { maxBatchSize: flags.batchSize } });
+    await using db = await openDatabase(flags.db, { batch: { maxBatchSize: batchSize } });
     return reportImport(await importInput(db, collection, input, flags));
   } finally {
     input.stop();
@@ -56,7 +66,7 @@ function checkFormat({ format, name }: Input, flags: ImportFlags): void {
 }
 
 async function importInput(
-  db: FormDB,
+  db: Database,
   collection: string,
   input: Input,
   flags: ImportFlags,

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { databaseOption } from "./database-option.ts";
+import { databaseOrServerOption } from "./database-option.ts";
 import { OUTPUT_FORMATS } from "./print/output.ts";
 import type { QueryFlags } from "./run-query.ts";
 
@@ -22,7 +22,7 @@ export function queryCommand(): Command {
     .addOption(new Option("--format <format>", "how to print the rows").choices(OUTPUT_FORMATS))
     .option("--safe-csv", "CSV for spreadsheets: a ' before each cell that they would run as a formula")
     .option("--explain", "print the plan instead of running the query")
-    .addOption(databaseOption())
+    .addOption(databaseOrServerOption())
     .action(async (text: string, flags: QueryFlags) => {
       const { runQuery } = await import("./run-query.ts");
       process.exitCode = await runQuery(text, flags);

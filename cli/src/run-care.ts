@@ -1,6 +1,7 @@
-import { type BackupProgress, type CheckProblem, type FormDB, open } from "@formdb/perf";
+import type { BackupProgress, CheckProblem } from "@formdb/perf";
 import { ExitCode } from "./exit-code.ts";
 import { grouped, percent } from "./numbers.ts";
+import { type Database, openDatabase, openHere } from "./open-database.ts";
 import { Output, type OutputFormat } from "./print/output.ts";
 import { printable } from "./print/printable.ts";
 import { printRows } from "./print/rows.ts";
@@ -24,7 +25,8 @@ export type CheckFlags = DatabaseFlags;
 
 /** Lists the collections; gives the exit code. */
 export function runCollections({ db: url, count, format }: CollectionsFlags): Promise<number> {
-  return onDatabase(url, async (db, signal) => {
+  return interruptible(async ({ signal }) => {
+    await using db = await openDatabase(url, { mustExist: true });
     const names = await db.listCollections();
     const indexes = await db.listIndexes();
     async function* rows(): AsyncGenerator<Record<string, unknown>> {
@@ -35,13 +37,14 @@ export function runCollections({ db: url, count, format }: CollectionsFlags): Pr
       }
     }
     const output = new Output(process.stdout);
-    return printRows(rows(), format ?? (output.isTerminal ? "table" : "json"), output, false);
+    return await printRows(rows(), format ?? (output.isTerminal ? "table" : "json"), output, false);
   });
 }
 
 /** Copies a SQLite database; gives the exit code. */
 export function runBackup(file: string, { db: url, overwrite = false }: BackupFlags): Promise<number> {
-  return onDatabase(url, async (db, signal) => {
+  return interruptible(async ({ signal }) => {
+    await using db = await openHere("backup", url, { mustExist: true });
     const result = await db.backup(file, { overwrite, signal, onProgress: progressLines() });
     say(process.stdout, `${grouped(result.bytes)} bytes in ${printable(result.file)}`);
     return ExitCode.done;
@@ -50,25 +53,15 @@ export function runBackup(file: string, { db: url, overwrite = false }: BackupFl
 
 /** Checks a database; gives the exit code. */
 export function runCheck({ db: url }: CheckFlags): Promise<number> {
-  return onDatabase(url, async (db, signal) => {
+  return interruptible(async ({ signal }) => {
+    await using db = await openHere("check", url, { mustExist: true });
     const { ok, problems } = await db.check({ signal });
     say(process.stdout, ok ? "no problems found" : problems.map(problemLine).join("\n"));
     return ok ? ExitCode.done : ExitCode.failed;
   });
 }
 
-/** Runs work on a database that must be there. Ctrl-C ends it, and so the command. */
-function onDatabase(
-  url: string | undefined,
-  work: (db: FormDB, signal: AbortSignal) => Promise<number>,
-): Promise<number> {
-  return interruptible(async ({ signal }) => {
-    await using db = await open(url, { mustExist: true });
-    return await work(db, signal);
-  });
-}
-
-async function countOf(db: FormDB, collection: string, signal: AbortSignal): Promise<number> {
+async function countOf(db: Database, collection: string, signal: AbortSignal): Promise<number> {
   const { rows } = await db.query<{ n: number }>(`SELECT COUNT(*) AS n FROM \`${collection}\``, [], {
     signal,
   });

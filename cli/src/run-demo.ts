@@ -11,6 +11,7 @@ import { CITIES, mixed, VISITS } from "./demo/workloads.ts";
 import { ExitCode } from "./exit-code.ts";
 import { rejectLine, runImport } from "./import-run.ts";
 import { grouped, perSecond, seconds } from "./numbers.ts";
+import { openHere } from "./open-database.ts";
 import { say } from "./print/say.ts";
 import { startProgress } from "./progress.ts";
 import { openInput } from "./read/input.ts";
@@ -59,7 +60,7 @@ interface Imported {
 }
 
 async function importInto(file: string, url: string, interruption: Interruption): Promise<Imported> {
-  await using db = await open(url, IMPORTING);
+  await using db = await openHere("demo", url, IMPORTING);
   return await importCities(file, db, interruption);
 }
 
@@ -124,7 +125,7 @@ async function serveDemo(
   flags: DemoFlags,
   interruption: Interruption,
 ): Promise<void> {
-  const db = await open(url, IMPORTING);
+  const db = await openHere("demo", url, IMPORTING);
   const server = await serve(db, flags.serve === true ? {} : { port: flags.serve });
   try {
     print(`\n  The live page: ${server.url}\n  In the terminal: ${commandName()} top ${server.url}\n`);

@@ -1,9 +1,10 @@
 import { extname } from "node:path";
-import { checkCollectionName, type FormDB, FormDBError, open, type Row } from "@formdb/perf";
+import { checkCollectionName, FormDBError, type Row } from "@formdb/perf";
 import { checkOutput } from "./check-paths.ts";
 import { ExitCode } from "./exit-code.ts";
 import type { ExportFormat } from "./export-format.ts";
 import { grouped } from "./numbers.ts";
+import { type Database, openDatabase } from "./open-database.ts";
 import { printCsv } from "./print/csv.ts";
 import { printJson, printNdjson } from "./print/json.ts";
 import { NewFile } from "./print/new-file.ts";
@@ -41,7 +42,7 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
     let file: NewFile | undefined;
     try {
       if (out !== undefined) file = new NewFile(out, flags.overwrite === true);
-      await using db = await open(flags.db, { mustExist: true });
+      await using db = await openDatabase(flags.db, { mustExist: true });
       const output = new Output(file?.stream ?? process.stdout);
       const { count, lost } = await print(db, collection, { format, output, signal, flags });
       if (lost.size > 0) {
@@ -81,7 +82,7 @@ interface Printing {
 
 /** Prints all documents; gives how many, and the fields that the columns of a CSV have not. */
 async function print(
-  db: FormDB,
+  db: Database,
   collection: string,
   { format, output, signal, flags }: Printing,
 ): Promise<{ readonly count: number; readonly lost: ReadonlySet<string> }> {

@@ -1,7 +1,7 @@
-import type { FormDB, Row } from "@formdb/perf";
-import { FormDBError, open } from "@formdb/perf";
+import { FormDBError, type Row } from "@formdb/perf";
 import { outlineOf, type QueryOutline } from "@formdb/perf/query";
 import { ExitCode } from "./exit-code.ts";
+import { type Database, openDatabase } from "./open-database.ts";
 import { parameters } from "./parameters.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
 import { printableLines } from "./print/printable.ts";
@@ -26,7 +26,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   }
   const output = new Output(process.stdout);
   return interruptible(async ({ signal }) => {
-    await using db = await open(flags.db, { mustExist: !MAKERS.has(outline.verb) });
+    await using db = await openDatabase(flags.db, { mustExist: !MAKERS.has(outline.verb) });
     if (flags.explain === true) {
       const plan = output.isTerminal
         ? await explainedAsTree(db, text, params, outline)
@@ -42,7 +42,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
 
 /** The plan as a tree for people. */
 async function explainedAsTree(
-  db: FormDB,
+  db: Database,
   text: string,
   params: unknown[] | Record<string, unknown>,
   { verb }: QueryOutline,
@@ -56,7 +56,7 @@ const MAKERS: ReadonlySet<string> = new Set(["INSERT", "CREATE"]);
 
 /** The rows of a reading query as they come; of a writing one a single row that says how many it wrote. */
 async function rowsOf(
-  db: FormDB,
+  db: Database,
   text: string,
   { verb }: QueryOutline,
   params: unknown[] | Record<string, unknown>,

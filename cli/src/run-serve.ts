@@ -1,7 +1,7 @@
-import { open } from "@formdb/perf";
 import { SlowLog } from "@formdb/perf/metrics";
 import { destination, pino } from "pino";
 import { ExitCode } from "./exit-code.ts";
+import { openHere } from "./open-database.ts";
 import { requestId, serve } from "./server/form-server.ts";
 
 export interface ServeFlags {
@@ -27,7 +27,8 @@ export async function runServe(flags: ServeFlags): Promise<number> {
           thresholdMs: slowQueryMs,
           write: (entry) => log.warn({ ...entry, reqId: requestId() }, "a slow query"),
         });
-  const db = await open(
+  const db = await openHere(
+    "serve",
     flags.db,
     slowLog === undefined ? {} : { observer: { queryFinished: (query) => void slowLog.report(query) } },
   );

@@ -1,4 +1,4 @@
-import type { Collection, FindOptions, FormDB, Row } from "@formdb/perf";
+import type { CallOptions, Collection, FindOptions, Row } from "@formdb/perf";
 import type { FastifyInstance } from "fastify";
 import { endOf, sendRows, wantsLines } from "./rows.ts";
 import {
@@ -10,7 +10,7 @@ import {
   IF_VERSION,
   NAME_PARAMS,
 } from "./schemas.ts";
-import type { ServerLimits } from "./server-options.ts";
+import type { RouteTools } from "./server-options.ts";
 
 type Handle = Collection<Row>;
 type OrderBy = FindOptions<Row>["orderBy"];
@@ -20,7 +20,8 @@ type FilterOf = Parameters<Handle["findOneAndUpdate"]>[0];
 type FindBody = { readonly filter?: FilterOf } & Omit<FindOptions<Row>, "signal" | "timeoutMs" | "select">;
 
 /** What a collection's handle does beside reads and writes by id: find by filters, page, change by path. */
-export function collectionRoutes(app: FastifyInstance, db: FormDB, limits: ServerLimits): void {
+export function collectionRoutes(app: FastifyInstance, tools: RouteTools): void {
+  const { db, limits } = tools;
   const bounds = { timeoutMs: limits.callTimeoutMs };
 
   app.post<{ Params: { name: string }; Body: FindBody }>(
@@ -35,10 +36,13 @@ export function collectionRoutes(app: FastifyInstance, db: FormDB, limits: Serve
     },
     async (request, reply) => {
       const { filter = {}, ...options } = request.body;
-      const signal = endOf(request.raw.socket);
-      const found = db.collection<Row>(request.params.name).find(filter, { ...options, ...bounds, signal });
-      if (wantsLines(request)) return sendRows(found[Symbol.asyncIterator](), request, reply);
-      return found.page();
+      const handle = db.collection<Row>(request.params.name);
+      if (wantsLines(request)) {
+        const begin = (own: CallOptions): AsyncIterator<Row> =>
+          handle.find(filter, { ...options, ...own })[Symbol.asyncIterator]();
+        return sendRows(begin, { request, reply, tools });
+      }
+      return handle.find(filter, { ...options, ...bounds, signal: endOf(request.raw.socket) }).page();
     },
   );
   app.post<{ Params: { name: string }; Body: { filter?: FilterOf } }>(

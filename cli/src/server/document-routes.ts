@@ -16,8 +16,9 @@ import {
   REPLACE_QUERY,
   UPDATES_BODY,
 } from "./schemas.ts";
+import type { RouteTools } from "./server-options.ts";
 import { HttpError } from "./status.ts";
-import { importLines, type UploadTools, upload } from "./upload.ts";
+import { importLines, upload } from "./upload.ts";
 
 interface InCollection {
   Params: { name: string };
@@ -37,7 +38,7 @@ const DOCUMENTS = "/v1/collections/:name/documents";
 const DOCUMENT = `${DOCUMENTS}/:id`;
 
 /** Reads and writes of documents, by id and many at once. */
-export function documentRoutes(app: FastifyInstance, tools: UploadTools): void {
+export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
   const { db, limits } = tools;
   const bounds = { timeoutMs: limits.callTimeoutMs };
 

@@ -2,13 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  fastify,
-  LogController,
-} from "fastify";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { Gate, isLoopback } from "./access.ts";
 import { Connections } from "./connections.ts";
 import { formdbApi } from "./plugin.ts";
@@ -20,8 +14,6 @@ export interface FormServerOptions extends ApiOptions {
   readonly host?: string | undefined;
   /** Default 8080; 0 takes any free port. */
   readonly port?: number | undefined;
-  /** A pino logger, or one with its methods. Default: nothing is logged. */
-  readonly logger?: FastifyBaseLogger | undefined;
   /** Adds routes of one's own, before the server listens. */
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -56,7 +48,7 @@ export interface FormServer {
 
 /** Serves a database, which the server closes when it is closed. Throws `FORMDB_CONFIG` if it can't listen. */
 export async function serve(db: FormDB, options: FormServerOptions = {}): Promise<FormServer> {
-  const { host = "127.0.0.1", port = 8080, logger, extend } = options;
+  const { host = "127.0.0.1", port = 8080, extend } = options;
   if (!isLoopback(host) && !new Gate(options).hasFullKey) {
     throw new FormDBError(
       "FORMDB_CONFIG",
@@ -66,11 +58,8 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
   const draining = new AbortController();
   let connections: Connections | undefined;
   const app = fastify({
-    ...(logger === undefined ? {} : { loggerInstance: logger }),
-    logController: new LogController({ disableRequestLogging: true }),
+    // It has no logger: with one it listens to the end of each answer. The plugin logs by itself.
     genReqId: () => randomUUID(),
-    // A logger for each request costs as much as a read; what is logged names the request itself.
-    childLoggerFactory: (own) => own,
     connectionTimeout: IDLE_CONNECTION_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_CHECK_MS },

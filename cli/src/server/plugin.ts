@@ -52,7 +52,7 @@ const PAGE_HEADERS = Object.freeze({ "referrer-policy": "no-referrer", "x-frame-
  * hooks, parsers and errors are those of its own routes alone.
  */
 export async function formdbApi(app: FastifyInstance, options: PluginOptions): Promise<void> {
-  const { db, draining = new AbortController().signal } = options;
+  const { db, draining = new AbortController().signal, logger: log = app.log } = options;
   const limits = limitsOf(options.limits);
   const gate = new Gate(options);
   const rate = new RateLimit(limits.requestsPerSecond);
@@ -137,7 +137,7 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = answerTo(error, request.id);
     if (status >= 500)
-      request.log.error({ reqId: request.id, err: error, code: body.error.code }, "a request failed");
+      log.error({ reqId: request.id, err: error, code: body.error.code }, "a request failed");
     // A connection that is closed with a part of the body unread is reset, and the answer with it.
     if (status === 413) reply.removeHeader("connection");
     return reply.code(status).send(body);
@@ -145,14 +145,14 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
 
   const api = new OpenApi();
   app.addHook("onRoute", (route) => api.add(route, app.prefix));
-  const tools = { db, limits, draining };
+  const tools = { db, limits, draining, log };
   pageRoute(app);
-  probeRoutes(app, db, draining);
+  probeRoutes(app, tools);
   liveRoutes(app, db, limits);
-  queryRoute(app, db, limits);
+  queryRoute(app, tools);
   schemaRoutes(app, db);
   documentRoutes(app, tools);
-  collectionRoutes(app, db, limits);
+  collectionRoutes(app, tools);
   app.get(
     "/openapi.json",
     { config: { access: "open" }, schema: { summary: "This description" } },

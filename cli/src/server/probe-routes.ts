@@ -1,12 +1,13 @@
 import type { FormDB } from "@formdb/perf";
 import { scrapeHandler } from "@formdb/perf/metrics";
 import type { FastifyInstance } from "fastify";
+import type { RouteTools } from "./server-options.ts";
 
 /** How long the database may take to answer `/ready`. */
 const READY_TIMEOUT_MS = 2_000;
 
 /** Whether the process lives, whether it should get requests, and its metrics. */
-export function probeRoutes(app: FastifyInstance, db: FormDB, draining: AbortSignal): void {
+export function probeRoutes(app: FastifyInstance, { db, draining, log }: RouteTools): void {
   app.get(
     "/health",
     { config: { access: "open" }, schema: { summary: "Whether the process lives" } },
@@ -17,7 +18,7 @@ export function probeRoutes(app: FastifyInstance, db: FormDB, draining: AbortSig
     { config: { access: "open" }, schema: { summary: "Whether the server should get requests" } },
     async (request, reply) => {
       const reason = await unreadiness(db, draining, (error) =>
-        request.log.warn({ reqId: request.id, err: error }, "the database does not answer"),
+        log.warn({ reqId: request.id, err: error }, "the database does not answer"),
       );
       if (reason === undefined) return { status: "ready" };
       reply.code(503);

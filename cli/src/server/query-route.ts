@@ -1,10 +1,9 @@
-import type { FormDB } from "@formdb/perf";
 import { outlineOf } from "@formdb/perf/query";
 import type { FastifyInstance } from "fastify";
 import { allows } from "./access.ts";
 import { endOf, sendRows, wantsLines } from "./rows.ts";
 import { QUERY_BODY } from "./schemas.ts";
-import type { ServerLimits } from "./server-options.ts";
+import type { RouteTools } from "./server-options.ts";
 import { HttpError } from "./status.ts";
 
 interface QueryBody {
@@ -17,7 +16,8 @@ interface QueryBody {
 const READING: ReadonlySet<string> = new Set(["SELECT", "EXPLAIN", "INTROSPECT"]);
 
 /** Queries of the query language; asked for `application/x-ndjson`, the rows of a SELECT are streamed. */
-export function queryRoute(app: FastifyInstance, db: FormDB, limits: ServerLimits): void {
+export function queryRoute(app: FastifyInstance, tools: RouteTools): void {
+  const { db, limits } = tools;
   const verbs = new Verbs();
   app.post<{ Body: QueryBody }>(
     "/v1/query",
@@ -29,11 +29,13 @@ export function queryRoute(app: FastifyInstance, db: FormDB, limits: ServerLimit
         throw new HttpError("HTTP_FORBIDDEN", `${verb} needs the full key; this one is for reading`);
       }
       if (explain) return db.explain(query, params);
-      const options = { signal: endOf(request.raw.socket), timeoutMs: limits.callTimeoutMs };
       if (verb === "SELECT" && wantsLines(request)) {
-        return sendRows(db.stream(query, params, options), request, reply);
+        return sendRows((bounds) => db.stream(query, params, bounds), { request, reply, tools });
       }
-      return db.query(query, params, options);
+      return db.query(query, params, {
+        signal: endOf(request.raw.socket),
+        timeoutMs: limits.callTimeoutMs,
+      });
     },
   );
 }

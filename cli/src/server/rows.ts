@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
-import type { Row } from "@formdb/perf";
+import { type CallOptions, FormDBError, type Row } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { RouteTools } from "./server-options.ts";
 import { LineWriter } from "./upload.ts";
 
 /** Rows that are written as one piece. */
@@ -9,7 +10,7 @@ const ROWS_A_PIECE = 64;
 
 const ends = new WeakMap<Socket, AbortSignal>();
 
-/** Fires when the client's connection is closed. All requests of a connection share it: a signal costs as much as a read. */
+/** Fires when the client's connection is closed. All requests of a connection share it. */
 export function endOf(socket: Socket): AbortSignal {
   const known = ends.get(socket);
   if (known !== undefined) return known;
@@ -19,6 +20,13 @@ export function endOf(socket: Socket): AbortSignal {
   socket.once("close", () => end.abort());
   ends.set(socket, end.signal);
   return end.signal;
+}
+
+/** A request for rows. */
+interface Asked {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly tools: RouteTools;
 }
 
 /** Whether the client asks for NDJSON. */
@@ -31,11 +39,23 @@ export function wantsLines({ headers }: FastifyRequest): boolean {
  * its status.
  */
 export async function sendRows(
-  rows: AsyncIterator<Row>,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  begin: (bounds: CallOptions) => AsyncIterator<Row>,
+  { request, reply, tools }: Asked,
 ): Promise<FastifyReply> {
-  let next = await rows.next();
+  const { limits, log } = tools;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), limits.callTimeoutMs);
+  const signal = AbortSignal.any([endOf(request.raw.socket), late.signal]);
+  let rows: AsyncIterator<Row>;
+  let next: IteratorResult<Row>;
+  try {
+    rows = begin({ signal, timeoutMs: limits.streamTimeoutMs });
+    next = await rows.next();
+  } catch (error) {
+    throw late.signal.aborted ? noRowWithin(limits.callTimeoutMs) : error;
+  } finally {
+    clearTimeout(timer);
+  }
   const lines = new LineWriter(reply);
   try {
     let piece: string[] = [];
@@ -47,9 +67,15 @@ export async function sendRows(
     }
     return lines.end(piece.length === 0 ? "" : `${piece.join("\n")}\n`);
   } catch (error) {
-    request.log.warn({ reqId: request.id, err: error }, "a stream of rows was cut short");
+    log.warn({ reqId: request.id, err: error }, "a stream of rows was cut short");
     return lines.break();
   } finally {
     await rows.return?.();
   }
+}
+
+function noRowWithin(timeoutMs: number): FormDBError {
+  return new FormDBError("FORMDB_TIMEOUT", `The stream had no row within its ${timeoutMs} ms`, {
+    details: { timeoutMs },
+  });
 }

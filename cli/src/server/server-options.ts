@@ -1,4 +1,5 @@
-import { FormDBError } from "@formdb/perf";
+import { type FormDB, FormDBError } from "@formdb/perf";
+import type { FastifyBaseLogger } from "fastify";
 import type { Keys } from "./access.ts";
 
 /** What the server lets a client have. */
@@ -14,8 +15,10 @@ export interface ServerLimits {
   readonly maxEventStreams: number;
   /** Milliseconds for a body to arrive, and, of an NDJSON body, between two parts of it. */
   readonly bodyTimeoutMs: number;
-  /** Milliseconds for a call of the database. */
+  /** Milliseconds for a call of the database; of a stream of rows, to its first one. */
   readonly callTimeoutMs: number;
+  /** Milliseconds for a stream of rows, which holds a connection of the database while its client reads. */
+  readonly streamTimeoutMs: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
@@ -26,10 +29,22 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   maxEventStreams: 100,
   bodyTimeoutMs: 30_000,
   callTimeoutMs: 30_000,
+  streamTimeoutMs: 3_600_000,
 });
 
 export interface ApiOptions extends Keys {
+  /** A pino logger, or one with its methods. Default: nothing is logged; of the plugin, the service's own. */
+  readonly logger?: FastifyBaseLogger | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
+}
+
+/** What routes work with. */
+export interface RouteTools {
+  readonly db: FormDB;
+  readonly limits: ServerLimits;
+  /** Fires when the server drains: no more lines are read, those that were are settled and told. */
+  readonly draining: AbortSignal;
+  readonly log: FastifyBaseLogger;
 }
 
 /** The limits with what is left out. Throws `FORMDB_CONFIG` for one that is unknown or no positive number. */

@@ -1,7 +1,8 @@
-import { type FormDB, FormDBError, type ImportOptions } from "@formdb/perf";
+import { FormDBError, type ImportOptions } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readNdjson } from "../read/ndjson.ts";
-import type { ServerLimits } from "./server-options.ts";
+import type { RouteTools } from "./server-options.ts";
+
 import { answerTo, HttpError } from "./status.ts";
 
 /** Lines of one upload that are in the queue and not settled. The client is not read while there are so many. */
@@ -20,21 +21,13 @@ export interface LineResult {
   readonly error?: string;
 }
 
-/** What an upload runs with. */
-export interface UploadTools {
-  readonly db: FormDB;
-  readonly limits: ServerLimits;
-  /** Fires when the server drains: no more lines are read, those that were are settled and told. */
-  readonly draining: AbortSignal;
-}
-
 /**
  * Inserts the documents of an NDJSON body as they arrive. The client is slowed by back-pressure to what the database
  * takes. Answers with a `BatchResult`, or, asked for `application/x-ndjson`, with a line for each document once it is
  * settled.
  */
 export async function upload(
-  tools: UploadTools,
+  tools: RouteTools,
   collection: string,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -64,7 +57,7 @@ export async function upload(
  * as they come, at last `{result}` or `{error}`.
  */
 export async function importLines(
-  { db, limits, draining }: UploadTools,
+  { db, limits, draining }: RouteTools,
   collection: string,
   ifExists: ImportOptions["ifExists"],
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
@@ -91,7 +84,7 @@ export async function importLines(
 }
 
 async function insertLines(
-  { db, limits, draining }: UploadTools,
+  { db, limits, draining }: RouteTools,
   collection: string,
   request: FastifyRequest,
   tell: (result: LineResult) => Promise<void> | undefined,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "@formdb/perf";
 import { afterEach, expect, it } from "vitest";
 import { type FormServer, type FormServerOptions, serve } from "../../src/server.ts";
@@ -253,6 +254,25 @@ it("an address that others reach needs a key, and a short one is refused", async
   );
   await expect(serve(db, { apiKey: "short", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
   await db.close();
+});
+
+it("a stream of rows may take longer than a call, if its first row came in time", async () => {
+  const server = await started({ limits: { callTimeoutMs: 300 } });
+  const text = "x".repeat(10_000);
+  await ask(
+    server,
+    "POST",
+    USERS,
+    Array.from({ length: 700 }, (_, n) => ({ id: `d${n}`, text })),
+  );
+  const response = await fetch(`${server.url}/v1/query`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/x-ndjson" },
+    body: JSON.stringify({ query: "SELECT * FROM users" }),
+  });
+  // More than sockets hold, so that the server waits for its client.
+  await sleep(600);
+  expect((await response.text()).split("\n")).toHaveLength(701);
 });
 
 it("events tell once a second what the database did", async () => {

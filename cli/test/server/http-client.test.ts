@@ -2,7 +2,14 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FormDB, type FormDBError, type HttpDatabase, type HttpOptions, open } from "@formdb/perf";
+import {
+  type FormDB,
+  type FormDBError,
+  type HttpDatabase,
+  type HttpOptions,
+  open,
+  type RejectedDocument,
+} from "@formdb/perf";
 import { afterEach, describe, expect, it } from "vitest";
 import { type FormServer, serve } from "../../src/server.ts";
 
@@ -319,9 +326,10 @@ describe("streams and many", () => {
     const { db, url } = await behindProxy(() => "pass");
     const remote = await connected(url);
     const bad = { id: "bad", n: Number.POSITIVE_INFINITY };
-    const rejected: unknown[] = [];
+    const taken = { id: "d1" };
+    const rejected: RejectedDocument[] = [];
     let read = 0;
-    const result = await remote.import("users", [...many.slice(0, 5_000), bad, { id: "d1" }], {
+    const result = await remote.import("users", [...many.slice(0, 5_000), bad, taken], {
       onRejected: (one) => rejected.push(one),
       onProgress: (progress) => {
         read = progress.read;
@@ -332,6 +340,10 @@ describe("streams and many", () => {
       { index: 5_000, code: "FORMDB_INVALID_DOCUMENT", document: bad },
       { index: 5_001, code: "FORMDB_DUPLICATE_ID", id: "d1" },
     ]);
+    // The caller's own objects, by which it may know where they are from.
+    expect(rejected.map(({ document }) => document)).toEqual([bad, taken]);
+    expect(rejected[0]!.document).toBe(bad);
+    expect(rejected[1]!.document).toBe(taken);
     expect(result.errors[0]?.error).toContain("finite");
     expect(read).toBe(5_002);
     expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 5_000 }]);

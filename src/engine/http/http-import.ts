@@ -15,11 +15,41 @@ interface Told {
 /** What can't be written as JSON is sent as this, so that the server counts and refuses it in its place. */
 const UNWRITABLE = "null";
 
-/** A document that could not be written as JSON here, and why. */
-interface Unwritable {
-  readonly document: unknown;
-  readonly code: string;
+/** Failures that a result lists. */
+const MAX_ERRORS = 1_000;
+/** Of the documents that were sent last, so much JSON is remembered, in UTF-16 units: what may be on its way to the server. */
+const MAX_REMEMBERED = 16 * 1024 * 1024;
+
+/** Why a document could not be sent. */
+interface Refusal {
+  readonly code: ErrorCode;
   readonly error: string;
+}
+
+interface Sent {
+  readonly document: unknown;
+  readonly length: number;
+  readonly refusal: Refusal | undefined;
+}
+
+/** The documents that were sent last, by their indexes. The server tells of them by copies, and a caller knows its own. */
+class SentDocuments {
+  readonly #sent = new Map<number, Sent>();
+  #length = 0;
+
+  add(index: number, sent: Sent): void {
+    this.#sent.set(index, sent);
+    this.#length += sent.length;
+    for (const [first, { length }] of this.#sent) {
+      if (this.#length <= MAX_REMEMBERED) return;
+      this.#sent.delete(first);
+      this.#length -= length;
+    }
+  }
+
+  get(index: number): Sent | undefined {
+    return this.#sent.get(index);
+  }
 }
 
 /** Sends documents as fast as the server takes them, which imports them as `db.import()` does there. */
@@ -29,12 +59,17 @@ export async function importOverHttp(
   documents: Iterable<unknown> | AsyncIterable<unknown>,
   { signal, ifExists = "reject", onProgress, onRejected }: ImportOptions,
 ): Promise<ImportResult> {
-  const unwritable = new Map<number, Unwritable>();
-  const texts = linesOf(documents, signal, unwritable);
-  const own = <T extends { readonly index: number }>(told: T): T => ({
-    ...told,
-    ...unwritable.get(told.index),
-  });
+  const sent = new SentDocuments();
+  const texts = linesOf(documents, signal, sent);
+  /** Why documents could not be written as JSON, for as many as a result lists. */
+  const refusals = new Map<number, Refusal>();
+  const own = (rejected: RejectedDocument): RejectedDocument => {
+    const here = sent.get(rejected.index);
+    if (here === undefined) return rejected;
+    const { document, refusal } = here;
+    if (refusal !== undefined && refusals.size < MAX_ERRORS) refusals.set(rejected.index, refusal);
+    return { ...rejected, ...refusal, document };
+  };
   const request = {
     what: "import()",
     method: "POST",
@@ -46,7 +81,10 @@ export async function importOverHttp(
   for await (const line of client.lines(request, texts)) {
     const told = JSON.parse(line) as Told;
     if (told.progress !== undefined) await onProgress?.(told.progress);
-    if (told.rejected !== undefined) await onRejected?.(own(told.rejected));
+    if (told.rejected !== undefined) {
+      const rejected = own(told.rejected);
+      await onRejected?.(rejected);
+    }
     if (told.error !== undefined) throw toldError(told.error, 200);
     result ??= told.result;
   }
@@ -59,12 +97,7 @@ export async function importOverHttp(
       },
     );
   }
-  const errors = result.errors.map(({ index, ...error }) => {
-    const here = unwritable.get(index);
-    return here === undefined
-      ? { index, ...error }
-      : { index, ...error, code: here.code as ErrorCode, error: here.error };
-  });
+  const errors = result.errors.map((error) => ({ ...error, ...refusals.get(error.index) }));
   return { ...result, errors, aborted: signal?.aborted ?? false };
 }
 
@@ -72,19 +105,19 @@ export async function importOverHttp(
 async function* linesOf(
   documents: Iterable<unknown> | AsyncIterable<unknown>,
   signal: AbortSignal | undefined,
-  unwritable: Map<number, Unwritable>,
+  sent: SentDocuments,
 ): AsyncGenerator<string> {
   let index = 0;
   for await (const document of documents) {
-    let line: string;
+    let line = UNWRITABLE;
+    let refusal: Refusal | undefined;
     try {
       line = encodeDocument(document);
     } catch (error) {
       if (!(error instanceof FormDBError)) throw error;
-      unwritable.set(index, { document, code: error.code, error: error.message });
-      line = UNWRITABLE;
+      refusal = { code: error.code, error: error.message };
     }
-    index++;
+    sent.add(index++, { document, length: line.length, refusal });
     yield `${line}\n`;
     if (signal?.aborted) return;
   }
