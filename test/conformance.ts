@@ -532,6 +532,62 @@ export function describeConformance(
         expect(await ids(`SELECT * FROM ${written}`)).toEqual([]);
       });
 
+      it("INSERT of several documents gives their ids in order, and inserts all or none", async () => {
+        const written = await collectionOf([{ id: "old", n: 0 }]);
+        const all = async () => ids(`SELECT id FROM ${written} ORDER BY id`);
+        const text = `INSERT INTO ${written}`;
+        expect(await db.query(`${text} {"id": "c"}, {"id": "a", "n": 1}, {"id": 7}`)).toEqual({
+          rows: [{ id: "c" }, { id: "a" }, { id: "7" }],
+          rowCount: 3,
+        });
+        const { rows, rowCount } = await db.query(`${text} {"id": "x"}, $1, {"n": 2}`, [[{ id: "y" }, {}]]);
+        expect(rowCount).toBe(4);
+        expect([rows[0], rows[1]]).toEqual([{ id: "x" }, { id: "y" }]);
+        expect(await db.get(written, rows[3]!.id as string)).toEqual({ id: rows[3]!.id, n: 2 });
+        expect(await db.query(`${text} $1`, [[]])).toEqual({ rows: [], rowCount: 0 });
+        expect(await db.query(`${text} :docs`, { docs: [{ id: "z" }] })).toEqual({
+          rows: [{ id: "z" }],
+          rowCount: 1,
+        });
+        const before = await all();
+        const refused = async (documents: unknown): Promise<FormDBError> =>
+          db.query(`${text} $1`, [documents]).then(
+            () => expect.unreachable(),
+            (error: FormDBError) => error,
+          );
+        const taken = await refused([{ id: "new" }, { id: "old" }, { id: "newer" }]);
+        expect(taken).toMatchObject({
+          code: "FORMDB_DUPLICATE_ID",
+          id: "old",
+          index: 1,
+          collection: written,
+        });
+        expect(taken.message).toContain('"old"');
+        expect(await refused([{ id: "new" }, { id: "same" }, { id: "same" }])).toMatchObject({
+          code: "FORMDB_DUPLICATE_ID",
+          id: "same",
+          index: 2,
+        });
+        expect(await refused([{ id: "new" }, "text"])).toMatchObject({
+          code: "FORMDB_INVALID_DOCUMENT",
+          index: 1,
+        });
+        expect(await refused([{ id: "new" }, { id: "" }])).toMatchObject({
+          code: "FORMDB_INVALID_ID",
+          index: 1,
+        });
+        expect(await all()).toEqual(before);
+        expect(await db.get(written, "old")).toEqual({ id: "old", n: 0 });
+        const many = Array.from({ length: 2_500 }, (_, n) => ({ id: `m${String(n).padStart(4, "0")}`, n }));
+        expect(await refused([...many, { id: "a" }])).toMatchObject({ code: "FORMDB_DUPLICATE_ID", id: "a" });
+        expect(await all()).toEqual(before);
+        expect((await db.query(`${text} $1`, [many])).rowCount).toBe(2_500);
+        expect(await ids(`SELECT id FROM ${written} WHERE n = 2499`)).toEqual(["m2499"]);
+        // The first documents make their collection.
+        await db.query(`INSERT INTO ${written}_too {"id": "1"}, {"id": "2"}`);
+        expect(await ids(`SELECT id FROM ${written}_too ORDER BY id`)).toEqual(["1", "2"]);
+      });
+
       it("stream all rows, and may be left early", async () => {
         const many = await collectionOf(
           Array.from({ length: 2_100 }, (_, n) => ({ id: String(n).padStart(5, "0"), n })),
@@ -660,6 +716,13 @@ export function describeConformance(
           outcome: "rejected",
           message: `The insert of document "again" in ${collection} failed: values in the unique index only_n of ${collection}, over n, must differ between documents`,
         });
+        const several = db.query(`INSERT INTO ${collection} {"id": "one", "n": 70}, {"id": "again", "n": 7}`);
+        await expect(several).rejects.toMatchObject({
+          code: "FORMDB_CONSTRAINT",
+          constraint: "only_n",
+          collection,
+        });
+        expect(await db.get(collection, "one")).toBeUndefined();
         if (!remote) {
           const inside = db.transaction((tx) => tx.insert(collection, { id: "again", n: 7 }));
           await expect(inside).rejects.toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "only_n" });
@@ -871,6 +934,22 @@ export function describeConformance(
     }
 
     describe("transactions", () => {
+      it("INSERT of several documents in a transaction leaves it as it was if it fails", async () => {
+        const written = await collectionOf([{ id: "old" }]);
+        await db.transaction(async (tx) => {
+          await tx.insert(written, { id: "before" });
+          const failing = tx.query(`INSERT INTO ${written} {"id": "a"}, {"id": "old"}, {"id": "b"}`);
+          await expect(failing).rejects.toMatchObject({ code: "FORMDB_DUPLICATE_ID", id: "old" });
+          expect((await tx.query(`SELECT id FROM ${written} ORDER BY id`)).rows).toEqual([
+            { id: "before" },
+            { id: "old" },
+          ]);
+          const { rowCount } = await tx.query(`INSERT INTO ${written} {"id": "a"}, {"id": "b"}`);
+          expect(rowCount).toBe(2);
+        });
+        expect(await ids(`SELECT id FROM ${written} ORDER BY id`)).toEqual(["a", "b", "before", "old"]);
+      });
+
       it("commit what they did, or nothing", async () => {
         const collection = await collectionOf([{ id: "1", n: 1 }]);
         const seen = await db.transaction(async (tx) => {

@@ -3,7 +3,7 @@ import type { CallOptions } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
-import type { QueryOperation } from "../base/observer.ts";
+import type { QueryOperation, WriteKind } from "../base/observer.ts";
 import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Write } from "../batch/operation.ts";
@@ -13,6 +13,7 @@ import { checkSchema } from "./collection/standard-schema.ts";
 import { TransactionHost } from "./collection/transaction-host.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import { toDocument, toVersioned } from "./get.ts";
+import { documentsOf, encodeAll, insertAll, inserted } from "./insert.ts";
 import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
@@ -195,10 +196,21 @@ export class OpenTransaction implements Transaction {
     });
   }
 
-  async #insert({ plan, values, parameters }: Query): Promise<QueryResult> {
-    const [document] = plan.bind(values, parameters).values;
-    const id = await this.#put("insert", plan.collections[0]!, document);
-    return { rows: [{ id }], rowCount: 1 };
+  /** Runs an INSERT. Not reported here: it is the whole of the transaction. */
+  runInsert(query: Query): Promise<QueryResult> {
+    return this.#call(() => this.#insert(query));
+  }
+
+  async #insert(query: Query): Promise<QueryResult> {
+    const documents = documentsOf(query);
+    const collection = query.plan.collections[0]!;
+    if (documents.length === 0) return inserted([]);
+    if (documents.length === 1) return inserted([await this.#put("insert", collection, documents[0])]);
+    const { connection, makeId } = this.#tools;
+    const operations = encodeAll(collection, documents, makeId);
+    await this.#ensureCollection("insert", collection);
+    await insertAll(connection, operations, this.#bounds(NO_OPTIONS));
+    return inserted(operations.map(({ id }) => id));
   }
 
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
@@ -206,16 +218,20 @@ export class OpenTransaction implements Transaction {
   }
 
   async #write(write: Write): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
-    const { connection, writer, makeId } = this.#tools;
+    const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
-    if (!this.made.has(collection)) {
-      const made = await writer.ensureCollectionOn(connection, kind, collection);
-      if (made) this.made.add(collection);
-    }
+    await this.#ensureCollection(kind, collection);
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
     const { found, error } = await writeOne(connection, group, this.#bounds(NO_OPTIONS));
     if (error !== undefined) throw noteDetail(error, "id", id);
     return { id, found };
+  }
+
+  async #ensureCollection(kind: WriteKind, collection: string): Promise<void> {
+    if (this.made.has(collection)) return;
+    const { connection, writer } = this.#tools;
+    const made = await writer.ensureCollectionOn(connection, kind, collection);
+    if (made) this.made.add(collection);
   }
 
   /** A call ends with its transaction. */

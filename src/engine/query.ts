@@ -3,6 +3,7 @@ import type { Document, Row } from "../base/document.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
+import { documentsOf, inserted } from "./insert.ts";
 import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult } from "./read.ts";
 
@@ -47,13 +48,17 @@ export class Queries implements QueryPlace {
     return reader.stream(reader.plan(text, parameters, options));
   }
 
-  async insert({ plan, values, parameters, options: bounds }: Query): Promise<QueryResult> {
-    const [document] = plan.bind(values, parameters).values;
-    const collection = plan.collections[0]!;
+  async insert(query: Query): Promise<QueryResult> {
+    const documents = documentsOf(query);
+    const { batch, transactions } = this.#engine;
+    if (documents.length === 0) return inserted([]);
+    // Several are inserted all or none: as a transaction of their own.
+    if (documents.length > 1) return transactions.run((open) => open.runInsert(query), query.options);
     // The query's failure is counted as one: so the write's is not.
-    const options = { ...bounds, countsFailures: false };
-    const { id } = await this.#engine.batch.submit("insert", collection, undefined, document, options);
-    return { rows: [{ id }], rowCount: 1 };
+    const options = { ...query.options, countsFailures: false };
+    const collection = query.plan.collections[0]!;
+    const { id } = await batch.submit("insert", collection, undefined, documents[0], options);
+    return inserted([id]);
   }
 
   async explain({ text, parameters }: Query): Promise<QueryResult> {

@@ -5,7 +5,7 @@ import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
-import { OpenTransaction, type Transaction, type TransactionTools } from "./open-transaction.ts";
+import { OpenTransaction, type TransactionTools } from "./open-transaction.ts";
 import type { QueryTimes } from "./reporter.ts";
 import { TransactionLimit } from "./transaction-limit.ts";
 
@@ -117,7 +117,7 @@ export class Transactions {
   }
 
   async run<T>(
-    fn: (transaction: Transaction) => Promise<T>,
+    fn: (transaction: OpenTransaction) => Promise<T>,
     options: TransactionOptions = {},
     times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 },
   ): Promise<T> {
@@ -181,7 +181,7 @@ export class Transactions {
   }
 
   async #once<T>(
-    fn: (transaction: Transaction) => Promise<T>,
+    fn: (transaction: OpenTransaction) => Promise<T>,
     isolation: IsolationLevel | undefined,
     limit: TransactionLimit,
     times: QueryTimes,

@@ -3,13 +3,14 @@ import type { EngineStatement } from "../base/engine-statement.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { type Fragment, sql } from "../dialect/fragment.ts";
 import { encodeKey } from "../dialect/value-rank.ts";
+import { MAX_INSERT_DOCUMENTS } from "../query/limits.ts";
 import type { Operand, Select, Statement } from "../query/syntax-tree.ts";
 import { changesOf } from "./assignments.ts";
 import { canBeGrouped, compileChange } from "./change.ts";
 import { markCompiled } from "./compiled.ts";
 import { decodeDocument } from "./decode.ts";
 import { OperandTable } from "./operand-table.ts";
-import { checkParameters } from "./parameters.ts";
+import { checkParameters, mismatch } from "./parameters.ts";
 import type { BoundStatement, Parameters, Plan } from "./plan.ts";
 import { costOf, pointOperand } from "./point.ts";
 import { compileSelect, compileWhere } from "./select.ts";
@@ -64,11 +65,24 @@ function planOf(statement: Statement, shape: string, dialect: Dialect): Plan {
       } satisfies Plan);
     }
     case "insert":
-      operands.add(statement.document, "document");
+      addDocuments(statement.documents, operands);
       return plan(statement, shape, operands, undefined, dialect);
     default:
       return plan(statement, shape, operands, undefined, dialect);
   }
+}
+
+/** One operand: all documents of an INSERT, as an array. */
+function addDocuments(documents: readonly Operand[], operands: OperandTable): void {
+  const resolvers = documents.map((document) => operands.resolver(document, "document"));
+  operands.derive((values, parameters) => {
+    const given = resolvers.flatMap((resolve) => resolve(values, parameters));
+    if (given.length <= MAX_INSERT_DOCUMENTS) return given;
+    throw mismatch(
+      `An INSERT must have at most ${MAX_INSERT_DOCUMENTS} documents, not ${given.length}: it is one transaction; ` +
+        "batchInsert() and import() take any number",
+    );
+  });
 }
 
 function writing(fragment: Fragment, cost: EngineStatement["cost"]): Executable {
@@ -95,7 +109,7 @@ function plan(
   const bind = (values: readonly unknown[], parameters: Parameters): BoundStatement => {
     checkParameters(signature, parameters);
     const resolved = resolve(values, parameters);
-    // Where the engine layer acts itself it is given the operands as they are: the document of an INSERT.
+    // Where the engine layer acts itself it is given the operands as they are: the documents of an INSERT.
     return variants === undefined ? { statement: undefined, values: resolved } : variants.bind(resolved);
   };
   return Object.freeze({

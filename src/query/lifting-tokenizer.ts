@@ -1,16 +1,21 @@
-import { MAX_LIST_LENGTH, MAX_PARAMETERS } from "./limits.ts";
+import { MAX_INSERT_DOCUMENTS, MAX_LIST_LENGTH, MAX_PARAMETERS } from "./limits.ts";
 import { limitError, syntaxError } from "./syntax-error.ts";
 import { TOKEN, type TokenKind } from "./token.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
+const COMMA = 0x2c;
+const OPENING_BRACE = 0x7b;
+
 /**
- * The tokens of a user's text with each literal, and each list of literals after `IN`, replaced by a slot. Both
+ * The tokens of a user's text with each literal, and each list of literals after `IN` and of an INSERT, replaced by a slot. Both
  * the shape and the parser read a text through it, so that they can't lift differently.
  */
 export class LiftingTokenizer extends Tokenizer {
   /** What was lifted so far, by slot. */
   readonly values: unknown[] = [];
   #afterInto = false;
+  /** Whether the documents of an INSERT may come, of which none was read yet. */
+  #beforeDocuments = false;
 
   override next(): TokenKind {
     const keyword = this.kind === TOKEN.keyword ? this.text : "";
@@ -18,11 +23,16 @@ export class LiftingTokenizer extends Tokenizer {
     switch (kind) {
       case TOKEN.literal:
         this.#check(keyword, this.value);
-        return this.#lift(this.value);
+        return this.#beforeDocuments ? this.#liftDocuments() : this.#lift(this.value);
       case TOKEN.symbol:
         return keyword === "IN" && this.text === "(" ? this.#liftList() : kind;
       case TOKEN.keyword:
         this.#afterInto = this.text === "INTO";
+        this.#beforeDocuments = this.#afterInto;
+        return kind;
+      case TOKEN.parameter:
+      case TOKEN.named:
+        this.#beforeDocuments = false;
         return kind;
       case TOKEN.slot:
         throw this.#refuse("a value", "a slot can't stand in a query");
@@ -52,6 +62,38 @@ export class LiftingTokenizer extends Tokenizer {
     this.kind = TOKEN.symbol;
     this.text = "(";
     return TOKEN.symbol;
+  }
+
+  /** Lifts all documents of an INSERT as one list when they are literals; else each comes singly. */
+  #liftDocuments(): TokenKind {
+    this.#beforeDocuments = false;
+    const { start, position, value } = this;
+    const documents = this.#readDocuments();
+    this.start = start;
+    if (documents.length > 1 && this.peek() !== COMMA) return this.#lift(documents);
+    this.position = position;
+    return this.#lift(value);
+  }
+
+  /** Up to what is no literal. */
+  #readDocuments(): readonly unknown[] {
+    const documents = [this.value];
+    while (this.peek() === COMMA) {
+      const { position } = this;
+      super.next();
+      if (this.peek() !== OPENING_BRACE) {
+        this.position = position;
+        break;
+      }
+      super.next();
+      if (documents.push(this.value) > MAX_INSERT_DOCUMENTS) {
+        throw limitError(this.source, this.start, "the number of documents", [
+          "MAX_INSERT_DOCUMENTS",
+          MAX_INSERT_DOCUMENTS,
+        ]);
+      }
+    }
+    return documents;
   }
 
   #readElements(): unknown[] | undefined {

@@ -15,6 +15,9 @@ export const MAX_HAVING_CONDITIONS = 100;
 /** How many literals one list after `IN` may hold. An array given as a parameter has no such limit. */
 export const MAX_LIST_LENGTH = 100_000;
 
+/** How many documents one INSERT may have: it is one transaction, and an import is many. */
+export const MAX_INSERT_DOCUMENTS = 10_000;
+
 /** How many slots and callers' parameters one query may hold, each, and the highest `n` of `$n`. */
 export const MAX_PARAMETERS = 10_000;
 

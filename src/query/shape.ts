@@ -9,7 +9,10 @@ export interface ShapedText {
    * no user's text can hold; `?` is spelled `$n`. It can be parsed again by `parseShape`.
    */
   readonly key: string;
-  /** The lifted literals, by slot. The slot of `IN (1, 2, 3)` is one array; of `INSERT INTO c {…}`, the object. */
+  /**
+   * The lifted literals, by slot. The slot of `IN (1, 2, 3)` is one array; of `INSERT INTO c {…}`, the object, and an array
+   * of several.
+   */
   readonly values: readonly unknown[];
 }
 

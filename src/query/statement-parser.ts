@@ -1,5 +1,5 @@
 import { ComputationParser } from "./computation-parser.ts";
-import { MAX_ASSIGNMENTS, MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS } from "./limits.ts";
+import { MAX_ASSIGNMENTS, MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS, MAX_INSERT_DOCUMENTS } from "./limits.ts";
 import { pathKey, pathText } from "./path-text.ts";
 import { parseSelect, parseWhere } from "./select-parser.ts";
 import type {
@@ -40,8 +40,13 @@ function parseOne(reader: TokenReader): Statement {
 function parseInsert(reader: TokenReader): Insert {
   reader.expectKeyword("INTO");
   const collection = reader.collection();
-  const document = reader.operand() ?? reader.fail("a JSON object", "a parameter");
-  return Object.freeze({ type: "insert", collection, document });
+  const documents = reader.list(
+    "the number of documents",
+    "MAX_INSERT_DOCUMENTS",
+    MAX_INSERT_DOCUMENTS,
+    () => reader.operand() ?? reader.fail("a JSON object", "a parameter"),
+  );
+  return Object.freeze({ type: "insert", collection, documents });
 }
 
 function parseUpdate(reader: TokenReader): Update {

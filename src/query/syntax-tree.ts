@@ -102,8 +102,8 @@ export interface Select {
 export interface Insert {
   readonly type: "insert";
   readonly collection: string;
-  /** A literal JSON object given as a lifted slot, or a parameter. */
-  readonly document: Operand;
+  /** Each is a JSON object or an array of them, given as a lifted slot or a parameter. */
+  readonly documents: readonly Operand[];
 }
 
 export type ArithmeticOperator = "+" | "-" | "*" | "/";

@@ -18,6 +18,7 @@ describe("every query of the language counts as one", () => {
     ["ddl", "CREATE COLLECTION c"],
     ["ddl", "CREATE INDEX byAge ON c (age)"],
     ["insert", 'INSERT INTO c {"id": "1", "age": 3}'],
+    ["insert", 'INSERT INTO c {"id": "2"}, {"id": "3"}'],
     ["select", "SELECT * FROM c"],
     ["update", "UPDATE c SET age = 4"],
     ["explain", "EXPLAIN SELECT * FROM c WHERE age = 4"],
@@ -34,6 +35,7 @@ describe("every query of the language counts as one", () => {
   it.each([
     ["ddl", "DROP COLLECTION nowhere"],
     ["insert", 'INSERT INTO c {"id": ""}'],
+    ["insert", 'INSERT INTO c {"id": "4"}, {"id": "4"}'],
     ["select", "SELECT * FROM nowhere"],
     ["explain", "EXPLAIN SELECT * FROM nowhere"],
     ["introspect", "INTROSPECT INDEXES nowhere"],

@@ -257,17 +257,33 @@ describe("parameters", () => {
 });
 
 describe("a plan without a statement", () => {
-  it("gives the document of an INSERT as it came", () => {
+  it("gives the documents of an INSERT as they came, in one list", () => {
     const document = { name: "Ada" };
     const { plan } = prepare("INSERT INTO people $1", sqliteDialect);
     expect(plan.cost).toBeUndefined();
     expect(plan.collections).toEqual(["people"]);
-    expect(plan.bind([], [document])).toEqual({ statement: undefined, values: [document] });
-    expect(plan.bind([], [document]).values[0]).toBe(document);
+    expect(plan.bind([], [document])).toEqual({ statement: undefined, values: [[document]] });
+    expect((plan.bind([], [document]).values[0] as unknown[])[0]).toBe(document);
+    expect(plan.bind([], [[document, { a: 1 }]]).values).toEqual([[document, { a: 1 }]]);
+    expect(plan.bind([], [[]]).values).toEqual([[]]);
     const literal = prepare(`INSERT INTO people {"name": "Ada"}`, sqliteDialect);
-    expect(literal.plan.bind(literal.values, []).values).toEqual([document]);
-    const { document: operand } = literal.plan.tree as Insert;
-    expect(resolveOperand(operand, literal.values, [])).toEqual(document);
+    expect(literal.plan.bind(literal.values, []).values).toEqual([[document]]);
+    const { documents: operands } = literal.plan.tree as Insert;
+    expect(resolveOperand(operands[0]!, literal.values, [])).toEqual(document);
+    const mixed = prepare(`INSERT INTO people {"name": "Ada"}, $1, {"n": 1}, {"n": 2}, $2`, sqliteDialect);
+    expect(mixed.plan.bind(mixed.values, [{ a: 1 }, [{ b: 1 }, { b: 2 }]]).values).toEqual([
+      [document, { a: 1 }, { n: 1 }, { n: 2 }, { b: 1 }, { b: 2 }],
+    ]);
+  });
+
+  it("refuses more documents in one INSERT than its limit", () => {
+    const { plan } = prepare("INSERT INTO people $1, $2", sqliteDialect);
+    const most = Array.from({ length: 9_999 }, () => ({}));
+    expect(plan.bind([], [most, {}]).values[0]).toHaveLength(10_000);
+    expect(codeOf(() => plan.bind([], [most, [{}, {}]]))).toBe(
+      "FORMDB_PARAMETER_MISMATCH: An INSERT must have at most 10000 documents, not 10001: it is one transaction; " +
+        "batchInsert() and import() take any number",
+    );
   });
 
   it("of EXPLAIN holds the plan of what it explains", () => {

@@ -189,8 +189,20 @@ const groupedSelect = fc
   ]);
 
 const insert = fc
-  .tuple(collection, jsonObject)
-  .map(([into, found]): Piece[] => [...words("INSERT INTO"), ...into, { type: "literal", value: found }]);
+  .tuple(
+    collection,
+    fc.array(
+      fc.oneof(
+        jsonObject.map((found): Piece[] => [{ type: "literal", value: found }]),
+        parameter,
+      ),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    ),
+  )
+  .map(([into, documents]): Piece[] => [...words("INSERT INTO"), ...into, ...join(documents)]);
 const update = seq(
   fc.constant([word("UPDATE")]),
   collection,

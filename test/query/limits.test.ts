@@ -18,6 +18,7 @@ const CASES: Readonly<Record<string, readonly [(size: number) => string, "shape"
     "parser",
   ],
   MAX_LIST_LENGTH: [(size) => `${from}a IN (${many(size, () => "1", ",")})`, "shape"],
+  MAX_INSERT_DOCUMENTS: [(size) => `INSERT INTO c ${many(size, () => "{}", ", ")}`, "shape"],
   MAX_PARAMETERS: [(size) => `${from}a IN (${many(size, () => "?", ",")})`, "shape"],
   MAX_PATH_SEGMENTS: [(size) => `SELECT ${many(size, () => "a", ".")} FROM c`, "parser"],
   MAX_PATH_ARRAYS: [(size) => `${from}a${"[*]".repeat(size)} = 1`, "parser"],

@@ -38,7 +38,12 @@ describe("statements", () => {
     ["DROP INDEX by_city ON users", { type: "dropIndex", collection: "users", name: "by_city" }],
     ["INTROSPECT COLLECTIONS", { type: "introspect", collection: undefined }],
     ["INTROSPECT INDEXES users", { type: "introspect", collection: "users" }],
-    ['INSERT INTO c {"a": 1}', { type: "insert", collection: "c", document: slot(0) }],
+    ['INSERT INTO c {"a": 1}', { type: "insert", collection: "c", documents: [slot(0)] }],
+    ['INSERT INTO c {"a": 1}, {"a": 2}', { type: "insert", collection: "c", documents: [slot(0)] }],
+    [
+      'INSERT INTO c {"a": 1}, $1, {"a": 2}',
+      { type: "insert", collection: "c", documents: [slot(0), { type: "parameter", index: 0 }, slot(1)] },
+    ],
     [
       "UPDATE c SET a = b -1 - (2 * c.d)",
       {
@@ -68,8 +73,8 @@ describe("statements", () => {
         where: undefined,
       },
     ],
-    ["INSERT INTO c $1", { type: "insert", collection: "c", document: { type: "parameter", index: 0 } }],
-    ["INSERT INTO c :doc", { type: "insert", collection: "c", document: { type: "named", name: "doc" } }],
+    ["INSERT INTO c $1", { type: "insert", collection: "c", documents: [{ type: "parameter", index: 0 }] }],
+    ["INSERT INTO c :doc", { type: "insert", collection: "c", documents: [{ type: "named", name: "doc" }] }],
     [
       "UPDATE c SET a = 1, b.c = ? WHERE a = ?",
       {

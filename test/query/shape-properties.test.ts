@@ -23,7 +23,8 @@ describe("for every query", () => {
         const { values, key } = shapeOf(spell(pieces, choices));
         const lists = key.matchAll(/\bIN #(\d+)/g).map((match) => Number(match[1]));
         const inLists = new Set(lists);
-        const flat = values.flatMap((value, slot) => (inLists.has(slot) ? (value as unknown[]) : [value]));
+        const isList = (value: unknown, slot: number) => inLists.has(slot) || areDocuments(key, value);
+        const flat = values.flatMap((value, slot) => (isList(value, slot) ? (value as unknown[]) : [value]));
         expect(flat).toEqual(literals.map((value) => (Object.is(value, -0) ? 0 : value)));
       }),
       { numRuns: RUNS },
@@ -48,7 +49,7 @@ describe("for every query", () => {
       fc.property(query, style, (pieces, choices) => {
         const { key, values } = shapeOf(spell(pieces, choices));
         const filled = key.replaceAll(/`(?:[^`]|``)*`|#(\d+)/g, (piece, slot?: string) =>
-          slot === undefined ? piece : write(values[Number(slot)]),
+          slot === undefined ? piece : writeSlot(key, values[Number(slot)]),
         );
         expect(shapeOf(filled)).toEqual({ key, values });
       }),
@@ -63,6 +64,15 @@ describe("for every query", () => {
     );
   });
 });
+
+/** Whether a slot's value is the list of an INSERT's documents. */
+function areDocuments(key: string, value: unknown): value is readonly unknown[] {
+  return /^(?:EXPLAIN )?INSERT /.test(key) && Array.isArray(value);
+}
+
+function writeSlot(key: string, value: unknown): string {
+  return areDocuments(key, value) ? value.map(write).join(", ") : write(value);
+}
 
 describe("for every two queries", () => {
   it("the keys are the same exactly where the trees are, values aside", () => {

@@ -72,6 +72,7 @@ const PRIVATE = {
 const TOLD = [
   "collection",
   "id",
+  "index",
   "path",
   "paths",
   "constraint",
