@@ -1,4 +1,5 @@
 // A service's queries over `pg.Pool` and over the `Pool` that takes its place; then the spike of 50 callers on a cold pool.
+import { isDeepStrictEqual } from "node:util";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { Pool } from "../src/pg.ts";
@@ -39,20 +40,27 @@ const builders = {
 };
 type Name = keyof typeof pools;
 
-const scenarios: Readonly<Record<string, (name: Name) => Promise<unknown>>> = {
-  "text and values": (name) => pools[name].query(TEXT, [someId(), "x"]),
-  "prepared by hand": (name) => pools[name].query({ name: "by-hand", text: TEXT, values: [someId(), "x"] }),
-  "through Kysely": (name) =>
+const scenarios: Readonly<Record<string, (name: Name, id: number) => Promise<readonly object[]>>> = {
+  "text and values": async (name, id) => (await pools[name].query(TEXT, [id, "x"])).rows,
+  "prepared by hand": async (name, id) =>
+    (await pools[name].query({ name: "by-hand", text: TEXT, values: [id, "x"] })).rows,
+  "through Kysely": (name, id) =>
     builders[name]
       .selectFrom("pets as p")
       .innerJoin("owners as o", "o.id", "p.owner")
       .select(["p.id", "p.name", "o.name as owner"])
-      .where("p.id", "=", someId())
+      .where("p.id", "=", id)
       .where("p.name", "<>", "x")
       .execute(),
 };
 
+const asked = Array.from({ length: 20 }, (_, i) => 1 + i * 997);
 for (const [scenario, ask] of Object.entries(scenarios)) {
+  for (const id of asked) {
+    const [ours, theirs] = [await ask("ours", id), await ask("theirs", id)];
+    if (ours.length !== 1 || !isDeepStrictEqual(ours, theirs))
+      throw new Error(`${scenario}: the rows differ`);
+  }
   for (const [callers, queries] of QUERIES) {
     const contender = (shown: string, name: Name) => ({
       name: `${shown}, ${scenario}`,
@@ -60,7 +68,7 @@ for (const [scenario, ask] of Object.entries(scenarios)) {
       run: async () => {
         let left = queries;
         const caller = async (): Promise<void> => {
-          while (left-- > 0) await ask(name);
+          while (left-- > 0) await ask(name, someId());
         };
         await Promise.all(Array.from({ length: callers }, caller));
       },
