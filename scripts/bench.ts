@@ -68,6 +68,8 @@ if (options.help) {
     const { failure } = await runScenario(name, { args, shown: true });
     if (failure !== undefined) process.exitCode = 1;
   }
+} else if (process.env.BENCH_QUICK === "1") {
+  refuse("Results of BENCH_QUICK=1 are too rough to be kept");
 } else {
   await runAndWrite(named.length > 0 ? named : scenarios);
 }
@@ -86,12 +88,13 @@ async function runAndWrite(chosen: readonly string[]): Promise<void> {
   const names = options.missing ? chosen.filter((name) => !isDone(before[name], commit)) : chosen;
   const lengthOf = (name: string): number =>
     before[name] === undefined ? UNKNOWN_SECONDS : before[name].seconds / before[name].scale;
+  /** What part of its usual time a turn may last if these scenarios are to end in time. */
+  const scaleFor = (rest: readonly string[]): number => {
+    const whole = rest.reduce((sum, name) => sum + lengthOf(name), 0);
+    return Math.max(MIN_SCALE, Math.min(1, ((leftMs() / 1_000) * PLANNED) / whole));
+  };
   const whole = names.reduce((sum, name) => sum + lengthOf(name), 0);
-  const scale = Math.max(MIN_SCALE, Math.min(1, (minutes * 60 * PLANNED) / whole));
-  console.log(
-    `${names.length} scenarios, about ${Math.ceil((whole * scale) / 60)} minutes` +
-      (scale < 1 ? `, turns ${scale.toFixed(2)} of their usual time` : ""),
-  );
+  console.log(`${names.length} scenarios, about ${Math.ceil((whole * scaleFor(names)) / 60)} minutes`);
   const unfinished: string[] = [];
   for (const [i, name] of names.entries()) {
     if (leftMs() <= 0) {
@@ -99,7 +102,7 @@ async function runAndWrite(chosen: readonly string[]): Promise<void> {
       continue;
     }
     console.log(`\n== ${name} (${i + 1} of ${names.length})`);
-    const result = await run(name, { commit, scale, timeoutMs: leftMs() });
+    const result = await run(name, { commit, scale: scaleFor(names.slice(i)), timeoutMs: leftMs() });
     if (result.failure !== undefined) unfinished.push(name);
     // What failed does not take the place of what was measured.
     if (result.failure !== undefined && before[name] !== undefined && before[name].failure === undefined)
