@@ -6,6 +6,7 @@ import type { FormDB } from "../src/index.ts";
 import { open } from "./harness/built.ts";
 import { SCALE } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { grouped } from "./harness/grouped.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 import { note, tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
@@ -95,7 +96,7 @@ async function grow(engine: string, openOne: () => Promise<FormDB>): Promise<voi
     for (const figure of FIGURES) {
       const call = callOf(db, figure, size);
       for (const callers of CALLERS) {
-        const name = `${figure}, ${callers.toLocaleString("en")} ${callers === 1 ? "caller" : "callers"}`;
+        const name = `${figure}, ${grouped(callers)} ${callers === 1 ? "caller" : "callers"}`;
         add(name, await rate(call, callers));
       }
     }
@@ -106,7 +107,7 @@ async function grow(engine: string, openOne: () => Promise<FormDB>): Promise<voi
   }
   tabulate(
     `${engine}, a second`,
-    ["", ...SIZES.map((size) => `${size.toLocaleString("en")} documents`)],
+    ["", ...SIZES.map((size) => `${grouped(size)} documents`)],
     [...rows].map(([name, figures]) => [name, ...figures]),
   );
 }

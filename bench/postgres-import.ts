@@ -6,6 +6,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import { open } from "../src/index.ts";
 import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { grouped } from "./harness/grouped.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
 import { note, report } from "./harness/report.ts";
 
@@ -73,7 +74,7 @@ const measured = await compare(
   ],
   { rounds: 7, turnMs: 1 },
 );
-report(`Import of ${COUNT} documents, documents a second`, measured);
+report(`Import of ${grouped(COUNT)} documents, documents a second`, measured);
 note(await describeServer(server));
 
 /** COPY's text format, about 64 KiB at a time. */

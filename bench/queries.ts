@@ -9,6 +9,7 @@ import pg from "pg";
 import { postgresVersions, startPostgres } from "../test/support/postgres-server.ts";
 import { open } from "./harness/built.ts";
 import { type Contender, compare } from "./harness/compare.ts";
+import { grouped } from "./harness/grouped.ts";
 import { note, report, tabulate } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 import { seededRandom } from "./harness/workloads.ts";
@@ -285,13 +286,13 @@ async function compareSizes(db: Db, ours: ByHand, theirs: ByHand): Promise<void>
   const [size, byHand] = [await ours.size("sized"), await theirs.size("sized_hand")];
   const mebibytes = (bytes: number): number => Number((bytes / 2 ** 20).toFixed(1));
   tabulate(
-    `${ours.name}: size of ${IMPORTED} documents with three indexes`,
+    `${ours.name}: size of ${grouped(IMPORTED)} documents with three indexes`,
     ["ours, MiB", "by hand, MiB", "ours / by hand"],
     [[mebibytes(size), mebibytes(byHand), (size / byHand).toFixed(2)]],
   );
 }
 
-note(`${COUNT.toLocaleString("en")} documents of ten fields`);
+note(`${grouped(COUNT)} documents of ten fields`);
 if (process.env.ENGINE !== "postgres") {
   const file = temporaryFile();
   await using db = await open(`sqlite:${file}`);

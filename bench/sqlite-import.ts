@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { open } from "./harness/built.ts";
 import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
+import { grouped } from "./harness/grouped.ts";
 import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";
 
@@ -54,4 +55,4 @@ const measured = await compare(
   ],
   { rounds: 3, turnMs: 1 },
 );
-report(`Import of ${COUNT} documents into a SQLite file, documents a second`, measured);
+report(`Import of ${grouped(COUNT)} documents into a SQLite file, documents a second`, measured);

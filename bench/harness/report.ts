@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import type { Measured } from "./compare.ts";
+import { grouped } from "./grouped.ts";
 
 /** A file to which each of the calls below appends a line of JSON, for `scripts/bench.ts` and the guard. */
 const JSON_FILE = process.env.BENCH_JSON;
@@ -40,7 +41,7 @@ export function tabulate(title: string, columns: Figures["columns"], rows: Figur
   tell({ title, columns, rows });
   console.log(`\n${title}`);
   const texts = [columns, ...rows].map((row) =>
-    row.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en") : cell)),
+    row.map((cell) => (typeof cell === "number" ? grouped(cell) : cell)),
   );
   const widths = columns.map((_, i) => Math.max(...texts.map((row) => row[i]!.length)));
   for (const row of texts) {
@@ -60,5 +61,5 @@ function tell(told: Told): void {
 }
 
 function format(perSecond: number): string {
-  return Math.round(perSecond).toLocaleString("en").padStart(12);
+  return grouped(Math.round(perSecond)).padStart(12);
 }

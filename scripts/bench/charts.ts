@@ -1,3 +1,4 @@
+import { grouped } from "../../bench/harness/grouped.ts";
 import { isRates, type Results } from "../../bench/harness/results.ts";
 import { bars, type Group } from "./bars.ts";
 import { ratesOf, tablesOf } from "./comparisons.ts";
@@ -22,7 +23,7 @@ function manyCallers(results: Results): string | undefined {
     ({ title, measured }): Group => {
       const callers = /, (\d+) caller/.exec(title)![1]!;
       return {
-        label: `${Number(callers).toLocaleString("en").replace(",", " ")} caller${callers === "1" ? "" : "s"}`,
+        label: `${grouped(Number(callers))} caller${callers === "1" ? "" : "s"}`,
         measured: measured
           .filter(({ name }) => !name.includes("batch.reads"))
           .map((one) => (one.name === "ours" ? { ...one, name: "@formdb/perf" } : one)),

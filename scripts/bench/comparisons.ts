@@ -1,4 +1,5 @@
 import type { Measured } from "../../bench/harness/compare.ts";
+import { grouped } from "../../bench/harness/grouped.ts";
 import type { Figures, Rates } from "../../bench/harness/report.ts";
 import { isRates, type Results } from "../../bench/harness/results.ts";
 
@@ -147,5 +148,5 @@ function find({ measured }: Rates, name: string): Measured | undefined {
 
 /** 0.66, 4.60, 17: three digits at the most. */
 export function shown(ratio: number): string {
-  return ratio < 9.995 ? ratio.toFixed(2) : Math.round(ratio).toLocaleString("en").replaceAll(",", " ");
+  return ratio < 9.995 ? ratio.toFixed(2) : grouped(Math.round(ratio));
 }

@@ -155,7 +155,7 @@ function queries(results: Results): string {
   }
   return matrix(
     "our rate over that by hand",
-    [...rows].map(([name, ratios]) => ({ name, ratios })),
+    [...rows].map(([name, ratios]) => ({ name: /COUNT|ORDER/.test(name) ? `\`${name}\`` : name, ratios })),
   );
 }
 

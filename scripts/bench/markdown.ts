@@ -1,3 +1,5 @@
+import { grouped } from "../../bench/harness/grouped.ts";
+
 /** A table in Markdown. */
 export function table(
   columns: readonly string[],
@@ -10,6 +12,6 @@ export function table(
 }
 
 function cell(content: string | number): string {
-  const text = typeof content === "number" ? content.toLocaleString("en").replaceAll(",", " ") : content;
+  const text = typeof content === "number" ? grouped(content) : content;
   return text.replaceAll("|", "\\|");
 }

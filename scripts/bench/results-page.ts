@@ -1,3 +1,4 @@
+import { grouped } from "../../bench/harness/grouped.ts";
 import type { Figures, Rates } from "../../bench/harness/report.ts";
 import { isRates, type Result, type Results } from "../../bench/harness/results.ts";
 import { shown } from "./comparisons.ts";
@@ -51,4 +52,4 @@ function figuresTable({ title, columns, rows }: Figures): string {
 }
 
 const rounded = (rate: number): number => (rate < 100 ? Number(rate.toPrecision(3)) : Math.round(rate));
-const spaced = (rate: number): string => rounded(rate).toLocaleString("en").replaceAll(",", " ");
+const spaced = (rate: number): string => grouped(rounded(rate));
