@@ -527,7 +527,28 @@ export function describeConformance(
           n: null,
           x: { y: { z: true } },
         });
-        expect((await db.query(`DELETE FROM ${written} WHERE n = 2`)).rowCount).toBe(1);
+        const computing = async (set: string, where: string): Promise<unknown> =>
+          db.query(`UPDATE ${written} SET ${set} WHERE ${where}`).then(
+            ({ rowCount }) => rowCount,
+            ({ code, message }: FormDBError) => `${code}: ${message}`,
+          );
+        const failed = "FORMDB_CONSTRAINT: The UPDATE failed, and no document was changed: the result of";
+        expect(await computing("n = 6 / (n - 2), m = 1", "TRUE = x.y.z OR n = 2")).toBe(
+          `${failed} 6 / 0 must be a finite number`,
+        );
+        expect(await computing("n = n / 0", "id = '2'")).toBe(`${failed} 2 / 0 must be a finite number`);
+        expect(await computing("n = n * 1e308", "id = '2'")).toMatch(
+          /the result of 2 \* 1e\+308 must be a finite number$/,
+        );
+        // What the text itself calculates fails whether a document matches or not.
+        expect(await computing("n = n + 1 / 0", "id = 'none'")).toBe(
+          "FORMDB_CONSTRAINT: The UPDATE can't be run: the result of 1 / 0 must be a finite number",
+        );
+        expect(await computing("n = n / 0", "id = 'none'")).toBe(0);
+        expect(await computing("n = n / 0", "id = '1'")).toBe(1);
+        expect(await computing("n = 6 / n", "n != 0")).toBe(1);
+        expect(await ids(`SELECT id FROM ${written} WHERE n = 3 AND m IS NULL`)).toEqual(["2"]);
+        expect((await db.query(`DELETE FROM ${written} WHERE n = 3`)).rowCount).toBe(1);
         expect((await db.query(`DELETE FROM ${written}`)).rowCount).toBe(1);
         expect(await ids(`SELECT * FROM ${written}`)).toEqual([]);
       });

@@ -1,6 +1,7 @@
 import { FormDBError } from "../base/errors.ts";
+import { calculate, infinite } from "../dialect/arithmetic.ts";
 import type { ComputedValue, ContainerChange, DocumentChange } from "../dialect/expression-dialect.ts";
-import type { Assignment, Computation, Path } from "../query/syntax-tree.ts";
+import type { ArithmeticOperator, Assignment, Computation, Path } from "../query/syntax-tree.ts";
 import type { OperandTable } from "./operand-table.ts";
 
 /** The highest index that an UPDATE can set: the elements before it are made where there are none. */
@@ -50,11 +51,30 @@ function computedValue(
       return value;
     case "arithmetic": {
       const left = computedValue(value.left, operands, "number");
-      return { ...value, left, right: computedValue(value.right, operands, "number") };
+      const right = computedValue(value.right, operands, "number");
+      if (left.type !== "operand" || right.type !== "operand") return { ...value, left, right };
+      return { type: "operand", operand: resultOf(value.operator, [left.operand, right.operand], operands) };
     }
     default:
       return { type: "operand", operand: operands.add(value, use) };
   }
+}
+
+/**
+ * What values of the statement itself give is worked out before the engine is asked, so that it fails alike on every engine,
+ * whether a document matches or not.
+ */
+function resultOf(
+  operator: ArithmeticOperator,
+  [left, right]: readonly [left: number, right: number],
+  operands: OperandTable,
+): number {
+  const fail = (operation: string): FormDBError =>
+    new FormDBError("FORMDB_CONSTRAINT", `The UPDATE can't be run: ${infinite(operation)}`);
+  return operands.derive((values, parameters) => {
+    const number = (side: number) => operands.resolvers[side]!(values, parameters) as number | null;
+    return calculate(operator, [number(left), number(right)], fail);
+  });
 }
 
 function addContainer(containers: Map<string, ContainerChange>, full: Path, length: number): void {

@@ -86,8 +86,8 @@ describe.each(DIALECTS)("a plan for $name", (dialect) => {
       try {
         given = plan.bind(values, parameters);
       } catch (error) {
-        // A few statements calculate with a value that is no number.
-        expect(String(error), text).toContain("must be a number in arithmetic");
+        // A few statements calculate with a value that is no number, or divide one of their values by 0.
+        expect(String(error), text).toMatch(/must be a (?:number in arithmetic|finite number)/);
         refused++;
         continue;
       }
@@ -98,7 +98,7 @@ describe.each(DIALECTS)("a plan for $name", (dialect) => {
       const count = dialect.name === "sqlite" ? (bare.match(place)?.length ?? 0) : places.size;
       expect(bound, text).toHaveLength(count);
     }
-    expect(refused).toBeLessThan(15);
+    expect(refused).toBeLessThan(30);
   });
 
   it("is frozen", () => {

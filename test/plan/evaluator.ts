@@ -4,6 +4,7 @@
  */
 import type {
   Aggregate,
+  ArithmeticOperator,
   Computation,
   Delete,
   Expression,
@@ -55,7 +56,7 @@ export class Evaluator {
 
   /** The documents as they are afterwards. */
   update(update: Update, documents: readonly Stored[]): Stored[] {
-    for (const { value } of update.assignments) this.#checkOperands(value);
+    for (const { value } of update.assignments) this.#constant(value);
     const found = new Set(this.#matching(update, documents));
     return documents.map((document) => {
       if (!found.has(document)) return document;
@@ -125,19 +126,25 @@ export class Evaluator {
     const right = this.#compute(value.right, document);
     requireNumber(left);
     requireNumber(right);
-    if (left === null || right === null) return null;
-    const results = { "+": left + right, "-": left - right, "*": left * right, "/": left / right };
-    const result = results[value.operator];
-    return Number.isFinite(result) ? result + 0 : null;
+    return this.#calculate(value.operator, left, right);
   }
 
-  /** Values that a statement calculates with are looked at even where it changes no document. */
-  #checkOperands(value: Computation): void {
-    if (value.type !== "arithmetic") return;
-    for (const side of [value.left, value.right]) {
-      if (side.type === "arithmetic") this.#checkOperands(side);
-      else if (side.type !== "path") requireNumber(this.#operand(side));
-    }
+  #calculate(operator: ArithmeticOperator, left: number | null, right: number | null): number | null {
+    if (left === null || right === null) return null;
+    const results = { "+": left + right, "-": left - right, "*": left * right, "/": left / right };
+    const result = results[operator];
+    if (!Number.isFinite(result)) throw new ArithmeticError();
+    return result + 0;
+  }
+
+  /** What a statement calculates of its own values is looked at even where it changes no document. Undefined if paths are in it. */
+  #constant(value: Computation): unknown {
+    if (value.type === "path") return undefined;
+    if (value.type !== "arithmetic") return this.#operand(value);
+    const [left, right] = [this.#constant(value.left), this.#constant(value.right)];
+    for (const side of [left, right]) if (side !== undefined) requireNumber(side);
+    if (left === undefined || right === undefined) return undefined;
+    return this.#calculate(value.operator, left as number | null, right as number | null);
   }
 
   #operand(operand: Operand): unknown {
@@ -228,13 +235,13 @@ export class Evaluator {
   }
 }
 
-/** Arithmetic takes numbers and NULL; anything else ends the statement. */
+/** Arithmetic takes numbers and NULL; anything else ends the statement, as a result that is not finite does. */
 function requireNumber(value: unknown): asserts value is number | null {
-  if (value !== null && typeof value !== "number") throw new NoNumberError();
+  if (value !== null && typeof value !== "number") throw new ArithmeticError();
 }
 
 /** What the evaluator throws for a statement that must fail. */
-export class NoNumberError extends Error {}
+export class ArithmeticError extends Error {}
 
 function isKey(term: Term, [root]: readonly Root[]): boolean {
   return root?.key !== undefined && term.type === "path" && term.path.length === 1 && term.path[0] === "id";

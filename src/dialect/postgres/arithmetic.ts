@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../base/document.ts";
+import { NO_RESULT, NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS } from "../arithmetic.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS } from "../not-a-number.ts";
 import { literal, termOf } from "./terms.ts";
 
 /** The computed value as `jsonb`. */
@@ -11,8 +11,8 @@ export function computed(value: ComputedValue): Fragment {
 }
 
 /**
- * A `float8`; NULL where nothing or a null is. For any other value the statement fails: the only error that an expression
- * can raise by itself is that of a cast, whose text then says what was found.
+ * A `float8`; NULL where nothing or a null is. For any other value, and for a result that is not finite, the statement fails:
+ * the only error that an expression can raise by itself is that of a cast, whose text then says what was found.
  */
 function double(value: ComputedValue): Fragment {
   switch (value.type) {
@@ -59,21 +59,22 @@ const DOWN = [2 ** -512, Number.MAX_VALUE * 2 ** -512] as const;
  */
 function guarded(operator: "+" | "-" | "*" | "/"): string {
   const result = `a ${operator} b`;
+  const unknown = "WHEN a IS NULL OR b IS NULL THEN NULL";
+  const failure = `(${literal(NO_RESULT)} || a::text || ' ${operator} ' || b::text || ' ;')::float8`;
   if (operator === "+" || operator === "-") {
     const quarter = `a * ${float8(0.25)} ${operator} b * ${float8(0.25)}`;
     return (
-      `CASE WHEN abs(a) < ${float8(SMALL_TERM)} OR abs(b) < ${float8(SMALL_TERM)} THEN ${result} ` +
-      `WHEN abs(${quarter}) <= ${float8(GREATEST_BY_4)} THEN ${result} END`
+      `CASE ${unknown} WHEN abs(a) < ${float8(SMALL_TERM)} OR abs(b) < ${float8(SMALL_TERM)} THEN ${result} ` +
+      `WHEN abs(${quarter}) <= ${float8(GREATEST_BY_4)} THEN ${result} ELSE ${failure} END`
     );
   }
   const size = `abs(a::numeric ${operator} b::numeric)`;
   const moved = ([by]: readonly [number, number]): string => `abs(a * ${float8(by)} ${operator} b)`;
   return (
-    `CASE WHEN a IS NULL OR b IS NULL ${operator === "/" ? "OR b = 0 " : ""}THEN NULL ` +
-    `WHEN a = 0${operator === "*" ? " OR b = 0" : ""} THEN 0 ` +
+    `CASE ${unknown} ${operator === "/" ? `WHEN b = 0 THEN ${failure} ` : ""}WHEN a = 0${operator === "*" ? " OR b = 0" : ""} THEN 0 ` +
     `WHEN ${size} < ${MAYBE_ZERO[0]}::numeric THEN 0 ` +
     `WHEN ${size} < ${MAYBE_ZERO[1]}::numeric AND ${moved(UP)} <= ${float8(UP[1])} THEN 0 ` +
     `WHEN ${size} < ${MAYBE_INFINITE[0]}::numeric THEN ${result} ` +
-    `WHEN ${size} < ${MAYBE_INFINITE[1]}::numeric AND ${moved(DOWN)} <= ${float8(DOWN[1])} THEN ${result} END`
+    `WHEN ${size} < ${MAYBE_INFINITE[1]}::numeric AND ${moved(DOWN)} <= ${float8(DOWN[1])} THEN ${result} ELSE ${failure} END`
   );
 }

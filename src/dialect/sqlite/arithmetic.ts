@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../base/document.ts";
+import { pathLiteral } from "../arithmetic.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { pathLiteral } from "../not-a-number.ts";
 import { termOf } from "./terms.ts";
 
 /** The computed value as JSON in SQLite's binary form. */

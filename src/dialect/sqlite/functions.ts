@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
+import { calculate, NO_RESULT, NOT_A_NUMBER, SHOWN_CHARACTERS } from "../arithmetic.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import { NOT_A_NUMBER, SHOWN_CHARACTERS } from "../not-a-number.ts";
 import { ExactSum, roundedAverage, roundedSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
@@ -37,8 +37,8 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
 ]);
 
 /**
- * The result's JSON text, from those of the operands: null where one is null, or the result is not finite. Throws for any
- * other value that is no number, by the name of its side.
+ * The result's JSON text, from those of the operands: null where one is null. Throws where the result is not finite, and for
+ * any other value that is no number, by the name of its side.
  */
 function arithmetic(
   operator: string | null,
@@ -47,13 +47,8 @@ function arithmetic(
   leftName: string | null,
   rightName: string | null,
 ): string {
-  const a = numberIn(left, leftName);
-  const b = numberIn(right, rightName);
-  if (a === null || b === null) return "null";
-  // JSON has no infinity: its text is null, which is also what a division by 0 gives.
-  if (operator === "+") return JSON.stringify(a + b);
-  if (operator === "-") return JSON.stringify(a - b);
-  return JSON.stringify(operator === "*" ? a * b : a / b);
+  const sides = [numberIn(left, leftName), numberIn(right, rightName)] as const;
+  return JSON.stringify(calculate(operator!, sides, (operation) => new Error(`${NO_RESULT}${operation} ;`)));
 }
 
 function numberIn(text: string | null, name: string | null): number | null {
