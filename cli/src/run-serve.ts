@@ -38,6 +38,7 @@ export async function runServe(flags: ServeFlags): Promise<number> {
       host: flags.host,
       port: flags.port,
       logger: log,
+      tagsCalls: slowLog !== undefined,
       apiKey: process.env.FORMDB_API_KEY,
       readKey: process.env.FORMDB_READ_KEY,
       metricsKey: process.env.FORMDB_METRICS_KEY,

@@ -14,6 +14,8 @@ export interface FormServerOptions extends ApiOptions {
   readonly host?: string | undefined;
   /** Default 8080; 0 takes any free port. */
   readonly port?: number | undefined;
+  /** Whether `requestId()` knows the request under way. Default: no; it costs a part of every request. */
+  readonly tagsCalls?: boolean | undefined;
   /** Adds routes of one's own, before the server listens. */
   readonly extend?: ((app: FastifyInstance) => void) | undefined;
 }
@@ -30,7 +32,7 @@ const CLOSE_DEADLINE_MS = 10_000;
 
 const requestIds = new AsyncLocalStorage<string>();
 
-/** The id of the request under way, to tag what is logged on its behalf; undefined outside of one. */
+/** The id of the request under way, to tag what is logged on its behalf; undefined outside of one, and without `tagsCalls`. */
 export function requestId(): string | undefined {
   return requestIds.getStore();
 }
@@ -48,7 +50,7 @@ export interface FormServer {
 
 /** Serves a database, which the server closes when it is closed. Throws `FORMDB_CONFIG` if it can't listen. */
 export async function serve(db: FormDB, options: FormServerOptions = {}): Promise<FormServer> {
-  const { host = "127.0.0.1", port = 8080, extend } = options;
+  const { host = "127.0.0.1", port = 8080, tagsCalls = false, extend } = options;
   if (!isLoopback(host) && !new Gate(options).hasFullKey) {
     throw new FormDBError(
       "FORMDB_CONFIG",
@@ -74,7 +76,7 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   connections = new Connections(app.server);
-  app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
+  if (tagsCalls) app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
   app.setNotFoundHandler((request, reply) => {
     const { status, body } = answerTo(new HttpError("HTTP_NOT_FOUND", "There is no such route"), request.id);
     return reply.code(status).send(body);

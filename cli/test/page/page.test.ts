@@ -138,14 +138,18 @@ describe("the page in a browser", () => {
     await page.getByText("Connected", { exact: true }).waitFor();
     await first[Symbol.asyncDispose]();
     await page.getByText("The connection to the server is lost").waitFor();
+    // What was said of the server no longer holds.
+    expect(await page.locator("#verdict-state").textContent()).toBe("no connection");
     await using _second = await served({ port: first.server.port });
     await page.getByText("Connected", { exact: true }).waitFor();
+    await page.locator("#verdict[data-state=healthy]").waitFor();
     await page.close();
   });
 
   test("asks for the key, refuses a wrong one and takes the right one", async () => {
     await using at = await served({ apiKey: KEY });
     const { page } = await opened(at.server.url);
+    await page.locator("#verdict-state", { hasText: "a key is needed" }).waitFor();
     await page.fill("#key-input", "another-key");
     await page.press("#key-input", "Enter");
     await page.getByText("The key is not one of this server's").waitFor();
@@ -163,6 +167,9 @@ describe("the page in a browser", () => {
     await page.getByRole("button", { name: "Run" }).click();
     await expect.poll(() => page.locator("#query-error").textContent(), { timeout: 10_000 }).not.toBe("");
     expect(await page.locator("#query-error img").count()).toBe(0);
+    // The mark below the query stands where the fault is.
+    // biome-ignore lint/performance/useDomNodeTextContent: the lines as they are shown are what is asked
+    expect(await page.locator("#query-error").innerText()).toMatch(/\n {2}SELECT FROM <img src=x>\n {9}\^$/);
     await page.close();
   });
 });

@@ -74,6 +74,34 @@ it.each(["SIGTERM", "SIGKILL"] as const)(
   },
 );
 
+it("slow queries are logged with the id that the request's answer has", async () => {
+  using scratch = new Scratch();
+  const child = startCli(["serve", "--port", "0", "--db", scratch.file("app.db"), "--slow-query-ms", "0"]);
+  const url = await servedAt(child);
+  const ended = finished(child);
+  const query = (text: string): Promise<Response> =>
+    fetch(`${url}/v1/query`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query: text }),
+    });
+  await query("CREATE COLLECTION users");
+  const ids: (string | null)[] = [];
+  // The first are answered by a worker thread, the last on the caller's. No more than ten a second are logged.
+  for (let i = 0; i < 9; i++) {
+    ids.push((await query(`SELECT name FROM users WHERE n = ${i}`)).headers.get("x-request-id"));
+  }
+  expect(new Set(ids).size).toBe(9);
+  child.kill("SIGTERM");
+  const { stderr } = await ended;
+  const logged = stderr
+    .split("\n")
+    .filter((line) => line.includes("SELECT name"))
+    .map((line) => JSON.parse(line) as { msg: string; reqId: string });
+  expect(logged.map(({ reqId }) => reqId)).toEqual(ids);
+  expect(logged[0]).toMatchObject({ msg: "a slow query" });
+});
+
 it("an address that others reach is refused without a key", async () => {
   const { code, stderr } = await runCli([
     "serve",

@@ -20,9 +20,9 @@ const MAX_TRIAL_RUNS = 65_536;
  * Milliseconds of long runs that a short run on the caller's thread makes up for: less than a trip to the worker
  * costs. So a statement comes back to the worker when its long runs cost more than the trips would.
  */
-const CREDIT_A_RUN_MS = 0.02;
+const CREDIT_A_RUN_MS = 0.05;
 /** The most that short runs make up for. */
-export const MAX_CREDIT_MS = 10;
+export const MAX_CREDIT_MS = 20;
 /** Statements that are remembered; beyond that the oldest is forgotten. */
 const MAX_STATEMENTS = 1_000;
 
@@ -53,7 +53,7 @@ export class ThreadChoice {
     }
     if (record.shortRuns >= record.trialRuns) ranHere(record, ms);
     else if (ms < SHORT_RUN_MS) record.shortRuns++;
-    else record.shortRuns = 0;
+    else record.shortRuns = Math.max(0, record.shortRuns - TRIAL_RUNS);
   }
 }
 

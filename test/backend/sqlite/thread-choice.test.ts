@@ -63,11 +63,29 @@ describe("the choice of a thread", () => {
     runShort(choice, 501);
     let runs = 0;
     for (; choice.runsHere("s"); runs++) {
-      choice.ran("s", 3);
+      choice.ran("s", 10);
       if (choice.runsHere("s")) runShort(choice, 50);
     }
-    expect(runs).toBe(5);
+    expect(runs).toBe(3);
     expect(shortRunsUntilHere(choice, "s")).toBe(TRIAL_RUNS * 2);
+  });
+
+  it("lets a run on the worker that was not short undo eight that were, so that a busy machine only draws a trial out", () => {
+    const choice = new ThreadChoice();
+    for (let i = 0; i < 4; i++) {
+      shortRunsUntilHere(choice, "s");
+      choice.ran("s", 50);
+    }
+    let runs = 0;
+    for (; !choice.runsHere("s") && runs < 1_000; runs++) choice.ran("s", runs % 20 === 19 ? 1 : 0.01);
+    expect(choice.runsHere("s")).toBe(true);
+    expect(runs).toBeGreaterThan(TRIAL_RUNS * 16);
+  });
+
+  it("never brings a statement that is short as often as not", () => {
+    const choice = new ThreadChoice();
+    for (let i = 0; i < 10_000; i++) choice.ran("s", i % 2 === 0 ? 0.01 : 1);
+    expect(choice.runsHere("s")).toBe(false);
   });
 
   it("learns nothing of statements without a name", () => {

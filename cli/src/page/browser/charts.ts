@@ -142,7 +142,7 @@ class Chart {
     this.#rows.setAttribute("aria-label", `${title} as a table`);
     this.#details = element("details", {}, element("summary", {}, "As a table"), this.#rows);
     const head = unit === "" ? title : `${title}, ${unit}`;
-    byId("charts").append(
+    byId("holders-panel").before(
       element(
         "section",
         { "aria-label": head },

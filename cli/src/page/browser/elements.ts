@@ -15,7 +15,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A column: its head, and what it shows of a row. Numbers are to the right. */
+/** A column: its head, and what it shows of a row. Numbers are to the right, and so is the head above them. */
 export interface Column<R> {
   readonly head: string;
   readonly cell: (row: R) => Node | string | number;
@@ -23,20 +23,20 @@ export interface Column<R> {
 }
 
 export function table<R>(caption: string, columns: readonly Column<R>[], rows: readonly R[]): HTMLElement {
-  const heads = columns.map(({ head }) => element("th", { scope: "col" }, head));
-  const lines = rows.map((row) =>
+  const contents = rows.map((row) => columns.map(({ cell }) => cell(row)));
+  const classes = columns.map(
+    ({ className }, i) => className ?? (contents.some((row) => typeof row[i] === "number") ? "number" : ""),
+  );
+  const heads = columns.map(({ head }, i) =>
+    element("th", { scope: "col", class: classes[i] === "number" ? "number" : "" }, head),
+  );
+  const lines = contents.map((row) =>
     element(
       "tr",
       {},
-      ...columns.map(({ cell, className }) => {
-        const content = cell(row);
-        const isNumber = typeof content === "number";
-        return element(
-          "td",
-          { class: isNumber ? "number" : (className ?? "") },
-          isNumber ? shown(content) : content,
-        );
-      }),
+      ...row.map((content, i) =>
+        element("td", { class: classes[i]! }, typeof content === "number" ? shown(content) : content),
+      ),
     ),
   );
   return element(

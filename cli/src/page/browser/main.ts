@@ -51,16 +51,31 @@ function receive(data: string): void {
 
 function showVerdict(): void {
   const { state, because } = verdictOf(events);
-  byId("verdict").dataset.state = state === "healthy" ? "healthy" : "fault";
+  tellState(state, because, state === "healthy" ? "healthy" : "fault");
+}
+
+function tellState(state: string, because: string, kind: "healthy" | "fault" | "waiting"): void {
+  byId("verdict").dataset.state = kind;
   // Read out only when it changes.
   if (byId("verdict-state").textContent !== state) byId("verdict-state").textContent = state;
   byId("verdict-because").textContent = because;
 }
 
+/** Without a connection nothing is known of the server: what was said of it no longer holds. */
+function tellLoss(): void {
+  showConnection("The connection to the server is lost; trying again …", true);
+  const last = events.at(-1);
+  const because =
+    last === undefined
+      ? "The server has not answered yet"
+      : `What is shown here is of ${new Date(last.time).toLocaleTimeString("en-GB")}`;
+  tellState("no connection", because, "fault");
+}
+
 function showHolders({ pools }: LiveEvent): void {
   const holders = pools[0]?.holders ?? [];
   const columns = [
-    { head: "connection", cell: ({ connection }: (typeof holders)[number]) => connection },
+    { head: "connection", cell: ({ connection }: (typeof holders)[number]) => String(connection) },
     { head: "held, ms", cell: ({ heldMs }: (typeof holders)[number]) => heldMs },
   ];
   byId("holders").replaceChildren(
@@ -88,7 +103,7 @@ async function showStatements(): Promise<void> {
     { head: "mean, ms", cell: ({ meanMs }: Statement) => meanMs },
     { head: "p99, ms", cell: ({ p99Ms }: Statement) => p99Ms },
     { head: "rows", cell: ({ rows }: Statement) => rows },
-    { head: "plan cached", cell: cached },
+    { head: "plan cached", className: "number", cell: cached },
     { head: "errors", cell: ({ errors }: Statement) => errors },
   ];
   showTable("statements", "Statements by total time", columns, answer?.statements);
@@ -127,8 +142,9 @@ function showTable<R>(
   );
 }
 
-function cached({ cacheHits, calls }: Statement): string {
-  return calls === 0 ? "" : `${shown(Math.round((cacheHits * 100) / calls))}%`;
+/** Only what is a query's text has a plan. */
+function cached({ shape, cacheHits, calls }: Statement): string {
+  return calls === 0 || !/^[A-Z]/.test(shape) ? "" : `${shown(Math.round((cacheHits * 100) / calls))}%`;
 }
 
 function planButton(shape: string): HTMLElement | string {
@@ -164,13 +180,14 @@ async function watch(): Promise<void> {
       if (!hasKey) askForKey(error as Error);
     }
     if (!hasKey) return;
-    showConnection("The connection to the server is lost; trying again …", true);
+    tellLoss();
     await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
   }
 }
 
 function askForKey(error: Error): void {
   showConnection("A key is needed", true);
+  tellState("a key is needed", "Nothing of this server can be shown without one", "waiting");
   byId("key-error").textContent = sessionStorage.length > 0 ? error.message : "";
   byId("key-form").hidden = false;
   byId("key-input").focus();
