@@ -58,12 +58,22 @@ function hasOtherKind(term: SqliteTerm, kind: string): string {
   return `${term.type} NOT IN (${TYPES[kind]}, 'null')`;
 }
 
+/**
+ * The kind of a value that others are compared with for equality: `exact` if no value of another type is `SqliteTerm.value`
+ * alike, so that nothing has to be asked of the type. 0 and 1 may be booleans, and a text may be that of an array or object.
+ */
+function kindOfEqual(value: JsonValue): string {
+  if (typeof value === "number") return value === 0 || value === 1 ? "number" : "exact";
+  if (typeof value === "string") return value[0] === "[" || value[0] === "{" ? "string" : "exact";
+  return kindOf(value);
+}
+
 function equals(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const key = bound(operand, encodeKey);
     return wanted ? sql`id = ${key}` : sql`(${bound(operand, encodeKnown)} AND id IS NOT ${key})`;
   }
-  return choice(operand, kindOf, (kind) => {
+  return choice(operand, kindOfEqual, (kind) => {
     if (kind === "null") return ["FALSE"];
     if (kind === "array" || kind === "object") {
       const same = sql`${term.canonical} = ${bound(operand, canonicalJson)}`;
@@ -71,6 +81,7 @@ function equals(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
       return sql`(${hasOtherKind(term, kind)} OR (${hasKind(term, kind)} AND NOT ${same}))`;
     }
     const value = bound(operand, encodeValue);
+    if (kind === "exact") return sql`${term.value} ${wanted ? "=" : "<>"} +${value}`;
     if (wanted) return steps(sql`${term.value} = +${value}`, hasKind(term, kind));
     return sql`(${term.value} <> +${value} OR ${hasOtherKind(term, kind)})`;
   });
