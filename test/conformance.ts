@@ -605,6 +605,7 @@ export function describeConformance(
         expect((await db.query(`${text} $1`, [many])).rowCount).toBe(2_500);
         expect(await ids(`SELECT id FROM ${written} WHERE n = 2499`)).toEqual(["m2499"]);
         // The first documents make their collection.
+        made.push(`${written}_too`);
         await db.query(`INSERT INTO ${written}_too {"id": "1"}, {"id": "2"}`);
         expect(await ids(`SELECT id FROM ${written}_too ORDER BY id`)).toEqual(["1", "2"]);
       });
