@@ -763,6 +763,48 @@ export function describeConformance(
         expect(await db.insert(collection, { id: "again", n: 7 })).toBe("again");
       });
 
+      it("an index over LOWER or UPPER serves it, and keeps texts apart that differ in the case of letters only", async () => {
+        if (facts().expressionIndexes === false) return;
+        const collection = await collectionOf(
+          Array.from({ length: 300 }, (_, n) => ({ id: String(n), mail: `User${n}@Example.com`, n })),
+        );
+        const sure = facts().uniqueIndexes === "with id" ? { unique: false } : { unique: true };
+        expect(await db.createIndex(collection, "LOWER(mail)", sure)).toBe("by_lower_mail");
+        await db.query(`CREATE INDEX loud ON ${collection} (upper(mail), n)`);
+        expect((await db.query(`INTROSPECT INDEXES ${collection}`)).rows).toEqual([
+          { name: "by_lower_mail", paths: ["LOWER(mail)"], unique: sure.unique },
+          { name: "loud", paths: ["UPPER(mail)", "n"], unique: false },
+        ]);
+        // The same definition again is no error, and another one is.
+        expect(await db.createIndex(collection, "lower(mail)", sure)).toBe("by_lower_mail");
+        expect(await codeOf(db.createIndex(collection, "mail", { name: "loud" }))).toBe("FORMDB_CONSTRAINT");
+        const text = `SELECT id FROM ${collection} WHERE LOWER(mail) = $1`;
+        expect(await ids(text, ["user7@example.com"])).toEqual(["7"]);
+        const { conditions } = await db.explain(text, ["user7@example.com"]);
+        expect(conditions.map(({ text }) => text)).toEqual(["LOWER(mail) = …"]);
+        expect(["by_lower_mail", undefined]).toContain(conditions[0]!.index);
+        if (sure.unique) {
+          const again = db.insert(collection, { id: "x", mail: "USER7@example.COM" });
+          await expect(again).rejects.toMatchObject({
+            code: "FORMDB_CONSTRAINT",
+            constraint: "by_lower_mail",
+            paths: ["LOWER(mail)"],
+          });
+        }
+        await db.batchInsert(collection, [{ id: "a", mail: null }, { id: "b", mail: 5 }, { id: "c" }]);
+        expect(await ids(`SELECT id FROM ${collection} WHERE LOWER(mail) IS NULL ORDER BY id`)).toEqual([
+          "a",
+          "b",
+          "c",
+        ]);
+        await db.dropIndex(collection, "by_lower_mail");
+        expect(await ids(text, ["user7@example.com"])).toEqual(["7"]);
+        expect(await codeOf(db.createIndex(collection, "LOWER(items[*].a)"))).toBe("FORMDB_CONFIG");
+        expect(await codeOf(db.query(`CREATE INDEX ON ${collection} (LOWER(a), LOWER(a))`))).toBe(
+          "FORMDB_SYNTAX",
+        );
+      });
+
       it("an index over as many paths as there may be takes the longest texts", async () => {
         const collection = await collectionOf();
         const paths = Array.from({ length: MAX_INDEX_PATHS }, (_, i) => `field${i}`);

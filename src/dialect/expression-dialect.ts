@@ -1,4 +1,4 @@
-import type { DocumentPath } from "./ddl-dialect.ts";
+import type { DocumentPath, IndexedPlace } from "./ddl-dialect.ts";
 import type { Bound, Fragment } from "./fragment.ts";
 
 /** The operators of the language that order values. */
@@ -19,6 +19,11 @@ export interface GroupAggregate {
 
 /** What a column, a condition and an order look at. */
 export type Subject = DocumentField | GroupAggregate;
+
+/** What an index over a place holds, as a field. */
+export function indexedField(place: IndexedPlace): DocumentField {
+  return "type" in place ? place : { type: "path", path: place };
+}
 
 /** A subject that looks at documents: the parser lets aggregates stand in a grouped SELECT only. */
 export function fieldOf<S extends Subject>(subject: S): Exclude<S, GroupAggregate> {
@@ -159,15 +164,15 @@ export interface DocumentConditions extends Conditions {
 
 /** How an engine spells what the query language means. */
 export interface ExpressionDialect {
-  /** The expressions that an index over this path holds, in order. Filters and orderings use the very same. */
-  indexExpressions(path: DocumentPath): readonly string[];
+  /** The expressions that an index over this place holds, in order. Filters and orderings use the very same. */
+  indexExpressions(place: IndexedPlace): readonly string[];
   /**
    * What a unique index holds besides for a path: NULL where no scalar is, so that documents without a value there,
    * or with an array or an object, never collide.
    */
-  uniqueGuard(path: DocumentPath): string;
+  uniqueGuard(place: IndexedPlace): string;
   /** All that an index over several paths holds: their expressions, and behind them the guards of a unique one. */
-  indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
+  indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[];
 
   readonly conditions: DocumentConditions;
 

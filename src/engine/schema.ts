@@ -2,11 +2,11 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import { boolean, checkOptions, configError, show, string } from "../base/options.ts";
-import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
+import { type IndexDefinition, isPlace } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
 import { MAX_INDEX_PATHS } from "../query/limits.ts";
-import { isPlace, parseWidePath, pathText } from "../query/path-text.ts";
-import type { Statement, WidePath } from "../query/syntax-tree.ts";
+import { indexPathText, parseIndexPath } from "../query/path-text.ts";
+import type { IndexPath, Statement } from "../query/syntax-tree.ts";
 import type { Catalog } from "./catalog.ts";
 import type { QueryResult } from "./read.ts";
 
@@ -41,7 +41,8 @@ export class Schema {
   }
 
   /**
-   * Makes an index over paths such as `"address.city"`, or over one such as `"items[*].sku"`, of each element of an array.
+   * Makes an index over paths such as `"address.city"` and `"LOWER(email)"`, or over one such as `"items[*].sku"`, of each
+   * element of an array.
    * Resolves to its name.
    */
   async createIndex(
@@ -57,7 +58,7 @@ export class Schema {
         `An index needs a path or an array of paths such as "address.city", not ${show(paths)}`,
       );
     }
-    return this.#createIndex(collection, texts.map(parseWidePath), options.unique ?? false, options.name);
+    return this.#createIndex(collection, texts.map(parseIndexPath), options.unique ?? false, options.name);
   }
 
   dropIndex(collection: string, name: string): Promise<void> {
@@ -97,7 +98,7 @@ export class Schema {
 
   async #createIndex(
     collection: string,
-    paths: readonly WidePath[],
+    paths: readonly IndexPath[],
     unique: boolean,
     givenName: string | undefined,
   ): Promise<string> {
@@ -107,7 +108,7 @@ export class Schema {
     if (!paths.every(isPlace) && (paths.length > 1 || unique)) {
       throw configError(
         `An index over the elements of arrays must have one path and can't be unique, unlike ${unique ? "a unique one" : "one"} over ` +
-          paths.map((path) => pathText(path)).join(", "),
+          paths.map(indexPathText).join(", "),
       );
     }
     const name = givenName ?? defaultName(paths);
@@ -131,7 +132,7 @@ export class Schema {
     return listed(
       indexes.map(({ name, paths, unique }) => ({
         name,
-        paths: paths.map((path) => pathText(path)),
+        paths: paths.map(indexPathText),
         unique,
       })),
     );
@@ -146,10 +147,10 @@ function listed(rows: Row[]): QueryResult {
   return { rows, rowCount: rows.length };
 }
 
-/** `by_address_city`, `by_items_each_sku`; what a name can't hold becomes an underscore, and a long one is cut. */
-function defaultName(paths: readonly WidePath[]): string {
+/** `by_address_city`, `by_items_each_sku`, `by_lower_email`; what a name can't hold becomes an underscore, and a long one is cut. */
+function defaultName(paths: readonly IndexPath[]): string {
   const parts = paths.map((path) =>
-    path
+    ("type" in path ? [path.type, ...path.path] : path)
       .map((part) => part ?? "each")
       .join("_")
       .replaceAll(/[^A-Za-z0-9_]/g, "_"),

@@ -1,12 +1,12 @@
 import { isOperand, pathText, subjectText } from "../query/path-text.ts";
-import type { Expression, Statement, Subject, Term, WidePath } from "../query/syntax-tree.ts";
+import type { Expression, IndexPath, Statement, Subject, Term } from "../query/syntax-tree.ts";
 
 /** A condition of a query, as an explanation lists it. */
 export interface ListedCondition {
   /** As the query has it, with `…` for a value. */
   readonly text: string;
   /** Paths of which an index could lead to the documents; none for what must be asked of each. */
-  readonly paths: readonly WidePath[];
+  readonly paths: readonly IndexPath[];
 }
 
 /** The conditions of a statement's WHERE, in their order. */
@@ -46,7 +46,7 @@ function listed(expression: Expression, negated: boolean, base: string): readonl
       ];
     case "contains": {
       const { subject } = expression;
-      const paths = negated ? [] : pathsOf(subject).map((path) => [...path, null]);
+      const paths = negated || subject.type !== "path" ? [] : [[...subject.path, null]];
       return [condition(`${subjectText(subject, base)} CONTAINS …`, negated, paths)];
     }
     case "some": {
@@ -54,8 +54,10 @@ function listed(expression: Expression, negated: boolean, base: string): readonl
       const element = arrays.reduce((text, array) => `${pathText(array, text)}[*]`, base);
       const isEquality = where.type === "compare" && where.operator === "=" && !negated;
       return listed(where, false, element).map(({ text, paths }) => {
-        const wide = (path: WidePath) => [...arrays.flatMap((array) => [...array, null]), ...path];
-        return condition(text, negated, isEquality ? paths.map(wide) : []);
+        // No index holds the texts of elements in lower or upper case.
+        const wide = (path: IndexPath) =>
+          "type" in path ? [] : [[...arrays.flatMap((array) => [...array, null]), ...path]];
+        return condition(text, negated, isEquality ? paths.flatMap(wide) : []);
       });
     }
     default: {
@@ -67,7 +69,7 @@ function listed(expression: Expression, negated: boolean, base: string): readonl
   }
 }
 
-function condition(text: string, negated: boolean, paths: readonly WidePath[]): ListedCondition {
+function condition(text: string, negated: boolean, paths: readonly IndexPath[]): ListedCondition {
   return { text: negated ? `NOT ${text}` : text, paths };
 }
 
@@ -75,7 +77,8 @@ function termText(term: Term, base: string): string {
   return isOperand(term) ? "…" : subjectText(term, base);
 }
 
-/** No index holds what is in lower or upper case. */
-function pathsOf(subject: Subject): readonly WidePath[] {
-  return subject.type === "path" ? [subject.path] : [];
+function pathsOf(subject: Subject): readonly IndexPath[] {
+  if (subject.type === "aggregate") return [];
+  const { type, path } = subject;
+  return [type === "path" ? path : { type, path }];
 }

@@ -1,6 +1,6 @@
 import { configError, show } from "../base/options.ts";
 import { MAX_PATH_ARRAYS } from "./limits.ts";
-import type { Field, Operand, Path, SelectItem, Subject, Term, WidePath } from "./syntax-tree.ts";
+import type { Field, IndexPath, Operand, Path, SelectItem, Subject, Term, WidePath } from "./syntax-tree.ts";
 
 const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[(?:\d{1,9}|\*)\])*$/;
 
@@ -21,6 +21,20 @@ export function parseWidePath(text: string): WidePath {
   );
   if (path.filter((segment) => segment === null).length <= MAX_PATH_ARRAYS) return path;
   throw configError(`A path must have [*] at most ${MAX_PATH_ARRAYS} times, unlike ${show(text)}`);
+}
+
+const CASE_OF = /^(LOWER|UPPER)\((.+)\)$/i;
+
+/** What an index is over, from a text such as `address.city`, `items[*].sku` or `LOWER(email)`. */
+export function parseIndexPath(text: string): IndexPath {
+  const [, name, path] = CASE_OF.exec(text) ?? [];
+  if (name === undefined || path === undefined) return parseWidePath(text);
+  return { type: name.toUpperCase() === "LOWER" ? "lower" : "upper", path: parsePath(path) };
+}
+
+/** As people write it. */
+export function indexPathText(path: IndexPath): string {
+  return "type" in path ? subjectText(path) : pathText(path);
 }
 
 /** Whether a path leads to one place at most. */

@@ -1,17 +1,18 @@
 import { ComputationParser } from "./computation-parser.ts";
 import { MAX_ASSIGNMENTS, MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS, MAX_INSERT_DOCUMENTS } from "./limits.ts";
-import { pathKey, pathText } from "./path-text.ts";
+import { indexPathText, pathKey, pathText } from "./path-text.ts";
 import { parseSelect, parseWhere } from "./select-parser.ts";
+import { parseIndexPath } from "./subject-parser.ts";
 import type {
   Assignment,
   CreateIndex,
   Delete,
   DropIndex,
+  IndexPath,
   Insert,
   Introspect,
   Statement,
   Update,
-  WidePath,
 } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
@@ -110,14 +111,15 @@ function parseCreateIndex(reader: TokenReader, unique: boolean): CreateIndex {
   return Object.freeze({ type: "createIndex", collection, name, paths, unique });
 }
 
-function newPath(reader: TokenReader, seen: Set<string>): WidePath {
+function newPath(reader: TokenReader, seen: Set<string>): IndexPath {
   const { at } = reader;
-  const path = reader.widePath();
-  if (seen.has(pathKey(path))) {
-    const found = JSON.stringify(pathText(path));
+  const path = parseIndexPath(reader);
+  const key = JSON.stringify(path);
+  if (seen.has(key)) {
+    const found = JSON.stringify(indexPathText(path));
     throw reader.refuse(at, found, `an index must have a path once, found ${found} again`, "another path");
   }
-  seen.add(pathKey(path));
+  seen.add(key);
   return path;
 }
 

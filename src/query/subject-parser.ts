@@ -1,5 +1,5 @@
-import { isPlace, splitPath } from "./path-text.ts";
-import type { AggregateFunction, Field, Path, Subject, WidePath } from "./syntax-tree.ts";
+import { isPlace, pathText, splitPath } from "./path-text.ts";
+import type { AggregateFunction, Field, IndexPath, Path, Subject, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";
 import type { TokenReader } from "./token-reader.ts";
 
@@ -21,6 +21,21 @@ export function parseWideField(reader: TokenReader): Field | ElementField {
   if (isPlace(path)) return Object.freeze({ type, path });
   const { arrays, rest } = splitPath(path);
   return Object.freeze({ type: "element", arrays, field: Object.freeze({ type, path: rest }) });
+}
+
+/** Reads what an index is over. */
+export function parseIndexPath(reader: TokenReader): IndexPath {
+  const { at } = reader;
+  const { type, path } = readCase(reader, () => reader.widePath());
+  if (type === "path") return path;
+  if (isPlace(path)) return Object.freeze({ type, path });
+  const found = JSON.stringify(pathText(path));
+  throw reader.refuse(
+    at,
+    found,
+    `an index over texts in lower or upper case must be over one place, found ${found}`,
+    "a path without [*]",
+  );
 }
 
 function readCase<P extends WidePath>(

@@ -33,6 +33,9 @@ export interface Field {
   readonly path: Path;
 }
 
+/** What an index is over: what is at a path, or a text there in lower or upper case. */
+export type IndexPath = WidePath | { readonly type: "lower" | "upper"; readonly path: Path };
+
 export type AggregateFunction = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
 
 /** A value of a group of documents. `COUNT(*)` is of no field. */
@@ -178,7 +181,7 @@ export interface CreateIndex {
   readonly collection: string;
   /** `undefined` where the text gives none: then the name is made from the paths. */
   readonly name: string | undefined;
-  readonly paths: readonly WidePath[];
+  readonly paths: readonly IndexPath[];
   readonly unique: boolean;
 }
 

@@ -68,6 +68,7 @@ describe("the examples of the pages on documents do what they say", () => {
         "by_age",
         "by_city_and_age",
         "by_email",
+        "by_lower_name",
         "by_name",
       ]);
       expect(explained).toEqual({

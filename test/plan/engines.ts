@@ -1,6 +1,7 @@
 import Database from "better-sqlite3";
 import pg from "pg";
 import type { Row } from "../../src/base/document.ts";
+import type { IndexedPlace } from "../../src/dialect/ddl-dialect.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts";
 import { elementsOf } from "../../src/dialect/postgres/terms.ts";
@@ -25,11 +26,7 @@ export interface TestEngine {
   readonly dialect: Dialect;
   /** Makes a collection and fills it. */
   load(collection: string, documents: readonly Stored[]): Promise<void>;
-  index(
-    collection: string,
-    paths: readonly (readonly (string | number)[])[],
-    unique?: boolean,
-  ): Promise<void>;
+  index(collection: string, places: readonly IndexedPlace[], unique?: boolean): Promise<void>;
   /** Makes an index over the elements of arrays, if the engine has such. */
   indexElements(collection: string, path: readonly (string | number | null)[]): Promise<void>;
   run(statement: string, values: readonly unknown[]): Promise<{ rows: unknown[][]; count: number }>;
@@ -75,8 +72,8 @@ export function openSqlite(): TestEngine {
         for (const { key, doc } of documents) insert.run(key, JSON.stringify(doc));
       })();
     },
-    async index(collection, paths, unique = false) {
-      const columns = sqliteDialect.expressions.indexColumns(paths, unique).join(", ");
+    async index(collection, places, unique = false) {
+      const columns = sqliteDialect.expressions.indexColumns(places, unique).join(", ");
       db.exec(`CREATE ${unique ? "UNIQUE" : ""} INDEX "i${Math.random()}" ON "${collection}" (${columns})`);
     },
     async indexElements() {},

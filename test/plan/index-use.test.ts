@@ -28,6 +28,14 @@ const INDEXED: readonly [query: string, parameters?: readonly unknown[]][] = [
   ["SELECT * FROM big WHERE name <= $1", ["name 1"]],
   ["SELECT * FROM big WHERE name BETWEEN $1 AND $2", ["name 77", "name 78"]],
   ["SELECT * FROM big WHERE name LIKE 'name 777%'"],
+  ["SELECT * FROM big WHERE LOWER(mail) = 'user7@x.no'"],
+  ["SELECT * FROM big WHERE LOWER(mail) IN $1", [["user7@x.no", "user8@x.no", 3]]],
+  ["SELECT * FROM big WHERE LOWER(mail) LIKE 'user777%'"],
+  ["SELECT * FROM big WHERE LOWER(mail) BETWEEN $1 AND $2", ["user77", "user78"]],
+  ["SELECT * FROM big WHERE LOWER(mail) IS NULL"],
+  ["SELECT * FROM big ORDER BY LOWER(mail) LIMIT 5"],
+  ["SELECT * FROM big ORDER BY LOWER(mail) DESC LIMIT 5"],
+  ["SELECT * FROM big WHERE UPPER(id) = 'K7'"],
   ["SELECT * FROM big WHERE address.city = 'c7'"],
   ["SELECT * FROM big WHERE tags[0] = 't7'"],
   ["SELECT * FROM big WHERE address.city = 'c7' AND name = 'name 7'"],
@@ -57,6 +65,7 @@ describe.each(ENGINES)("%s", (_, open) => {
         doc: {
           age: i % 1_000 === 0 ? undefined : i * 5,
           name: `name ${i}`,
+          mail: i % 1_000 === 0 ? null : `User${i}@X.no`,
           address: { city: `c${i % 5_000}` },
           tags: [`t${i}`],
           flag: i % 1_000 === 3,
@@ -66,6 +75,8 @@ describe.each(ENGINES)("%s", (_, open) => {
     for (const path of [["age"], ["name"], ["address", "city"], ["tags", 0], ["flag"]]) {
       await engine.index("big", [path]);
     }
+    await engine.index("big", [{ type: "lower", path: ["mail"] }]);
+    await engine.index("big", [{ type: "upper", path: ["id"] }]);
   });
 
   afterAll(async () => {

@@ -44,6 +44,10 @@ export async function filters(users: Collection<User>): Promise<void> {
   users.update("1", { set: { "items[*].sku": "x" } });
   users.createIndex("items[*].sku");
   users.createIndex(["address.city", "age"]);
+  users.createIndex("LOWER(address.city)", { unique: true });
+  users.createIndex(["UPPER(name)", "age"]);
+  // @ts-expect-error an index is over texts of paths that are there
+  users.createIndex("LOWER(address.town)");
   // @ts-expect-error an index is over paths that are there
   users.createIndex("items[*].size");
   // @ts-expect-error there is no such path

@@ -1,6 +1,7 @@
 import type { CallOptions } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { type IndexPath, indexPathText } from "../../dialect/ddl-dialect.ts";
 import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
   Connection,
@@ -124,7 +125,7 @@ export class PostgresConnection implements Connection {
       const { rows } = await this.#session.run(INDEXES_OF, [collection], {}, "read");
       for (const [known, paths] of rows as (readonly [string, string])[]) {
         if (known !== name && physicalIndexName(collection, known) !== name) continue;
-        const texts = (JSON.parse(paths) as (readonly (string | number)[])[]).map((path) => path.join("."));
+        const texts = (JSON.parse(paths) as IndexPath[]).map(indexPathText);
         return { collection, name: known, paths: texts };
       }
     } catch {

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
+import { type IndexPath, indexPathText } from "../../dialect/ddl-dialect.ts";
 import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
 import type { BackupProgress, FormedChanges, GroupWrite, StoredDocument } from "../backend.ts";
@@ -250,8 +251,8 @@ export class SqliteSession {
 
   #pathsOf({ collection, name }: Omit<RefusingIndex, "paths">): string[] {
     const row = this.#prepare(sqliteDdl.pathsOfIndex, true).get(collection, name) as [string] | undefined;
-    const paths = row === undefined ? [] : (JSON.parse(row[0]) as string[][]);
-    return paths.map((path) => path.join("."));
+    const paths = row === undefined ? [] : (JSON.parse(row[0]) as IndexPath[]);
+    return paths.map(indexPathText);
   }
 
   #addStream(rows: Iterator<unknown[]>): number {

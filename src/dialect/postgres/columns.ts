@@ -1,8 +1,8 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { Column, DocumentField, DocumentsQuery } from "../expression-dialect.ts";
+import type { IndexedPlace } from "../ddl-dialect.ts";
+import { type Column, type DocumentField, type DocumentsQuery, indexedField } from "../expression-dialect.ts";
 import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
-import { fieldTerm, type IsIndexed, type PostgresTerm, termOf } from "./terms.ts";
+import { fieldTerm, type IsIndexed, type PostgresTerm } from "./terms.ts";
 
 export function column(field: DocumentField): Column {
   const term = fieldTerm(field);
@@ -13,9 +13,11 @@ export function direct(terms: readonly string[], descending: boolean): readonly 
   return terms.map((term) => (descending ? `${term} DESC` : term));
 }
 
-export function indexExpressions(path: DocumentPath): readonly string[] {
-  const { isKey, key, number } = termOf(path);
-  return isKey ? ["id"] : [key, number];
+export function indexExpressions(place: IndexedPlace): readonly string[] {
+  const { isKey, key, number } = fieldTerm(indexedField(place));
+  if (isKey) return ["id"];
+  // There are no numbers among texts.
+  return "type" in place ? [key] : [key, number];
 }
 
 /** As the index, and then texts with the same start by all of their characters. */

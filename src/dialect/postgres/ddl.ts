@@ -1,5 +1,13 @@
 import { FormDBError } from "../../base/errors.ts";
-import type { DdlDialect, DocumentPath, IndexDefinition, IndexPath } from "../ddl-dialect.ts";
+import {
+  type DdlDialect,
+  type IndexDefinition,
+  type IndexedPlace,
+  type IndexPath,
+  indexPathText,
+  isPlace,
+  type WidePath,
+} from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";
@@ -8,10 +16,8 @@ import { elementsOf, KEY_LETTERS } from "./terms.ts";
 
 /** The part of the expressions that an index needs. */
 export interface IndexExpressions {
-  indexColumns(paths: readonly DocumentPath[], unique: boolean): readonly string[];
+  indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[];
 }
-
-const isPlace = (path: IndexPath): path is DocumentPath => !path.includes(null);
 
 /** The key of the advisory lock under which FormDB changes the schema: "FormDB" in ASCII. */
 export const DDL_LOCK_KEY = 77_444_475_077_698n;
@@ -35,8 +41,9 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       throw new FormDBError("FORMDB_UNSUPPORTED", `${profile.name} has no indexes over parts of documents`);
     }
     const places = paths.filter(isPlace);
-    if (places.length < paths.length) {
-      if (profile.spellsByIndexes) return `USING gin (${elementsOf(paths[0]!)} jsonb_path_ops)`;
+    const wide = paths.find((path): path is WidePath => !isPlace(path));
+    if (wide !== undefined) {
+      if (profile.spellsByIndexes) return `USING gin (${elementsOf(wide)} jsonb_path_ops)`;
       throw new FormDBError(
         "FORMDB_UNSUPPORTED",
         `${profile.name} has no indexes over the elements of arrays`,
@@ -47,7 +54,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       throw new FormDBError(
         "FORMDB_UNSUPPORTED",
         `The unique index ${JSON.stringify(name)} can't be made on ${profile.name}: the id must be one of its paths, ` +
-          `unlike ${paths.map((path) => path.join(".")).join(", ")}, since no node sees the documents of all others`,
+          `unlike ${paths.map(indexPathText).join(", ")}, since no node sees the documents of all others`,
         { details: { collection, index: name } },
       );
     }
@@ -105,7 +112,8 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
       `WHERE n.nspname = current_schema() AND c.relname LIKE 'formdb\\_%'`,
     // PostgreSQL gives expressions in a spelling of its own.
     isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
-      paths.every((path) => isKey(path) || !isPlace(path)) || definition.includes(KEY_LETTERS),
+      paths.every((path) => isKey(path) || !isPlace(path) || "type" in path) ||
+      definition.includes(KEY_LETTERS),
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
     ownIndexes: Object.freeze(["formdb_indexes_pkey", "formdb_batches_pkey"]),
     invalidIndexes:
@@ -122,7 +130,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
 }
 
 function isKey(path: IndexPath): boolean {
-  return path.length === 1 && path[0] === "id";
+  return !("type" in path) && path.length === 1 && path[0] === "id";
 }
 
 /**

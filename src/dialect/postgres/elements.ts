@@ -57,7 +57,7 @@ export function documentConditions(
   return Object.freeze<DocumentConditions>({
     ...conditionsOn((subject) => {
       const { type, path } = fieldOf(subject);
-      return inCase(type, at(path));
+      return inCase(type, at(path), type !== "path" && isIndexed({ type, path }));
     }),
     some,
     someEquals,

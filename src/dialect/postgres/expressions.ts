@@ -1,12 +1,12 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ExpressionDialect } from "../expression-dialect.ts";
+import type { IndexedPlace } from "../ddl-dialect.ts";
+import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, DOCUMENT_COLUMNS, documents, indexExpressions, limit, orderBy } from "./columns.ts";
 import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { type IsIndexed, termOf } from "./terms.ts";
+import { always, fieldTerm, type IsIndexed, termOf } from "./terms.ts";
 
-const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
+const uniqueGuard = (place: IndexedPlace): string => fieldTerm(indexedField(place)).guard;
 
 /**
  * How PostgreSQL spells conditions and columns. An index over a path holds a key, which begins with the type and goes
@@ -14,13 +14,13 @@ const uniqueGuard = (path: DocumentPath): string => termOf(path).guard;
  * point whatever the order of the database is. Where `isIndexed` is given, what no index holds is spelled without
  * what only an index could use.
  */
-export function expressionsFor(isIndexed?: IsIndexed): ExpressionDialect {
+export function expressionsFor(isIndexed: IsIndexed = always): ExpressionDialect {
   return Object.freeze<ExpressionDialect>({
     indexExpressions,
     uniqueGuard,
-    indexColumns: (paths, unique) => [
-      ...paths.flatMap(indexExpressions),
-      ...(unique ? paths.map(uniqueGuard) : []),
+    indexColumns: (places, unique) => [
+      ...places.flatMap(indexExpressions),
+      ...(unique ? places.map(uniqueGuard) : []),
     ],
     conditions: documentConditions((path) => termOf(path, isIndexed), isIndexed),
     documentColumns: DOCUMENT_COLUMNS,

@@ -1,4 +1,4 @@
-import type { DocumentPath, IndexPath } from "../ddl-dialect.ts";
+import { type DocumentPath, type IndexPath, isPlace, type WidePath } from "../ddl-dialect.ts";
 import type { DocumentField } from "../expression-dialect.ts";
 import { RANK } from "../value-rank.ts";
 
@@ -118,7 +118,7 @@ const TEXT_INSTEAD = '{"formdb": "text"}';
  * elements behind it too, so those are left out by a filter before each step. Of one array it also says whether there is a
  * text instead, in which `CONTAINS` looks.
  */
-export function elementsOf(path: IndexPath): string {
+export function elementsOf(path: WidePath): string {
   const { arrays, rest } = splitAtElements(path);
   const [first, ...others] = arrays;
   let steps = `strict $${jsonSteps(first!)}[*]`;
@@ -131,7 +131,7 @@ export function elementsOf(path: IndexPath): string {
 }
 
 /** The paths before and between the nulls, and the one behind the last. */
-function splitAtElements(path: IndexPath): {
+function splitAtElements(path: WidePath): {
   readonly arrays: readonly DocumentPath[];
   readonly rest: DocumentPath;
 } {
@@ -196,15 +196,16 @@ export function elementTerm(element: string, path: DocumentPath): PostgresTerm {
  * What is at a path, or the text there in lower or upper case: in the collation "C", which every database has, the letters
  * from A to Z are all that is changed.
  */
-export function fieldTerm({ type, path }: DocumentField, isIndexed?: IsIndexed): PostgresTerm {
-  return inCase(type, termOf(path, isIndexed));
+export function fieldTerm({ type, path }: DocumentField, isIndexed: IsIndexed = always): PostgresTerm {
+  return inCase(type, termOf(path, isIndexed), type !== "path" && isIndexed({ type, path }));
 }
 
-/** The same of what is at the path already. */
-export function inCase(type: DocumentField["type"], of: PostgresTerm): PostgresTerm {
+/** The same of what is at the path already. An index may hold the text in the other case. */
+export function inCase(type: DocumentField["type"], of: PostgresTerm, isIndexed: boolean): PostgresTerm {
   if (type === "path") return of;
   const changed = `${type}(${of.plain} COLLATE "C")`;
-  return textTerm(of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`);
+  const text = of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`;
+  return { ...textTerm(text), isIndexed };
 }
 
 /** The term of a text or NULL. */
@@ -223,9 +224,9 @@ function textTerm(text: string): PostgresTerm {
   };
 }
 
-/** What holds of a collection whose indexes are not known: it may have one over any path, and none over elements. */
-function always(path: IndexPath): boolean {
-  return !path.includes(null);
+/** What holds of a collection whose indexes are not known: it may have one over any place, and none over elements. */
+export function always(path: IndexPath): boolean {
+  return isPlace(path);
 }
 
 const ID: PostgresTerm = Object.freeze({

@@ -1,5 +1,5 @@
 import { FormDBError } from "../../base/errors.ts";
-import type { DdlDialect, DocumentPath, IndexDefinition, IndexPath } from "../ddl-dialect.ts";
+import { type DdlDialect, type IndexDefinition, isPlace } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { sqliteExpressions } from "./expressions.ts";
 
@@ -7,8 +7,6 @@ import { sqliteExpressions } from "./expressions.ts";
 function indexName(collection: string, name: string): string {
   return `formdb_index_${collection}.${name}`;
 }
-
-const isPlace = (path: IndexPath): path is DocumentPath => !path.includes(null);
 
 /** A string as SQL text. Only for names that were validated and JSON that was made here, never for values. */
 function literal(text: string): string {

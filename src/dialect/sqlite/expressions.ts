@@ -1,18 +1,17 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { ExpressionDialect } from "../expression-dialect.ts";
+import type { IndexedPlace } from "../ddl-dialect.ts";
+import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";
 import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { termOf } from "./terms.ts";
+import { fieldTerm, termOf } from "./terms.ts";
 
-function indexExpressions(path: DocumentPath): readonly string[] {
-  const term = termOf(path);
-  return [term.value];
+function indexExpressions(place: IndexedPlace): readonly string[] {
+  return [fieldTerm(indexedField(place)).value];
 }
 
-function uniqueGuard(path: DocumentPath): string {
-  const { type } = termOf(path);
+function uniqueGuard(place: IndexedPlace): string {
+  const { type } = fieldTerm(indexedField(place));
   return `(CASE WHEN ${type} IN ('integer', 'real', 'text') THEN 1 WHEN ${type} IN ('true', 'false') THEN 0 END)`;
 }
 
@@ -23,9 +22,9 @@ function uniqueGuard(path: DocumentPath): string {
 export const sqliteExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,
   uniqueGuard,
-  indexColumns: (paths: readonly DocumentPath[], unique: boolean): readonly string[] => [
-    ...paths.flatMap(indexExpressions),
-    ...(unique ? paths.map(uniqueGuard) : []),
+  indexColumns: (places: readonly IndexedPlace[], unique: boolean): readonly string[] => [
+    ...places.flatMap(indexExpressions),
+    ...(unique ? places.map(uniqueGuard) : []),
   ],
   conditions: documentConditions(termOf),
   documentColumns: "id, json(doc)",

@@ -14,7 +14,7 @@ import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./chan
 import type { Filter } from "./filter.ts";
 import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
 import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
-import type { FilterPathOf, PathOf, Read, ValueAt } from "./paths.ts";
+import type { IndexPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
 
 /** A document as it is written: one without an id is given one. */
@@ -235,9 +235,9 @@ export class Collection<T extends object = Document> {
     return undefined;
   }
 
-  /** Makes an index over one or more paths; resolves to its name. */
+  /** Makes an index over one or more paths, or texts in lower or upper case (`"LOWER(email)"`); resolves to its name. */
   createIndex(
-    paths: FilterPathOf<Found<T>> | readonly FilterPathOf<Found<T>>[],
+    paths: IndexPathOf<Found<T>> | readonly IndexPathOf<Found<T>>[],
     options?: IndexOptions,
   ): Promise<string> {
     return this.#host.createIndex(this.name, paths, options);

@@ -19,6 +19,9 @@ export type PathOf<T> = PathBy<T, `[${number}]`>;
 /** A path as in `PathOf` that may also go on in each element of an array, such as `"items[*].sku"`. */
 export type FilterPathOf<T> = PathBy<T, `[${number}]` | "[*]">;
 
+/** What an index can be over: a path, or the text at one in lower or upper case, such as `"LOWER(email)"`. */
+export type IndexPathOf<T> = FilterPathOf<T> | `${"LOWER" | "UPPER"}(${PathOf<T>})`;
+
 /** `Step` is what leads from an array to an element. */
 type PathBy<T, Step extends string, Depth extends number = 5> = [Depth] extends [never]
   ? never
