@@ -14,7 +14,7 @@ import { probeRoutes } from "./probe-routes.ts";
 import { queryRoute } from "./query-route.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { type ApiOptions, limitsOf } from "./server-options.ts";
-import { answerTo, HttpError } from "./status.ts";
+import { answerTo, HEADERS, HttpError } from "./status.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -39,12 +39,7 @@ export interface PluginOptions extends ApiOptions {
   readonly draining?: AbortSignal | undefined;
 }
 
-/** On every answer: what protects data. Those that protect a document which a browser shows are on the page's answer. */
-const HEADERS = Object.freeze({
-  "cache-control": "no-store",
-  "cross-origin-resource-policy": "same-origin",
-  "x-content-type-options": "nosniff",
-});
+/** Those that protect a document which a browser shows. */
 const PAGE_HEADERS = Object.freeze({ "referrer-policy": "no-referrer", "x-frame-options": "DENY" });
 
 /**

@@ -91,6 +91,13 @@ const TOLD = [
   "errors",
 ] as const;
 
+/** On every answer: what protects data from caches, from browsers that guess its type, and from other origins. */
+export const HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  "cache-control": "no-store",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+});
+
 /** The body of every answer that is an error. */
 export interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly [detail: string]: unknown };

@@ -244,6 +244,53 @@ it("each key allows what it is for, and no more", async () => {
   });
 });
 
+it("a key for reading or for metrics opens the routes of this list and no other", async () => {
+  const keys = {
+    apiKey: "full-key-0123456789",
+    readKey: "read-key-0123456789",
+    metricsKey: "metrics-0123456789",
+  };
+  const server = await started({ ...keys, limits: { wrongKeysPerSecond: 1_000 } });
+  const open = ["get /", "get /health", "get /openapi.json", "get /ready"];
+  const metrics = ["get /metrics"];
+  const reading = [
+    "get /v1/collections",
+    "get /v1/collections/{name}/documents/{id}",
+    "get /v1/collections/{name}/indexes",
+    "get /v1/events",
+    "get /v1/plans",
+    "get /v1/statements",
+    "get /v1/stats",
+    "post /v1/collections/{name}/count",
+    "post /v1/collections/{name}/find",
+    "post /v1/query",
+  ];
+  const { paths } = (await ask(server, "GET", "/openapi.json")).body as {
+    paths: Record<string, Record<string, object>>;
+  };
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  const openedBy = async (key: string | undefined): Promise<string[]> => {
+    const opened: string[] = [];
+    for (const route of routes) {
+      const [method, path] = route.split(" ") as [string, string];
+      const response = await fetch(server.url + path.replaceAll(/\{\w+\}/g, "x"), {
+        method: method.toUpperCase(),
+        headers: key === undefined ? {} : { "x-api-key": key },
+      });
+      if (response.status !== 401 && response.status !== 403) opened.push(route);
+      await response.body?.cancel();
+    }
+    return opened.toSorted();
+  };
+  expect(await openedBy(undefined)).toEqual(open.toSorted());
+  expect(await openedBy("wrong-key-0123456789")).toEqual([]);
+  expect(await openedBy(keys.metricsKey)).toEqual([...open, ...metrics].toSorted());
+  expect(await openedBy(keys.readKey)).toEqual([...open, ...metrics, ...reading].toSorted());
+  expect(await openedBy(keys.apiKey)).toEqual(routes.toSorted());
+});
+
 it("an address that others reach needs a key, and a short one is refused", async () => {
   const db = await open("sqlite::memory:");
   await expect(serve(db, { host: "0.0.0.0", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
@@ -322,5 +369,18 @@ it("the live page is one document with a policy that lets its own script run", a
   expect(page.status).toBe(200);
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect(page.headers.get("content-security-policy")).toMatch(/script-src 'sha256-/);
+  expect(page.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+  for (const { headers } of [
+    page,
+    await ask(server, "GET", "/v1/stats"),
+    await ask(server, "GET", "/nowhere"),
+    await ask(server, "GET", `${USERS}/${"x".repeat(10_000)}`),
+  ]) {
+    expect(Object.fromEntries(headers)).toMatchObject({
+      "cache-control": "no-store",
+      "cross-origin-resource-policy": "same-origin",
+      "x-content-type-options": "nosniff",
+    });
+  }
   expect(page.body).toMatch(/^<!doctype html>/i);
 });

@@ -260,6 +260,35 @@ describe("bodies", () => {
     expect(answer).toContain('"__proto__":{"polluted":1}');
   });
 
+  it.each([
+    ["a filter on a prototype", "find", '{"filter":{"__proto__":{"polluted":1}}}', 200],
+    ["a filter on a constructor", "find", '{"filter":{"constructor.prototype.polluted":1}}', 200],
+    ["a filter of code", "count", '{"filter":{"$where":"while(true);"}}', 200],
+    ["a very deep filter", "find", `{"filter":${'{"not":{"a":'.repeat(200)}1${"}}".repeat(200)}}`, 400],
+    ["a very long list", "find", `{"filter":{"a":{"in":[${"1,".repeat(40_000)}1]}}}`, 200],
+    ["an order of SQL", "find", '{"orderBy":{"id; DROP TABLE users":"asc"}}', 200],
+    ["a direction of SQL", "find", '{"orderBy":{"id":"asc; DROP TABLE users"}}', 400],
+    ["very many paths", "find", `{"select":[${'"a",'.repeat(5_000)}"b"]}`, 400],
+    ["a limit beyond all numbers", "find", '{"limit":1e300}', 400],
+    ["a cursor of one's own", "find", '{"after":"WyJ4IiwxXQ"}', 400],
+    ["a change of a prototype", "documents/1/changes", '{"set":{"__proto__.polluted":1}}', 404],
+    ["a change of a constructor", "documents/1/changes", '{"set":{"constructor.prototype.polluted":1}}', 404],
+    ["a change of the id", "documents/1/changes", '{"set":{"id":"2"}}', 400],
+    ["a push to a prototype", "find-one-and-update", '{"changes":{"push":{"__proto__":1}}}', 200],
+  ])("of %s, for %s, are taken as data or refused", async (_, route, body, status) => {
+    const answer = await exchange(
+      head(
+        `POST /v1/collections/nothing/${route}`,
+        "Content-Type: application/json",
+        `Content-Length: ${body.length}`,
+        LAST,
+      ) + body,
+    );
+    expect(statusOf(answer)).toBe(status);
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+    await expectAlive();
+  });
+
   const chunked = (type: string, chunks: string): string =>
     head("POST /v1/collections/hostile/documents", `Content-Type: ${type}`, "Transfer-Encoding: chunked") +
     chunks;
