@@ -20,6 +20,12 @@ export interface FormedChanges {
   readonly values: readonly (readonly unknown[])[];
 }
 
+/** A statement and the values for its placeholders. */
+export interface StatementCall {
+  readonly statement: EngineStatement;
+  readonly values: readonly unknown[];
+}
+
 /** A group of writes of one kind to one collection; ids are distinct, but for those of changes, and sorted by code point. */
 export interface GroupWrite {
   readonly kind: WriteKind;
@@ -86,6 +92,11 @@ export interface Connection {
     values: readonly unknown[],
     options?: CallOptions,
   ): Promise<EngineResult>;
+  /**
+   * Runs several reads, each to an end of its own, in one round trip if the way to the server allows it. Left out where there
+   * is no round trip.
+   */
+  executeTogether?(calls: readonly StatementCall[]): Promise<readonly PromiseSettledResult<EngineResult>[]>;
   /**
    * Whether other calls may be made while a stream is open. The stream's rows stay those of its beginning, and the
    * stream outlives the connection. Left out if a stream takes the connection for itself.

@@ -41,6 +41,21 @@ export class CallsUnderWay {
     }
   }
 
+  /** Counts a call that is under way to its end. */
+  track<T>(call: Promise<T>): Promise<T> {
+    this.#count++;
+    return call.then(
+      (result) => {
+        this.end();
+        return result;
+      },
+      (error: unknown) => {
+        this.end();
+        throw this.whyEnded(error);
+      },
+    );
+  }
+
   /**
    * Waits until all have ended, at most for the deadline. Resolves to whether they have; those that have not are to be
    * cut by closing their connections.

@@ -93,7 +93,15 @@ export class Connections {
       pool.release(connection);
       return this.use("write", options, work);
     }
-    return this.#lend(role, connection, work);
+    let result: T;
+    try {
+      result = await work(connection);
+    } catch (error) {
+      this.giveBack(role, connection, error);
+      throw error;
+    }
+    this.giveBack(role, connection);
+    return result;
   }
 
   /** The same for a reader, if one is idle; undefined if the call would have to wait, or to ask a replica how fresh it is. */

@@ -125,15 +125,18 @@ export class FormDB {
    * Runs a query of the query language (docs/query-language.md). `R` is the type that the caller knows its rows to have;
    * nothing checks it.
    */
-  async query<R extends object = Row>(
+  query<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
     options: CallOptions = NO_OPTIONS,
   ): Promise<QueryResult<R>> {
-    this.#check("query()", options);
-    return this.#call("query()", () => this.#queries.run(text, parameters, options)) as Promise<
-      QueryResult<R>
-    >;
+    try {
+      this.#check("query()", options);
+      const answer = this.#call("query()", () => this.#queries.run(text, parameters, options));
+      return Promise.resolve(answer) as Promise<QueryResult<R>>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
@@ -512,6 +515,6 @@ export class FormDB {
     const { calls, transactions } = this.#engine;
     if (transactions.inside) return calls.run(() => transactions.beside(what, async () => work()));
     const answer = work();
-    return answer instanceof Promise ? calls.run(() => answer) : answer;
+    return answer instanceof Promise ? calls.track(answer) : answer;
   }
 }

@@ -38,13 +38,13 @@ import { FormDB } from "./form-db.ts";
 import { DocumentReads } from "./get.ts";
 import type { HttpDatabase } from "./http/http-database.ts";
 import { type HttpOptions, isHttpUrl } from "./http/http-options.ts";
-import { MergedReads } from "./merged-reads.ts";
 import { PlanSource } from "./plan-source.ts";
 import { Reader } from "./read.ts";
 import { ReadsAtOnce } from "./reads-at-once.ts";
 import { Reporter } from "./reporter.ts";
 import { SqlRunner } from "./run-sql.ts";
 import { Schema } from "./schema.ts";
+import { SharedReads } from "./shared-reads.ts";
 import { TokenPruner } from "./token-pruner.ts";
 import { Transactions } from "./transaction.ts";
 import { Writer } from "./write.ts";
@@ -185,7 +185,7 @@ async function assembleParts(
   const merged =
     mergeReads === false
       ? undefined
-      : new MergedReads({ connections, clock, report: readsMerged, always: mergeReads === "always" });
+      : new SharedReads({ connections, clock, report: readsMerged, always: mergeReads === "always" });
   const reader = new Reader({ plans, connections, catalog, reporter, calls, merged });
   const writer = new Writer(connections, catalog, options.autoCreate ?? true);
   const sql = new SqlRunner(connections, reporter, backend.dialect.placeholder);

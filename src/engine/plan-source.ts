@@ -103,8 +103,8 @@ export class PlanSource {
     const known = this.#texts.get(text);
     if (known !== undefined) return known;
     const shaped = shapeOf(text);
-    // A text with literals in it is likely to be another one the next time.
-    if (shaped.values.length === 0 && text.length <= MAX_REMEMBERED_LENGTH) {
+    // A text whose values are all literals is likely to be another one the next time.
+    if ((shaped.values.length === 0 || hasParameters(shaped)) && text.length <= MAX_REMEMBERED_LENGTH) {
       this.#texts.set(text, shaped);
       if (this.#texts.size > MAX_TEXTS) this.#texts.delete(this.#texts.keys().next().value!);
     }
@@ -122,6 +122,10 @@ function frozen<T>(node: T): T {
     Object.freeze(node);
   }
   return node;
+}
+
+function hasParameters({ key }: ShapedText): boolean {
+  return key.includes("$") || key.includes(":");
 }
 
 const PLAN_OPTIONS = { tags: (plan: Plan): readonly string[] => plan.collections };

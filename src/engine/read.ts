@@ -8,9 +8,9 @@ import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import type { MergedLane, MergedReads } from "./merged-reads.ts";
 import { operationOf, type PlannedText, type PlannedTree, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
+import type { ReadLane, SharedReads } from "./shared-reads.ts";
 
 /** What a query gives. `rowCount` counts the rows, or the documents that a write has changed. */
 export interface QueryResult<R extends object = Row> {
@@ -48,7 +48,7 @@ export interface ReaderParts {
   readonly reporter: Reporter;
   readonly calls: CallsUnderWay;
   /** Left out if reads are not merged. */
-  readonly merged: MergedReads | undefined;
+  readonly merged: SharedReads | undefined;
 }
 
 /** Rows that are decoded between two looks at the clock. */
@@ -64,7 +64,7 @@ export class Reader {
   readonly #catalog: Catalog;
   readonly #reporter: Reporter;
   readonly #calls: CallsUnderWay;
-  readonly #merged: MergedReads | undefined;
+  readonly #merged: SharedReads | undefined;
 
   constructor({ plans, connections, catalog, reporter, calls, merged }: ReaderParts) {
     this.#plans = plans;
@@ -101,11 +101,7 @@ export class Reader {
   }
 
   /** Runs a query that has a statement, on a connection lent for it or on the one that its transaction holds. */
-  async run(
-    query: Query,
-    operation: "select" | "update" | "delete",
-    held: Held | undefined,
-  ): Promise<QueryResult> {
+  run(query: Query, operation: "select" | "update" | "delete", held: Held | undefined): Promise<QueryResult> {
     throwIfAborted("The query", query.options.signal);
     return this.#reporter.report(factsOf(query, { operation, held }), rowCountOf, (times) =>
       held === undefined
@@ -257,8 +253,7 @@ export class Reader {
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const lane = role === "read" ? this.#merged?.laneOf(bound) : undefined;
     try {
-      if (lane?.isShared)
-        return await this.#decode(plan, await lane.join(bound.values, options, times), times);
+      if (lane?.isShared) return this.#decode(plan, await lane.join(bound.values, options, times), times);
       return await this.#byItself({ plan, bound, times, options }, role, lane);
     } catch (error) {
       this.#catalog.noticeMissing(error, collection);
@@ -271,7 +266,7 @@ export class Reader {
   async #byItself(
     { plan, bound, times, options }: Execution,
     role: "read" | "write",
-    lane: MergedLane | undefined,
+    lane: ReadLane | undefined,
   ): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const asked = clock.now();
@@ -321,10 +316,22 @@ export class Reader {
     return this.#decode(plan, result, times);
   }
 
-  async #decode(plan: Plan, { rows, rowCount }: EngineResult, times: QueryTimes): Promise<QueryResult> {
+  /** No promise for the few rows that most queries give. */
+  #decode(
+    plan: Plan,
+    { rows, rowCount }: EngineResult,
+    times: QueryTimes,
+  ): QueryResult | Promise<QueryResult> {
     const { clock } = this.#reporter;
     const received = clock.now();
-    const decoded = await decodeInTurns(plan, rows);
+    if (rows.length > DECODED_AT_ONCE) {
+      return decodeInTurns(plan, rows).then((decoded) => {
+        times.decodeMs = clock.now() - received;
+        return { rows: decoded, rowCount };
+      });
+    }
+    const decoded: Row[] = new Array(rows.length);
+    for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
     times.decodeMs = clock.now() - received;
     return { rows: decoded, rowCount };
   }

@@ -177,6 +177,11 @@ export class Pool<T> implements AsyncDisposable {
     return this.#core.size;
   }
 
+  /** How many connections nobody uses now. */
+  get idle(): number {
+    return this.#roster.idle;
+  }
+
   /** Whether it lends, is paused, or is closed. */
   get state(): PoolState {
     return this.#core.state;

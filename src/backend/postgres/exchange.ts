@@ -40,7 +40,10 @@ const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
  */
 export class Exchange {
   readonly reply: Promise<Reply>;
+  /** Called when the server is ready for the next call, or is gone; with the error of a call that failed. */
+  onEnd: ((error: unknown) => void) | undefined;
   readonly #request: Request;
+  #isWritten = false;
   readonly #rows: unknown[][] = [];
   #decoders: readonly ColumnDecoder[] | undefined;
   #columns: readonly string[] | undefined;
@@ -58,14 +61,22 @@ export class Exchange {
     });
   }
 
+  /** Called by the client: the answers that come from now on are this call's. */
   submit(wire: Wire): null {
+    if (!this.#isWritten) this.write(wire);
+    return null;
+  }
+
+  /** Sends the call, which may be done before those that were sent earlier are answered. */
+  write(wire: Wire): void {
+    this.#isWritten = true;
     const { text, values, name, parse, decoders, close } = this.#request;
     if (values !== undefined && !parse && decoders !== undefined && close.length === 0) {
       // The usual call: a prepared statement whose columns are known.
       const message = callMessage(name, values);
       if (message !== undefined) {
         if (wire.stream.writable) wire.stream.write(message);
-        return null;
+        return;
       }
     }
     wire.stream.cork();
@@ -83,7 +94,11 @@ export class Exchange {
     } finally {
       wire.stream.uncork();
     }
-    return null;
+  }
+
+  /** Ends a call that the client was not given. */
+  fail(error: unknown): void {
+    this.#reject(error);
   }
 
   handleRowDescription({
@@ -118,13 +133,17 @@ export class Exchange {
 
   handleError(error: unknown, wire: Wire): void {
     this.#error ??= error;
-    afterError(wire, () => this.#reject(this.#error));
+    afterError(wire, () => {
+      this.#reject(this.#error);
+      this.onEnd?.(this.#error);
+    });
   }
 
   handleReadyForQuery(): void {
     const { command, rowCount } = readTag(this.#tag);
     const decoders = this.#decoders ?? NO_COLUMNS;
     this.#resolve({ rows: this.#rows, rowCount, command, decoders, columns: this.#columns });
+    this.onEnd?.(undefined);
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   EngineResult,
   GroupWrite,
   IsolationLevel,
+  StatementCall,
   StoredDocument,
   WriteResult,
 } from "../backend.ts";
@@ -83,6 +84,11 @@ export class PostgresConnection implements Connection {
     const reply = await this.#session.run(statement, values, options, flight);
     if (flight === "autocommit") await this.#noteWrite();
     return reply;
+  }
+
+  /** Runs several reads in one round trip. */
+  executeTogether(calls: readonly StatementCall[]): Promise<readonly PromiseSettledResult<EngineResult>[]> {
+    return this.#session.runTogether(calls);
   }
 
   stream(

@@ -1,13 +1,14 @@
 import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
+import type { StatementCall } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard, isBounded } from "./call-guard.ts";
 import { CopyIn } from "./copy-in.ts";
 import type { DeadPeerWatch, WatchedSession } from "./dead-peer-watch.ts";
 import { Exchange, type Reply } from "./exchange.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
-import { PreparedStatements } from "./prepared-statements.ts";
+import { type PreparedStatement, PreparedStatements } from "./prepared-statements.ts";
 import type { ReplicationState } from "./replication.ts";
 import { RowStream } from "./row-stream.ts";
 import type { OpenSession } from "./session-opener.ts";
@@ -28,6 +29,15 @@ export interface SharedState {
   readonly watch: DeadPeerWatch;
   /** Whether statements may be kept prepared: not behind a PgBouncer that hands sessions around. */
   keepsStatements: boolean;
+}
+
+/** A statement on its way, and what is known of it. */
+interface Call {
+  readonly exchange: Exchange;
+  readonly name: string;
+  readonly raw: boolean;
+  readonly keep: boolean;
+  readonly known: PreparedStatement | undefined;
 }
 
 const LAST_WISH_MS = 1_000;
@@ -123,6 +133,37 @@ export class PostgresSession implements WatchedSession {
     }
   }
 
+  /**
+   * Runs several reads, each to an end of its own. All are sent before the first is answered, unless a pooler is between, which
+   * might give them different sessions.
+   */
+  async runTogether(calls: readonly StatementCall[]): Promise<readonly PromiseSettledResult<Reply>[]> {
+    this.#take({});
+    try {
+      const sent = this.#shared.keepsStatements ? this.#sendTogether(calls) : undefined;
+      const ends = sent && (await Promise.allSettled(sent));
+      const results: PromiseSettledResult<Reply>[] = [];
+      for (let i = 0; i < calls.length; i++) {
+        const { statement, values } = calls[i]!;
+        const end = ends?.[i];
+        const again = end?.status === "rejected" && isStalePlan(end.reason) && statement.prepare;
+        if (again) this.#forget(statement.name, (end.reason as { code: string }).code);
+        const [last] =
+          end === undefined || again
+            ? await Promise.allSettled([this.#exchange(statement, values, {})])
+            : [end];
+        results.push(
+          last!.status === "rejected"
+            ? { status: "rejected", reason: this.#translate(last!.reason, "read") }
+            : last!,
+        );
+      }
+      return results;
+    } finally {
+      this.#give();
+    }
+  }
+
   /** Sends rows of the text format by `COPY`. */
   async copy(text: string, rows: Buffer, flight: Flight): Promise<void> {
     this.#take({});
@@ -184,14 +225,62 @@ export class PostgresSession implements WatchedSession {
     timer.cancel();
   }
 
-  async #exchange(
-    statement: EngineStatement,
+  #exchange(statement: EngineStatement, values: readonly unknown[], options: CallOptions): Promise<Reply> {
+    const call = this.#prepare(statement, values);
+    if (isBounded(options)) return this.#bounded(call, statement, options);
+    this.#client.query(call.exchange);
+    return this.#end(call);
+  }
+
+  async #bounded(call: Call, statement: EngineStatement, options: CallOptions): Promise<Reply> {
+    const guard = new CallGuard(this.#client, this.#shared.settings, options, statement);
+    try {
+      this.#client.query(call.exchange);
+      return await this.#end(call);
+    } catch (error) {
+      throw guard.reasonFor(error) ?? error;
+    } finally {
+      await guard.end();
+    }
+  }
+
+  /** Writes all calls at once; the client hears of each when the one before it is answered. */
+  #sendTogether(calls: readonly StatementCall[]): readonly Promise<Reply>[] {
+    const client = this.#client;
+    const { stream } = client.connection;
+    const parsed = new Set<string>();
+    const sent = calls.map(({ statement, values }) => this.#prepare(statement, values, parsed));
+    stream.cork();
+    for (const { exchange } of sent) exchange.write(client.connection);
+    stream.uncork();
+    const expect = (i: number): void => {
+      if (i === sent.length) return;
+      const { exchange } = sent[i]!;
+      exchange.onEnd = (error) => {
+        this.#progress++;
+        // With the connection, what was not answered is lost.
+        if (error !== undefined && stream.destroyed)
+          for (const rest of sent.slice(i + 1)) rest.exchange.fail(error);
+        else expect(i + 1);
+      };
+      client.query(exchange);
+    };
+    expect(0);
+    return sent.map((call) => this.#end(call));
+  }
+
+  /** A statement's exchange. It is kept prepared, except where `parsed` has it: that one is sent and not yet answered. */
+  #prepare(
+    { prepare, text, name, raw = false }: EngineStatement,
     values: readonly unknown[],
-    options: CallOptions,
-  ): Promise<Reply> {
-    const { prepare, text, name, raw = false } = statement;
-    const keep = prepare && this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+    parsed?: Set<string>,
+  ): Call {
+    let keep = prepare && this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
     const known = keep ? this.#prepared.use(name) : undefined;
+    if (keep && known === undefined && parsed !== undefined) {
+      keep = !parsed.has(name);
+      parsed.add(name);
+    }
     const exchange = new Exchange({
       text,
       values: !prepare && values.length === 0 ? undefined : values,
@@ -201,11 +290,11 @@ export class PostgresSession implements WatchedSession {
       raw,
       close: this.#prepared.takeClosed(),
     });
-    const guard = isBounded(options)
-      ? new CallGuard(this.#client, this.#shared.settings, options, statement)
-      : undefined;
+    return { exchange, name, raw, keep, known };
+  }
+
+  async #end({ exchange, name, raw, keep, known }: Call): Promise<Reply> {
     try {
-      this.#client.query(exchange);
       const reply = await exchange.reply;
       if (!keep) return reply;
       const kept = known ?? this.#prepared.add(name);
@@ -215,9 +304,7 @@ export class PostgresSession implements WatchedSession {
       return { ...reply, columns: kept.columns };
     } catch (error) {
       if (keep && known === undefined) this.#prepared.uncertain(name);
-      throw guard?.reasonFor(error) ?? error;
-    } finally {
-      await guard?.end();
+      throw error;
     }
   }
 

@@ -1,0 +1,394 @@
+import type { Connection, EngineResult, StatementCall } from "../backend/backend.ts";
+import { bounded, type CallOptions } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import type { EngineStatement } from "../base/engine-statement.ts";
+import { FormDBError } from "../base/errors.ts";
+import type { BoundStatement } from "../plan/plan.ts";
+import type { Connections } from "./connections.ts";
+import type { QueryTimes } from "./reporter.ts";
+
+/** Calls that one statement answers at most. */
+export const MAX_MERGED_CALLS = 100;
+/** Statements that share one round trip of a connection at most. */
+export const MAX_TOGETHER = 16;
+/** While connections are idle, a round trip is given statements of at most this time in all. */
+const TOGETHER_MS = 1;
+/** What a call costs in a merged statement, as a part of what it costs by itself; roughly. */
+const MERGED_SHARE = 0.25;
+/**
+ * From this many calls on, those that no other read is under way beside are sent in two halves: then the engine works on one
+ * while the rows of the other are read here.
+ */
+const HALVE_AT = 8;
+/** A statement is short if its fastest recent call took no longer: more is no look-up of a few documents. */
+const SHORT_MS = 2;
+/** And if none of its recent calls gave more rows. */
+const FEW_ROWS = 100;
+/** How many calls by themselves say so. */
+const SAMPLES = 4;
+/** A merged statement that takes longer is no gain: its calls go by themselves again until they have shown to be short. */
+const LONG_GROUP_MS = 50;
+
+interface Call {
+  readonly values: readonly unknown[];
+  readonly times: QueryTimes;
+  /** Whether its caller has been answered, as by the end of its time. */
+  isOver: boolean;
+  resolve(result: EngineResult): void;
+  reject(error: unknown): void;
+}
+
+/** What sharing needs of its surroundings. */
+export interface SharingParts {
+  readonly connections: Connections;
+  readonly clock: Clock;
+  /** Told of each merged statement, with the number of its calls. */
+  readonly report: (calls: number) => void;
+  /** Whether to merge every call that can be, long ones and lone ones too. */
+  readonly always: boolean;
+}
+
+/**
+ * Small reads that are under way together share the way to the engine. Those of one shape become one statement, as reads
+ * by id do (see `get.ts`); statements of different shapes share a connection's round trip, each to an end of its own. A
+ * call that is alone waits for nobody. A round trip takes calls until it begins, so whoever begins to read after a write
+ * was acknowledged sees that write.
+ */
+export class SharedReads {
+  readonly #parts: SharingParts;
+  readonly #lanes = new WeakMap<EngineStatement, ReadLane>();
+  /** What still takes calls. */
+  #gathering: Trip | undefined;
+  #underWay = 0;
+  #lastWasAlone = false;
+
+  constructor(parts: SharingParts) {
+    this.#parts = parts;
+  }
+
+  /** The lane of a statement; undefined for what is no read. */
+  laneOf({ statement, merged }: BoundStatement): ReadLane | undefined {
+    if (statement === undefined || merged === undefined) return undefined;
+    let lane = this.#lanes.get(statement);
+    if (lane === undefined) {
+      lane = new ReadLane(this, statement, merged, this.#parts);
+      this.#lanes.set(statement, lane);
+    }
+    return lane;
+  }
+
+  /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
+  get callerIsAlone(): boolean {
+    return this.#underWay === 0 && this.#lastWasAlone;
+  }
+
+  /** A read by itself begins. */
+  begin(): void {
+    this.#underWay++;
+  }
+
+  /** It has ended. */
+  end(): void {
+    this.#underWay--;
+  }
+
+  /** Takes a call for the next round trip. */
+  add(lane: ReadLane, call: Call): void {
+    let trip = this.#gathering;
+    if (trip === undefined) {
+      trip = this.#gathering = new Trip();
+      // After the promise jobs that are due have run, so that awaiting callers of this tick are all in.
+      DONE.then(() => process.nextTick(() => this.#leave(trip!)));
+    }
+    trip.add(lane, call);
+  }
+
+  /** What has gathered is sent in parts, on idle connections, if it is long. The last goes on to take calls until it has one. */
+  #leave(trip: Trip): void {
+    const least = this.#underWay === 0 && trip.calls >= HALVE_AT ? 2 : 1;
+    const parts = Math.min(Math.max(least, trip.partsOf(TOGETHER_MS)), this.#parts.connections.read.idle);
+    for (let left = parts; left > 1; left--) void this.#send(trip.takePart(left));
+    void this.#send(trip);
+  }
+
+  async #send(trip: Trip): Promise<void> {
+    const { connections, clock } = this.#parts;
+    const asked = clock.now();
+    let sent = false;
+    this.#underWay++;
+    try {
+      await connections.use("read", {}, async (connection) => {
+        sent = true;
+        // From here on it takes no more.
+        if (this.#gathering === trip) this.#gathering = undefined;
+        const { groups } = trip;
+        if (groups.length > MAX_TOGETHER) void this.#send(new Trip(groups.splice(MAX_TOGETHER)));
+        this.#lastWasAlone = groups.length === 1 && groups[0]!.calls.length === 1;
+        await this.#exchange(connection, groups, clock.now() - asked);
+      });
+    } catch (error) {
+      // What was sent has told its callers of it.
+      if (sent) return;
+      if (this.#gathering === trip) this.#gathering = undefined;
+      for (const { calls } of trip.groups) for (const { reject } of calls) reject(error);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /**
+   * Runs the groups' statements on one connection. All callers are answered at its end: what they ask next then begins together
+   * too. Throws what says that the connection is of no more use.
+   */
+  async #exchange(connection: Connection, groups: readonly Group[], waitMs: number): Promise<void> {
+    const { clock } = this.#parts;
+    const start = clock.now();
+    for (const group of groups) group.begin(waitMs);
+    let ends: Ends;
+    try {
+      ends = await runAll(
+        connection,
+        groups.map((group) => group.statement()),
+      );
+    } catch (reason) {
+      ends = groups.map(() => ({ status: "rejected", reason }));
+    }
+    const ms = clock.now() - start;
+    const again: Group[] = [];
+    let lost: unknown;
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!;
+      const end = ends[i]!;
+      if (end.status === "fulfilled") {
+        group.answer(end.value, ms, ms / groups.length);
+      } else if (group.calls.length > 1 && isOfStatement(end.reason)) {
+        again.push(...group.apart());
+      } else {
+        group.fail(end.reason);
+        if (!isOfStatement(end.reason)) lost = end.reason;
+      }
+    }
+    // One set of values that the engine refuses fails alone.
+    if (again.length > 0) void this.#send(new Trip(again));
+    if (lost !== undefined) throw lost;
+  }
+}
+
+type Ends = readonly PromiseSettledResult<EngineResult>[];
+
+async function runAll(connection: Connection, calls: readonly StatementCall[]): Promise<Ends> {
+  if (calls.length > 1 && connection.executeTogether !== undefined) return connection.executeTogether(calls);
+  const ends: PromiseSettledResult<EngineResult>[] = [];
+  for (const { statement, values } of calls) {
+    ends.push(...(await Promise.allSettled([connection.execute(statement, values, {})])));
+  }
+  return ends;
+}
+
+/** The calls of one statement: what was learned of them, and those that wait to be sent together. */
+export class ReadLane {
+  readonly statement: EngineStatement;
+  readonly merged: () => EngineStatement | undefined;
+  readonly #reads: SharedReads;
+  readonly #parts: SharingParts;
+  /** The last calls that went by themselves. */
+  #recent: { readonly ms: number; readonly rows: number }[] = [];
+
+  constructor(
+    reads: SharedReads,
+    statement: EngineStatement,
+    merged: () => EngineStatement | undefined,
+    parts: SharingParts,
+  ) {
+    this.#reads = reads;
+    this.statement = statement;
+    this.merged = merged;
+    this.#parts = parts;
+  }
+
+  /** Whether a call that begins now is to be sent with others. */
+  get isShared(): boolean {
+    if (this.#parts.always && this.merged() !== undefined) return true;
+    return this.#isShort && !this.#reads.callerIsAlone;
+  }
+
+  /** How many calls one statement answers at most. */
+  get mostCalls(): number {
+    return this.merged() === undefined ? 1 : MAX_MERGED_CALLS;
+  }
+
+  /** How long a call takes, in milliseconds. */
+  get shortestMs(): number {
+    let shortest = Infinity;
+    for (const { ms } of this.#recent) if (ms < shortest) shortest = ms;
+    return shortest;
+  }
+
+  get always(): boolean {
+    return this.#parts.always;
+  }
+
+  /** A call by itself begins. */
+  begin(): void {
+    this.#reads.begin();
+  }
+
+  /** It has ended, after `ms` in the database, with so many rows; undefined if it failed. */
+  end(ms: number, rows: number | undefined): void {
+    this.#reads.end();
+    if (rows !== undefined) this.learn(ms, rows);
+  }
+
+  /** Learns from one call. */
+  learn(ms: number, rows: number): void {
+    this.#recent.push({ ms, rows });
+    if (this.#recent.length > SAMPLES) this.#recent.shift();
+  }
+
+  /** Learns from a merged statement. */
+  learnOfGroup(ms: number): void {
+    if (ms > LONG_GROUP_MS) this.#recent = [];
+  }
+
+  /** Counts a merged statement. */
+  report(calls: number): void {
+    this.#parts.report(calls);
+  }
+
+  /** Sends a call together with others. What ends it early, its signal or its time, ends no other. */
+  join(values: readonly unknown[], options: CallOptions, times: QueryTimes): Promise<EngineResult> {
+    let call: Call | undefined;
+    const answered = new Promise<EngineResult>((resolve, reject) => {
+      call = { values, times, isOver: false, resolve, reject };
+      this.#reads.add(this, call);
+    });
+    const { signal, timeoutMs = Infinity } = options;
+    if (signal === undefined && timeoutMs === Infinity) return answered;
+    return bounded("The query", answered, this.#parts.clock, options).finally(() => {
+      call!.isOver = true;
+    });
+  }
+
+  get #isShort(): boolean {
+    return (
+      this.#recent.length === SAMPLES &&
+      this.#recent.every(({ rows }) => rows <= FEW_ROWS) &&
+      this.shortestMs <= SHORT_MS
+    );
+  }
+}
+
+/** Calls that one statement answers. */
+class Group {
+  readonly lane: ReadLane;
+  readonly calls: Call[];
+  readonly #mayMerge: boolean;
+
+  constructor(lane: ReadLane, calls: Call[], mayMerge: boolean = true) {
+    this.lane = lane;
+    this.calls = calls;
+    this.#mayMerge = mayMerge;
+  }
+
+  get #isMerged(): boolean {
+    return this.calls.length > 1 || (this.lane.always && this.#mayMerge && this.lane.mostCalls > 1);
+  }
+
+  get estimateMs(): number {
+    return this.lane.shortestMs * Math.max(1, this.calls.length * MERGED_SHARE);
+  }
+
+  begin(waitMs: number): void {
+    for (const { times } of this.calls) times.waitMs += waitMs;
+    if (this.calls.length > 1) this.lane.report(this.calls.length);
+  }
+
+  statement(): StatementCall {
+    const { lane, calls } = this;
+    const { values } = calls[0]!;
+    if (!this.#isMerged) return { statement: lane.statement, values };
+    return {
+      statement: lane.merged()!,
+      values: values.map((_, i) => calls.map((call) => call.values[i])),
+    };
+  }
+
+  /** Gives each call its rows, after `ms` in the database, of which `ownMs` were this group's. */
+  answer(result: EngineResult, ms: number, ownMs: number): void {
+    const { lane, calls } = this;
+    for (const { times } of calls) times.databaseMs = ms;
+    if (!this.#isMerged) {
+      lane.learn(ownMs, result.rows.length);
+      calls[0]!.resolve(result);
+      return;
+    }
+    lane.learnOfGroup(ownMs);
+    const results = calls.map(() => [] as (readonly unknown[])[]);
+    for (const row of result.rows) results[(row.at(-1) as number) - 1]!.push(row);
+    for (let i = 0; i < calls.length; i++) {
+      const rows = results[i]!;
+      calls[i]!.resolve({ rows, rowCount: rows.length });
+    }
+  }
+
+  fail(error: unknown): void {
+    for (const { reject } of this.calls) reject(error);
+  }
+
+  /** A group for each call that is still waited for. */
+  apart(): Group[] {
+    return this.calls.filter(({ isOver }) => !isOver).map((call) => new Group(this.lane, [call], false));
+  }
+}
+
+/** Groups that share one round trip of a connection. */
+class Trip {
+  readonly groups: Group[];
+  readonly #open = new Map<ReadLane, Group>();
+
+  constructor(groups: Group[] = []) {
+    this.groups = groups;
+  }
+
+  add(lane: ReadLane, call: Call): void {
+    const group = this.#open.get(lane);
+    if (group !== undefined && group.calls.length < lane.mostCalls) {
+      group.calls.push(call);
+      return;
+    }
+    const next = new Group(lane, [call]);
+    this.#open.set(lane, next);
+    this.groups.push(next);
+  }
+
+  get calls(): number {
+    return this.groups.reduce((sum, { calls }) => sum + calls.length, 0);
+  }
+
+  /** How many trips of at most `ms` its groups make, as far as is known. */
+  partsOf(ms: number): number {
+    const all = this.groups.reduce((sum, { estimateMs }) => sum + estimateMs, 0);
+    return Math.max(1, Math.min(this.groups.length, Math.ceil(all / ms)));
+  }
+
+  /** Takes one of `count` parts out: groups, or calls of the only one. */
+  takePart(count: number): Trip {
+    const { groups } = this;
+    if (groups.length === 1) {
+      const { lane, calls } = groups[0]!;
+      return new Trip([new Group(lane, calls.splice(Math.ceil(calls.length - calls.length / count)))]);
+    }
+    const part = groups.splice(0, Math.floor(groups.length / count));
+    for (const group of part) if (this.#open.get(group.lane) === group) this.#open.delete(group.lane);
+    return new Trip(part);
+  }
+}
+
+const DONE: Promise<void> = Promise.resolve();
+
+/** Whether the statement itself failed, and not the way to the engine. */
+function isOfStatement(error: unknown): boolean {
+  return (
+    error instanceof FormDBError && error.sqlstate !== undefined && error.code !== "FORMDB_CONNECTION_LOST"
+  );
+}

@@ -1,0 +1,390 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { EngineResult, StatementCall } from "../../src/backend/backend.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { EngineStatement } from "../../src/base/engine-statement.ts";
+import { FormDBError } from "../../src/base/errors.ts";
+import type { QueryTimes } from "../../src/engine/reporter.ts";
+import { MAX_MERGED_CALLS, type ReadLane, SharedReads } from "../../src/engine/shared-reads.ts";
+import type { FormDB } from "../../src/index.ts";
+import { open } from "../../src/index.ts";
+import { describeConformance } from "../conformance.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+
+/** Statements that were not sent because another read's answered theirs too. */
+function saved(db: FormDB): number {
+  return db.metrics.summary().values.formdb_read_statements_saved_total ?? 0;
+}
+
+describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (version) => {
+  let server: PostgresServer;
+  let url: string;
+  let db: FormDB;
+
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+    url = await server.createDatabase();
+    db = await open(url);
+    await db.batchInsert(
+      "people",
+      Array.from({ length: 1_000 }, (_, i) => ({ id: `p${i}`, age: i % 100, name: `Person ${i}` })),
+    );
+    await db.createIndex("people", ["age"]);
+    for (let i = 0; i < 10; i++) await ask(db, i);
+  });
+  afterAll(async () => {
+    await db.close();
+    await server.remove();
+  });
+
+  const ask = async (on: FormDB, age: unknown): Promise<unknown[]> =>
+    (await on.query("SELECT id FROM people WHERE age = $1 ORDER BY id DESC LIMIT 3", [age])).rows.map(
+      ({ id }) => id,
+    );
+  const expected = (age: number): string[] => {
+    const ids = Array.from({ length: 10 }, (_, i) => `p${age + 100 * i}`);
+    return ids.sort().reverse().slice(0, 3);
+  };
+
+  it("by a hundred callers become few statements, and each has its own rows in its own order", async () => {
+    // Whatever the time that they take, which a busy machine makes long.
+    await using always = await open(url, { batch: { reads: "always" } });
+    for (let round = 0; round < 3; round++) {
+      const ages = Array.from({ length: 100 }, (_, i) => i);
+      expect(await Promise.all(ages.map((age) => ask(always, age)))).toEqual(ages.map(expected));
+    }
+    expect(saved(always)).toBeGreaterThan(200);
+  });
+
+  it("by one caller are sent by themselves", async () => {
+    await ask(db, 1);
+    const before = saved(db);
+    for (let age = 0; age < 20; age++) expect(await ask(db, age)).toEqual(expected(age));
+    expect(saved(db)).toBe(before);
+  });
+
+  it("are not merged with batch.reads: false", async () => {
+    const apart = await open(url, { batch: { reads: false } });
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(Array.from({ length: 50 }, (_, age) => ask(apart, age)));
+      await Promise.all(Array.from({ length: 50 }, (_, i) => apart.get("people", `p${i}`)));
+    }
+    expect(saved(apart)).toBe(0);
+    await apart.close();
+  });
+
+  it("that are long are not merged", async () => {
+    const slow = "SELECT COUNT(*) AS n FROM people WHERE name LIKE $1";
+    const one = await open(url);
+    await one.batchInsert(
+      "logs",
+      Array.from({ length: 20_000 }, (_, i) => ({ text: `line ${i} ${"x".repeat(200)}` })),
+    );
+    const text = slow.replace("people", "logs").replace("name", "text");
+    for (let i = 0; i < 6; i++) await one.query(text, ["%no such%"]);
+    const before = saved(one);
+    await Promise.all(Array.from({ length: 12 }, (_, i) => one.query(text, [`%line ${i} %`])));
+    expect(saved(one)).toBe(before);
+    await one.close();
+  });
+
+  it("leave a group by their signal or time alone", async () => {
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    try {
+      // So that nobody is answered before the two have left.
+      await holder.query("BEGIN; LOCK TABLE people");
+      const controller = new AbortController();
+      const text = "SELECT id FROM people WHERE age = $1 ORDER BY id DESC LIMIT 3";
+      const leaving = [
+        db.query(text, [1], { signal: controller.signal }),
+        db.query(text, [2], { timeoutMs: 1 }),
+      ];
+      const staying = Array.from({ length: 30 }, (_, age) => ask(db, age));
+      controller.abort();
+      const ended = await Promise.allSettled(leaving);
+      expect(ended.map((end) => end.status === "rejected" && end.reason.code)).toEqual([
+        "FORMDB_ABORTED",
+        "FORMDB_TIMEOUT",
+      ]);
+      await holder.query("COMMIT");
+      expect(await Promise.all(staying)).toEqual(Array.from({ length: 30 }, (_, age) => expected(age)));
+    } finally {
+      await holder.end();
+    }
+  });
+
+  it("see what was acknowledged before they began, by fifty callers at once", async () => {
+    await db.createCollection("fresh");
+    await db.createIndex("fresh", ["n"]);
+    const seen = await Promise.all(
+      Array.from({ length: 50 }, async (_, caller) => {
+        let missed = 0;
+        for (let i = 0; i < 20; i++) {
+          const n = caller * 1_000 + i;
+          await db.insert("fresh", { n });
+          const { rowCount } = await db.query("SELECT id FROM fresh WHERE n = $1", [n]);
+          if (rowCount !== 1) missed++;
+        }
+        return missed;
+      }),
+    );
+    expect(seen.every((missed) => missed === 0)).toBe(true);
+    expect(saved(db)).toBeGreaterThan(0);
+  });
+
+  it("of ten shapes by a hundred callers have their own rows", async () => {
+    await using ten = await open(url, { pool: { minConnections: 2, maxConnections: 2 } });
+    const askShape = async (shape: number, age: number): Promise<unknown[]> => {
+      const text = `SELECT id, age AS age${shape} FROM people WHERE age = $1 ORDER BY id DESC LIMIT 3`;
+      return (await ten.query(text, [age])).rows.map((row) => [row.id, row[`age${shape}`]]);
+    };
+    for (let shape = 0; shape < 10; shape++) {
+      for (let i = 0; i < 4; i++) await askShape(shape, i);
+    }
+    for (let round = 0; round < 10; round++) {
+      const ages = Array.from({ length: 100 }, (_, i) => i);
+      expect(await Promise.all(ages.map((age) => askShape((age + (age % 7)) % 10, age)))).toEqual(
+        ages.map((age) => expected(age).map((id) => [id, age])),
+      );
+    }
+  });
+
+  it.each([
+    ["one shape", 1],
+    ["ten shapes", 10],
+  ])(
+    "of %s settle once each when their connection is cut, and later ones are answered",
+    async (_, shapes) => {
+      const cut = await open(url, { pool: { minConnections: 2, maxConnections: 2 } });
+      const ask = async (on: FormDB, age: number): Promise<unknown[]> => {
+        const text = `SELECT id, age AS age${age % shapes} FROM people WHERE age = $1 ORDER BY id DESC LIMIT 3`;
+        return (await on.query(text, [age])).rows.map(({ id }) => id);
+      };
+      for (let i = 0; i < 10 * shapes; i++) await ask(cut, i);
+      let answered = 0;
+      const failed: string[] = [];
+      let stop = false;
+      const callers = Array.from({ length: 50 }, async (_, caller) => {
+        while (!stop) {
+          try {
+            expect(await ask(cut, caller)).toEqual(expected(caller));
+            answered++;
+          } catch (error) {
+            failed.push((error as { code: string }).code);
+          }
+        }
+      });
+      for (let i = 0; i < 5; i++) {
+        const before = answered;
+        while (answered < before + 200) await new Promise((resolve) => setImmediate(resolve));
+        await server.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'formdb' AND datname = $1",
+          [new URL(url).pathname.slice(1)],
+        );
+      }
+      const before = answered;
+      while (answered < before + 200) await new Promise((resolve) => setImmediate(resolve));
+      stop = true;
+      await Promise.all(callers);
+      expect(new Set(failed)).toEqual(new Set(["FORMDB_CONNECTION_LOST"]));
+      await cut.close();
+    },
+  );
+});
+
+describe("a group of reads", () => {
+  const statement = { text: "one", name: "one", prepare: true, cost: "scan", returnsRows: true } as const;
+  const merged = { ...statement, text: "many", name: "many" };
+  const times = (): QueryTimes => ({ waitMs: 0, databaseMs: 0, decodeMs: 0 });
+
+  /** An engine that answers each value by itself, and refuses one of them. */
+  function lane(sent: string[], always: boolean = true, sizes: number[] = []): ReadLane {
+    const connection = {
+      execute: async ({ text }: { text: string }, values: readonly unknown[]) => {
+        sent.push(text);
+        sizes.push([values[0]].flat().length);
+        if ([values[0]].flat().includes("bad")) {
+          throw new FormDBError("FORMDB_INVALID_DOCUMENT", "no", { details: { sqlstate: "22021" } });
+        }
+        const rows =
+          text === "one" ? [[values[0]]] : (values[0] as string[]).map((value, i) => [value, i + 1]);
+        return { rows, rowCount: rows.length };
+      },
+    };
+    const connections = {
+      read: { idle: 2 },
+      use: async (_: string, __: object, work: (on: unknown) => unknown) => work(connection),
+    };
+    return new SharedReads({
+      connections: connections as never,
+      clock: systemClock,
+      report: () => {},
+      always,
+    }).laneOf({ statement, values: [], merged: () => merged })!;
+  }
+
+  it("of which one is refused for its values fails in that one only", async () => {
+    const sent: string[] = [];
+    const reads = lane(sent);
+    const ended = await Promise.allSettled(
+      ["a", "bad", "b"].map((value) => reads.join([value], {}, times())),
+    );
+    expect(
+      ended.map((end) => (end.status === "fulfilled" ? end.value.rows[0]![0] : end.reason.sqlstate)),
+    ).toEqual(["a", "22021", "b"]);
+    expect(sent).toEqual(["many", "one", "one", "one"]);
+  });
+
+  it("begin again once a call of many rows is four calls ago", () => {
+    const reads = lane([], false);
+    const alone = (rows: number): void => {
+      reads.begin();
+      reads.end(0.1, rows);
+    };
+    for (let i = 0; i < 4; i++) alone(3);
+    expect(reads.isShared).toBe(true);
+    alone(101);
+    for (let i = 0; i < 3; i++) alone(3);
+    expect(reads.isShared).toBe(false);
+    alone(3);
+    expect(reads.isShared).toBe(true);
+  });
+
+  it("is bounded", async () => {
+    const sent: string[] = [];
+    const sizes: number[] = [];
+    const reads = lane(sent, true, sizes);
+    const values = Array.from({ length: 2 * MAX_MERGED_CALLS + 1 }, (_, i) => `v${i}`);
+    const results = await Promise.all(values.map((value) => reads.join([value], {}, times())));
+    expect(results.map(({ rows }) => rows[0]![0])).toEqual(values);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_MERGED_CALLS);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(values.length);
+  });
+});
+
+describe("groups of reads of different shapes", () => {
+  const times = (): QueryTimes => ({ waitMs: 0, databaseMs: 0, decodeMs: 0 });
+  const statementOf = (name: string) =>
+    ({ text: name, name, prepare: true, cost: "scan", returnsRows: true }) as const;
+
+  /** Lanes of an engine with `idle` connections, which answers each value by itself and refuses one of them. */
+  function lanes(trips: string[][], idle: number): (name: string) => ReadLane {
+    const answer = (text: string, values: readonly unknown[]): EngineResult => {
+      if (values.flat().includes("bad")) {
+        throw new FormDBError("FORMDB_INVALID_DOCUMENT", "no", { details: { sqlstate: "22021" } });
+      }
+      const merged = text.startsWith("many");
+      const rows = merged ? (values[0] as string[]).map((value, i) => [value, i + 1]) : [[values[0]]];
+      return { rows, rowCount: rows.length };
+    };
+    const connection = {
+      execute: async ({ text }: EngineStatement, values: readonly unknown[]) => {
+        trips.push([text]);
+        return answer(text, values);
+      },
+      executeTogether: async (calls: readonly StatementCall[]) => {
+        trips.push(calls.map(({ statement }) => statement.text));
+        return Promise.allSettled(calls.map(async ({ statement, values }) => answer(statement.text, values)));
+      },
+    };
+    const reads = new SharedReads({
+      connections: {
+        read: { idle },
+        use: async (_: string, __: object, work: (on: unknown) => unknown) => work(connection),
+      } as never,
+      clock: systemClock,
+      report: () => {},
+      always: false,
+    });
+    const known = new Map<string, ReadLane>();
+    return (name) => {
+      let found = known.get(name);
+      if (found === undefined) {
+        const merged = statementOf(`many ${name}`);
+        found = reads.laneOf({
+          statement: statementOf(name),
+          values: [],
+          merged: () => (name === "x" ? undefined : merged),
+        })!;
+        for (let i = 0; i < 4; i++) {
+          found.begin();
+          found.end(0.1, 1);
+        }
+        known.set(name, found);
+      }
+      return found;
+    };
+  }
+  const join = (lane: ReadLane, value: string): Promise<unknown> =>
+    lane.join([value], {}, times()).then(({ rows }) => rows[0]![0]);
+
+  it("share a round trip, each shape as one statement", async () => {
+    const trips: string[][] = [];
+    const lane = lanes(trips, 1);
+    const asked = ["a1", "b1", "c1", "a2", "c2", "a3"];
+    expect(await Promise.all(asked.map((value) => join(lane(value[0]!), value)))).toEqual(asked);
+    expect(trips).toEqual([["many a", "b", "many c"]]);
+  });
+
+  it("go in two halves where eight or more begin while none is under way, and in parts of a millisecond", async () => {
+    const trips: string[][] = [];
+    const lane = lanes(trips, 10);
+    await Promise.all([..."abcdefgh"].map((value) => join(lane(value), value)));
+    expect(trips.splice(0)).toEqual([
+      ["a", "b", "c", "d"],
+      ["e", "f", "g", "h"],
+    ]);
+    // Twenty-six of a tenth of a millisecond each.
+    await Promise.all([..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].map((value) => join(lane(value), value)));
+    expect(trips.map(({ length }) => length)).toEqual([8, 9, 9]);
+  });
+
+  it("are at most sixteen a round trip where no connection is idle", async () => {
+    const trips: string[][] = [];
+    const lane = lanes(trips, 0);
+    await Promise.all([..."abcdefghijklmnopqrstuvwxyz"].map((value) => join(lane(value), value)));
+    expect(trips.map(({ length }) => length).sort()).toEqual([10, 16]);
+  });
+
+  it("have a statement each where a shape has no merged form", async () => {
+    const trips: string[][] = [];
+    const lane = lanes(trips, 1);
+    const asked = ["a1", "x1", "a2", "x2"];
+    expect(await Promise.all(asked.map((value) => join(lane(value[0]!), value)))).toEqual(asked);
+    expect(trips).toEqual([["many a", "x", "x"]]);
+  });
+
+  it("of which one holds values that are refused fail in that call only", async () => {
+    const trips: string[][] = [];
+    const lane = lanes(trips, 1);
+    const asked: [string, string][] = [
+      ["a", "one"],
+      ["b", "two"],
+      ["a", "bad"],
+      ["a", "three"],
+    ];
+    const ended = await Promise.allSettled(asked.map(([name, value]) => join(lane(name), value)));
+    expect(ended.map((end) => (end.status === "fulfilled" ? end.value : end.reason.sqlstate))).toEqual([
+      "one",
+      "two",
+      "22021",
+      "three",
+    ]);
+    expect(trips).toEqual([
+      ["many a", "b"],
+      ["a", "a", "a"],
+    ]);
+  });
+});
+
+describe("with every read merged that can be", () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.remove());
+  describeConformance("PostgreSQL", async () =>
+    open(await server.createDatabase(), { batch: { reads: "always" } }),
+  );
+});
