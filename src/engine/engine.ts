@@ -31,6 +31,8 @@ export interface Engine {
   readonly statements: TopStatements;
   readonly reader: Reader;
   readonly writer: Writer;
+  /** An id for a document without one. */
+  readonly makeId: () => string;
   readonly sql: SqlRunner;
   readonly reads: DocumentReads;
   readonly readsAtOnce: ReadsAtOnce;

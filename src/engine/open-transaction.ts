@@ -6,7 +6,7 @@ import { FormDBError, noteDetail } from "../base/errors.ts";
 import type { QueryOperation, WriteKind } from "../base/observer.ts";
 import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
-import { encodeOperation, type Write } from "../batch/operation.ts";
+import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { checkSchema } from "./collection/standard-schema.ts";
@@ -196,9 +196,9 @@ export class OpenTransaction implements Transaction {
     });
   }
 
-  /** Runs an INSERT. Not reported here: it is the whole of the transaction. */
-  runInsert(query: Query): Promise<QueryResult> {
-    return this.#call(() => this.#insert(query));
+  /** Inserts all documents or none. Not reported here: it is the whole of the transaction. */
+  insertAll(operations: readonly Operation[]): Promise<void> {
+    return this.#call(() => this.#insertAll(operations));
   }
 
   async #insert(query: Query): Promise<QueryResult> {
@@ -206,11 +206,14 @@ export class OpenTransaction implements Transaction {
     const collection = query.plan.collections[0]!;
     if (documents.length === 0) return inserted([]);
     if (documents.length === 1) return inserted([await this.#put("insert", collection, documents[0])]);
-    const { connection, makeId } = this.#tools;
-    const operations = encodeAll(collection, documents, makeId);
-    await this.#ensureCollection("insert", collection);
-    await insertAll(connection, operations, this.#bounds(NO_OPTIONS));
+    const operations = encodeAll(collection, documents, this.#tools.makeId);
+    await this.#insertAll(operations);
     return inserted(operations.map(({ id }) => id));
+  }
+
+  async #insertAll(operations: readonly Operation[]): Promise<void> {
+    await this.#ensureCollection("insert", operations[0]!.collection);
+    await insertAll(this.#tools.connection, operations, this.#bounds(NO_OPTIONS));
   }
 
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {

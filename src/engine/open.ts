@@ -227,6 +227,7 @@ async function assembleParts(
     statements,
     reader,
     writer,
+    makeId,
     sql,
     reads: new DocumentReads(
       connections,

@@ -3,7 +3,7 @@ import type { Document, Row } from "../base/document.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
-import { documentsOf, inserted } from "./insert.ts";
+import { documentsOf, encodeAll, inserted } from "./insert.ts";
 import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult } from "./read.ts";
 
@@ -50,13 +50,18 @@ export class Queries implements QueryPlace {
 
   async insert(query: Query): Promise<QueryResult> {
     const documents = documentsOf(query);
-    const { batch, transactions } = this.#engine;
+    const { batch, transactions, writer, makeId } = this.#engine;
+    const collection = query.plan.collections[0]!;
     if (documents.length === 0) return inserted([]);
-    // Several are inserted all or none: as a transaction of their own.
-    if (documents.length > 1) return transactions.run((open) => open.runInsert(query), query.options);
+    if (documents.length > 1) {
+      // All or none: as a transaction of their own.
+      const operations = encodeAll(collection, documents, makeId);
+      const write = () => transactions.run((open) => open.insertAll(operations), query.options);
+      await writer.insertInto(collection, write);
+      return inserted(operations.map(({ id }) => id));
+    }
     // The query's failure is counted as one: so the write's is not.
     const options = { ...query.options, countsFailures: false };
-    const collection = query.plan.collections[0]!;
     const { id } = await batch.submit("insert", collection, undefined, documents[0], options);
     return inserted([id]);
   }

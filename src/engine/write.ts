@@ -51,14 +51,25 @@ export class Writer {
     );
 
   async #execute(group: BatchGroup): Promise<OperationResult[] | undefined> {
-    const { collection } = group;
+    return this.#againIfDropped(group.collection, () => this.#sendIfThere(group));
+  }
+
+  /** Inserts that are no group of the queue: what `write` does in one transaction, in a collection that is made for it. */
+  insertInto(collection: string, write: () => Promise<void>): Promise<void> {
+    return this.#againIfDropped(collection, async () => {
+      await this.ensureCollection("insert", collection);
+      await write();
+    });
+  }
+
+  /** Another process may have dropped the collection: then nothing was written, and what may make it makes it again. */
+  async #againIfDropped<T>(collection: string, write: () => Promise<T>): Promise<T> {
     try {
-      return await this.#sendIfThere(group);
+      return await write();
     } catch (error) {
       if (!this.#catalog.noticeMissing(error, collection)) throw error;
     }
-    // Another process has dropped it. Nothing was written; what may make a collection makes it again.
-    return this.#sendIfThere(group);
+    return write();
   }
 
   async #sendIfThere(group: BatchGroup): Promise<OperationResult[] | undefined> {
