@@ -1,6 +1,6 @@
 /** A hundred concurrent updates of one id in a SQLite file, each awaited: sent one by one, and as one. */
 import type { Coalesce } from "../src/batch/group.ts";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { type Contender, compare } from "./harness/compare.ts";
 import { report } from "./harness/report.ts";
 import { temporaryFile } from "./harness/temporary.ts";

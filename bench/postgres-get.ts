@@ -1,5 +1,5 @@
 /** A hundred concurrent callers, each awaiting reads by id from PostgreSQL, one after another. */
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { type Contender, compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { grouped } from "./harness/grouped.ts";

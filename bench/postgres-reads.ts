@@ -1,5 +1,5 @@
 /** One caller who awaits each read by id from PostgreSQL before the next. */
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { describeServer, startDurablePostgres } from "./harness/postgres.ts";

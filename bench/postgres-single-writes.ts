@@ -1,7 +1,7 @@
 /** A hundred concurrent callers, each awaiting a single insert into PostgreSQL. */
 import pg from "pg";
 import postgres from "postgres";
-import { open } from "../src/index.ts";
+import { open } from "./harness/built.ts";
 import { type Contender, compare } from "./harness/compare.ts";
 import { makeDocuments } from "./harness/documents.ts";
 import { openPipelined } from "./harness/pipelined.ts";
