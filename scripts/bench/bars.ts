@@ -1,6 +1,6 @@
 import type { Measured } from "../../bench/harness/compare.ts";
 import { grouped } from "../../bench/harness/grouped.ts";
-import { at, COLOURS, GREY, legend, line, picture, short, text, WIDTH } from "./svg.ts";
+import { at, COLOURS, GREY, hint, legend, line, picture, short, text, WIDTH } from "./svg.ts";
 
 const HEIGHT = 300;
 const LEFT = 56;
@@ -45,7 +45,7 @@ export function bars({ title, unit, groups, relative = false }: Bars): string {
       const rate = groups[g]!.measured.find((one) => one.name === name)!.perSecond;
       parts.push(
         `<rect x="${at(x)}" y="${at(y(perSecond))}" width="${at(barWidth - 2)}" height="${at(y(0) - y(perSecond))}" ` +
-          `fill="${COLOURS[i]}"><title>${name}: ${grouped(Math.round(rate))} a second</title></rect>`,
+          `fill="${COLOURS[i]}">${hint(`${name}: ${grouped(Math.round(rate))} a second`)}</rect>`,
       );
       const middle = x + barWidth / 2 - 1;
       parts.push(line({ x: middle, y: y(slowest) }, { x: middle, y: y(fastest) }, GREY));

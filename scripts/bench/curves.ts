@@ -1,5 +1,5 @@
 import { grouped } from "../../bench/harness/grouped.ts";
-import { at, COLOURS, GREY, legend, line, type Place, picture, short, text, WIDTH } from "./svg.ts";
+import { at, COLOURS, GREY, hint, legend, line, type Place, picture, short, text, WIDTH } from "./svg.ts";
 
 const HEIGHT = 280;
 const LEFT = 48;
@@ -69,7 +69,7 @@ function drawCurve(
   const path = places.map(({ x, y }, i) => `${i === 0 ? "M" : "L"}${at(x)} ${at(y)}`).join("");
   const dots = places.map(
     ({ x, y }, i) =>
-      `<circle cx="${at(x)}" cy="${at(y)}" r="3" fill="${colour}"><title>${name}: ${grouped(rates[i]!)} a second</title></circle>`,
+      `<circle cx="${at(x)}" cy="${at(y)}" r="3" fill="${colour}">${hint(`${name}: ${grouped(rates[i]!)} a second`)}</circle>`,
   );
   return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"/>\n${dots.join("\n")}`;
 }

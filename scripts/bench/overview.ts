@@ -1,8 +1,8 @@
 import type { Results } from "../../bench/harness/results.ts";
 import { COMPARISONS, ratiosOf, shown } from "./comparisons.ts";
-import { at, COLOURS, GREY, line, picture, text, WIDTH } from "./svg.ts";
+import { at, COLOURS, GREY, hint, line, picture, text, WIDTH } from "./svg.ts";
 
-const LEFT = 320;
+const LEFT = 340;
 const RIGHT = 60;
 const TOP = 34;
 const ROW = 22;
@@ -34,7 +34,7 @@ export function overview(results: Results): string | undefined {
     for (const { name, ratio } of ratios) {
       parts.push(
         `<circle cx="${at(x(ratio))}" cy="${at(y)}" r="5" fill="${ratio < 1 ? BEHIND : AHEAD}" fill-opacity="0.75">` +
-          `<title>${name.replaceAll('"', "").replaceAll("&", "&amp;")}: ${shown(ratio)} ×</title></circle>`,
+          `${hint(`${name}: ${shown(ratio)} ×`)}</circle>`,
       );
     }
   }

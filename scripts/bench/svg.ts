@@ -11,6 +11,11 @@ export interface Place {
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+/** What a pointer that rests on a shape is told. */
+export function hint(content: string): string {
+  return `<title>${escaped(content)}</title>`;
+}
+
 /** A number as an attribute: a tenth of a pixel is enough. */
 export const at = (value: number): string => String(Math.round(value * 10) / 10);
 
