@@ -18,6 +18,7 @@ export interface Comparison {
 const BY_HAND = "better-sqlite3 prepared + JSON.parse";
 const BUILDERS = [BY_HAND, "Drizzle prepared", "Kysely", "Knex"];
 const CLIENTS = ["pg, pipelined", "postgres.js", "pg-pool, prepared", "Drizzle, prepared", "Kysely", "Knex"];
+const BESIDE_SCANS = ["pg-pool, prepared", "pg, pipelined"];
 const TTL = ["lru-cache, TTL", "tiny-lru, TTL", "quick-lru, TTL", "lru.min, TTL by hand"];
 
 /** By the page's section. */
@@ -76,6 +77,18 @@ export const COMPARISONS = {
       scenario: "postgres-reads",
       table: "Reads by id",
       against: ["pg client, prepared", ...CLIENTS],
+    },
+    {
+      what: "short queries beside scans: time of half of them",
+      scenario: "postgres-beside-scans",
+      table: "Short queries beside scans: one over the time (s) within which half",
+      against: BESIDE_SCANS,
+    },
+    {
+      what: "short queries beside scans: time of 99 of 100",
+      scenario: "postgres-beside-scans",
+      table: "Short queries beside scans: one over the time (s) within which 99",
+      against: BESIDE_SCANS,
     },
   ],
   http: [
