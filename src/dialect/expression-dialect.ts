@@ -100,6 +100,8 @@ export interface DocumentsQuery {
   readonly where: Fragment;
   /** Empty where the order does not matter. Ties, also among arrays and among objects, go by id. */
   readonly orderBy: readonly (DocumentField & { readonly descending: boolean })[];
+  /** The operand with a value of the first of `orderBy` before which `where` holds for nothing. */
+  readonly from: number | undefined;
   readonly limit: Bound | undefined;
   readonly offset: Bound | undefined;
 }

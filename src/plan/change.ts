@@ -139,6 +139,7 @@ function which({ where, first, collection }: Change, dialect: Dialect, operands:
     table: identifier(collection),
     where: compileWhere(where, dialect, operands),
     orderBy: first.orderBy.map(fieldOf),
+    from: undefined,
     limit: one,
     offset: undefined,
   });

@@ -12,7 +12,10 @@ export interface ListedCondition {
 /** The conditions of a statement's WHERE, in their order. */
 export function conditionsOf(statement: Statement): readonly ListedCondition[] {
   if (statement.type === "explain") return conditionsOf(statement.statement);
-  return "where" in statement && statement.where !== undefined ? listed(statement.where, false, "") : [];
+  const asked =
+    "where" in statement && statement.where !== undefined ? listed(statement.where, false, "") : [];
+  if (statement.type !== "select" || statement.from === undefined) return asked;
+  return [...asked, ...listed(statement.from.later, false, "")];
 }
 
 /** `base` is the text of what paths lead on from: nothing for documents. */

@@ -2,23 +2,16 @@ import { FormDBError } from "../base/errors.ts";
 import { show } from "../base/options.ts";
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PATH_ARRAYS } from "../query/limits.ts";
 import { isPlace, parsePath, parseWidePath, pathText, splitPath } from "../query/path-text.ts";
-import type { ComparisonOperator, Expression, Field, Operand, Path, WidePath } from "../query/syntax-tree.ts";
-import { jsonValue, listValue, patternValue } from "./operand-values.ts";
+import type { Expression, Field, Operand, Path, WidePath } from "../query/syntax-tree.ts";
+import { COMPARISONS, conditionOf, formOf, isPlainObject, rememberForm } from "./filter-form.ts";
+import { isPlainValue, jsonValue, listValue, patternValue } from "./operand-values.ts";
 
 /** Paths that are kept by their texts. */
 const MAX_PATHS = 2_000;
 const paths = new Map<string, WidePath>();
 
-const COMPARISONS: Readonly<Record<string, ComparisonOperator>> = Object.freeze({
-  eq: "=",
-  ne: "!=",
-  gt: ">",
-  gte: ">=",
-  lt: "<",
-  lte: "<=",
-});
 const OPERATORS: ReadonlySet<string> = new Set([
-  ...Object.keys(COMPARISONS),
+  ...COMPARISONS.keys(),
   "in",
   "notIn",
   "like",
@@ -58,7 +51,17 @@ export class FilterReader {
 
   /** The condition that a filter stands for; undefined if it holds for every document. */
   read(filter: unknown): Expression | undefined {
-    return all(this.#parts(filter, undefined, 0));
+    if (this.values.length > 0) return all(this.#parts(filter, undefined, 0));
+    const { form, values } = formOf(filter);
+    if (form === undefined) return all(this.#parts(filter, undefined, 0));
+    const known = conditionOf(form);
+    if (known !== undefined) {
+      for (const value of values) this.values.push(value);
+      return known;
+    }
+    const condition = all(this.#parts(filter, undefined, 0));
+    if (condition !== undefined) rememberForm(form, condition);
+    return condition;
   }
 
   /** Lifts a value out. */
@@ -68,7 +71,7 @@ export class FilterReader {
 
   /** `at` is the field that the filter is beneath; undefined if it is about the document. */
   #parts(filter: unknown, at: Path | undefined, depth: number): Expression[] {
-    if (!isPlain(filter)) throw refuse(`A filter must be an object, not ${show(filter)}`, at);
+    if (!isPlainObject(filter)) throw refuse(`A filter must be an object, not ${show(filter)}`, at);
     if (depth > MAX_NESTING_DEPTH) {
       throw refuse(`A filter must not nest deeper than ${MAX_NESTING_DEPTH} levels`, at);
     }
@@ -121,7 +124,7 @@ export class FilterReader {
   }
 
   #field(parts: Expression[], path: Path, value: unknown, depth: number): void {
-    if (!isPlain(value)) {
+    if (!isPlainObject(value)) {
       parts.push(this.#condition(path, "eq", value));
       return;
     }
@@ -145,7 +148,7 @@ export class FilterReader {
       throw refuse(`A filter must have at most ${MAX_CONDITIONS} conditions`, path);
     }
     const subject: Field = { type: "path", path };
-    const comparison = COMPARISONS[operator];
+    const comparison = COMPARISONS.get(operator);
     if (comparison !== undefined) {
       if (value === null && (operator === "eq" || operator === "ne")) {
         return { type: "isNull", subject, negated: operator === "ne" };
@@ -194,8 +197,7 @@ export class FilterReader {
   }
 
   #lift(value: unknown, path: Path, operator: string): Operand {
-    const plain = typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
-    return this.slot(plain ? value : jsonValue(value, nameOf(path, operator)));
+    return this.slot(isPlainValue(value) ? value : jsonValue(value, nameOf(path, operator)));
   }
 }
 
@@ -209,12 +211,6 @@ export function all(parts: readonly Expression[]): Expression | undefined {
 export function any(parts: readonly Expression[]): Expression {
   if (parts.length === 1) return parts[0]!;
   return { type: "or", operands: parts.flatMap((part) => (part.type === "or" ? part.operands : [part])) };
-}
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function nameOf(path: Path, operator: string): string {

@@ -29,6 +29,18 @@ export function jsonValue(value: unknown, name: string): JsonValue {
   }
 }
 
+/** Whether it is taken as it is: text that can be kept, a finite number or a boolean. */
+export function isPlainValue(value: unknown): value is string | number | boolean {
+  switch (typeof value) {
+    case "string":
+      return !value.includes("\0") && value.isWellFormed();
+    case "number":
+      return Number.isFinite(value);
+    default:
+      return typeof value === "boolean";
+  }
+}
+
 /** The list that an operand of `IN` stands for. */
 export function listValue(value: unknown, name: string): JsonValue {
   if (!Array.isArray(value)) throw mismatch(`${name} must be an array for IN, not ${show(value)}`, name);

@@ -1,6 +1,6 @@
 import type { Dialect } from "../dialect/dialect.ts";
 import { type DocumentsQuery, fieldOf, type Grouping } from "../dialect/expression-dialect.ts";
-import { type Fragment, sql } from "../dialect/fragment.ts";
+import { combine, type Fragment, sql } from "../dialect/fragment.ts";
 import { isOperand, subjectKey } from "../query/path-text.ts";
 import type { Expression, Field, Operand, Select } from "../query/syntax-tree.ts";
 import { ConditionCompiler } from "./conditions.ts";
@@ -13,13 +13,13 @@ export function compileSelect(
   dialect: Dialect,
   operands: OperandTable,
 ): { readonly fragment: Fragment; readonly decode: Decode } {
-  const where = compileWhere(select.where, dialect, operands);
+  const where = compilePlace(select, dialect, operands);
   const count = (operand: Operand | undefined) =>
     operand && { operand: operands.add(operand, "count"), encode: (value: unknown): unknown => value };
   const limits = { limit: count(select.limit), offset: count(select.offset) };
   return isGrouped(select)
     ? compileGroups(select, dialect, operands, { where, ...limits })
-    : compileDocuments(select, dialect, where, limits);
+    : compileDocuments(select, dialect, operands, { where, ...limits });
 }
 
 function isGrouped({ items, groupBy, having }: Select): boolean {
@@ -30,6 +30,18 @@ function isGrouped({ items, groupBy, having }: Select): boolean {
 /** ` WHERE …`, or nothing. */
 export function compileWhere(where: Select["where"], dialect: Dialect, operands: OperandTable): Fragment {
   return where === undefined ? [] : sql` WHERE ${compileCondition(where, dialect, operands)}`;
+}
+
+/**
+ * The same with what comes after a place. An index is to give the order from there on, so that condition is spelled as where
+ * there is none: else its parts could lead to documents in no order, all of which would have to be sorted.
+ */
+function compilePlace({ where, from }: Select, dialect: Dialect, operands: OperandTable): Fragment {
+  if (from === undefined) return compileWhere(where, dialect, operands);
+  const plain = dialect.knowing?.(() => false) ?? dialect;
+  const later = compileCondition(from.later, plain, operands);
+  if (where === undefined) return sql` WHERE ${combine("AND", [later])}`;
+  return sql` WHERE ${combine("AND", [compileCondition(where, dialect, operands), later])}`;
 }
 
 /** Where an expression is true. */
@@ -43,8 +55,8 @@ type Compiled = ReturnType<typeof compileSelect>;
 function compileDocuments(
   select: Select,
   { expressions, identifier }: Dialect,
-  where: Fragment,
-  limits: Limits,
+  operands: OperandTable,
+  parts: Limits & { readonly where: Fragment },
 ): Compiled {
   const { items, collection } = select;
   const orderBy = neededOrder(select.orderBy, new Set(fixedKeys(select.where)));
@@ -54,9 +66,13 @@ function compileDocuments(
     fragment: expressions.documents({
       list,
       table: identifier(collection),
-      where,
       orderBy: orderBy.map(fieldOf),
-      ...limits,
+      // What an equality fixes is no longer first.
+      from:
+        select.from && orderBy[0] === select.orderBy[0]
+          ? operands.add(select.from.value, "value")
+          : undefined,
+      ...parts,
     }),
     decode: columns === undefined ? decodeDocument : rowDecoder(columns),
   };

@@ -98,8 +98,16 @@ export interface Select {
   /** Which groups to give. */
   readonly having: Expression | undefined;
   readonly orderBy: readonly OrderKey[];
+  /** Of what `where` holds for, only what comes after a place in the order. */
+  readonly from?: Place | undefined;
   readonly limit: Operand | undefined;
   readonly offset: Operand | undefined;
+}
+
+/** A place in an order. `later` holds for what comes after it: by the first key nothing of that is before `value`. */
+export interface Place {
+  readonly value: Operand;
+  readonly later: Expression;
 }
 
 export interface Insert {

@@ -26,12 +26,31 @@ export function isText(key: string): boolean {
   return !key.replace(/`(?:[^`]|``)*`/g, "").includes("@");
 }
 
-function selectText({ items, collection, where, groupBy, having, orderBy, limit, offset }: Select): string {
+/** Of conditions that come again: they never change. */
+const texts = new WeakMap<Expression, string>();
+
+/** Keeps the text of a condition that will be asked for again. */
+export function rememberText(condition: Expression): void {
+  texts.set(condition, expression(condition));
+}
+
+function selectText({
+  items,
+  collection,
+  where,
+  groupBy,
+  having,
+  orderBy,
+  from,
+  limit,
+  offset,
+}: Select): string {
   let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
-  if (where !== undefined) text += ` WHERE ${expression(where)}`;
+  if (where !== undefined) text += ` WHERE ${texts.get(where) ?? expression(where)}`;
   if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map((each) => subject(each)).join(", ")}`;
   if (having !== undefined) text += ` HAVING ${expression(having)}`;
   if (orderBy.length > 0) text += ` ORDER BY ${orderText(orderBy)}`;
+  if (from !== undefined) text += ` @from ${operand(from.value)} ${expression(from.later)}`;
   if (limit !== undefined) text += ` LIMIT ${operand(limit)}`;
   if (offset !== undefined) text += ` OFFSET ${operand(offset)}`;
   return text;

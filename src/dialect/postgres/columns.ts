@@ -2,6 +2,7 @@ import type { IndexedPlace } from "../ddl-dialect.ts";
 import { type Column, type DocumentField, type DocumentsQuery, indexedField } from "../expression-dialect.ts";
 import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
+import { startsAt } from "./conditions.ts";
 import { fieldTerm, type IsIndexed, type PostgresTerm } from "./terms.ts";
 
 export function column(field: DocumentField): Column {
@@ -57,6 +58,12 @@ function shortOrderBy(field: OrderedField, { isKey, type, json, plain }: Postgre
   return descending ? [`${number} DESC NULLS LAST`, `${other} DESC`] : [`${number} NULLS FIRST`, other];
 }
 
+/** The condition, with what lets an index that gives the order begin where there is something. */
+function fromPlace({ where, from, orderBy }: DocumentsQuery, first: PostgresTerm | undefined): Fragment {
+  if (from === undefined || first?.isIndexed !== true) return where;
+  return sql`${where} AND ${startsAt(first, orderBy[0]!.descending, from)}`;
+}
+
 /** So few documents are sorted as they are, and only those that are left are turned into columns. */
 const FEW_DOCUMENTS = 1_000;
 
@@ -76,8 +83,9 @@ export function documents(query: DocumentsQuery, isIndexed?: IsIndexed): Fragmen
     if (term.isKey) break;
   }
   if (terms.length > 0 && !order.some(({ term }) => term.isKey)) terms.push("id");
+  const where = fromPlace(query, first);
   const by = terms.length === 0 ? "" : ` ORDER BY ${terms.join(", ")}`;
-  const rest = sql` FROM ${query.table}${query.where}${by}${limit(query.limit, query.offset)}`;
+  const rest = sql` FROM ${query.table}${where}${by}${limit(query.limit, query.offset)}`;
   if (!short || query.limit === undefined || query.offset !== undefined || query.list === "id") {
     return sql`SELECT ${query.list}${rest}`;
   }

@@ -252,6 +252,12 @@ function ranksFrom(term: PostgresTerm, rank: number, wanted: boolean): Fragment 
   return [`${term.key} ${wanted ? ">=" : "<"} '${rank}'`];
 }
 
+/** Whether a value comes at an operand's place or after it, as far as an index knows. */
+export function startsAt({ key, number }: PostgresTerm, descending: boolean, operand: number): Fragment {
+  const value = bound(operand, "numeric", (json) => (typeof json === "number" ? String(json) : "0"));
+  return sql`(${key}, ${number}) ${descending ? "<=" : ">="} (${keyOperand(operand)}, ${value})`;
+}
+
 function truth(operand: number): Fragment {
   return bound(operand, "boolean", (value) => value === true);
 }

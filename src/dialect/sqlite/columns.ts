@@ -1,5 +1,7 @@
 import type { Column, DocumentField, DocumentsQuery } from "../expression-dialect.ts";
-import { type Bound, type Fragment, sql } from "../fragment.ts";
+import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
+import { kindOf } from "../value-rank.ts";
+import { encodeValue } from "./conditions.ts";
 import { fieldTerm } from "./terms.ts";
 
 export function column(field: DocumentField): Column {
@@ -56,9 +58,12 @@ function inOrder(query: DocumentsQuery, terms: readonly string[]): Fragment {
  * taken in that order, and what is found tells whether others could belong there: no array or object where they hold
  * no text, no boolean where they end above 1. Only if that leaves a doubt it is asked whether there is any such value,
  * and only if there is all are sorted by their ranks.
+ *
+ * `from` lets the index begin at a value. What is not in the index's order may be on the other side of it, so that there is a
+ * doubt more: of arrays and objects behind a text, of booleans before a number, and of no value before all.
  */
 function top(query: DocumentsQuery, count: Bound, key: DocumentsQuery["orderBy"][number]): Fragment {
-  const { list, table, where, offset } = query;
+  const { list, table, where, offset, from } = query;
   const { descending } = key;
   const { value, type } = fieldTerm(key);
   const total = offset === undefined ? sql`+${count}` : sql`+${count} + ${offset}`;
@@ -69,8 +74,25 @@ function top(query: DocumentsQuery, count: Bound, key: DocumentsQuery["orderBy"]
   const isComposite = is(
     `((${value} >= '[' AND ${value} < '\\') OR (${value} >= '{' AND ${value} < '|')) AND ${type} IN ('array', 'object')`,
   );
-  const mayHoldBoolean = descending ? "min(v) <= 1" : "max(v) IS NOT NULL";
+  // What a choice spells holds no other choices, and those of the conditions are in `where`.
+  const ifBegins = (spell: (kind: string) => Fragment, otherwise: string): Fragment =>
+    from === undefined
+      ? [otherwise]
+      : choice(from, kindOf, (kind) => (kind === "number" || kind === "string" ? spell(kind) : [otherwise]));
+  const place = { operand: from ?? 0, encode: encodeValue };
+  const start = ifBegins(() => sql` AND ${value} ${descending ? "<=" : ">="} +${place}`, "");
+  const mayHoldComposite = ifBegins(
+    (kind) => [kind === "string" && !descending ? "TRUE" : "max(v) >= ''"],
+    "max(v) >= ''",
+  );
+  const mayHoldBoolean = descending
+    ? ifBegins((kind) => [kind === "number" ? "TRUE" : "min(v) <= 1"], "min(v) <= 1")
+    : ["max(v) IS NOT NULL"];
+  const mayHoldNothing =
+    from !== undefined && descending
+      ? sql`WHEN ${ifBegins(() => sql`count(*) < ${total}`, "FALSE")} AND ${is(`${value} IS NULL`)} THEN 1 `
+      : [];
   const rest = where.length === 0 ? sql` WHERE` : sql`${where} AND`;
-  const exact = sql`SELECT ${list} FROM ${table}${rest} (SELECT mixed FROM doubt) ORDER BY ${allTerms(query.orderBy).join(", ")}`;
-  return sql`WITH top AS MATERIALIZED (SELECT rowid AS r, ${value} AS v FROM ${table}${where} ORDER BY ${direct([value], descending)[0]!}, id LIMIT ${total}), doubt AS MATERIALIZED (SELECT CASE WHEN max(v) >= '' AND ${isComposite} THEN 1 WHEN ${mayHoldBoolean} AND ${isBoolean} THEN 1 ELSE 0 END AS mixed FROM top) SELECT * FROM (SELECT ${list} FROM top CROSS JOIN ${table} ON ${table}.rowid = r WHERE NOT (SELECT mixed FROM doubt) ORDER BY ${order}, id${limit(count, offset)}) UNION ALL SELECT * FROM (${exact}${limit(count, offset)})`;
+  const exact = sql`SELECT ${list} FROM formdb_doubt CROSS JOIN ${table}${rest} mixed ORDER BY ${allTerms(query.orderBy).join(", ")}`;
+  return sql`WITH formdb_top AS MATERIALIZED (SELECT rowid AS r, ${value} AS v FROM ${table}${where}${start} ORDER BY ${direct([value], descending)[0]!}, id LIMIT ${total}), formdb_doubt AS MATERIALIZED (SELECT CASE WHEN ${mayHoldComposite} AND ${isComposite} THEN 1 WHEN ${mayHoldBoolean} AND ${isBoolean} THEN 1 ${mayHoldNothing}ELSE 0 END AS mixed FROM formdb_top) SELECT * FROM (SELECT ${list} FROM formdb_top CROSS JOIN ${table} ON ${table}.rowid = r WHERE NOT (SELECT mixed FROM formdb_doubt) ORDER BY ${order}, id${limit(count, offset)}) UNION ALL SELECT * FROM (${exact}${limit(count, offset)})`;
 }

@@ -21,7 +21,7 @@ const TYPES: Readonly<Record<string, string>> = Object.freeze({
 const flag = (value: boolean): number => (value ? 1 : 0);
 
 /** What `SqliteTerm.value` is where it equals an operand. */
-function encodeValue(value: JsonValue): unknown {
+export function encodeValue(value: JsonValue): unknown {
   if (typeof value === "number") return encodeNumber(value);
   return typeof value === "boolean" ? flag(value) : value;
 }

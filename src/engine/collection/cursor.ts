@@ -77,6 +77,11 @@ export function isAfter(keys: readonly PathKey[], place: Place, reader: FilterRe
     : any(beyond);
 }
 
+/** Whether what comes after a place begins, by its first key, at the value there: one that has an order of its own. */
+export function beginsAt([key]: readonly PathKey[], [value]: Place): boolean {
+  return key!.path[0] !== "id" && value !== null && !isComposite(value!);
+}
+
 function tied(subject: Field, value: JsonValue, reader: FilterReader): Expression[] {
   const rank = rankOf(value);
   if (rank === RANK.null) return [{ type: "isNull", subject, negated: false }];

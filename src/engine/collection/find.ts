@@ -7,7 +7,7 @@ import type { Expression, Path, Select } from "../../query/syntax-tree.ts";
 import { isText, keyOf } from "../../query/tree-text.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
-import { isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
+import { beginsAt, isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
 import type { Asked, CollectionHost } from "./host.ts";
 import type { PathOf } from "./paths.ts";
 
@@ -168,46 +168,75 @@ export class Find<R extends object> implements AsyncIterable<R> {
     const { offset, after } = this.#options;
     const reader = new FilterReader();
     let where = reader.read(this.#filter);
+    if (where !== undefined && after === undefined && orderBy.length === 0 && items === undefined) {
+      return this.#plainTree(where, reader, limit);
+    }
     let order = orderBy;
+    let from: Select["from"];
     if (after !== undefined) {
       const keys = totalOrder(orderBy);
       order = orderBy.length === 0 ? keys : orderBy;
-      const later = isAfter(keys, readCursor(after, this.#identity(), keys), reader);
-      where = all(where === undefined ? [later] : [where, later]);
+      const place = readCursor(after, this.#identity(), keys);
+      const later = isAfter(keys, place, reader);
+      if (beginsAt(keys, place)) from = { value: reader.slot(place[0]), later };
+      else where = all(where === undefined ? [later] : [where, later]);
     }
     const statement: Select = {
-      ...this.#select(where, order, items),
+      ...ALL_OF,
+      items,
+      collection: this.#collection,
+      where,
+      orderBy: order,
+      from,
       limit: limit === undefined ? undefined : reader.slot(limit),
       offset: offset === undefined ? undefined : reader.slot(offset),
     };
     return { statement, key: keyOf(statement), values: reader.values };
   }
 
-  #select(
-    where: Expression | undefined,
-    orderBy: readonly PathKey[],
-    items: readonly PathItem[] | undefined,
-  ): Select {
-    const collection = this.#collection;
-    return {
-      type: "select",
-      items,
-      collection,
-      where,
-      groupBy: [],
-      having: undefined,
-      orderBy,
-      limit: undefined,
-      offset: undefined,
+  /** Of a filter, and nothing more than a number of documents: what is kept for its condition. */
+  #plainTree(where: Expression, reader: FilterReader, limit: number | undefined): PlannedTree {
+    const { offset } = this.#options;
+    const bounds = (limit === undefined ? 0 : 1) + (offset === undefined ? 0 : 2);
+    const name = `${bounds}${this.#collection}`;
+    const ofCondition = plainTrees.get(where);
+    let tree = ofCondition?.get(name);
+    const slots = {
+      limit: limit === undefined ? undefined : reader.slot(limit),
+      offset: offset === undefined ? undefined : reader.slot(offset),
     };
+    if (tree === undefined) {
+      const statement = { ...ALL_OF, collection: this.#collection, where, ...slots };
+      tree = { statement, key: keyOf(statement) };
+      if (ofCondition === undefined) plainTrees.set(where, new Map([[name, tree]]));
+      else if (ofCondition.size < MAX_PLAIN_TREES) ofCondition.set(name, tree);
+    }
+    return { statement: tree.statement, key: tree.key, values: reader.values };
   }
 
   /** What a cursor must have been made for: the shape of the filter, and the order. */
   #identity(): string {
-    return keyOf(this.#select(new FilterReader().read(this.#filter), totalOrder(this.#orderBy), undefined));
+    const where = new FilterReader().read(this.#filter);
+    return keyOf({ ...ALL_OF, collection: this.#collection, where, orderBy: totalOrder(this.#orderBy) });
   }
 }
 
+/** A statement for all documents of a collection that is not named yet. */
+const ALL_OF: Select = Object.freeze<Select>({
+  type: "select",
+  items: undefined,
+  collection: "",
+  where: undefined,
+  groupBy: Object.freeze([]),
+  having: undefined,
+  orderBy: Object.freeze([]),
+  limit: undefined,
+  offset: undefined,
+});
+/** Collections for which the trees of one condition are kept. */
+const MAX_PLAIN_TREES = 100;
+/** Trees of conditions that come again (see `FilterReader`), by their bounds and collections. */
+const plainTrees = new WeakMap<Expression, Map<string, Omit<PlannedTree, "values">>>();
 export const NO_OPTIONS: AnyFindOptions = Object.freeze({});
 
 /** The keys of an order that is given as an object. */

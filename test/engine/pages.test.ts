@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FormDB, open } from "../../src/index.ts";
+import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { Random } from "../support/random.ts";
+
+const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 25);
+
+/** Values by type: pages begin at one, and what is of another type is on either side of it. */
+const VALUES: readonly (readonly unknown[])[] = [
+  [undefined, null],
+  [false, true],
+  [-1e300, -1, -0.5, 0, 0.5, 1, 2, 7, 7, 1e300],
+  ["", "A", "Z", "[", "[0]", "\\", "a", "b", "b", "{", "|", "é", "😀"],
+  ["x".repeat(64), `${"x".repeat(64)}a`, `${"x".repeat(64)}b`],
+  [[], [1], ["a"]],
+  [{}, { x: 1 }],
+];
+const ORDERS = [
+  { v: "asc" },
+  { v: "desc" },
+  { v: "asc", w: "desc" },
+  { v: "desc", w: "asc" },
+  { v: "desc", id: "desc" },
+] as const;
+
+describe("SQLite:", () => pagesOf(async () => open("sqlite::memory:")));
+
+describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres({ version });
+  });
+  afterAll(() => server?.remove());
+  pagesOf(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
+});
+
+function pagesOf(openDatabase: () => Promise<FormDB>): void {
+  let db: FormDB;
+  beforeAll(async () => {
+    db = await openDatabase();
+  });
+  afterAll(() => db?.close());
+
+  it.each([true, false])("have all rows in their order (an index: %s)", async (isIndexed) => {
+    const random = new Random(isIndexed ? 3 : 4);
+    for (let round = 0; round < ROUNDS; round++) {
+      const name = `pages${isIndexed ? "i" : ""}${round}`;
+      const types = random.some(1, 3, () => random.pick(VALUES));
+      const values = random.some(1, 30, () => random.pick(random.pick(types)));
+      const documents = values.map((v, i) => ({ id: `d${(i * 7) % 31}-${i}`, v, w: random.below(3) }));
+      await db.batchInsert(name, documents);
+      if (isIndexed) await db.createIndex(name, "v");
+      for (const orderBy of ORDERS) {
+        const filter = random.below(3) === 0 ? { w: { lt: 2 } } : {};
+        const limit = 1 + random.below(6);
+        const whole = await db.collection(name).find(filter, { orderBy }).toArray();
+        const seen: unknown[] = [];
+        let after: string | undefined;
+        do {
+          const { rows, next } = await db.collection(name).find(filter, { orderBy, limit, after }).page();
+          seen.push(...rows);
+          after = next;
+        } while (after !== undefined && seen.length <= whole.length);
+        expect({ round, orderBy, filter, values, limit, rows: seen }).toEqual({
+          round,
+          orderBy,
+          filter,
+          values,
+          limit,
+          rows: whole,
+        });
+      }
+    }
+  });
+
+  it.each([[{ n: "asc" }], [{ n: "desc" }], [{ name: "asc" }], [{ name: "desc" }]] as const)(
+    "begin in the index at the place where the last one ended: %j",
+    async (orderBy) => {
+      const users = db.collection<{ id: string; n: number; name: string }>("many");
+      if ((await users.count()) === 0) {
+        await users.insertMany(
+          Array.from({ length: 3_000 }, (_, n) => ({ id: `u${n}`, n, name: `name ${n}` })),
+        );
+        await users.createIndex("n");
+        await users.createIndex("name");
+        if (db.stats().profile === "postgres") await db.sql("ANALYZE many");
+      }
+      const { next } = await users.find({}, { orderBy, limit: 10 }).page();
+      const text = JSON.stringify(await users.find({}, { orderBy, limit: 11, after: next }).explain());
+      const operator = "n" in orderBy ? orderBy.n : orderBy.name;
+      const sign = operator === "asc" ? ">" : "<";
+      if (db.stats().profile === "postgres") expect(text).toContain(`${sign}= ROW(`);
+      else expect(text).toMatch(new RegExp(`SEARCH many USING INDEX [^ ]+ \\(<expr>${sign}\\?\\)`));
+    },
+  );
+}
