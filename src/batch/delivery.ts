@@ -21,12 +21,25 @@ export interface Parcel {
   failures: number;
   /** Why the last sending failed. */
   error: FormDBError | undefined;
+  /** Of a part of a group that was refused: what it shares with the others. */
+  readonly line: Line | undefined;
+}
+
+/**
+ * The parts of one group that was refused, which are sent one after the other, in their order: so that of operations that the
+ * database takes only one of, it takes the first.
+ */
+export interface Line {
+  /** The part that is under way, or pauses before it is sent again. */
+  holder: Parcel | undefined;
 }
 
 /** What decides when a parcel's next step is taken. */
 export interface Steps {
   /** Takes the parcel's next step when there is a slot for it. */
   again(parcel: Parcel): void;
+  /** Sends the parts of a parcel that was refused, before what is behind them in their line. */
+  parted(parts: readonly Parcel[]): void;
   /** Takes it after a pause, and holds no slot meanwhile. */
   later(parcel: Parcel, delayMs: number): void;
   /** Takes back what a merged operation is made of, to be sent one by one: none of it was applied. */
@@ -72,10 +85,10 @@ export class Delivery {
     this.#signal = signal;
   }
 
-  parcel(operations: readonly Operation[]): Parcel {
+  parcel(operations: readonly Operation[], line?: Line): Parcel {
     const prefix = this.#journal === undefined ? "" : JOURNALLED_TOKEN_PREFIX;
     const token = this.#settings.token ? this.#settings.makeToken(operations[0]!.id, prefix) : undefined;
-    return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined };
+    return { operations, token, step: "send", sendings: 0, failures: 0, error: undefined, line };
   }
 
   /** Never rejects. */
@@ -167,8 +180,11 @@ export class Delivery {
     const { operations } = parcel;
     this.#settings.observer.bisected(operations.length);
     const middle = operations.length >> 1;
-    this.#steps.again(this.parcel(operations.slice(0, middle)));
-    this.#steps.again(this.parcel(operations.slice(middle)));
+    const line = parcel.line ?? { holder: undefined };
+    this.#steps.parted([
+      this.parcel(operations.slice(0, middle), line),
+      this.parcel(operations.slice(middle), line),
+    ]);
   }
 
   #later(parcel: Parcel): void {
@@ -250,7 +266,7 @@ export class Delivery {
     if (kept === undefined) return parcel;
     if (kept.length === 0) return undefined;
     return {
-      ...this.parcel(kept),
+      ...this.parcel(kept, parcel.line),
       sendings: parcel.sendings,
       failures: parcel.failures,
       error: parcel.error,

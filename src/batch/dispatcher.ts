@@ -147,7 +147,11 @@ export class Dispatcher implements Steps {
 
   again(parcel: Parcel): void {
     if (parcel.step === "send") this.queue.awaitResending(originals(parcel));
-    this.#again.push(parcel);
+    this.#addAgain(parcel);
+  }
+
+  parted(parts: readonly Parcel[]): void {
+    for (const part of parts.toReversed()) this.again(part);
   }
 
   later(parcel: Parcel, delayMs: number): void {
@@ -155,19 +159,42 @@ export class Dispatcher implements Steps {
     this.retries++;
     const timer = this.#settings.clock.schedule(() => {
       this.#pausing.delete(parcel);
-      this.#again.push(parcel);
+      this.#addAgain(parcel);
       this.#pump();
     }, delayMs);
     this.#pausing.set(parcel, timer);
+    if (parcel.line !== undefined) parcel.line.holder = parcel;
+  }
+
+  /** One of a line is before those that are behind it there. */
+  #addAgain(parcel: Parcel): void {
+    const { line } = parcel;
+    if (line === undefined) this.#again.push(parcel);
+    else {
+      line.holder = undefined;
+      this.#again.unshift(parcel);
+    }
+  }
+
+  /** Whether its last step has ended, and its line has no other one under way. */
+  #mayTake(parcel: Parcel): boolean {
+    return parcel.line?.holder === undefined && !this.#running.has(parcel);
+  }
+
+  /** The next parcel to be sent again. */
+  #takeAgain(): Parcel | undefined {
+    const place = this.#again.findIndex((parcel) => this.#mayTake(parcel));
+    return place === -1 ? undefined : this.#again.splice(place, 1)[0];
   }
 
   #pump(): void {
     const { concurrency } = this.#settings;
     while (this.#running.size < concurrency && !this.#abort.signal.aborted) {
       const canSend = this.queue.ready > 0 && (this.#draining || this.queue.due > 0);
-      if (this.#again.length > 0 && (this.#resendsTurn || !canSend)) {
+      const parcel = this.#resendsTurn || !canSend ? this.#takeAgain() : undefined;
+      if (parcel !== undefined) {
         this.#resendsTurn = false;
-        const parcel = this.#again.shift()!;
+        if (parcel.line !== undefined) parcel.line.holder = parcel;
         if (parcel.step === "send") this.queue.resend(originals(parcel));
         void this.#run(parcel);
       } else if (canSend) {
@@ -182,7 +209,7 @@ export class Dispatcher implements Steps {
   #wait(): void {
     if (this.queue.ready === 0 || this.#abort.signal.aborted) return;
     const { eager, concurrency, flushIntervalMs, clock } = this.#settings;
-    if (eager && this.#running.size === 0 && this.#again.length === 0) {
+    if (eager && this.#running.size === 0 && !this.#again.some((parcel) => this.#mayTake(parcel))) {
       if (!this.#gathering) void this.#gather();
       return;
     }
@@ -246,6 +273,8 @@ export class Dispatcher implements Steps {
     this.#running.add(parcel);
     await this.#delivery.step(parcel);
     onEnd?.();
+    const { line } = parcel;
+    if (line?.holder === parcel && !this.#pausing.has(parcel)) line.holder = undefined;
     if (!this.#running.delete(parcel)) return;
     this.admit();
     this.#pump();
