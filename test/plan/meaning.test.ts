@@ -176,6 +176,28 @@ describe.each(ENGINES)("%s", (_, open) => {
     }
   });
 
+  it("orders groups by sums as doubles, and those that are one double by their keys", async () => {
+    const sums = {
+      b: [0.1, 0.2],
+      a: [0.3, 1e-20],
+      c: [0.30000000000000004],
+      d: [1.7e308, 1.7e308],
+      e: [1.6e308, 1.7e308],
+    };
+    const members = Object.entries(sums).flatMap(([g, values]) => values.map((n) => ({ g, n })));
+    await engine.load(
+      "level_sums",
+      members.map((doc, i) => ({ key: `${i}`, doc })),
+    );
+    for (const [direction, groups] of [
+      ["", ["a", "b", "c", "d", "e"]],
+      [" DESC", ["d", "e", "c", "a", "b"]],
+    ] as const) {
+      const text = `SELECT g, SUM(n) AS s FROM level_sums GROUP BY g ORDER BY s${direction}`;
+      expect((await query(engine, text)).rows.map(({ g }) => g)).toEqual(groups);
+    }
+  });
+
   it("takes as many conditions behind HAVING as there may be", async () => {
     const conditions = Array.from({ length: 99 }, (_, i) => `MIN(a${i}) <> MAX(LOWER(b${i}))`).join(" OR ");
     const text = `SELECT COUNT(*) AS n FROM plain HAVING COUNT(v) = 20 OR ${conditions}`;

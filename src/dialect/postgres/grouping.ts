@@ -127,6 +127,9 @@ function orderByAggregate(
   descending: boolean,
 ): readonly string[] {
   const { function: what } = aggregate;
+  // Groups whose decimals are one double are level, as everywhere.
+  if (what === "SUM" || what === "AVG")
+    return directNullable([asDouble(aggregateText(aggregate, term))], descending);
   if (term === undefined || (what !== "MIN" && what !== "MAX"))
     return directNullable([aggregateText(aggregate, term)], descending);
   const extreme = (value: string): string => `${what.toLowerCase()}(${value})`;
@@ -145,7 +148,10 @@ const ZERO = "2.4703282292062328e-324";
 /** Greater than all doubles. `jsonb` has no infinity. */
 const BEYOND = "1e309";
 
-/** A sum or an average as the double that its column shows, since it is compared with doubles. PostgreSQL fails beyond them. */
+/**
+ * A sum or an average as the double that its column shows: what conditions and orders look at. PostgreSQL fails beyond
+ * doubles.
+ */
 function asDouble(decimal: string): string {
   return (
     `(CASE WHEN abs(${decimal}) >= ${INFINITE} THEN to_jsonb(sign(${decimal}) * ${BEYOND}) ` +
