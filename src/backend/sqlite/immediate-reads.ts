@@ -8,13 +8,15 @@ import type { ThreadChoice } from "./thread-choice.ts";
 export class SqliteImmediateReads implements ImmediateReads {
   readonly #session: SqliteSession;
   readonly #choice: ThreadChoice;
+  #usedMs: number | undefined;
 
   constructor(session: SqliteSession, choice: ThreadChoice) {
     this.#session = session;
     this.#choice = choice;
   }
 
-  execute({ text }: EngineStatement, values: readonly unknown[]): EngineResult {
+  execute({ text, cost, name }: EngineStatement, values: readonly unknown[]): EngineResult {
+    if (cost !== "point") this.#usedMs = this.#choice.usedBefore(name);
     try {
       return this.#session.read(text, values);
     } catch (error) {
@@ -23,7 +25,7 @@ export class SqliteImmediateReads implements ImmediateReads {
   }
 
   took({ cost, name }: EngineStatement, ms: number): void {
-    if (cost !== "point") this.#choice.ran(name, ms);
+    if (cost !== "point") this.#choice.ran(name, ms, this.#usedMs);
   }
 
   get(collection: string, id: string): string | undefined {

@@ -87,8 +87,9 @@ export class SqliteConnection implements Connection {
     const learns = cost !== "point";
     if (here !== undefined && (!learns || this.#choice.runsHere(name))) {
       const start = learns ? performance.now() : 0;
+      const usedMs = learns ? this.#choice.usedBefore(name) : undefined;
       const result = this.#run(here, () => here.execute(request));
-      if (learns) this.#choice.ran(name, performance.now() - start);
+      if (learns) this.#choice.ran(name, performance.now() - start, usedMs);
       const turn = learns ? turnIfDue() : turnAfterShortCall();
       if (turn !== undefined) await turn;
       return result.rest === undefined ? result : this.#withRest(result, (stream) => here.readStream(stream));

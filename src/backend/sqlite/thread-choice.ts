@@ -6,7 +6,29 @@ interface Record {
   trialRuns: number;
   /** Milliseconds of long runs on the caller's thread that are forgiven. */
   creditMs: number;
+  /** Whether it was long there once: since then it is measured what its runs take of the thread. */
+  isDoubted: boolean;
 }
+
+/** What tells a run that was long from one that the system has stopped. */
+export interface ThreadUsage {
+  /** Milliseconds of the processor that this thread has used. */
+  cpuMs(): number;
+  /** How often this process has waited for a disk to read. */
+  diskReads(): number;
+}
+
+/** Node has these figures from 23.9 on. */
+const OF_THIS_THREAD: ThreadUsage | undefined =
+  typeof process.threadCpuUsage === "function"
+    ? {
+        cpuMs: () => {
+          const { user, system } = process.threadCpuUsage();
+          return (user + system) / 1_000;
+        },
+        diskReads: () => process.resourceUsage().fsRead,
+      }
+    : undefined;
 
 /** A statement that took less than this, in milliseconds, costs less than a trip to a worker thread and back. */
 export const SHORT_RUN_MS = 0.25;
@@ -29,43 +51,67 @@ const MAX_STATEMENTS = 1_000;
 /**
  * Which statements are short enough for the caller's thread. A worker keeps the event loop free, but costs
  * tens of microseconds; so a statement starts on the worker, and moves to the caller's thread after a
- * number of short runs. A long run there may be an accident: a busy machine stops any statement for milliseconds now and
- * then. So it is forgiven as far as short runs have made up for it; beyond that the statement goes back to the worker,
- * for twice as many runs, unless nothing was held against it before. A statement without a name is a stranger each
- * time, of which nothing is learned.
+ * number of short runs. A long run there may be an accident: a busy machine, or a limit on the processor's time, stops any
+ * statement for milliseconds now and then. The first is forgiven as far as short runs have made up for it; after it the
+ * processor's time tells an accident, which counts for nothing. What is not forgiven sends the statement back to the
+ * worker, for twice as many runs, unless nothing was held against it before. A statement without a name is a stranger
+ * each time, of which nothing is learned.
  */
 export class ThreadChoice {
   readonly #records = new Map<string, Record>();
+  readonly #usage: ThreadUsage | undefined;
+  #diskReads: number | undefined;
+
+  constructor(usage: ThreadUsage | undefined = OF_THIS_THREAD) {
+    this.#usage = usage;
+  }
 
   runsHere(name: string): boolean {
     const record = this.#records.get(name);
     return record !== undefined && record.shortRuns >= record.trialRuns;
   }
 
+  /** Before a run on the caller's thread, for `ran` after it: what the thread has used, if that is asked of the statement. */
+  usedBefore(name: string): number | undefined {
+    if (this.#usage === undefined || this.#records.get(name)?.isDoubted !== true) return undefined;
+    return this.#usage.cpuMs();
+  }
+
   /** Notes that a statement ran for `ms`. */
-  ran(name: string, ms: number): void {
+  ran(name: string, ms: number, usedBeforeMs?: number): void {
     if (name === "") return;
     let record = this.#records.get(name);
     if (record === undefined) {
-      record = { shortRuns: 0, trialRuns: TRIAL_RUNS, creditMs: 0 };
+      record = { shortRuns: 0, trialRuns: TRIAL_RUNS, creditMs: 0, isDoubted: false };
       this.#records.set(name, record);
       if (this.#records.size > MAX_STATEMENTS) this.#records.delete(this.#records.keys().next().value!);
     }
-    if (record.shortRuns >= record.trialRuns) ranHere(record, ms);
+    if (record.shortRuns >= record.trialRuns) this.#ranHere(record, ms, usedBeforeMs);
     else if (ms < SHORT_RUN_MS) record.shortRuns++;
     else record.shortRuns = Math.max(0, record.shortRuns - TRIAL_RUNS);
   }
-}
 
-function ranHere(record: Record, ms: number): void {
-  const { creditMs, trialRuns } = record;
-  if (ms <= LONG_RUN_MS) {
-    record.creditMs = Math.min(MAX_CREDIT_MS, creditMs + CREDIT_A_RUN_MS);
-    return;
+  #ranHere(record: Record, ms: number, usedBeforeMs: number | undefined): void {
+    const { creditMs, trialRuns } = record;
+    if (ms <= LONG_RUN_MS) {
+      record.creditMs = Math.min(MAX_CREDIT_MS, creditMs + CREDIT_A_RUN_MS);
+      return;
+    }
+    record.isDoubted = true;
+    if (this.#wasStopped(usedBeforeMs)) return;
+    record.creditMs -= ms;
+    if (record.creditMs >= 0) return;
+    record.trialRuns = creditMs === MAX_CREDIT_MS ? TRIAL_RUNS : Math.min(MAX_TRIAL_RUNS, trialRuns * 2);
+    record.shortRuns = 0;
+    record.creditMs = 0;
   }
-  record.creditMs -= ms;
-  if (record.creditMs >= 0) return;
-  record.trialRuns = creditMs === MAX_CREDIT_MS ? TRIAL_RUNS : Math.min(MAX_TRIAL_RUNS, trialRuns * 2);
-  record.shortRuns = 0;
-  record.creditMs = 0;
+
+  /** Whether it was the system that made a run long. A wait for the disk is the statement's own. */
+  #wasStopped(usedBeforeMs: number | undefined): boolean {
+    if (this.#usage === undefined) return false;
+    const before = this.#diskReads;
+    this.#diskReads = this.#usage.diskReads();
+    if (usedBeforeMs === undefined || before !== this.#diskReads) return false;
+    return this.#usage.cpuMs() - usedBeforeMs <= LONG_RUN_MS;
+  }
 }

@@ -88,6 +88,61 @@ describe("the choice of a thread", () => {
     expect(choice.runsHere("s")).toBe(false);
   });
 
+  describe("where the thread's processor time is known", () => {
+    let cpuMs = 0;
+    let diskReads = 7;
+    const usage = { cpuMs: () => cpuMs, diskReads: () => diskReads };
+    /** A run of a statement on the caller's thread. */
+    const run = (choice: ThreadChoice, ms: number, took: { cpuMs: number; diskReads?: number }): void => {
+      const before = choice.usedBefore("s");
+      cpuMs += took.cpuMs;
+      diskReads += took.diskReads ?? 0;
+      choice.ran("s", ms, before);
+    };
+    /** It was long once, and came back. */
+    const doubted = (): ThreadChoice => {
+      const choice = new ThreadChoice(usage);
+      shortRunsUntilHere(choice, "s");
+      expect(choice.usedBefore("s")).toBeUndefined();
+      run(choice, 50, { cpuMs: 0.1 });
+      expect(choice.runsHere("s")).toBe(false);
+      shortRunsUntilHere(choice, "s");
+      return choice;
+    };
+
+    it("a run that the system has stopped counts for nothing, however often that is", () => {
+      const choice = doubted();
+      for (let i = 0; i < 1_000; i++) run(choice, 50, { cpuMs: 0.1 });
+      expect(choice.runsHere("s")).toBe(true);
+    });
+
+    it("a run that took the processor's time sends it to the worker", () => {
+      const choice = doubted();
+      run(choice, 50, { cpuMs: 49 });
+      expect(choice.runsHere("s")).toBe(false);
+    });
+
+    it("so does one that waited for the disk", () => {
+      const choice = doubted();
+      run(choice, 50, { cpuMs: 0.1, diskReads: 3 });
+      expect(choice.runsHere("s")).toBe(false);
+    });
+  });
+
+  it("knows work of this thread's by Node's own figures", () => {
+    const choice = new ThreadChoice();
+    shortRunsUntilHere(choice, "s");
+    choice.ran("s", 50);
+    shortRunsUntilHere(choice, "s");
+    const before = choice.usedBefore("s");
+    expect(before !== undefined).toBe(typeof process.threadCpuUsage === "function");
+    const used = process.threadCpuUsage ?? process.cpuUsage;
+    const start = used().user;
+    while (used().user - start < 50_000);
+    choice.ran("s", 50, before);
+    expect(choice.runsHere("s")).toBe(false);
+  });
+
   it("learns nothing of statements without a name", () => {
     const choice = new ThreadChoice();
     for (let i = 0; i < 100; i++) choice.ran("", 0.01);
