@@ -142,6 +142,9 @@ describe("the cost of a statement", () => {
     ["SELECT * FROM c WHERE id = 1 OR a = 2", "scan"],
     ["SELECT * FROM c WHERE id NOT IN (1)", "scan"],
     ["SELECT * FROM c WHERE NOT id = 1", "scan"],
+    ["SELECT * FROM c WHERE LOWER(id) = 'a'", "scan"],
+    ["SELECT a FROM c WHERE id = 'a' GROUP BY a HAVING COUNT(*) > 0", "point"],
+    ["SELECT id FROM c GROUP BY id HAVING id = 'a'", "scan"],
     ["SELECT * FROM c WHERE id > 'a'", "scan"],
     ["SELECT * FROM c LIMIT 1", "scan"],
   ])("%s is a %s", (text, cost) => {

@@ -6,7 +6,7 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
     kind: "select",
     shape: "SELECT * FROM users WHERE age > #0 ORDER BY age",
     cache: "expired",
-    statement: `SELECT id, json(doc) FROM "users" WHERE (a(' FROM ') > ? AND (b OR c)) ORDER BY a LIMIT ?`,
+    statement: `SELECT id, json(doc) FROM "users" WHERE (a(' FROM ') > ? AND (b OR c)) GROUP BY c HAVING count(*) > ? ORDER BY a LIMIT ?`,
     merges: true,
     cost: "indexed",
     conditions: [
@@ -30,6 +30,8 @@ it("an explanation reads as a tree, with the statement broken at its clauses", (
       '│             FROM "users"',
       "│             WHERE (a(' FROM ') > ?",
       "│               AND (b OR c))",
+      "│             GROUP BY c",
+      "│             HAVING count(*) > ?",
       "│             ORDER BY a",
       "│             LIMIT ?",
       "└─ engine     SEARCH users USING INDEX users_age",
