@@ -33,13 +33,17 @@ export interface IndexDefinition {
   readonly unique: boolean;
 }
 
+/** An index of a collection over a path; undefined if there is none. */
+export type IndexOf = (path: IndexPath) => IndexDefinition | undefined;
+
 /** The statements that make, drop and list collections and indexes. Each list is run in its order. */
 export interface DdlDialect {
   /** FormDB's own tables, each `IF NOT EXISTS`: `formdb_indexes` and `formdb_batches`. */
   readonly bootstrap: readonly string[];
   /** `IF NOT EXISTS`, so that two processes can do it at once. */
   createCollection(collection: string): readonly string[];
-  dropCollection(collection: string): readonly string[];
+  /** `indexes` are those that are known, for an engine that drops them by themselves. */
+  dropCollection(collection: string, indexes?: readonly IndexDefinition[]): readonly string[];
   createIndex(index: IndexDefinition): readonly string[];
   dropIndex(collection: string, name: string): readonly string[];
   /** The name that an index has in the engine's own schema. */

@@ -1,4 +1,4 @@
-import type { DdlDialect, IndexPath } from "./ddl-dialect.ts";
+import type { DdlDialect, IndexOf } from "./ddl-dialect.ts";
 import type { ExpressionDialect } from "./expression-dialect.ts";
 import type { Fragment, PlainFragment } from "./fragment.ts";
 
@@ -31,10 +31,11 @@ export interface Dialect {
    */
   readonly merged?: ((pieces: PlainFragment) => string | undefined) | undefined;
   /**
-   * The dialect for statements about a collection whose indexes are known. `isIndexed` says whether one of them holds what
-   * is at a path, or at one in each element of an array; a wrong answer costs time and changes no result. Left out by dialects to which it makes no difference.
+   * The dialect for statements about a collection whose indexes are known. `indexOf` gives one that holds what is at a path,
+   * or at one in each element of an array; a wrong answer costs time and changes no result. Left out by dialects to which it
+   * makes no difference.
    */
-  readonly knowing?: ((isIndexed: (path: IndexPath) => boolean) => Dialect) | undefined;
+  readonly knowing?: ((indexOf: IndexOf) => Dialect) | undefined;
   /**
    * How changes of single documents are made in groups: by one statement, or one after the other in a transaction. Left out by
    * dialects whose engines are given each by itself.

@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
-import type { DdlDialect, IndexDefinition, IndexPath } from "../dialect/ddl-dialect.ts";
+import type { DdlDialect, IndexDefinition, IndexOf } from "../dialect/ddl-dialect.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
@@ -31,8 +31,8 @@ export class Catalog {
   readonly #clock: Clock;
   /** Whether statements are spelled by the indexes that are there. */
   readonly #spellsByIndexes: boolean;
-  /** The paths that indexes hold, as JSON, by collection; undefined until they were read. */
-  #indexedPaths: Map<string, ReadonlySet<string>> | undefined;
+  /** By collection the indexes by the paths that they hold, as JSON; undefined until they were read. */
+  #known: Map<string, ReadonlyMap<string, IndexDefinition>> | undefined;
   /** Collections with unique indexes; undefined until they were read. */
   #unique: ReadonlySet<string> | undefined;
   #lookedAt = -Infinity;
@@ -62,7 +62,7 @@ export class Catalog {
     const isNew = [...found].some((name) => !this.#collections.has(name));
     for (const name of found) this.#collections.add(name);
     // Another process made it, perhaps with indexes.
-    if (isNew && this.#spellsByIndexes && this.#indexedPaths !== undefined) await this.indexes();
+    if (isNew && this.#spellsByIndexes && this.#known !== undefined) await this.indexes();
     return [...found];
   }
 
@@ -147,7 +147,8 @@ export class Catalog {
     checkCollectionName(collection);
     await this.refresh();
     if (!this.#collections.has(collection)) return false;
-    await this.#run(this.#ddl.dropCollection(collection));
+    const indexes = [...(this.#known?.get(collection)?.values() ?? [])];
+    await this.#run(this.#ddl.dropCollection(collection, indexes));
     this.forget(collection);
     return true;
   }
@@ -155,7 +156,7 @@ export class Catalog {
   /** Notes that the collection is gone. */
   forget(collection: string): void {
     this.#collections.delete(collection);
-    this.#indexedPaths?.delete(collection);
+    this.#known?.delete(collection);
     this.#changed(collection);
   }
 
@@ -182,14 +183,11 @@ export class Catalog {
     return collection === undefined ? all : all.filter((index) => index.collection === collection);
   }
 
-  /**
-   * Whether an index of the collection holds what is at a path, as far as this process knows; undefined if it knows
-   * nothing of indexes.
-   */
-  indexedPaths(collection: string): ((path: IndexPath) => boolean) | undefined {
-    if (this.#indexedPaths === undefined) return undefined;
-    const paths = this.#indexedPaths.get(collection);
-    return paths === undefined ? () => false : (path) => paths.has(JSON.stringify(path));
+  /** Gives the indexes of the collection as far as this process knows them; undefined if it knows nothing of indexes. */
+  knownIndexes(collection: string): IndexOf | undefined {
+    if (this.#known === undefined) return undefined;
+    const indexes = this.#known.get(collection);
+    return (path) => indexes?.get(JSON.stringify(path));
   }
 
   /** Whether the collection has a unique index, as far as this process knows. */
@@ -212,19 +210,19 @@ export class Catalog {
 
   /** Notes what indexes there are. Plans of collections whose indexed paths are others than before are stale. */
   #learn(indexes: readonly IndexDefinition[]): void {
-    const known = this.#indexedPaths;
-    const found = new Map<string, Set<string>>();
-    for (const { collection, paths } of indexes) {
-      const held = found.get(collection) ?? new Set();
-      found.set(collection, held);
-      for (const path of paths) held.add(JSON.stringify(path));
+    const known = this.#known;
+    const found = new Map<string, Map<string, IndexDefinition>>();
+    for (const index of indexes) {
+      const held = found.get(index.collection) ?? new Map<string, IndexDefinition>();
+      found.set(index.collection, held);
+      for (const path of index.paths) held.set(JSON.stringify(path), index);
     }
-    this.#indexedPaths = found;
+    this.#known = found;
     this.#unique = new Set(indexes.filter(({ unique }) => unique).map(({ collection }) => collection));
     this.#lookedAt = this.#clock.now();
     if (known === undefined) return;
     for (const collection of new Set([...known.keys(), ...found.keys()])) {
-      if (!sameSet(known.get(collection), found.get(collection))) this.#changed(collection);
+      if (!sameIndexes(known.get(collection), found.get(collection))) this.#changed(collection);
     }
   }
 
@@ -290,7 +288,7 @@ export class Catalog {
   async #reread(collection: string): Promise<void> {
     if (this.#spellsByIndexes) {
       await this.indexes().catch(() => {
-        this.#indexedPaths = undefined;
+        this.#known = undefined;
         this.#unique = undefined;
       });
     }
@@ -316,8 +314,11 @@ export class Catalog {
   }
 }
 
-function sameSet(a: ReadonlySet<string> = new Set(), b: ReadonlySet<string> = new Set()): boolean {
-  return a.size === b.size && [...a].every((element) => b.has(element));
+type Held = ReadonlyMap<string, IndexDefinition>;
+
+/** Whether both hold the same paths by indexes of the same names. */
+function sameIndexes(a: Held = new Map(), b: Held = new Map()): boolean {
+  return a.size === b.size && [...a].every(([path, { name }]) => b.get(path)?.name === name);
 }
 
 async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[]> {

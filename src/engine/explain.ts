@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
-import type { IndexPath } from "../dialect/ddl-dialect.ts";
-import { conditionsOf } from "../plan/condition-list.ts";
+import { type IndexPath, isPlace } from "../dialect/ddl-dialect.ts";
+import { conditionsOf, type ListedCondition } from "../plan/condition-list.ts";
 import { type Explanation as PlanExplanation, renderExplanation } from "../plan/explain-tree.ts";
 import type { Parameters } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
@@ -63,9 +63,10 @@ export class Explainer {
     }
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
     const enginePlan = await this.#enginePlan(statement.text, bound);
-    const used = await this.#indexesIn(enginePlan, collection);
+    const listed = conditionsOf(plan.tree);
+    const used = withoutWayBack(await this.#indexesIn(enginePlan, collection), listed);
     const leading = used.filter(({ leads }) => leads);
-    const conditions = conditionsOf(plan.tree).map(({ text, paths }) => ({
+    const conditions = listed.map(({ text, paths }) => ({
       text,
       index: leading.find((index) => index.paths.some((path) => paths.some((other) => samePath(path, other))))
         ?.name,
@@ -124,6 +125,18 @@ interface UsedIndex {
   readonly paths: readonly IndexPath[];
   readonly leads: boolean;
 }
+
+/** SQLite gets from the elements of an array to the documents by their ids, which no condition has to be about. */
+function withoutWayBack(
+  used: readonly UsedIndex[],
+  conditions: readonly ListedCondition[],
+): readonly UsedIndex[] {
+  const isOfElements = used.some(({ paths }) => !paths.every(isPlace));
+  if (!isOfElements || conditions.some(({ paths }) => paths.some(isId))) return used;
+  return used.filter(({ paths }) => !paths.some(isId));
+}
+
+const isId = (path: IndexPath): boolean => samePath(path, ["id"]);
 
 /** SQLite says `SEARCH` on the line that names the index; PostgreSQL has `Index Cond` on the next. */
 function leadsAt(enginePlan: readonly string[], line: number): boolean {

@@ -95,8 +95,8 @@ export class PlanSource {
   #compile(statement: Statement, key: string): Plan {
     const { knowing } = this.#dialect;
     const collection = knowing && collectionOf(statement);
-    const isIndexed = collection && this.#catalog.indexedPaths(collection);
-    return compile(statement, key, isIndexed ? knowing!(isIndexed) : this.#dialect);
+    const indexOf = collection && this.#catalog.knownIndexes(collection);
+    return compile(statement, key, indexOf ? knowing!(indexOf) : this.#dialect);
   }
 
   #shape(text: string): ShapedText {

@@ -192,8 +192,8 @@ export class FilterReader {
     if (known.length === 0 && values.length > 0) return isNull;
     const list = { type: "array", operand: this.slot(known) } as const;
     const isIn: Expression = { type: "in", subject, list, negated };
-    // What is not there is never known not to be in a list.
-    return known.length === values.length || negated ? isIn : { type: "or", operands: [isIn, isNull] };
+    // Of what is not there IN is unknown, and the other is not: so that `not` of the one is the other.
+    return known.length === values.length ? isIn : { type: negated ? "and" : "or", operands: [isIn, isNull] };
   }
 
   #lift(value: unknown, path: Path, operator: string): Operand {

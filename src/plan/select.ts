@@ -38,7 +38,7 @@ export function compileWhere(where: Select["where"], dialect: Dialect, operands:
  */
 function compilePlace({ where, from }: Select, dialect: Dialect, operands: OperandTable): Fragment {
   if (from === undefined) return compileWhere(where, dialect, operands);
-  const plain = dialect.knowing?.(() => false) ?? dialect;
+  const plain = dialect.knowing?.(() => undefined) ?? dialect;
   const later = compileCondition(from.later, plain, operands);
   if (where === undefined) return sql` WHERE ${combine("AND", [later])}`;
   return sql` WHERE ${combine("AND", [compileCondition(where, dialect, operands), later])}`;

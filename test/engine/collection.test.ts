@@ -87,6 +87,8 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect(await ids({ city: { exists: false } })).toBe("23");
     expect(await ids({ city: { in: ["Oslo", null] } })).toBe("234");
     expect(await ids({ city: { notIn: ["Oslo", null] } })).toBe("1");
+    expect(await ids({ not: { city: { notIn: ["Oslo", null] } } })).toBe("234");
+    expect(await ids({ not: { city: { in: ["Oslo", null] } } })).toBe("1");
     expect(await ids({ age: { in: [] } })).toBe("");
     expect(await ids({ "address.city": "Oslo" })).toBe("2");
     expect(await ids({ address: { city: { like: "B%" }, zip: "5" } })).toBe("4");

@@ -68,8 +68,10 @@ describe("the examples of the pages on documents do what they say", () => {
         "by_age",
         "by_city_and_age",
         "by_email",
+        "by_groups_each",
         "by_lower_name",
         "by_name",
+        "by_pets_each_name",
       ]);
       expect(explained).toEqual({
         cost: "indexed",

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
@@ -43,15 +47,95 @@ const orders: readonly Order[] = [
 
 describe("SQLite", () => {
   hasElements(async () => open("sqlite::memory:"));
+  hasIndexes(async () => open("sqlite::memory:"));
 
-  it("refuses an index over the elements of arrays", async () => {
-    await using db = await open("sqlite::memory:");
-    await db.createCollection("orders");
-    await expect(db.createIndex("orders", "items[*].sku")).rejects.toMatchObject({
-      code: "FORMDB_UNSUPPORTED",
-      index: "by_items_each_sku",
+  describe("indexes over elements that another process changes", () => {
+    const folder = mkdtempSync(join(tmpdir(), "formdb-elements-"));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const ids = async (db: FormDB, condition: string) =>
+      (await db.query(`SELECT id FROM orders WHERE ${condition} ORDER BY id`)).rows
+        .map(({ id }) => id)
+        .join("");
+
+    it("never change an answer: dropped, made anew over another path, or gone with their collection", async () => {
+      const url = `sqlite:${join(folder, "a.db")}`;
+      await using here = await open(url);
+      await here.batchInsert("orders", orders);
+      await here.createIndex("orders", "items[*].sku", { name: "by_part" });
+      // Asked again it would look which indexes there are.
+      const { statement } = await here.explain("SELECT id FROM orders WHERE items[*].sku = 'b' ORDER BY id");
+      expect(statement).toContain("formdb_elements");
+      expect(await ids(here, "items[*].sku = 'b'")).toBe("12");
+
+      await using there = await open(url);
+      await there.dropIndex("orders", "by_part");
+      await there.insert("orders", { id: "5", items: [{ sku: "b" }] });
+      expect(await ids(here, "items[*].sku = 'b'")).toBe("125");
+
+      await there.createIndex("orders", "items[*].parts[*].name", { name: "by_part" });
+      await there.insert("orders", { id: "6", items: [{ sku: "b" }] });
+      expect(await ids(here, "items[*].sku = 'b'")).toBe("1256");
+      expect(await ids(there, "items[*].parts[*].name = 'y'")).toBe("2");
+
+      await there.dropCollection("orders");
+      await there.batchInsert("orders", [{ id: "7", items: [{ sku: "b", parts: [{ name: "y" }] }] }]);
+      expect(await ids(here, "items[*].sku = 'b'")).toBe("7");
+      expect(await ids(there, "items[*].parts[*].name = 'y'")).toBe("7");
+      expect((await here.check()).problems).toEqual([]);
+      expect((await here.sql("SELECT count(*) AS n FROM formdb_elements")).rows).toEqual([{ n: 0 }]);
     });
-    expect(await db.listIndexes("orders")).toEqual([]);
+
+    it("hold what other programs write", async () => {
+      const file = join(folder, "b.db");
+      await using db = await open(`sqlite:${file}`);
+      await db.batchInsert("orders", orders);
+      await db.createIndex("orders", "tags[*]");
+      const other = new Database(file);
+      other.exec(`INSERT INTO orders (id, doc, updated_at) VALUES ('5', jsonb('{"tags": ["x"]}'), 0)`);
+      other.exec(
+        `INSERT OR REPLACE INTO orders (id, doc, updated_at) VALUES ('1', jsonb('{"tags": ["x", true]}'), 0)`,
+      );
+      other.exec(`UPDATE orders SET id = '9', doc = jsonb_set(doc, '$.tags[#]', 'y') WHERE id = '2'`);
+      other.exec("DELETE FROM orders WHERE id = '3'");
+      other.close();
+      expect(await ids(db, "tags[*] = 'x'")).toBe("15");
+      expect(await ids(db, "tags[*] = TRUE")).toBe("1");
+      expect(await ids(db, "tags[*] = 1 OR tags[*] = 'new'")).toBe("");
+      expect(await ids(db, "tags[*] = 'y'")).toBe("9");
+      expect(await ids(db, "tags CONTAINS 'new'")).toBe("");
+    });
+
+    it("are kept by look-ups, and none goes through all elements that there are", async () => {
+      await using db = await open("sqlite::memory:");
+      await db.createCollection("orders");
+      for (const path of ["tags[*]", "items[*].sku", "items[*].parts[*].name"])
+        await db.createIndex("orders", path);
+      const { rows } = await db.sql(
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND sql GLOB '*DELETE FROM*'",
+      );
+      expect(rows).toHaveLength(6);
+      for (const { sql } of rows as { sql: string }[]) {
+        const [statement] = /DELETE FROM formdb_elements[^;]*/.exec(sql)!;
+        const alone = statement
+          .replaceAll(/\b(?:old|new)\.doc/g, "jsonb('{}')")
+          .replaceAll(/\b(?:old|new)\.id/g, "'x'");
+        const plan = (await db.sql(`EXPLAIN QUERY PLAN ${alone}`)).rows.map(({ detail }) => detail);
+        expect(plan[0]).toBe("SEARCH formdb_elements USING PRIMARY KEY (index_key=? AND value=? AND id=?)");
+        expect(plan.slice(1).join()).not.toContain("formdb_elements");
+      }
+    });
+
+    it("are reported by check() if they are not there", async () => {
+      const file = join(folder, "c.db");
+      await using db = await open(`sqlite:${file}`);
+      await db.batchInsert("orders", orders);
+      await db.createIndex("orders", "tags[*]");
+      expect((await db.check()).problems).toEqual([]);
+      const other = new Database(file);
+      other.exec('DROP TRIGGER "formdb_index_orders.by_tags_each"');
+      other.close();
+      expect((await db.check()).problems).toMatchObject([{ kind: "index", index: "by_tags_each" }]);
+    });
   });
 });
 
@@ -61,11 +145,28 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
     server = await startPostgres({ version });
   });
   afterAll(() => server?.remove());
+  hasIndexes(async () => open(await server.createDatabase()));
   hasElements(async () => open(await server.createDatabase()));
   hasElements(async () => open(await server.createDatabase(), { batch: { reads: "always" } }), "merged, ");
 
+  it("gives documents their index again when the database is opened anew", async () => {
+    const url = await server.createDatabase();
+    await (async () => {
+      await using db = await open(url);
+      await db.batchInsert("orders", orders);
+      await db.createIndex("orders", "items[*].sku");
+      expect((await db.check()).problems).toEqual([]);
+    })();
+    await using db = await open(url);
+    const { statement } = await db.explain("SELECT id FROM orders WHERE items[*].sku = 'a'");
+    expect(statement).toContain("jsonb_path_query_array");
+    expect(await db.createIndex("orders", "items[*].sku")).toBe("by_items_each_sku");
+  });
+});
+
+function hasIndexes(openDatabase: () => Promise<FormDB>): void {
   it("finds elements by an index over them", async () => {
-    await using db = await open(await server.createDatabase());
+    await using db = await openDatabase();
     await db.batchInsert(
       "orders",
       Array.from({ length: 5_000 }, (_, i) => ({
@@ -103,7 +204,7 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
   });
 
   it("has an index over elements of one path, and none that is unique", async () => {
-    await using db = await open(await server.createDatabase());
+    await using db = await openDatabase();
     await db.createCollection("orders");
     for (const paths of [
       ["items[*].sku", "name"],
@@ -114,21 +215,7 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
     await expect(db.query("CREATE UNIQUE INDEX ON orders (tags[*])")).rejects.toThrow(/can't be unique/);
     await expect(db.createIndex("orders", "a[*][*][*][*][*]")).rejects.toThrow(/\[\*\] at most 4 times/);
   });
-
-  it("gives documents their index again when the database is opened anew", async () => {
-    const url = await server.createDatabase();
-    await (async () => {
-      await using db = await open(url);
-      await db.batchInsert("orders", orders);
-      await db.createIndex("orders", "items[*].sku");
-      expect((await db.check()).problems).toEqual([]);
-    })();
-    await using db = await open(url);
-    const { statement } = await db.explain("SELECT id FROM orders WHERE items[*].sku = 'a'");
-    expect(statement).toContain("jsonb_path_query_array");
-    expect(await db.createIndex("orders", "items[*].sku")).toBe("by_items_each_sku");
-  });
-});
+}
 
 function hasElements(openDatabase: () => Promise<FormDB>, how = ""): void {
   describe(`${how}elements of arrays`, () => {

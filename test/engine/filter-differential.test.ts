@@ -3,12 +3,28 @@ import { type FormDB, open } from "../../src/index.ts";
 import { parse } from "../../src/query/parser.ts";
 import { isOperand, pathText } from "../../src/query/path-text.ts";
 import type { Expression, Operand, Select, Term } from "../../src/query/syntax-tree.ts";
+import { Evaluator } from "../plan/evaluator.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
+import { generateFilter } from "../support/generate-filters.ts";
 import { generateRead } from "../support/generate-queries.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
+import { meaningOf } from "./filter-meaning.ts";
 
 const QUERIES = Number(process.env.FORMDB_DIFFERENTIAL ?? 500);
+const SEED = Number(process.env.FORMDB_SEED ?? 92);
+const INDEXES = ["n", "s", "o.x", "t[*]", "i[*].x", "i[*].p[*].y", "o.x[*]"];
+const BY_ID: Select = {
+  type: "select",
+  collection: "",
+  items: [{ type: "path", path: ["id"], name: "id" }],
+  where: undefined,
+  groupBy: [],
+  having: undefined,
+  orderBy: [{ type: "path", path: ["id"], descending: false }],
+  limit: undefined,
+  offset: undefined,
+};
 const OPERATORS = { "=": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte" } as const;
 
 /** What no filter says: another meaning of null, paths on both sides, and names that are no plain words. */
@@ -114,6 +130,30 @@ function givesTheSame(openDatabase: () => Promise<FormDB>): void {
     }
     expect(asked).toBeGreaterThan(QUERIES / 4);
   }, 120_000);
+
+  it("gives the rows that a plain evaluator gives for a filter, with and without indexes", async () => {
+    await using db = await openDatabase();
+    const random = new Random(SEED);
+    for (let round = 0; round * 200 < QUERIES; round++) {
+      const name = `f${round}`;
+      const documents = Array.from({ length: 40 }, (_, i) => generateDocument(random, i));
+      await db.batchInsert(name, documents);
+      if (round % 2 === 1) for (const path of INDEXES) await db.createIndex(name, path);
+      const stored = (await db.collection(name).find().toArray()).map(({ id, ...doc }) => ({
+        key: id,
+        doc: { ...doc, id },
+      }));
+      const pool = documents.flatMap(valuesIn).filter((value) => typeof value !== "object" || value === null);
+      for (let i = 0; i < Math.min(200, QUERIES); i++) {
+        const filter = generateFilter(random, pool);
+        const { where, parameters } = meaningOf(filter);
+        const select = { ...BY_ID, collection: name, where };
+        const expected = new Evaluator({ values: [], parameters }).select(select, stored);
+        const found = db.collection(name).find(filter as never, { select: ["id"], orderBy: { id: "asc" } });
+        expect(await found.toArray(), JSON.stringify(filter)).toEqual(expected);
+      }
+    }
+  }, 300_000);
 }
 
 /** How many parameters a part of a text that comes first takes. */

@@ -40,7 +40,7 @@ describe("docs/operations.md", () => {
     const { rows } = await db.sql<{ table: string; name: string }>(
       `SELECT m.name AS "table", c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'`,
     );
-    for (const own of ["formdb_indexes", "formdb_batches"]) {
+    for (const own of ["formdb_indexes", "formdb_batches", "formdb_elements"]) {
       const columns = rows.filter(({ table }) => table === own).map(({ name }) => `\`${name}\``);
       expect(page).toContain(`\`${own}\` (${columns.join(", ")})`);
     }

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeId, type Row } from "../../src/base/document.ts";
-import type { IndexedPlace } from "../../src/dialect/ddl-dialect.ts";
+import type { IndexDefinition, IndexedPlace, IndexPath } from "../../src/dialect/ddl-dialect.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { parse } from "../../src/query/parser.ts";
 import type { Select, Statement } from "../../src/query/syntax-tree.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
-import { type GeneratedQuery, generateRead, generateWrite } from "../support/generate-queries.ts";
+import { type GeneratedQuery, generateRead, generateWrite, spellPath } from "../support/generate-queries.ts";
 import { Random } from "../support/random.ts";
 import { contents, ENGINES, prepare, query, type TestEngine } from "./engines.ts";
 import { ArithmeticError, canonical, Evaluator, plain, type Stored } from "./evaluator.ts";
@@ -26,7 +26,7 @@ const INDEXES: readonly (readonly IndexedPlace[])[] = [
   [{ type: "lower", path: ["s"] }],
   [{ type: "upper", path: ["s"] }, ["n"]],
 ];
-/** Over the elements of arrays, where the engine has such. */
+/** Over the elements of arrays. */
 const ELEMENT_INDEXES = [
   ["t", null],
   ["i", null, "x"],
@@ -51,7 +51,7 @@ describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
     for (let round = 0; round * QUERIES_PER_ROUND < QUERIES; round++) {
       const documents = generateDocuments(random, round === 0 ? 3 : DOCUMENTS);
       const collection = await loadRound(engine, round, documents);
-      const dialects = spellings(engine.dialect);
+      const dialects = spellings(engine.dialect, collection);
       const pool = documents.flatMap(({ doc }) => valuesIn(doc));
       for (let i = 0; i < QUERIES_PER_ROUND; i++) {
         const read = generateRead(random, collection, pool);
@@ -83,6 +83,7 @@ describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
       if (i % 20 === 0) {
         documents = generateDocuments(random, 20);
         await engine.load(collection, documents);
+        for (const path of ELEMENT_INDEXES) await engine.indexElements(elementIndex(collection, path));
       }
       const write = generateWrite(
         random,
@@ -91,7 +92,7 @@ describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
       );
       const { statement, values } = parse(write.text);
       const evaluator = new Evaluator({ values, parameters: write.parameters });
-      const dialect = random.pick(spellings(engine.dialect));
+      const dialect = random.pick(spellings(engine.dialect, collection));
       const expected = applied(evaluator, statement, documents);
       const writing = query(engine, write.text, write.parameters, dialect);
       if (expected === undefined) {
@@ -110,22 +111,53 @@ describe.each(ENGINES)("%s and a plain evaluator", (_, open) => {
       const byKey = (stored: readonly Stored[]) =>
         Object.fromEntries(stored.map(({ key, doc }) => [key, doc]));
       expect(byKey(found), show(write)).toEqual(byKey(documents));
+      await expectIndexed(engine, collection, documents, random);
     }
     expect(refused).toBeGreaterThan(0);
     expect(refused).toBeLessThan(count / 2);
   }, 600_000);
 });
 
-/** The ways to spell a statement: for any indexes, for none, and for those of some paths, whatever indexes there are. */
-function spellings(dialect: Dialect): readonly Dialect[] {
-  const { knowing } = dialect;
-  if (knowing === undefined) return [dialect];
+/**
+ * The ways to spell a statement: for unknown indexes, for any, for none, and for those of some paths, whatever indexes there
+ * are.
+ */
+function spellings(dialect: Dialect, collection: string): readonly Dialect[] {
+  const knowing = (isIndexed: (path: IndexPath) => boolean): Dialect =>
+    dialect.knowing!((path) => (isIndexed(path) ? elementIndex(collection, path) : undefined));
   return [
     dialect,
     knowing(() => true),
     knowing(() => false),
     knowing((path) => !("type" in path) && path.length === 1 && String(path[0]) < "n"),
   ];
+}
+
+function elementIndex(collection: string, path: IndexPath): IndexDefinition {
+  const name = "type" in path ? `${path.type}_${path.path.join("_")}` : path.join("_");
+  return { collection, name: `by_${name}`, paths: [path], unique: false };
+}
+
+/** What indexes over elements lead to after changes: to all documents with a value that there is, or may have been. */
+async function expectIndexed(
+  engine: TestEngine,
+  collection: string,
+  documents: readonly Stored[],
+  random: Random,
+): Promise<void> {
+  const [, dialect] = spellings(engine.dialect, collection) as [Dialect, Dialect];
+  for (const path of ELEMENT_INDEXES) {
+    const held = documents.flatMap(({ doc }) => valuesIn(doc[path[0]!]));
+    const pool = held.filter((value) => value !== undefined && value !== null && typeof value !== "object");
+    const text = `SELECT id FROM ${collection} WHERE ${spellPath(path)} = $1 ORDER BY id`;
+    for (const value of new Set([1, ...random.some(0, 5, () => random.pick([1, ...pool]))])) {
+      const { statement, values } = parse(text);
+      const parameters = [value];
+      const expected = new Evaluator({ values, parameters }).select(statement as Select, documents);
+      const { rows } = await query(engine, text, parameters, dialect);
+      expect(rows, show({ text, parameters })).toEqual(expected);
+    }
+  }
 }
 
 /** The rows of a query that is asked three times by one statement; none if its plan can't be merged. */
@@ -179,7 +211,7 @@ async function loadRound(engine: TestEngine, round: number, documents: readonly 
   const indexed = round % 2 === 1;
   if (indexed) {
     for (const paths of INDEXES) await engine.index(collection, paths);
-    for (const path of ELEMENT_INDEXES) await engine.indexElements(collection, path);
+    for (const path of ELEMENT_INDEXES) await engine.indexElements(elementIndex(collection, path));
   }
   if (engine.dialect.name === "postgres")
     await engine.run(`SET enable_seqscan = ${indexed ? "off" : "on"}`, []);

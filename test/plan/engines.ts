@@ -1,10 +1,9 @@
 import Database from "better-sqlite3";
 import pg from "pg";
 import type { Row } from "../../src/base/document.ts";
-import type { IndexedPlace } from "../../src/dialect/ddl-dialect.ts";
+import type { IndexDefinition, IndexedPlace } from "../../src/dialect/ddl-dialect.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts";
-import { elementsOf } from "../../src/dialect/postgres/terms.ts";
 import { sqliteAggregates, sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";
 import { sqliteDialect } from "../../src/dialect/sqlite/sqlite-dialect.ts";
 import { compile } from "../../src/plan/compile.ts";
@@ -27,8 +26,8 @@ export interface TestEngine {
   /** Makes a collection and fills it. */
   load(collection: string, documents: readonly Stored[]): Promise<void>;
   index(collection: string, places: readonly IndexedPlace[], unique?: boolean): Promise<void>;
-  /** Makes an index over the elements of arrays, if the engine has such. */
-  indexElements(collection: string, path: readonly (string | number | null)[]): Promise<void>;
+  /** Makes an index over the elements of arrays. */
+  indexElements(index: IndexDefinition): Promise<void>;
   run(statement: string, values: readonly unknown[]): Promise<{ rows: unknown[][]; count: number }>;
   /** What the engine says that it would do. */
   explain(statement: string, values: readonly unknown[]): Promise<string>;
@@ -59,6 +58,7 @@ export async function contents(engine: TestEngine, collection: string): Promise<
 
 export function openSqlite(): TestEngine {
   const db = new Database(":memory:");
+  for (const statement of sqliteDialect.ddl.bootstrap) db.exec(statement);
   for (const { name, deterministic, fn } of sqliteFunctions) db.function(name, { deterministic }, fn);
   for (const { name, ...aggregate } of sqliteAggregates)
     db.aggregate(name, { ...aggregate, deterministic: true });
@@ -76,7 +76,9 @@ export function openSqlite(): TestEngine {
       const columns = sqliteDialect.expressions.indexColumns(places, unique).join(", ");
       db.exec(`CREATE ${unique ? "UNIQUE" : ""} INDEX "i${Math.random()}" ON "${collection}" (${columns})`);
     },
-    async indexElements() {},
+    async indexElements(index) {
+      for (const statement of sqliteDialect.ddl.createIndex(index)) db.exec(statement);
+    },
     async run(statement, values) {
       const prepared = db.prepare(statement);
       if (prepared.reader) {
@@ -102,6 +104,7 @@ export async function openPostgres(version: "18" | "system"): Promise<TestEngine
   // It would compile each statement whose plan is costly, as those are where scans are turned off.
   await client.query("SET jit = off");
   const dialect = postgresDialect;
+  for (const statement of dialect.ddl.bootstrap) await client.query(statement);
   return {
     name: `PostgreSQL ${server.serverVersion}`,
     dialect,
@@ -118,8 +121,8 @@ export async function openPostgres(version: "18" | "system"): Promise<TestEngine
       await client.query(`CREATE ${unique ? "UNIQUE" : ""} INDEX ON "${collection}" (${columns})`);
       await client.query(`ANALYZE "${collection}"`);
     },
-    async indexElements(collection, path) {
-      await client.query(`CREATE INDEX ON "${collection}" USING gin (${elementsOf(path)} jsonb_path_ops)`);
+    async indexElements(index) {
+      for (const statement of dialect.ddl.createIndex(index)) await client.query(statement);
     },
     async run(text, values) {
       const { rows, rowCount } = await client.query({ text, values: [...values], rowMode: "array" });

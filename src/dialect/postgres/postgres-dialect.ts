@@ -1,4 +1,5 @@
 import { FormDBError } from "../../base/errors.ts";
+import type { IndexOf } from "../ddl-dialect.ts";
 import type { Dialect } from "../dialect.ts";
 import type { DocumentChange } from "../expression-dialect.ts";
 import type { Fragment } from "../fragment.ts";
@@ -33,7 +34,7 @@ export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialec
     ...(profile.mergesReads ? { merged: mergedText } : {}),
     ...(profile.groupsChanges ? { changeGroup } : {}),
     ...(profile.spellsByIndexes
-      ? { knowing: (indexed: IsIndexed): Dialect => dialectOf(profile, indexed) }
+      ? { knowing: (indexOf: IndexOf): Dialect => dialectOf(profile, (path) => indexOf(path) !== undefined) }
       : {}),
     expressions,
     ddl: postgresDdl(profile, expressions),

@@ -1,28 +1,21 @@
-import { FormDBError } from "../../base/errors.ts";
 import { type DdlDialect, type IndexDefinition, isPlace } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
+import { CREATE_ELEMENTS, createElementIndex, dropElementIndex, forgetElements } from "./element-index.ts";
 import { sqliteExpressions } from "./expressions.ts";
+import { indexName, literal } from "./names.ts";
 
-/** The name of an index in SQLite's schema, where indexes of all tables share one space of names. */
-function indexName(collection: string, name: string): string {
-  return `formdb_index_${collection}.${name}`;
-}
-
-/** A string as SQL text. Only for names that were validated and JSON that was made here, never for values. */
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-function createIndex({ collection, name, paths, unique }: IndexDefinition): string[] {
+function createIndex(index: IndexDefinition): string[] {
+  const { collection, name, paths, unique } = index;
   const places = paths.filter(isPlace);
-  if (places.length < paths.length) {
-    throw new FormDBError("FORMDB_UNSUPPORTED", "SQLite has no indexes over the elements of arrays", {
-      details: { collection, index: name },
-    });
-  }
   const keys = sqliteExpressions.indexColumns(places, unique).join(", ");
+  const made =
+    places.length < paths.length
+      ? createElementIndex(index)
+      : [
+          `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(indexName(collection, name))} ON ${quote(collection)} (${keys})`,
+        ];
   return [
-    `CREATE ${unique ? "UNIQUE " : ""}INDEX ${quote(indexName(collection, name))} ON ${quote(collection)} (${keys})`,
+    ...made,
     `INSERT INTO formdb_indexes (collection, name, paths, is_unique) VALUES ` +
       `(${literal(collection)}, ${literal(name)}, ${literal(JSON.stringify(paths))}, ${unique ? 1 : 0})`,
   ];
@@ -48,13 +41,17 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
     `CREATE TABLE IF NOT EXISTS formdb_batches (token TEXT PRIMARY KEY, applied TEXT NOT NULL, ` +
       `created_at INTEGER NOT NULL) WITHOUT ROWID`,
     `CREATE INDEX IF NOT EXISTS formdb_batches_by_age ON formdb_batches (created_at)`,
+    CREATE_ELEMENTS,
   ]),
   createCollection: (collection: string): readonly string[] => [
     `CREATE TABLE IF NOT EXISTS ${quote(collection)} (id TEXT NOT NULL PRIMARY KEY, doc BLOB NOT NULL, ` +
       `version INTEGER NOT NULL DEFAULT 1, updated_at INTEGER NOT NULL)`,
   ],
-  dropCollection: (collection: string): readonly string[] => [
+  dropCollection: (collection: string, indexes: readonly IndexDefinition[] = []): readonly string[] => [
     `DROP TABLE IF EXISTS ${quote(collection)}`,
+    ...indexes
+      .filter(({ paths }) => !paths.every(isPlace))
+      .map(({ name }) => forgetElements(collection, name)),
     `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)}`,
   ],
   createIndex,
@@ -64,6 +61,7 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
   primaryKeyName: (collection: string): string => `sqlite_autoindex_${collection}_1`,
   dropIndex: (collection: string, name: string): readonly string[] => [
     `DROP INDEX IF EXISTS ${quote(indexName(collection, name))}`,
+    ...dropElementIndex(collection, name),
     `DELETE FROM formdb_indexes WHERE collection = ${literal(collection)} AND name = ${literal(name)}`,
   ],
   // A collection is a table with exactly our columns: a user's other tables in the file are not touched.
@@ -72,7 +70,7 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
     `AND s.name NOT LIKE 'formdb\\_%' ESCAPE '\\' ` +
     `AND (SELECT group_concat(c.name, ',') FROM pragma_table_info(s.name) c) = 'id,doc,version,updated_at' ` +
     `ORDER BY s.name`,
-  listDefinitions: `SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name GLOB 'formdb_index_*'`,
+  listDefinitions: `SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND name GLOB 'formdb_index_*'`,
   isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
     paths
       .filter(isPlace)

@@ -1,14 +1,47 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
+import type { DocumentPath, IndexOf, WidePath } from "../ddl-dialect.ts";
 import { type DocumentConditions, fieldOf } from "../expression-dialect.ts";
-import { sql } from "../fragment.ts";
-import { conditionsOn } from "./conditions.ts";
-import { elementTerm, fieldTerm, type SqliteTerm } from "./terms.ts";
+import { choice, combine, type Fragment, sql } from "../fragment.ts";
+import { kindOf } from "../value-rank.ts";
+import { conditionsOn, encodeValue } from "./conditions.ts";
+import { inArrayOrText, mayHave } from "./element-index.ts";
+import { elementTerm, fieldTerm, type SqliteTerm, termOf } from "./terms.ts";
+
+/** Conditions on documents, of which `indexOf` gives the indexes. */
+export function documentConditions(indexOf: IndexOf): DocumentConditions {
+  const conditions = conditionsFrom(termOf, 0);
+  /** What an index says of a scalar, before the exact condition. */
+  const led = (
+    path: WidePath,
+    operand: number,
+    exact: Fragment,
+    within: (value: Fragment) => Fragment,
+  ): Fragment => {
+    const index = indexOf(path);
+    if (index === undefined) return exact;
+    const lead = choice(operand, kindOf, (kind) => {
+      if (kind === "null" || kind === "array" || kind === "object") return ["TRUE"];
+      return mayHave(index, within(sql`+${{ operand, encode: encodeValue }}`));
+    });
+    return combine("AND", [lead, exact]);
+  };
+  return Object.freeze<DocumentConditions>({
+    ...conditions,
+    contains: (subject, operand, wanted) => {
+      const exact = conditions.contains(subject, operand, wanted);
+      if (!wanted || subject.type !== "path") return exact;
+      return led([...subject.path, null], operand, exact, inArrayOrText);
+    },
+    someEquals: (arrays, path, operand, wanted) => {
+      const exact = conditions.someEquals(arrays, path, operand, wanted);
+      if (!wanted) return exact;
+      const wide = [...arrays.flatMap((array) => [...array, null]), ...path];
+      return led(wide, operand, exact, (value) => sql`= ${value}`);
+    },
+  });
+}
 
 /** Conditions on what `at` spells: on documents, or on the elements of an array that is `depth` arrays deep. */
-export function documentConditions(
-  at: (path: DocumentPath) => SqliteTerm,
-  depth: number = 0,
-): DocumentConditions {
+function conditionsFrom(at: (path: DocumentPath) => SqliteTerm, depth: number): DocumentConditions {
   const some: DocumentConditions["some"] = (arrays, condition, wanted) => {
     let element = at;
     const rows: string[] = [];
@@ -20,7 +53,7 @@ export function documentConditions(
       areElements.push(`typeof(${row}.key) = 'integer'`);
       element = (path) => elementTerm(row, path);
     }
-    const where = condition(documentConditions(element, depth + arrays.length));
+    const where = condition(conditionsFrom(element, depth + arrays.length));
     const found = sql`EXISTS (SELECT 1 FROM ${rows.join(", ")} WHERE ${areElements.join(" AND ")} AND ${where})`;
     return wanted ? found : sql`NOT ${found}`;
   };

@@ -1,10 +1,10 @@
-import type { IndexedPlace } from "../ddl-dialect.ts";
+import type { IndexedPlace, IndexOf } from "../ddl-dialect.ts";
 import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";
 import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { fieldTerm, termOf } from "./terms.ts";
+import { fieldTerm } from "./terms.ts";
 
 function indexExpressions(place: IndexedPlace): readonly string[] {
   return [fieldTerm(indexedField(place)).value];
@@ -26,7 +26,7 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
     ...places.flatMap(indexExpressions),
     ...(unique ? places.map(uniqueGuard) : []),
   ],
-  conditions: documentConditions(termOf),
+  conditions: documentConditions(() => undefined),
   documentColumns: "id, json(doc)",
   column,
   documents,
@@ -41,3 +41,8 @@ export const sqliteExpressions: ExpressionDialect = Object.freeze({
   lock,
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
 });
+
+/** The same for a collection whose indexes are known. */
+export function expressionsFor(indexOf: IndexOf): ExpressionDialect {
+  return Object.freeze({ ...sqliteExpressions, conditions: documentConditions(indexOf) });
+}

@@ -1,7 +1,8 @@
+import type { IndexOf } from "../ddl-dialect.ts";
 import type { Dialect } from "../dialect.ts";
 import { quote } from "../quote.ts";
 import { sqliteDdl } from "./ddl.ts";
-import { sqliteExpressions } from "./expressions.ts";
+import { expressionsFor, sqliteExpressions } from "./expressions.ts";
 
 /** How SQLite spells things. */
 export const sqliteDialect: Dialect = Object.freeze({
@@ -11,6 +12,8 @@ export const sqliteDialect: Dialect = Object.freeze({
   identifier: quote,
   explainPrefix: "EXPLAIN QUERY PLAN ",
   changeGroup: "one by one",
+  knowing: (indexOf: IndexOf): Dialect =>
+    Object.freeze({ ...sqliteDialect, expressions: expressionsFor(indexOf) }),
   expressions: sqliteExpressions,
   ddl: sqliteDdl,
 });

@@ -69,7 +69,8 @@ export function elementTerm(row: string, path: DocumentPath): SqliteTerm {
   return { ...jsonTerm(`${row}.value`, `${row}.type`, json), walk };
 }
 
-function termIn(root: string, path: DocumentPath): SqliteTerm {
+/** What is at a path in the JSON that `root` spells. */
+export function termIn(root: string, path: DocumentPath): SqliteTerm {
   const place = jsonPath(path);
   return {
     ...jsonTerm(`(${root} ->> ${place})`, `json_type(${root}, ${place})`, `(${root} -> ${place})`),
