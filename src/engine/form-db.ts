@@ -156,14 +156,19 @@ export class FormDB {
   }
 
   /** The document of an id. `T` is the type that the caller knows it to have; nothing checks it. */
-  async get<T extends object = Document>(
+  get<T extends object = Document>(
     collection: string,
     id: string | number,
     options: CallOptions = NO_OPTIONS,
   ): Promise<T | undefined> {
-    this.#check("get()", options);
-    const key = encodeId(id);
-    return this.#call("get()", () => this.#get(collection, key, options)) as Promise<T | undefined>;
+    try {
+      this.#check("get()", options);
+      const key = encodeId(id);
+      const answer = this.#call("get()", () => this.#get(collection, key, options));
+      return Promise.resolve(answer) as Promise<T | undefined>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
@@ -390,9 +395,10 @@ export class FormDB {
     key: string,
     options: CallOptions,
   ): Document | undefined | Promise<Document | undefined> {
-    const { reads, readsAtOnce, writer } = this.#engine;
+    const { catalog, reads, readsAtOnce, writer } = this.#engine;
     const found = readsAtOnce.get(collection, key, options);
     if (found !== undefined) return found instanceof Promise ? found.then(orUndefined) : orUndefined(found);
+    if (catalog.has(collection)) return reads.get(collection, key, options);
     checkCollectionName(collection);
     return writer.mayRead(collection).then((may) => (may ? reads.get(collection, key, options) : undefined));
   }

@@ -66,15 +66,11 @@ export class DocumentReads {
     decode: (stored: StoredDocument) => T,
   ): Promise<T | undefined> {
     const facts = this.#facts.get(collection) ?? this.#describe(collection);
-    return this.#reporter.report(facts, countOf, async (times) => {
-      const found = await this.#get(collection, id, options, times);
-      if (found === undefined) return undefined;
-      const { clock } = this.#reporter;
-      const received = clock.now();
-      const decoded = decode(found);
-      times.decodeMs = clock.now() - received;
-      return decoded;
-    });
+    return this.#reporter.report<T | undefined>(facts, countOf, (times) =>
+      this.#catalog.has(collection)
+        ? this.#read(collection, id, options, times, decode)
+        : this.#catalog.need(collection).then(() => this.#read(collection, id, options, times, decode)),
+    );
   }
 
   /** What is reported of a read, kept for the collections that there are: made each time, it would cost a hash of its text. */
@@ -89,23 +85,45 @@ export class DocumentReads {
     return this.#connections.use("read", {}, (connection) => connection.getMany(collection, ids));
   }
 
-  async #get(
+  /** As few promises as can be: with many callers each costs as much as reading the document. */
+  #read<T>(
+    collection: string,
+    id: string,
+    options: CallOptions,
+    times: QueryTimes,
+    decode: (stored: StoredDocument) => T,
+  ): Promise<T | undefined> {
+    const { clock } = this.#reporter;
+    const start = clock.now();
+    const received = (): number => {
+      const now = clock.now();
+      times.databaseMs = Math.max(0, now - start - times.waitMs);
+      return now;
+    };
+    return this.#find(collection, id, options, times).then(
+      (found) => {
+        const decoding = received();
+        if (found === undefined) return undefined;
+        const decoded = decode(found);
+        times.decodeMs = clock.now() - decoding;
+        return decoded;
+      },
+      (error: unknown) => {
+        received();
+        throw error;
+      },
+    );
+  }
+
+  #find(
     collection: string,
     id: string,
     options: CallOptions,
     times: QueryTimes,
   ): Promise<StoredDocument | undefined> {
-    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-    const { clock } = this.#reporter;
-    const start = clock.now();
     const alone = this.#alone((connection) => connection.getMany(collection, [id], options), options);
-    try {
-      return alone === undefined
-        ? await bounded("The read", this.#gathered(collection, id, times), clock, options)
-        : (await this.#counted(alone))[0];
-    } finally {
-      times.databaseMs = Math.max(0, clock.now() - start - times.waitMs);
-    }
+    if (alone !== undefined) return this.#counted(alone).then(([found]) => found);
+    return bounded("The read", this.#gathered(collection, id, times), this.#reporter.clock, options);
   }
 
   /** The read by itself; undefined if it is to be gathered with others. */
