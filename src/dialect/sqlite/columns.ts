@@ -94,5 +94,8 @@ function top(query: DocumentsQuery, count: Bound, key: DocumentsQuery["orderBy"]
       : [];
   const rest = where.length === 0 ? sql` WHERE` : sql`${where} AND`;
   const exact = sql`SELECT ${list} FROM formdb_doubt CROSS JOIN ${table}${rest} mixed ORDER BY ${allTerms(query.orderBy).join(", ")}`;
-  return sql`WITH formdb_top AS MATERIALIZED (SELECT rowid AS r, ${value} AS v FROM ${table}${where}${start} ORDER BY ${direct([value], descending)[0]!}, id LIMIT ${total}), formdb_doubt AS MATERIALIZED (SELECT CASE WHEN ${mayHoldComposite} AND ${isComposite} THEN 1 WHEN ${mayHoldBoolean} AND ${isBoolean} THEN 1 ${mayHoldNothing}ELSE 0 END AS mixed FROM formdb_top) SELECT * FROM (SELECT ${list} FROM formdb_top CROSS JOIN ${table} ON ${table}.rowid = r WHERE NOT (SELECT mixed FROM formdb_doubt) ORDER BY ${order}, id${limit(count, offset)}) UNION ALL SELECT * FROM (${exact}${limit(count, offset)})`;
+  // The outer limit keeps the two apart: else SQLite makes a record of each document before it looks whether it is among
+  // the first ones.
+  const first = sql`SELECT * FROM (SELECT rowid AS r, ${value} AS v FROM ${table}${where}${start} ORDER BY ${direct([value], descending)[0]!}, id LIMIT ${total}) LIMIT -1`;
+  return sql`WITH formdb_top AS MATERIALIZED (${first}), formdb_doubt AS MATERIALIZED (SELECT CASE WHEN ${mayHoldComposite} AND ${isComposite} THEN 1 WHEN ${mayHoldBoolean} AND ${isBoolean} THEN 1 ${mayHoldNothing}ELSE 0 END AS mixed FROM formdb_top) SELECT * FROM (SELECT ${list} FROM formdb_top CROSS JOIN ${table} ON ${table}.rowid = r WHERE NOT (SELECT mixed FROM formdb_doubt) ORDER BY ${order}, id${limit(count, offset)}) UNION ALL SELECT * FROM (${exact}${limit(count, offset)})`;
 }
