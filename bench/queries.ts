@@ -274,18 +274,18 @@ async function compareImports(db: Db, byHand: ByHand): Promise<void> {
     name,
     operations: IMPORTED,
     async run() {
-      const table = `${name}_${++tables}`;
+      const table = `imported_${++tables}`;
       await fill(table);
       await db.dropCollection(table);
     },
   });
   await measure(byHand, "import with three indexes", [
-    contender("ours", async (table) => {
+    contender("db.import", async (table) => {
       await db.createCollection(table);
       for (const field of INDEXES) await db.createIndex(table, field);
       await db.import(table, makeDocuments(IMPORTED));
     }),
-    contender("hand", (table) => byHand.fill(table, IMPORTED, true)),
+    contender("by hand", (table) => byHand.fill(table, IMPORTED, true)),
   ]);
 }
 

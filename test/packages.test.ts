@@ -15,6 +15,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+/** Of a registry that is far away, with nothing in npm's cache: ten minutes. */
+const INSTALLING_MS = 600_000;
 const repository = fileURLToPath(new URL("../", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "formdb-packages-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -91,7 +93,7 @@ beforeAll(async () => {
   };
   perf = await pack(repository);
   cli = await pack(join(repository, "cli"));
-});
+}, INSTALLING_MS);
 
 describe("the packages as they are published", () => {
   it("hold what was built and what users read, and no sources, tests or decisions", () => {
@@ -113,7 +115,7 @@ describe("the library alone", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await folderWith("library", tarball(perf));
-  });
+  }, INSTALLING_MS);
 
   it("brings no other package, and its parts work", async () => {
     const installed = readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith("."));
@@ -148,39 +150,47 @@ describe("the library alone", () => {
     expect(ended).toEqual({ code: 0, stdout: `FormDBError FORMDB_CONFIG ${message}\n`, stderr: "" });
   });
 
-  it("runs the README's ten lines, twice, once its driver is there", async () => {
-    await install(folder, "better-sqlite3");
-    const told = toldWeight("npm i @formdb/perf better-sqlite3");
-    expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
-    const readme = readFileSync(join(repository, "README.md"), "utf8");
-    const lines = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
-    for (const _run of [1, 2]) {
-      const ended = await program(folder, lines);
-      expect(ended).toMatchObject({ code: 0, stderr: "" });
-      expect(ended.stdout).toContain("{ successful: 2, failed: 0, errors: [] }\n[ { name: 'Grace' } ]");
-    }
-  });
+  it(
+    "runs the README's ten lines, twice, once its driver is there",
+    async () => {
+      await install(folder, "better-sqlite3");
+      const told = toldWeight("npm i @formdb/perf better-sqlite3");
+      expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
+      const readme = readFileSync(join(repository, "README.md"), "utf8");
+      const lines = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
+      for (const _run of [1, 2]) {
+        const ended = await program(folder, lines);
+        expect(ended).toMatchObject({ code: 0, stderr: "" });
+        expect(ended.stdout).toContain("{ successful: 2, failed: 0, errors: [] }\n[ { name: 'Grace' } ]");
+      }
+    },
+    INSTALLING_MS,
+  );
 });
 
 describe("the command alone", () => {
-  it("imports and queries, with the drivers that it brings", async () => {
-    const folder = await folderWith("command", tarball(perf), tarball(cli));
-    const formdb = join(folder, "node_modules/.bin/formdb");
-    expect(existsSync(formdb)).toBe(true);
-    const told = toldWeight("npm i -g @formdb/cli");
-    expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
-    const command = (...args: string[]): Promise<Ended> => run(folder, process.execPath, [formdb, ...args]);
-    writeFileSync(join(folder, "in.csv"), "id,name\n1,Ada\n");
-    expect(await command("import", "in.csv", "--into", "users")).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining("1 imported"),
-    });
-    expect(await command("query", "SELECT name FROM users", "--format", "ndjson")).toEqual({
-      code: 0,
-      stdout: '{"name":"Ada"}\n',
-      stderr: "",
-    });
-    const missing = await command("query", "SELECT 1 FROM a", "--db", "postgres://127.0.0.1:1/none");
-    expect(missing.stderr).not.toContain("not installed");
-  });
+  it(
+    "imports and queries, with the drivers that it brings",
+    async () => {
+      const folder = await folderWith("command", tarball(perf), tarball(cli));
+      const formdb = join(folder, "node_modules/.bin/formdb");
+      expect(existsSync(formdb)).toBe(true);
+      const told = toldWeight("npm i -g @formdb/cli");
+      expect(Math.abs(weight(folder) - told)).toBeLessThan(told / 10);
+      const command = (...args: string[]): Promise<Ended> => run(folder, process.execPath, [formdb, ...args]);
+      writeFileSync(join(folder, "in.csv"), "id,name\n1,Ada\n");
+      expect(await command("import", "in.csv", "--into", "users")).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("1 imported"),
+      });
+      expect(await command("query", "SELECT name FROM users", "--format", "ndjson")).toEqual({
+        code: 0,
+        stdout: '{"name":"Ada"}\n',
+        stderr: "",
+      });
+      const missing = await command("query", "SELECT 1 FROM a", "--db", "postgres://127.0.0.1:1/none");
+      expect(missing.stderr).not.toContain("not installed");
+    },
+    INSTALLING_MS,
+  );
 });
