@@ -18,6 +18,8 @@ export interface FormedChanges {
   readonly statement: EngineStatement;
   /** Of each change. */
   readonly values: readonly (readonly unknown[])[];
+  /** Of a group of one change, where a statement is for all: what makes that change by itself, at less cost. */
+  readonly alone?: { readonly statement: EngineStatement; readonly values: readonly unknown[] } | undefined;
 }
 
 /** A statement and the values for its placeholders. */

@@ -11,6 +11,7 @@ import type {
   OperationResult,
 } from "../batch/group.ts";
 import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.ts";
+import type { BoundStatement } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 
@@ -24,6 +25,8 @@ export type FoundByChange = { readonly version: number; readonly json: string } 
 export interface QueuedChange extends DocumentChange {
   readonly statement: EngineStatement;
   readonly values: readonly unknown[];
+  /** What makes it by itself, where the statement is for groups. */
+  readonly alone: (() => BoundStatement) | undefined;
   /** Why it could not be made of what was found. */
   readonly refuse: (found: FoundByChange) => FormDBError;
 }
@@ -188,7 +191,13 @@ function toWrite(group: BatchGroup): GroupWrite {
   const { kind, collection, operations, token } = group;
   const queued = changesOf(group);
   if (queued !== undefined) {
-    const changes = { statement: queued[0]!.statement, values: queued.map(({ values }) => values) };
+    const { statement, alone } = queued[0]!;
+    const bound = queued.length === 1 ? alone?.() : undefined;
+    const changes = {
+      statement,
+      values: queued.map(({ values }) => values),
+      alone: bound && { statement: bound.statement!, values: bound.values },
+    };
     return { kind, collection, ids: operations.map(({ id }) => id), json: [], changes, token };
   }
   const ids: string[] = [];

@@ -1,6 +1,7 @@
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import type { WriteKind } from "../../base/observer.ts";
 import { type BatchStatements, postgresBatch } from "../../dialect/postgres/batch.ts";
+import { changeAlone } from "../../dialect/postgres/change-group.ts";
 import { spellMerge } from "../../dialect/postgres/merge-patch.ts";
 import type { EngineProfile } from "../../dialect/postgres/profiles.ts";
 import { SHARDED_BATCH } from "../../dialect/postgres/sharded-batch.ts";
@@ -41,6 +42,11 @@ export class BatchTexts {
 
   insertAll(collection: string): EngineStatement {
     return this.#get(`insert all ${collection}`, () => this.#batch.insertAll(collection), false);
+  }
+
+  /** A change of one document that gives its version, and has so many values, with its token. */
+  changeAlone({ name, text }: EngineStatement, values: number): EngineStatement {
+    return this.#get(`alone ${name}`, () => changeAlone(text, values));
   }
 
   /** The text before the rows of a `COPY`. */

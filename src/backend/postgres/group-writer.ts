@@ -95,10 +95,8 @@ export class GroupWriter {
   }
 
   async #apply(group: GroupWrite, token: string | undefined, options?: CallOptions): Promise<unknown> {
-    if (group.changes !== undefined) {
-      const values = [encodeChanges(group.ids, group.changes), token ?? null];
-      return (await this.#runner.runWrite(group.changes.statement, values, options)).rows[0]![0];
-    }
+    if (group.changes !== undefined)
+      return await this.#applyChanges(group.ids, group.changes, token, options);
     if (this.#texts.profile.namesIds) return await this.#applyByIds(group, options);
     const values: unknown[] = [encodeGroup(group), group.ids.length];
     if (token !== undefined) values.push(token);
@@ -108,6 +106,26 @@ export class GroupWriter {
       options,
     );
     return rows[0]![0];
+  }
+
+  /** One that changes nothing by itself is told why by the statement for groups. */
+  async #applyChanges(
+    ids: readonly string[],
+    changes: FormedChanges,
+    token: string | undefined,
+    options?: CallOptions,
+  ): Promise<unknown> {
+    const { alone, statement } = changes;
+    if (alone !== undefined) {
+      const { rows } = await this.#runner.runWrite(
+        this.#texts.changeAlone(alone.statement, alone.values.length),
+        [...alone.values, ids[0], token ?? null],
+        options,
+      );
+      if (rows.length > 0) return rows[0]![0];
+    }
+    const values = [encodeChanges(ids, changes), token ?? null];
+    return (await this.#runner.runWrite(statement, values, options)).rows[0]![0];
   }
 
   /** What the statements for whole groups give in one row, from the rows of the ids. */

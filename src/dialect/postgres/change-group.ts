@@ -37,3 +37,17 @@ export const changeGroup: ChangeGroup = Object.freeze({
     return sql`WITH RECURSIVE formdb_given AS MATERIALIZED (${given}), formdb_locked AS MATERIALIZED (${locked}), formdb_made (id, place, last, doc, version, done) AS (${made}), formdb_written AS (${written}), formdb_outcome AS (${outcome}), formdb_stored AS (${stored}) SELECT applied FROM formdb_outcome`;
   },
 });
+
+/**
+ * The statement that makes one change and stores its token, from the one that makes it and gives the version, which has so many
+ * values. Two more are the id and the token, or null. It gives what the statement above gives, or no row if it has changed nothing.
+ */
+export function changeAlone(change: string, values: number): string {
+  const made = `jsonb_build_array(jsonb_build_array($${values + 1}::text, 1, version))::text AS applied`;
+  const token = `$${values + 2}::text`;
+  return (
+    `WITH formdb_made AS (${change}), formdb_outcome AS (SELECT ${made} FROM formdb_made), formdb_stored AS (` +
+    `INSERT INTO formdb_batches (token, applied, created_at) SELECT ${token}, applied, ${NOW_MS} ` +
+    `FROM formdb_outcome WHERE ${token} IS NOT NULL) SELECT applied FROM formdb_outcome`
+  );
+}

@@ -74,6 +74,7 @@ export class DatabaseHost extends MethodsHost {
         isHidden,
         statement,
         values: bound.values,
+        alone: changesAtOnce ? () => plan.bind(values, NO_PARAMETERS) : undefined,
         refuse,
       };
       return batch.write({ kind: "update", collection, id, value: undefined, change }, bounds, versionOf);
@@ -114,6 +115,7 @@ export class DatabaseHost extends MethodsHost {
   }
 }
 
+const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 const versionOf = (_id: string, { version }: Ending): number => version!;
 
 /** Whether a change makes values that a database may refuse by themselves: where it is of a set value, or an index is unique. */
