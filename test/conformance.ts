@@ -352,6 +352,11 @@ export function describeConformance(
         ["tags CONTAINS 'math'", [], ["1", "5"]],
         ["name CONTAINS 'ar'", [], ["3"]],
         ["tags[0] = 'math'", [], ["1"]],
+        ["tags[*] = 'math'", [], ["1"]],
+        ["tags[*] != $1", ["math"], ["1", "2"]],
+        ["NOT tags[*] = 'math'", [], ["2", "3", "4", "5"]],
+        ["tags[*] LIKE '%a%'", [], ["1", "2"]],
+        ["tags[*] IN $1", [["navy", "engine"]], ["1", "2"]],
         ["tags = $1", [["math", "engine"]], ["1"]],
         ["address.city = 'London'", [], ["1"]],
         ["address = $1", [{ city: "London" }], ["1"]],
@@ -699,6 +704,29 @@ export function describeConformance(
         await db.query(`DROP INDEX by_address_city ON ${collection}`);
         expect(await ids(text, ["c7"])).toEqual(["7"]);
         expect(await codeOf(db.dropIndex(collection, "by_address_city"))).toBe("FORMDB_NOT_FOUND");
+      });
+
+      it("an index over the elements of arrays serves them, or is refused where the engine has none", async () => {
+        const collection = await collectionOf(
+          Array.from({ length: 2_000 }, (_, n) => ({
+            id: String(n),
+            items: [{ sku: `a${n}` }, { sku: `b${n % 500}` }],
+          })),
+        );
+        const text = `SELECT id FROM ${collection} WHERE items[*].sku = $1 ORDER BY id`;
+        const made = await db
+          .createIndex(collection, "items[*].sku")
+          .catch((error: FormDBError) => error.code);
+        expect(["by_items_each_sku", "FORMDB_UNSUPPORTED"]).toContain(made);
+        expect(await ids(text, ["b7"])).toEqual(["1007", "1507", "507", "7"]);
+        if (made === "FORMDB_UNSUPPORTED") return;
+        expect(await db.explain(text, ["b7"])).toMatchObject({ index: "by_items_each_sku", cost: "indexed" });
+        await db.query(`UPDATE ${collection} SET items[1].sku = 'b7' WHERE items[*].sku = 'a8'`);
+        await db.delete(collection, "507");
+        expect(await ids(text, ["b7"])).toEqual(["1007", "1507", "7", "8"]);
+        expect(await ids(text, ["b8"])).toEqual(["1008", "1508", "508"]);
+        await db.dropIndex(collection, "by_items_each_sku");
+        expect(await ids(text, ["b7"])).toEqual(["1007", "1507", "7", "8"]);
       });
 
       it("a unique index keeps values apart, or is refused with what it lacks", async () => {
