@@ -1,22 +1,28 @@
 import type { SqliteSession } from "./session.ts";
 import type { RequestKind, RequestOf, SessionRequest, SessionResults } from "./session-protocol.ts";
+import { type Stopwatch, wallTime } from "./thread-usage.ts";
 
 /** Answers one request to a session, on whichever thread the session lives. */
 export function answer<K extends RequestKind>(
   session: SqliteSession,
   request: RequestOf<K>,
+  stopwatch: Stopwatch = wallTime,
 ): SessionResults[K] {
-  return answerAny(session, request) as SessionResults[K];
+  return answerAny(session, request, stopwatch) as SessionResults[K];
 }
 
-function answerAny(session: SqliteSession, request: SessionRequest): SessionResults[RequestKind] {
+function answerAny(
+  session: SqliteSession,
+  request: SessionRequest,
+  stopwatch: Stopwatch,
+): SessionResults[RequestKind] {
   switch (request.do) {
     case "bootstrap":
       return session.bootstrap(request.texts);
     case "execute": {
-      const start = performance.now();
+      const tookMs = stopwatch();
       const result = session.execute(request);
-      return Object.assign(result, { ms: performance.now() - start });
+      return Object.assign(result, { ms: tookMs() });
     }
     case "openStream":
       return session.openStream(request.text, request.values);

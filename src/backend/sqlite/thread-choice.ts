@@ -1,3 +1,5 @@
+import { type ThreadUsage, usageOfThread } from "./thread-usage.ts";
+
 /** Where a statement is best run, learned from how long it took. */
 interface Record {
   /** Runs in a row that were short: on the worker, and then on the caller's thread. */
@@ -9,26 +11,6 @@ interface Record {
   /** Whether it was long there once: since then it is measured what its runs take of the thread. */
   isDoubted: boolean;
 }
-
-/** What tells a run that was long from one that the system has stopped. */
-export interface ThreadUsage {
-  /** Milliseconds of the processor that this thread has used. */
-  cpuMs(): number;
-  /** How often this process has waited for a disk to read. */
-  diskReads(): number;
-}
-
-/** Node has these figures from 23.9 on. */
-const OF_THIS_THREAD: ThreadUsage | undefined =
-  typeof process.threadCpuUsage === "function"
-    ? {
-        cpuMs: () => {
-          const { user, system } = process.threadCpuUsage();
-          return (user + system) / 1_000;
-        },
-        diskReads: () => process.resourceUsage().fsRead,
-      }
-    : undefined;
 
 /** A statement that took less than this, in milliseconds, costs less than a trip to a worker thread and back. */
 export const SHORT_RUN_MS = 0.25;
@@ -62,7 +44,7 @@ export class ThreadChoice {
   readonly #usage: ThreadUsage | undefined;
   #diskReads: number | undefined;
 
-  constructor(usage: ThreadUsage | undefined = OF_THIS_THREAD) {
+  constructor(usage: ThreadUsage | undefined = usageOfThread) {
     this.#usage = usage;
   }
 

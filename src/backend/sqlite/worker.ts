@@ -4,6 +4,7 @@ import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, type SqliteFailure } from "./errors.ts";
 import { SqliteSession } from "./session.ts";
 import type { SessionRequest } from "./session-protocol.ts";
+import { ownTime } from "./thread-usage.ts";
 
 /** What a worker thread sends back for each request. */
 export type WorkerResponse =
@@ -12,6 +13,7 @@ export type WorkerResponse =
 
 /** The worker thread's side of a SQLite connection: a session that answers one request after the other. */
 const port = parentPort!;
+const stopwatch = ownTime();
 let session: SqliteSession | undefined;
 
 port.on("message", (request: SessionRequest) => {
@@ -22,7 +24,7 @@ port.on("message", (request: SessionRequest) => {
 function respond(request: SessionRequest): WorkerResponse {
   try {
     session ??= new SqliteSession(workerData as DatabaseSettings);
-    return { ok: true, result: answer(session, request) };
+    return { ok: true, result: answer(session, request, stopwatch) };
   } catch (error) {
     return { ok: false, failure: session?.failureOf(error) ?? failureOf(error) };
   }
