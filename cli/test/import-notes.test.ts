@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { open, type Row } from "@formdb/perf";
 import { describe, expect, it } from "vitest";
-import { type Run, runCli, Scratch } from "./run-cli.ts";
+import { type Run, runCli, Scratch, withoutProgress } from "./run-cli.ts";
 
 /** Imports a file of the given text; its name says what it is. */
 function importText(
@@ -67,7 +67,8 @@ describe("an import tells", () => {
       "--id-field",
       "start",
     ]);
-    expect(named).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining("2 imported") });
+    expect([named.code, withoutProgress(named.stderr)]).toEqual([0, ""]);
+    expect(named.stdout).toContain("2 imported");
     expect((await stored(scratch)).filter(({ start }) => start !== undefined)).toEqual([
       { id: "1.0.0.0", start: "1.0.0.0", end: "1.0.0.255", asn: 13335, name: "CLOUDFLARENET" },
       { id: "2001:db8::", start: "2001:db8::", end: "2001:db8::ff", asn: 7, name: "X" },
@@ -84,7 +85,7 @@ describe("an import tells", () => {
     expect(run.stderr).toContain("1 × FORMDB_INVALID_DOCUMENT, the first on line 21\n");
     for (const counts of ["20 imported, 0 already there", "0 imported, 20 already there"]) {
       const again = await importText(scratch, "states.ndjson", text, ["--new-ids"]);
-      expect(again).toMatchObject({ code: 0, stderr: "" });
+      expect([again.code, withoutProgress(again.stderr)]).toEqual([0, ""]);
       expect(again.stdout).toContain(counts);
       expect(again.stdout).toContain('20 got new ids (a field "id" of theirs is now original_id)');
     }

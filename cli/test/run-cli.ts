@@ -101,3 +101,8 @@ export function importInto(
     cwd: scratch.path,
   });
 }
+
+/** What a command says on its standard error, without the lines of progress that one writes which takes longer than a second. */
+export function withoutProgress(stderr: string): string {
+  return stderr.replaceAll(/^(?:\d+ % of [\d\s]+ bytes|(?:\d+ %, )?[\d\s]+ documents, [\d\s]+\/s)\n/gmu, "");
+}

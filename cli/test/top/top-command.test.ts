@@ -6,7 +6,8 @@ import { expect, it } from "vitest";
 import { serve } from "../../src/server.ts";
 import { finished, runCli, startCli } from "../run-cli.ts";
 
-const LINE = /^\S+ queries\/s=\S+ errors\/s=\S+ p50=\S+ .* main=\d+\/\d+\+\d+ .*verdict="healthy"$/m;
+/** A busy machine's verdict may well be that the event loop is blocked. */
+const LINE = /^\S+ queries\/s=\S+ errors\/s=\S+ p50=\S+ .* main=\d+\/\d+\+\d+ .*verdict="[a-z ]+"$/m;
 
 it("a server's figures, a line for each sample", async () => {
   const server = await serve(await open("sqlite::memory:"), { port: 0 });
