@@ -1,4 +1,4 @@
-import type { DocumentPath, IndexedPlace } from "./ddl-dialect.ts";
+import type { DocumentPath, IndexedPlace, WidePath } from "./ddl-dialect.ts";
 import type { Bound, Fragment } from "./fragment.ts";
 
 /** The operators of the language that order values. */
@@ -149,6 +149,11 @@ export interface Conditions {
   truth(operand: number): Fragment;
 }
 
+/** The path of what is at `path` in each element of the last of these arrays. */
+export function widePath(arrays: readonly DocumentPath[], path: DocumentPath): WidePath {
+  return [...arrays.flatMap((array) => [...array, null]), ...path];
+}
+
 /** Conditions on documents, or on an element of an array: then paths lead on from it, and the empty one is the element. */
 export interface DocumentConditions extends Conditions {
   /**
@@ -162,6 +167,8 @@ export interface DocumentConditions extends Conditions {
   ): Fragment;
   /** The same for what is at a path from the element and equals the operand. */
   someEquals(arrays: readonly DocumentPath[], path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  /** What an index serves of that, and holds for more documents perhaps; undefined if there is no index. */
+  someMayEqual(arrays: readonly DocumentPath[], path: DocumentPath, operand: number): Fragment | undefined;
 }
 
 /** How an engine spells what the query language means. */

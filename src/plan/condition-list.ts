@@ -55,12 +55,15 @@ function listed(expression: Expression, negated: boolean, base: string): readonl
     case "some": {
       const { arrays, where } = expression;
       const element = arrays.reduce((text, array) => `${pathText(array, text)}[*]`, base);
-      const isEquality = where.type === "compare" && where.operator === "=" && !negated;
-      return listed(where, false, element).map(({ text, paths }) => {
-        // No index holds the texts of elements in lower or upper case.
-        const wide = (path: IndexPath) =>
-          "type" in path ? [] : [[...arrays.flatMap((array) => [...array, null]), ...path]];
-        return condition(text, negated, isEquality ? paths.flatMap(wide) : []);
+      const parts = where.type === "and" ? where.operands : [where];
+      return parts.flatMap((part) => {
+        const isEquality = part.type === "compare" && part.operator === "=" && !negated;
+        return listed(part, false, element).map(({ text, paths }) => {
+          // No index holds the texts of elements in lower or upper case.
+          const wide = (path: IndexPath) =>
+            "type" in path ? [] : [[...arrays.flatMap((array) => [...array, null]), ...path]];
+          return condition(text, negated, isEquality ? paths.flatMap(wide) : []);
+        });
       });
     }
     default: {

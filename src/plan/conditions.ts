@@ -1,7 +1,15 @@
 import type { Conditions, DocumentConditions, OrderOperator } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment } from "../dialect/fragment.ts";
 import { isOperand } from "../query/path-text.ts";
-import type { ComparisonOperator, Expression, InList, Operand, Subject, Term } from "../query/syntax-tree.ts";
+import type {
+  ComparisonOperator,
+  Expression,
+  InList,
+  Operand,
+  Path,
+  Subject,
+  Term,
+} from "../query/syntax-tree.ts";
 import { compareValues } from "./compare-values.ts";
 import type { OperandTable } from "./operand-table.ts";
 
@@ -77,17 +85,23 @@ export class ConditionCompiler {
   #some({ arrays, where }: Expression & { readonly type: "some" }, wanted: boolean): Fragment {
     const conditions = this.#conditions;
     if (!("some" in conditions)) throw new TypeError("A path with [*] must stand in a WHERE");
-    if (where.type === "compare" && where.operator === "=") {
-      const [subject, operand] = isOperand(where.left)
-        ? [where.right, where.left]
-        : [where.left, where.right];
-      if (!isOperand(subject) && subject.type === "path" && isOperand(operand)) {
-        return conditions.someEquals(arrays, subject.path, this.#operands.add(operand, "value"), wanted);
-      }
+    const equality = equalityOf(where);
+    if (equality !== undefined) {
+      const [path, operand] = equality;
+      return conditions.someEquals(arrays, path, this.#operands.add(operand, "value"), wanted);
     }
     const condition = (element: DocumentConditions): Fragment =>
       new ConditionCompiler(element, this.#operands).compile(where, true);
-    return conditions.some(arrays, condition, wanted);
+    const found = conditions.some(arrays, condition, wanted);
+    if (!wanted || where.type !== "and") return found;
+    const parts = [found];
+    for (const part of where.operands) {
+      const [path, operand] = equalityOf(part) ?? [];
+      if (path === undefined || operand === undefined) continue;
+      const lead = conditions.someMayEqual(arrays, path, this.#operands.add(operand, "value"));
+      if (lead !== undefined) parts.unshift(lead);
+    }
+    return combine("AND", parts);
   }
 
   #compare(operator: ComparisonOperator, left: Term, right: Term, wanted: boolean): Fragment {
@@ -128,4 +142,12 @@ export class ConditionCompiler {
       resolvers.map((resolve) => resolve(values, parameters)),
     );
   }
+}
+
+/** The path and the operand of a condition that is `path = operand`. */
+function equalityOf(where: Expression): readonly [path: Path, operand: Operand] | undefined {
+  if (where.type !== "compare" || where.operator !== "=") return undefined;
+  const [subject, operand] = isOperand(where.left) ? [where.right, where.left] : [where.left, where.right];
+  if (isOperand(subject) || subject.type !== "path" || !isOperand(operand)) return undefined;
+  return [subject.path, operand];
 }

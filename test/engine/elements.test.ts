@@ -199,6 +199,15 @@ function hasIndexes(openDatabase: () => Promise<FormDB>): void {
     expect(await used("items[*].sku IN ('s7', 's8')")).toEqual({ index: undefined, count: 10 });
     expect(await used("items[*].sku != 's7'")).toEqual({ index: undefined, count: 5_000 });
     expect(await used("NOT items[*].sku = 's7'")).toEqual({ index: undefined, count: 4_995 });
+    const one = db.collection("orders").find({ "items[*]": { count: { gte: 5 }, sku: "s7" } });
+    expect(await one.explain()).toMatchObject({
+      index: "by_items_each_sku",
+      conditions: [
+        { text: "items[*].count >= …", index: undefined },
+        { text: "items[*].sku = …", index: "by_items_each_sku" },
+      ],
+    });
+    expect(await one.toArray()).toHaveLength(5);
     await db.dropIndex("orders", "by_items_each_sku");
     expect(await used("items[*].sku = 's7'")).toEqual({ index: undefined, count: 5 });
   });

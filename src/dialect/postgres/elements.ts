@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
-import { type DocumentConditions, fieldOf } from "../expression-dialect.ts";
+import { type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
 import { choice, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { conditionsOn } from "./conditions.ts";
@@ -34,14 +34,19 @@ export function documentConditions(
     return wanted ? found : sql`NOT ${found}`;
   };
 
+  const asJson = (operand: number, wrap: (value: JsonValue) => JsonValue): Fragment =>
+    sql`${{ operand, encode: (value: JsonValue) => JSON.stringify(wrap(value)) }}::jsonb`;
+
+  const someMayEqual: DocumentConditions["someMayEqual"] = (arrays, path, operand) => {
+    const wide = widePath(arrays, path);
+    return isIndexed(wide) ? sql`${elementsOf(wide)} @> ${asJson(operand, (value) => [value])}` : undefined;
+  };
+
   const someEquals: DocumentConditions["someEquals"] = (arrays, path, operand, wanted) => {
     const { rows, element } = rowsOf(arrays);
-    const asJson = (wrap: (value: JsonValue) => JsonValue): Fragment =>
-      sql`${{ operand, encode: (value: JsonValue) => JSON.stringify(wrap(value)) }}::jsonb`;
-    const exact = sql`EXISTS (SELECT 1 FROM ${rows} WHERE ${element(path).json} = ${asJson((value) => value)})`;
-    const wide = [...arrays.flatMap((array) => [...array, null]), ...path];
-    const elements = isIndexed(wide) ? elementsOf(wide) : undefined;
-    const held = elements === undefined ? undefined : sql`${elements} @> ${asJson((value) => [value])}`;
+    const same = asJson(operand, (value) => value);
+    const exact = sql`EXISTS (SELECT 1 FROM ${rows} WHERE ${element(path).json} = ${same})`;
+    const held = someMayEqual(arrays, path, operand);
     const found = choice(operand, kindOf, (kind) => {
       if (kind === "null") return ["FALSE"];
       if (kind === "array" || kind === "object") return held === undefined ? exact : steps(held, exact);
@@ -49,7 +54,7 @@ export function documentConditions(
       const [array, ...others] = arrays;
       // `@>` finds a scalar exactly, but has no indexes of elements.
       if (![...others.flat(), ...path].every((part) => typeof part === "string")) return exact;
-      return sql`${at(array!).json} @> ${asJson((value) => [nested([...others, path], value)])}`;
+      return sql`${at(array!).json} @> ${asJson(operand, (value) => [nested([...others, path], value)])}`;
     });
     return wanted ? found : sql`(${found}) IS NOT TRUE`;
   };
@@ -61,6 +66,7 @@ export function documentConditions(
     }),
     some,
     someEquals,
+    someMayEqual,
   });
 }
 

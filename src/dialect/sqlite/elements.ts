@@ -1,5 +1,5 @@
 import type { DocumentPath, IndexOf, WidePath } from "../ddl-dialect.ts";
-import { type DocumentConditions, fieldOf } from "../expression-dialect.ts";
+import { type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { conditionsOn, encodeValue } from "./conditions.ts";
@@ -10,33 +10,34 @@ import { elementTerm, fieldTerm, type SqliteTerm, termOf } from "./terms.ts";
 export function documentConditions(indexOf: IndexOf): DocumentConditions {
   const conditions = conditionsFrom(termOf, 0);
   /** What an index says of a scalar, before the exact condition. */
-  const led = (
+  const leadOf = (
     path: WidePath,
     operand: number,
-    exact: Fragment,
     within: (value: Fragment) => Fragment,
-  ): Fragment => {
+  ): Fragment | undefined => {
     const index = indexOf(path);
-    if (index === undefined) return exact;
-    const lead = choice(operand, kindOf, (kind) => {
+    if (index === undefined) return undefined;
+    return choice(operand, kindOf, (kind) => {
       if (kind === "null" || kind === "array" || kind === "object") return ["TRUE"];
       return mayHave(index, within(sql`+${{ operand, encode: encodeValue }}`));
     });
-    return combine("AND", [lead, exact]);
   };
+  const someMayEqual: DocumentConditions["someMayEqual"] = (arrays, path, operand) =>
+    leadOf(widePath(arrays, path), operand, (value) => sql`= ${value}`);
   return Object.freeze<DocumentConditions>({
     ...conditions,
     contains: (subject, operand, wanted) => {
       const exact = conditions.contains(subject, operand, wanted);
       if (!wanted || subject.type !== "path") return exact;
-      return led([...subject.path, null], operand, exact, inArrayOrText);
+      const lead = leadOf([...subject.path, null], operand, inArrayOrText);
+      return lead === undefined ? exact : combine("AND", [lead, exact]);
     },
     someEquals: (arrays, path, operand, wanted) => {
       const exact = conditions.someEquals(arrays, path, operand, wanted);
-      if (!wanted) return exact;
-      const wide = [...arrays.flatMap((array) => [...array, null]), ...path];
-      return led(wide, operand, exact, (value) => sql`= ${value}`);
+      const lead = wanted ? someMayEqual(arrays, path, operand) : undefined;
+      return lead === undefined ? exact : combine("AND", [lead, exact]);
     },
+    someMayEqual,
   });
 }
 
@@ -62,5 +63,7 @@ function conditionsFrom(at: (path: DocumentPath) => SqliteTerm, depth: number): 
     some,
     someEquals: (arrays, path, operand, wanted) =>
       some(arrays, (element) => element.equals({ type: "path", path }, operand, true), wanted),
+    // No index leads to elements of elements.
+    someMayEqual: () => undefined,
   });
 }
