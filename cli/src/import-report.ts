@@ -45,7 +45,7 @@ function rejectLines({ shown, outcome, rejectsFile, newIds }: ImportReport): str
   const more = rejected - shown.length;
   if (more > 0) lines.push(`and ${grouped(more)} more`);
   for (const [code, { count, line }] of reasons) {
-    const first = line === undefined ? "" : `, the first on line ${grouped(line)}`;
+    const first = line === undefined ? "" : `, the first on line ${line}`;
     lines.push(`${grouped(count)} × ${code}${first}`);
     const hint = newIds ? undefined : HINTS[code];
     if (hint !== undefined) lines.push(`  ${hint}`);
@@ -69,7 +69,7 @@ function noteLines({ notes, outcome, input }: ImportReport): string[] {
   for (const [name, { type, cells, firstLine, example }] of notes.drifts) {
     lines.push(
       printable(
-        `column ${name} holds ${type}s, but ${grouped(cells)} of its cells (the first on line ${grouped(firstLine)}: ` +
+        `column ${name} holds ${type}s, but ${grouped(cells)} of its cells (the first on line ${firstLine}: ` +
           `${shortened(example)}) could only be stored as strings`,
       ),
       printable(`  --type ${name}=string makes the whole column strings`),

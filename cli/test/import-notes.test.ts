@@ -40,10 +40,10 @@ describe("an import tells", () => {
     const run = await importText(scratch, "in.csv", text);
     expect(run.code).toBe(0);
     expect(run.stderr).toContain(
-      "column zip holds numbers, but 2 of its cells (the first on line 1 202: 02139) could only be stored as strings\n" +
+      "column zip holds numbers, but 2 of its cells (the first on line 1202: 02139) could only be stored as strings\n" +
         "  --type zip=string makes the whole column strings\n",
     );
-    expect(run.stderr).toContain("column n holds numbers, but 1 of its cells (the first on line 1 202: N/A)");
+    expect(run.stderr).toContain("column n holds numbers, but 1 of its cells (the first on line 1202: N/A)");
     const kept = await importText(scratch, "kept.csv", text, [
       ...["--type", "zip=string", "--type", "n=number", "--new-ids"],
     ]);

@@ -14,8 +14,6 @@ const SCHEMES: ReadonlyMap<string, DatabaseKind> = new Map([
 /** Schemes that may be shown. Any other text before a colon may be the beginning of a secret. */
 const OTHER_SCHEMES: ReadonlySet<string> = new Set([
   "cockroachdb",
-  "http",
-  "https",
   "jdbc",
   "libsql",
   "mariadb",
@@ -61,6 +59,9 @@ export function databaseKind(url: string): DatabaseKind {
 }
 
 function describeScheme(scheme: string): string {
+  if (scheme === "http" || scheme === "https") {
+    return `${scheme}: must go on with //host:port, which open() takes for a server of FormDB`;
+  }
   if (OTHER_SCHEMES.has(scheme)) return `${scheme}: is none of these`;
   const near = nearestName(scheme, SCHEMES.keys());
   return near === undefined ? "it begins with another scheme" : `did you mean ${near}:?`;

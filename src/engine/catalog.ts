@@ -6,6 +6,7 @@ import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
 import type { DdlDialect, IndexDefinition, IndexOf } from "../dialect/ddl-dialect.ts";
 import type { Dialect } from "../dialect/dialect.ts";
+import { indexPathText } from "../query/path-text.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
 
@@ -256,7 +257,7 @@ export class Catalog {
       throw new FormDBError(
         "FORMDB_CONSTRAINT",
         `${index.collection} already has an index ${JSON.stringify(index.name)} with another definition: ` +
-          `${JSON.stringify(known.paths)}${known.unique ? ", unique" : ""}`,
+          `over ${known.paths.map(indexPathText).join(" and ")}, ${known.unique ? "unique" : "not unique"}`,
         { details: { collection: index.collection, index: index.name } },
       );
     }

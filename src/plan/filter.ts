@@ -20,6 +20,9 @@ const OPERATORS: ReadonlySet<string> = new Set([
   "contains",
 ]);
 
+/** What MongoDB's filters hold beside fields. */
+const FOREIGN: ReadonlySet<string> = new Set(["$and", "$or", "$nor", "$not", "$expr", "$where", "$text"]);
+
 /** The path that a text names, to one place. */
 export function pathOf(text: string): Path {
   const path = widePathOf(text);
@@ -82,6 +85,12 @@ export class FilterReader {
       if (value === undefined) {
         throw refuse(`The filter's ${key} must not be undefined: leave it out, or compare with null`, at);
       }
+      if (at === undefined ? FOREIGN.has(key) : key.startsWith("$")) {
+        throw refuse(
+          `The filter has the operator ${show(key)}; operators are written without a $, as in gt`,
+          at,
+        );
+      }
       if (key === "and") for (const each of this.#list(key, value, at, depth)) parts.push(each);
       else if (key === "or") parts.push(any(this.#list(key, value, at, depth)));
       else if (key === "not") parts.push({ type: "not", operand: this.#needed(key, value, at, depth) });
@@ -127,14 +136,6 @@ export class FilterReader {
     if (!isPlainObject(value)) {
       parts.push(this.#condition(path, "eq", value));
       return;
-    }
-    for (const key in value) {
-      if (key.startsWith("$")) {
-        throw refuse(
-          `The filter has the operator ${show(key)}; operators are written without a $, as in gt`,
-          path,
-        );
-      }
     }
     const inner = this.#parts(value, path, depth + 1);
     if (inner.length === 0) {

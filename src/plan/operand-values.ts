@@ -93,6 +93,7 @@ function objectValue(value: object, name: string): JsonValue {
   try {
     return (JSON.parse(encodeDocument({ value })) as { value: JsonValue }).value;
   } catch (cause) {
-    throw mismatch(`${name} must be a JSON value: ${messageOf(cause)}`, name, cause);
+    const [, at = "", why = ""] = /^The value at value\.?(\S*) (.*)$/s.exec(messageOf(cause)) ?? [];
+    throw mismatch(`${name} ${at === "" ? "" : `at ${at} `}${why || messageOf(cause)}`, name, cause);
   }
 }

@@ -3,6 +3,7 @@ import { MAX_PATH_ARRAYS } from "./limits.ts";
 import type { Field, IndexPath, Operand, Path, SelectItem, Subject, Term, WidePath } from "./syntax-tree.ts";
 
 const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[(?:\d{1,9}|\*)\])*$/;
+const CASE = /^(?:LOWER|UPPER)\(/i;
 
 /** The path that a text such as `address.city` or `tags[0]` names. Any word may be a name here. */
 export function parsePath(text: string): Path {
@@ -15,6 +16,11 @@ export function parsePath(text: string): Path {
 export function parseWidePath(text: string): WidePath {
   if (!PATH.test(text)) {
     throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
+  }
+  if (CASE.test(text)) {
+    throw configError(
+      `A path must name a field, unlike ${show(text)}; LOWER(path) and UPPER(path) stand in createIndex() and in queries as text`,
+    );
   }
   const path = [...text.matchAll(/\[(\d+|\*)\]|[^.[\]]+/g)].map(([part, index]) =>
     index === undefined ? part : index === "*" ? null : Number(index),

@@ -69,6 +69,14 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect((await users.find().page()).next).toBeUndefined();
     for await (const row of users.find()) expect.unreachable(row.id);
     expect((await codeOf(users.update("1", { set: { age: 1 } }))).code).toBe("FORMDB_NOT_FOUND");
+    expect(await users.delete("1")).toBe(false);
+    expect(await users.delete("1", { ifVersion: 1 })).toBe(false);
+    expect(
+      await db.transaction(async (tx) => {
+        const deleted = await tx.collection(users.name).delete("1");
+        return [deleted, await tx.insert(`${users.name}_2`, { id: "1" })];
+      }),
+    ).toEqual([false, "1"]);
   });
 
   it("finds documents by filters", async () => {
@@ -137,6 +145,22 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect(db.cache.stats().size).toBe(size);
   });
 
+  it("refuses to insert many that come in no array", async () => {
+    const call = fresh().insertMany({ name: "Ada" } as never);
+    expect((await codeOf(call)).message).toMatch(
+      /must come in an array or another iterable, not {"name":"Ada"}/,
+    );
+  });
+
+  it("says what an index is whose name is taken", async () => {
+    const users = fresh();
+    await users.insertMany(four);
+    await users.createIndex("age");
+    const { message } = await codeOf(users.createIndex("age", { unique: true }));
+    expect(message).toContain('already has an index "by_age" with another definition: over age, not unique');
+    expect((await codeOf(users.createIndex("LOWER(name" as never))).code).toBe("FORMDB_CONFIG");
+  });
+
   it("refuses filters that mean nothing", async () => {
     const users = fresh();
     const refuse = async (filter: unknown) => (await codeOf(users.find(filter as never).toArray())).code;
@@ -146,6 +170,10 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect(await refuse({ not: {} })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ age: {} })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ age: { $gt: 3 } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ $or: [{ age: 3 }] })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ or: [{ $and: [{ age: 3 }] }] })).toBe("FORMDB_SYNTAX");
+    expect(await users.find({ $ref: 1 } as never).toArray()).toEqual([]);
+    expect(await refuse({ "LOWER(name)": "ada" })).toBe("FORMDB_CONFIG");
     expect(await refuse("age")).toBe("FORMDB_SYNTAX");
     expect(await refuse({ age: { gt: Number.NaN } })).toBe("FORMDB_PARAMETER_MISMATCH");
     expect(await refuse({ "a..b": 1 })).toBe("FORMDB_CONFIG");

@@ -91,7 +91,8 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
   } catch (cause) {
     await app.close();
     const { code } = cause as NodeJS.ErrnoException;
-    throw new FormDBError("FORMDB_CONFIG", `The server can't listen on ${host}, port ${port}: ${code}`, {
+    const why = code === "EADDRINUSE" ? "a server listens there already; choose another port" : code;
+    throw new FormDBError("FORMDB_CONFIG", `The server can't listen on ${host}, port ${port}: ${why}`, {
       cause,
     });
   }

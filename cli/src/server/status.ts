@@ -135,8 +135,15 @@ export function answerTo(
 /** Fastify's own errors, by their status; whatever else was thrown is a fault of the server. */
 function httpErrorOf(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  const { statusCode, message, validation } = error as Error & { statusCode?: number; validation?: unknown };
-  if (validation !== undefined) return new HttpError("HTTP_BAD_REQUEST", message);
+  const { statusCode, message, validation } = error as Error & {
+    statusCode?: number;
+    validation?: readonly { readonly params?: { readonly additionalProperty?: string } }[];
+  };
+  if (validation !== undefined) {
+    const stranger = validation[0]?.params?.additionalProperty;
+    const named = stranger === undefined ? "" : `, as ${JSON.stringify(stranger.slice(0, 100))} is`;
+    return new HttpError("HTTP_BAD_REQUEST", `${message}${named}`);
+  }
   switch (statusCode) {
     case 400:
       return new HttpError("HTTP_BAD_REQUEST", message);

@@ -132,6 +132,10 @@ it("a filter's documents come page by page, as lines, or one by one to be change
   ]) {
     expect(await ask(server, "POST", path, body)).toMatchObject({ status: 400 });
   }
+  expect(await ask(server, "POST", path, { where: {} })).toMatchObject({
+    status: 400,
+    body: { error: { message: 'body must NOT have additional properties, as "where" is' } },
+  });
   const take = { filter: { taken: null }, changes: { set: { taken: true } }, orderBy: { n: "desc" } };
   const one = "/v1/collections/users/find-one-and-update";
   expect((await ask(server, "POST", one, take)).body).toEqual({ document: { id: "d6", n: 6, taken: true } });
@@ -291,6 +295,16 @@ it("a key for reading or for metrics opens the routes of this list and no other"
   expect(await openedBy(keys.apiKey)).toEqual(routes.toSorted());
 });
 
+it("a port that is taken is refused", async () => {
+  const { port } = new URL((await started()).url);
+  const db = await open("sqlite::memory:");
+  await expect(serve(db, { port: Number(port) })).rejects.toMatchObject({
+    code: "FORMDB_CONFIG",
+    message: `The server can't listen on 127.0.0.1, port ${port}: a server listens there already; choose another port`,
+  });
+  await db.close();
+});
+
 it("an address that others reach needs a key, and a short one is refused", async () => {
   const db = await open("sqlite::memory:");
   await expect(serve(db, { host: "0.0.0.0", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
@@ -304,14 +318,14 @@ it("an address that others reach needs a key, and a short one is refused", async
 });
 
 it("a stream of rows may take longer than a call, if its first row came in time", async () => {
-  const server = await started({ limits: { callTimeoutMs: 300 } });
+  const db = await open("sqlite::memory:");
   const text = "x".repeat(10_000);
-  await ask(
-    server,
-    "POST",
-    USERS,
+  await db.batchInsert(
+    "users",
     Array.from({ length: 700 }, (_, n) => ({ id: `d${n}`, text })),
   );
+  const server = await serve(db, { port: 0, limits: { callTimeoutMs: 300 } });
+  running.push(server);
   const response = await fetch(`${server.url}/v1/query`, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/x-ndjson" },

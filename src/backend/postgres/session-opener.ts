@@ -218,10 +218,15 @@ function wantsStandby(target: TargetSessionAttrs): boolean | undefined {
   return target === "standby" || target === "prefer-standby";
 }
 
+const NO_PASSWORD =
+  "the server asks for a password, and none was given; put it into the URL, into PGPASSWORD or into the option postgres.password";
+
 /** Whether passwords, certificates and names are right does not change by asking again. */
 function describe(host: Host, cause: unknown): Failure {
   const sqlstate = sqlstateOf(cause);
-  const reason = reasonOf(cause).replace(/^timeout expired$/, "it did not answer in time");
+  const reason = reasonOf(cause)
+    .replace(/^timeout expired$/, "it did not answer in time")
+    .replace(/^SASL: .*password must be a (?:non-empty )?string$/, NO_PASSWORD);
   const lasting = /SSL|TLS|certificate|SASL|password|startup parameter/i.test(reason);
   const passing = sqlstate === undefined ? !lasting : ruleOf(sqlstate).retryable !== false;
   return { host, reason, sqlstate, passing, cause };

@@ -34,6 +34,12 @@ const KNOWN = [
   ...IGNORED,
 ];
 
+/** What other clients call something that libpq says otherwise. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["ssl", "; say sslmode=require, or sslmode=disable."],
+  ["schema", "; say options=-c%20search_path%3Dapp."],
+]);
+
 /**
  * The parameters after a URL's `?`, by name. Throws `FORMDB_CONFIG` for one that is not known. Errors quote no name and no
  * value, since either may be a piece of a password.
@@ -45,7 +51,7 @@ export function readParameters(search: string): ReadonlyMap<string, string> {
     position++;
     if (!KNOWN.includes(name)) {
       throw configError(
-        `A PostgreSQL URL's parameter number ${position} is not known${didYouMean(name, KNOWN)} ` +
+        `A PostgreSQL URL's parameter number ${position} is not known${INSTEAD.get(name) ?? (didYouMean(name, KNOWN) || ".")} ` +
           `The parameters are ${KNOWN.join(", ")}`,
         "url",
       );

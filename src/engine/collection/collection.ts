@@ -3,6 +3,7 @@ import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { abortSignal, checkOptions, integer, milliseconds } from "../../base/options.ts";
+import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
 import type { Change, Expression, Select } from "../../query/syntax-tree.ts";
@@ -22,6 +23,9 @@ export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined
 
 /** A document as it is read: its id is a string. */
 export type Found<T> = T & { readonly id: string };
+
+/** Where nothing can be deleted, since nothing is there. */
+const NOT_THERE: ReadonlySet<string> = new Set(["FORMDB_NOT_FOUND", "FORMDB_UNKNOWN_COLLECTION"]);
 
 /** A row of the selected paths, each by its text. */
 export type Selected<T, P extends string> = { [K in P]: K extends "id" ? string : Read<ValueAt<T, K>> };
@@ -86,7 +90,7 @@ export class Collection<T extends object = Document> {
    */
   async insertMany(documents: Iterable<New<T>>, options?: CallOptions): Promise<BatchResult> {
     const checked: unknown[] = [];
-    for (const document of documents) {
+    for (const document of iterable(documents)) {
       checked.push(
         this.#schema === undefined
           ? document
@@ -128,12 +132,12 @@ export class Collection<T extends object = Document> {
   /** Resolves to whether there was such a document. */
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
     const { ifVersion, ...bounds } = options;
-    if (ifVersion === undefined) return this.#host.delete(this.name, id, bounds);
     try {
+      if (ifVersion === undefined) return await this.#host.delete(this.name, id, bounds);
       await this.#change(id, options, { action: "delete" }, () => ({}));
       return true;
     } catch (error) {
-      if (error instanceof FormDBError && error.code === "FORMDB_NOT_FOUND") return false;
+      if (error instanceof FormDBError && NOT_THERE.has(error.code)) return false;
       throw error;
     }
   }

@@ -56,6 +56,15 @@ describe("a URL", () => {
       "postgres://u@h/db?aplication_name=x",
       /parameter number 1 is not known; did you mean "application_name"\?/,
     ],
+    ["postgres://u@h/db?zzz=x", /parameter number 1 is not known\. The parameters are host, /],
+    [
+      "postgres://u@h/db?ssl=true",
+      /parameter number 1 is not known; say sslmode=require, or sslmode=disable\. The/,
+    ],
+    [
+      "postgres://u@h/db?sslmode=disable&schema=app",
+      /number 2 is not known; say options=-c%20search_path%3Dapp\. The/,
+    ],
     ["postgres://u@h/db?target_session_attrs=master", /target_session_attrs must be one of any, read-write/],
     [
       "postgres://u@h/db?sslrootcert=/no/such/file",
@@ -137,6 +146,9 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     expect(wrong.message).not.toMatch(/wrong@|:wrong/);
     expect(await connectError(`postgres://${PASSWORD_ROLE}@${at}/postgres`)).toMatchObject({
       retryable: false,
+      message: expect.stringMatching(
+        /the server asks for a password, and none was given; put it into the URL/,
+      ),
     });
     expect(await connectError(`postgres://nobody_here@${at}/postgres`)).toMatchObject({ sqlstate: "28000" });
     expect(await connectError(`postgres://${ROLE}@${at}/nowhere`)).toMatchObject({
