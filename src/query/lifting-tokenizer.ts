@@ -133,7 +133,10 @@ export class LiftingTokenizer extends Tokenizer {
         throw this.#refuse("a string", "the pattern of LIKE must be a string");
       default:
         if (!this.#afterInto || isObject(value)) return;
-        throw this.#refuse("a JSON object", "what is inserted must be a JSON object");
+        throw this.#refuse(
+          "a JSON object",
+          'what is inserted must be a JSON object, as in INSERT INTO people {"name": "Ada"}',
+        );
     }
   }
 

@@ -152,6 +152,16 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     );
   });
 
+  it("makes no unique index over values that are equal, and says so", async () => {
+    const users = fresh();
+    await users.insertMany(four);
+    const error = await codeOf(users.createIndex("age", { unique: true }));
+    expect(error.message).toBe(
+      `Making the index failed: values in the unique index by_age of ${users.name} must differ between documents`,
+    );
+    expect(await db.listIndexes(users.name)).toEqual([]);
+  });
+
   it("says what an index is whose name is taken", async () => {
     const users = fresh();
     await users.insertMany(four);

@@ -104,7 +104,8 @@ export class SqliteConnection implements Connection {
     ) {
       return this.#inChunks(statement, values, options);
     }
-    const result = await this.#ask("The query", request, options);
+    const what = text.startsWith("CREATE UNIQUE INDEX") ? "Making the index" : "The query";
+    const result = await this.#ask(what, request, options);
     if (learns) this.#choice.ran(name, result.ms);
     if (result.rest === undefined) return result;
     return this.#withRest(result, (stream) => this.#ask("The query", { do: "readStream", stream }, options));
