@@ -175,7 +175,8 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
           }
         }
       });
-      for (let i = 0; i < 5; i++) {
+      // Until a cut has met a call: on a busy machine the first ones may meet none.
+      for (let i = 0; i < 5 || (failed.length === 0 && i < 100); i++) {
         const before = answered;
         while (answered < before + 200) await new Promise((resolve) => setImmediate(resolve));
         await server.query(
