@@ -100,6 +100,13 @@ function serverError(
   if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return refusedByUnique(error, outcome);
   const refused = sqlstate === "22P02" ? arithmeticRefusal(error.message, { sqlstate, outcome }) : undefined;
   if (refused !== undefined) return refused;
+  if (isMiscounted(error)) {
+    const message = `The statement can't be given its values: ${messageOf(error)}`;
+    return new FormDBError("FORMDB_PARAMETER_MISMATCH", message, {
+      cause: error,
+      details: { sqlstate, outcome },
+    });
+  }
   return new FormDBError(code, `${messageOf(error)}${help(error, code, where)}`, {
     cause: error,
     ...(retryable === undefined ? {} : { retryable }),
@@ -133,6 +140,11 @@ export function isStalePlan(error: unknown): boolean {
   const sqlstate = sqlstateOf(error);
   if (sqlstate === "26000" || sqlstate === "42P05") return true;
   return sqlstate === "0A000" && (error as ServerError).routine === "RevalidateCachedQuery";
+}
+
+/** Whether a statement of somebody's own SQL was given more or fewer values than it has places. */
+function isMiscounted({ code, routine }: ServerError): boolean {
+  return code === "08P01" && routine === "exec_bind_message";
 }
 
 /** Whether a text is too long for `jsonb`, which takes 256 MiB. */

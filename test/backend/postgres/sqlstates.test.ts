@@ -57,6 +57,14 @@ describe("a server's error", () => {
     expect(translateError(serverError(sqlstate), "h:1", "read")).toMatchObject({ code, retryable, sqlstate });
   });
 
+  test("that counts the values of a statement is its caller's, and ends no connection", () => {
+    const miscounted = serverError("08P01", { routine: "exec_bind_message" });
+    const error = translateError(miscounted, "h:1", "read");
+    expect(error).toMatchObject({ code: "FORMDB_PARAMETER_MISMATCH", retryable: false, sqlstate: "08P01" });
+    expect(error.fatal).toBeUndefined();
+    expect(translateError(serverError("08P01"), "h:1", "read").fatal).toBe(true);
+  });
+
   test("asks for another try by the engine's own code only on that engine", () => {
     const conflict = serverError("OC000");
     const { retryCodes } = PROFILES.dsql;
