@@ -133,20 +133,37 @@ export interface Grouping {
  *
  * Operands are given by number.
  */
-export interface Conditions {
-  equals(subject: Subject, operand: number, wanted: boolean): Fragment;
-  orders(subject: Subject, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
-  equalSubjects(left: Subject, right: Subject, wanted: boolean): Fragment;
-  orderSubjects(left: Subject, operator: OrderOperator, right: Subject, wanted: boolean): Fragment;
+export interface Conditions<T = Subject> {
+  equals(subject: T, operand: number, wanted: boolean): Fragment;
+  orders(subject: T, operator: OrderOperator, operand: number, wanted: boolean): Fragment;
+  equalSubjects(left: T, right: T, wanted: boolean): Fragment;
+  orderSubjects(left: T, operator: OrderOperator, right: T, wanted: boolean): Fragment;
   /** The operand is an array. */
-  isIn(subject: Subject, operand: number, wanted: boolean): Fragment;
-  like(subject: Subject, operand: number, wanted: boolean): Fragment;
-  contains(subject: Subject, operand: number, wanted: boolean): Fragment;
-  isNull(subject: Subject, wanted: boolean): Fragment;
+  isIn(subject: T, operand: number, wanted: boolean): Fragment;
+  like(subject: T, operand: number, wanted: boolean): Fragment;
+  contains(subject: T, operand: number, wanted: boolean): Fragment;
+  isNull(subject: T, wanted: boolean): Fragment;
   /** Whether the type's number in `RANK` is this or a higher one. Never unknown. */
-  ranksFrom(subject: Subject, rank: number, wanted: boolean): Fragment;
+  ranksFrom(subject: T, rank: number, wanted: boolean): Fragment;
   /** The operand is `true` or `false`. */
   truth(operand: number): Fragment;
+}
+
+/** Conditions on subjects, made of those on the terms that stand for them. */
+export function conditionsOn<T>(terms: Conditions<T>, termOf: (subject: Subject) => T): Conditions {
+  return Object.freeze<Conditions>({
+    equals: (subject, operand, wanted) => terms.equals(termOf(subject), operand, wanted),
+    orders: (subject, operator, operand, wanted) => terms.orders(termOf(subject), operator, operand, wanted),
+    equalSubjects: (left, right, wanted) => terms.equalSubjects(termOf(left), termOf(right), wanted),
+    orderSubjects: (left, operator, right, wanted) =>
+      terms.orderSubjects(termOf(left), operator, termOf(right), wanted),
+    isIn: (subject, operand, wanted) => terms.isIn(termOf(subject), operand, wanted),
+    like: (subject, operand, wanted) => terms.like(termOf(subject), operand, wanted),
+    contains: (subject, operand, wanted) => terms.contains(termOf(subject), operand, wanted),
+    isNull: (subject, wanted) => terms.isNull(termOf(subject), wanted),
+    ranksFrom: (subject, rank, wanted) => terms.ranksFrom(termOf(subject), rank, wanted),
+    truth: terms.truth,
+  });
 }
 
 /** The path of what is at `path` in each element of the last of these arrays. */

@@ -1,9 +1,9 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { DocumentPath } from "../ddl-dialect.ts";
-import { type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
+import { conditionsOn, type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
 import { choice, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
-import { conditionsOn } from "./conditions.ts";
+import { termConditions } from "./conditions.ts";
 import { elementsOf, elementTerm, type IsIndexed, inCase, type PostgresTerm } from "./terms.ts";
 
 /**
@@ -60,7 +60,7 @@ export function documentConditions(
   };
 
   return Object.freeze<DocumentConditions>({
-    ...conditionsOn((subject) => {
+    ...conditionsOn(termConditions, (subject) => {
       const { type, path } = fieldOf(subject);
       return inCase(type, at(path), type !== "path" && isIndexed({ type, path }));
     }),

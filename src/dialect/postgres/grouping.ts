@@ -1,8 +1,14 @@
-import type { Column, DocumentField, GroupAggregate, Grouping } from "../expression-dialect.ts";
+import {
+  type Column,
+  conditionsOn,
+  type DocumentField,
+  type GroupAggregate,
+  type Grouping,
+} from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { conditionsOn } from "./conditions.ts";
+import { termConditions } from "./conditions.ts";
 import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
 
 /**
@@ -39,7 +45,7 @@ export function grouping(): Grouping {
         ? orderByAggregate(subject, ofAggregate(subject), descending)
         : orderTerms(termOf(subject), descending),
     orderTotally: (field) => totalTerms(termOf(field)),
-    conditions: conditionsOn((subject) =>
+    conditions: conditionsOn(termConditions, (subject) =>
       subject.type === "aggregate" ? aggregateTerm(subject, ofAggregate(subject)) : termOf(subject),
     ),
   };

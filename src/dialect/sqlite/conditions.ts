@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { Conditions, OrderOperator, Subject } from "../expression-dialect.ts";
+import type { Conditions, OrderOperator } from "../expression-dialect.ts";
 import { type Bound, choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, isComposite, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
@@ -259,19 +259,15 @@ function truth(operand: number): Fragment {
   return [bound(operand, (value) => flag(value === true))];
 }
 
-/** Conditions on what `termOf` spells. */
-export function conditionsOn(termOf: (subject: Subject) => SqliteTerm): Conditions {
-  return Object.freeze<Conditions>({
-    equals: (subject, operand, wanted) => equals(termOf(subject), operand, wanted),
-    orders: (subject, operator, operand, wanted) => orders(termOf(subject), operator, operand, wanted),
-    equalSubjects: (left, right, wanted) => equalSubjects(termOf(left), termOf(right), wanted),
-    orderSubjects: (left, operator, right, wanted) =>
-      orderSubjects(termOf(left), operator, termOf(right), wanted),
-    isIn: (subject, operand, wanted) => isIn(termOf(subject), operand, wanted),
-    like: (subject, operand, wanted) => like(termOf(subject), operand, wanted),
-    contains: (subject, operand, wanted) => contains(termOf(subject), operand, wanted),
-    isNull: (subject, wanted) => isNull(termOf(subject), wanted),
-    ranksFrom: (subject, rank, wanted) => ranksFrom(termOf(subject), rank, wanted),
-    truth,
-  });
-}
+export const termConditions: Conditions<SqliteTerm> = Object.freeze({
+  equals,
+  orders,
+  equalSubjects,
+  orderSubjects,
+  isIn,
+  like,
+  contains,
+  isNull,
+  ranksFrom,
+  truth,
+});

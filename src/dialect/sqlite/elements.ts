@@ -1,8 +1,8 @@
 import type { DocumentPath, IndexOf, WidePath } from "../ddl-dialect.ts";
-import { type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
+import { conditionsOn, type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
-import { conditionsOn, encodeValue } from "./conditions.ts";
+import { encodeValue, termConditions } from "./conditions.ts";
 import { inArrayOrText, mayHave } from "./element-index.ts";
 import { elementTerm, fieldTerm, type SqliteTerm, termOf } from "./terms.ts";
 
@@ -59,7 +59,7 @@ function conditionsFrom(at: (path: DocumentPath) => SqliteTerm, depth: number): 
     return wanted ? found : sql`NOT ${found}`;
   };
   return Object.freeze<DocumentConditions>({
-    ...conditionsOn((subject) => fieldTerm(fieldOf(subject), at)),
+    ...conditionsOn(termConditions, (subject) => fieldTerm(fieldOf(subject), at)),
     some,
     someEquals: (arrays, path, operand, wanted) =>
       some(arrays, (element) => element.equals({ type: "path", path }, operand, true), wanted),

@@ -1,8 +1,14 @@
-import type { Column, DocumentField, GroupAggregate, Grouping } from "../expression-dialect.ts";
+import {
+  type Column,
+  conditionsOn,
+  type DocumentField,
+  type GroupAggregate,
+  type Grouping,
+} from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
-import { conditionsOn } from "./conditions.ts";
+import { termConditions } from "./conditions.ts";
 import { fieldTerm, KEY_TERM, type SqliteTerm, scalarTerm } from "./terms.ts";
 
 /** Columns of the inner query that say what is at a path. SQLite works out those that are used. */
@@ -67,7 +73,7 @@ export function grouping(): Grouping {
         ? orderByAggregate(subject, ofAggregate(subject), descending)
         : orderTerms(termOf(subject).exact, descending),
     orderTotally: (field) => [...orderTerms(termOf(field).exact, false), termOf(field).exact],
-    conditions: conditionsOn((subject) =>
+    conditions: conditionsOn(termConditions, (subject) =>
       subject.type === "aggregate"
         ? aggregateTerm(subject, ofAggregate(subject))
         : exactTerm(termOf(subject).exact),
