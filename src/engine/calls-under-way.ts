@@ -30,15 +30,8 @@ export class CallsUnderWay {
   }
 
   /** Runs a call to its end, or to that of the database. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    this.#count++;
-    try {
-      return await work();
-    } catch (error) {
-      throw this.whyEnded(error);
-    } finally {
-      this.end();
-    }
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return this.track((async () => work())());
   }
 
   /** Counts a call that is under way to its end. */

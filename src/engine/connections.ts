@@ -81,27 +81,18 @@ export class Connections {
    * Lends a connection to `work` and takes it back however that ends; rather one on which the statement
    * `prefer` is prepared.
    */
-  async use<T>(
+  use<T>(
     role: ConnectionRole,
     options: UseOptions,
     work: (connection: Connection) => Promise<T>,
     prefer?: string,
   ): Promise<T> {
     const pool = role === "read" ? this.read : this.write;
-    const connection = pool.tryAcquire(prefer) ?? (await acquire(role, pool, options));
-    if (role === "read" && connection.isFresh !== undefined && !(await this.#isFresh(connection))) {
-      pool.release(connection);
-      return this.use("write", options, work);
+    const connection = pool.tryAcquire(prefer);
+    if (connection === undefined) {
+      return acquire(role, pool, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
     }
-    let result: T;
-    try {
-      result = await work(connection);
-    } catch (error) {
-      this.giveBack(role, connection, error);
-      throw error;
-    }
-    this.giveBack(role, connection);
-    return result;
+    return this.#lendFresh(role, connection, options, work);
   }
 
   /** The same for a reader, if one is idle; undefined if the call would have to wait, or to ask a replica how fresh it is. */
@@ -129,6 +120,21 @@ export class Connections {
   /** Whether there are readers that answer at once. */
   get answersAtOnce(): boolean {
     return this.#backend.isShort !== undefined;
+  }
+
+  /** Lends a connection; if it is a reader that has not caught up with our writes, one that may write in its place. */
+  #lendFresh<T>(
+    role: ConnectionRole,
+    connection: Connection,
+    options: UseOptions,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    if (role === "write" || connection.isFresh === undefined) return this.#lend(role, connection, work);
+    return this.#isFresh(connection).then((isFresh) => {
+      if (isFresh) return this.#lend(role, connection, work);
+      this.read.release(connection);
+      return this.use("write", options, work);
+    });
   }
 
   async #lend<T>(

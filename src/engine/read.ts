@@ -316,7 +316,6 @@ export class Reader {
     return this.#decode(plan, result, times);
   }
 
-  /** No promise for the few rows that most queries give. */
   #decode(
     plan: Plan,
     { rows, rowCount }: EngineResult,
@@ -324,21 +323,24 @@ export class Reader {
   ): QueryResult | Promise<QueryResult> {
     const { clock } = this.#reporter;
     const received = clock.now();
-    if (rows.length > DECODED_AT_ONCE) {
-      return decodeInTurns(plan, rows).then((decoded) => {
-        times.decodeMs = clock.now() - received;
-        return { rows: decoded, rowCount };
-      });
-    }
-    const decoded: Row[] = new Array(rows.length);
-    for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
-    times.decodeMs = clock.now() - received;
-    return { rows: decoded, rowCount };
+    const finish = (decoded: Row[]): QueryResult => {
+      times.decodeMs = clock.now() - received;
+      return { rows: decoded, rowCount };
+    };
+    const decoded = decodeRows(plan, rows);
+    return decoded instanceof Promise ? decoded.then(finish) : finish(decoded);
   }
 }
 
-/** The rows of a result. Between some of them the event loop gets its turn. */
-export async function decodeInTurns(plan: Plan, rows: EngineResult["rows"]): Promise<Row[]> {
+/** The rows of a result. Few, as most queries give, are decoded at once; between many the event loop gets its turn. */
+export function decodeRows(plan: Plan, rows: EngineResult["rows"]): Row[] | Promise<Row[]> {
+  if (rows.length > DECODED_AT_ONCE) return decodeInTurns(plan, rows);
+  const decoded: Row[] = new Array(rows.length);
+  for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);
+  return decoded;
+}
+
+async function decodeInTurns(plan: Plan, rows: EngineResult["rows"]): Promise<Row[]> {
   const decoded: Row[] = new Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     decoded[i] = plan.decode(rows[i]!);

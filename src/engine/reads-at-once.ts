@@ -6,14 +6,11 @@ import { parseDocument } from "../plan/decode.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
-import { decodeInTurns, factsOf, type Query, type QueryResult } from "./read.ts";
+import { decodeRows, factsOf, type Query, type QueryResult } from "./read.ts";
 import type { OngoingQuery, QueryFacts, Reporter } from "./reporter.ts";
 
 /** A time that no short read comes near: it can't be what ends one. A shorter one is kept to by the long way. */
 const LOOSE_MS = 1_000;
-
-/** Rows that are decoded before the event loop is thought of. */
-const DECODED_AT_ONCE = 64;
 
 /**
  * Short reads, by an idle connection that answers on the caller's thread: there is nothing to wait for, so that one
@@ -76,9 +73,8 @@ export class ReadsAtOnce {
     const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
     try {
       const { rows, rowCount } = this.#readRows(connection, bound, ongoing);
-      if (rowCount > DECODED_AT_ONCE) return this.#decodeMany(plan, rows, ongoing);
-      const decoded: Row[] = new Array(rowCount);
-      for (let i = 0; i < rowCount; i++) decoded[i] = plan.decode(rows[i]!);
+      const decoded = decodeRows(plan, rows);
+      if (decoded instanceof Promise) return this.#decodeMany(decoded, ongoing);
       this.#end(ongoing, rowCount);
       const result: QueryResult = { rows: decoded, rowCount };
       const turn = turnAfterShortCall();
@@ -137,11 +133,11 @@ export class ReadsAtOnce {
     return result;
   }
 
-  async #decodeMany(plan: Plan, rows: EngineResult["rows"], ongoing: OngoingQuery): Promise<QueryResult> {
+  async #decodeMany(decoded: Promise<Row[]>, ongoing: OngoingQuery): Promise<QueryResult> {
     try {
-      const decoded = await decodeInTurns(plan, rows);
+      const rows = await decoded;
       this.#end(ongoing, rows.length);
-      return { rows: decoded, rowCount: rows.length };
+      return { rows, rowCount: rows.length };
     } catch (error) {
       ongoing.fail(error);
       throw error;

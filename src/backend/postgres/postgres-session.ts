@@ -121,8 +121,7 @@ export class PostgresSession implements WatchedSession {
       try {
         return await this.#exchange(statement, values, options);
       } catch (error) {
-        if (!isStalePlan(error) || !statement.prepare) throw error;
-        this.#forget(statement.name, (error as { code: string }).code);
+        if (!this.#wasStale(statement, error)) throw error;
         if (this.inTransaction) throw this.#staleInTransaction(error);
         return await this.#exchange(statement, values, options);
       }
@@ -145,18 +144,12 @@ export class PostgresSession implements WatchedSession {
       const results: PromiseSettledResult<Reply>[] = [];
       for (let i = 0; i < calls.length; i++) {
         const { statement, values } = calls[i]!;
-        const end = ends?.[i];
-        const again = end?.status === "rejected" && isStalePlan(end.reason) && statement.prepare;
-        if (again) this.#forget(statement.name, (end.reason as { code: string }).code);
-        const [last] =
-          end === undefined || again
-            ? await Promise.allSettled([this.#exchange(statement, values, {})])
-            : [end];
-        results.push(
-          last!.status === "rejected"
-            ? { status: "rejected", reason: this.#translate(last!.reason, "read") }
-            : last!,
-        );
+        let end = ends?.[i];
+        if (end === undefined || (end.status === "rejected" && this.#wasStale(statement, end.reason))) {
+          [end] = await Promise.allSettled([this.#exchange(statement, values, {})]);
+        }
+        const { status } = end;
+        results.push(status === "rejected" ? { status, reason: this.#translate(end.reason, "read") } : end);
       }
       return results;
     } finally {
@@ -308,15 +301,17 @@ export class PostgresSession implements WatchedSession {
     }
   }
 
-  /** A statement that the server does not have any more, or that no longer fits, is prepared anew. */
-  #forget(name: string, sqlstate: string): void {
-    if (sqlstate === "0A000") {
+  /** Whether a prepared statement failed because the server does not have it any more, or it no longer fits: it is then forgotten. */
+  #wasStale({ prepare, name }: EngineStatement, error: unknown): boolean {
+    if (!prepare || !isStalePlan(error)) return false;
+    if ((error as { code: string }).code === "0A000") {
       this.#prepared.forget(name);
-      return;
+    } else {
+      // Someone between us and the server hands sessions around: nothing can be kept on one.
+      this.#prepared.lost(name);
+      this.#shared.keepsStatements = false;
     }
-    // Someone between us and the server hands sessions around: nothing can be kept on one.
-    this.#prepared.lost(name);
-    this.#shared.keepsStatements = false;
+    return true;
   }
 
   #staleInTransaction(cause: unknown): FormDBError {
