@@ -129,6 +129,20 @@ describe("the choice of a thread", () => {
     });
   });
 
+  it("knows work of this thread's by Node's own figures", () => {
+    const choice = new ThreadChoice();
+    shortRunsUntilHere(choice, "s");
+    choice.ran("s", 50);
+    shortRunsUntilHere(choice, "s");
+    const before = choice.usedBefore("s");
+    expect(before !== undefined).toBe(typeof process.threadCpuUsage === "function");
+    const used = process.threadCpuUsage ?? process.cpuUsage;
+    const start = used().user;
+    while (used().user - start < 50_000);
+    choice.ran("s", 50, before);
+    expect(choice.runsHere("s")).toBe(false);
+  });
+
   it("learns nothing of statements without a name", () => {
     const choice = new ThreadChoice();
     for (let i = 0; i < 100; i++) choice.ran("", 0.01);
