@@ -6,7 +6,7 @@ import pg from "pg";
 import { open } from "./harness/built.ts";
 import { SCALE, summary } from "./harness/compare.ts";
 import { openPipelined } from "./harness/pipelined.ts";
-import { describeServer, startDurablePostgres } from "./harness/postgres.ts";
+import { describeServer, makePeopleByHand, startDurablePostgres } from "./harness/postgres.ts";
 import { note, report } from "./harness/report.ts";
 
 const COUNT = 20_000;
@@ -34,13 +34,7 @@ await shared.batchInsert(
   })),
 );
 await shared.createIndex("people", ["age"]);
-const setUp = new pg.Client({ connectionString: url });
-await setUp.connect();
-await setUp.query("CREATE TABLE by_hand (id text PRIMARY KEY, doc jsonb NOT NULL)");
-await setUp.query("INSERT INTO by_hand SELECT id, doc FROM people");
-await setUp.query("CREATE INDEX ON by_hand (((doc->>'age')::int))");
-await setUp.query("ANALYZE");
-await setUp.end();
+await makePeopleByHand(url);
 const byHand = new pg.Pool({ connectionString: url, max: CONNECTIONS, min: CONNECTIONS });
 await using pipelined = await openPipelined(url, CONNECTIONS);
 

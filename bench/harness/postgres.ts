@@ -1,3 +1,4 @@
+import pg from "pg";
 import { type PostgresServer, startPostgres } from "../../test/support/postgres-server.ts";
 
 /**
@@ -6,6 +7,17 @@ import { type PostgresServer, startPostgres } from "../../test/support/postgres-
  */
 export function startDurablePostgres(): Promise<PostgresServer> {
   return startPostgres({ settings: { fsync: "on", full_page_writes: "on", shared_buffers: "128MB" } });
+}
+
+/** A table as people write it, with the documents of `people` and the index on `age` that they would make. */
+export async function makePeopleByHand(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query("CREATE TABLE by_hand (id text PRIMARY KEY, doc jsonb NOT NULL)");
+  await client.query("INSERT INTO by_hand SELECT id, doc FROM people");
+  await client.query("CREATE INDEX ON by_hand (((doc->>'age')::int))");
+  await client.query("ANALYZE");
+  await client.end();
 }
 
 /** Said below each result, because it decides what a commit costs. */
