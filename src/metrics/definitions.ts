@@ -1,19 +1,4 @@
-import {
-  ACQUIRE_FAILURES,
-  CLOSE_REASONS,
-  CONNECTION_STATES,
-  ERROR_CODES,
-  FLUSH_REASONS,
-  type LabelDomain,
-  MISS_REASONS,
-  OPERATIONS,
-  QUERY_OUTCOMES,
-  QUERY_PHASES,
-  REMOVAL_REASONS,
-  SQLSTATE_CLASSES,
-  WRITE_KINDS,
-  WRITE_OUTCOMES,
-} from "./label-values.ts";
+import { LABEL_VALUES, type LabelDomain } from "./label-values.ts";
 
 /** The kinds of metrics. */
 export type MetricType = "counter" | "gauge" | "histogram";
@@ -50,16 +35,23 @@ export const DURATION_BUCKETS: readonly number[] = Object.freeze([
 ]);
 
 /** Rows and operations, from none to a hundred thousand. */
-export const COUNT_BUCKETS: readonly number[] = Object.freeze([
+const COUNT_BUCKETS: readonly number[] = Object.freeze([
   0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000,
 ]);
 
 /** Bytes, from 256 to 64 MiB in steps of four. */
-export const BYTE_BUCKETS: readonly number[] = Object.freeze([
+const BYTE_BUCKETS: readonly number[] = Object.freeze([
   256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
 ]);
 
-type Bounds = readonly number[];
+/**
+ * A metric as it is written down here. Its name says its unit and, of a histogram, the buckets: those of durations, of bytes,
+ * or of counts where it has no unit.
+ */
+interface Entry extends Pick<MetricDefinition, "name" | "type" | "help" | "aggregate" | "onDemand"> {
+  /** By label; `any` are values that nobody knows beforehand. */
+  readonly labels?: Readonly<Record<string, LabelDomain | "any">>;
+}
 
 /** Names of the compatibility API, which come from the original module. They have no labels and never will. */
 const COMPATIBLE = [
@@ -83,41 +75,28 @@ const QUERIES = [
     name: "queries_by_operation_total",
     type: "counter",
     help: "Queries executed, by operation and outcome.",
-    labels: ["operation", "outcome"],
-    known: { operation: OPERATIONS as LabelDomain, outcome: QUERY_OUTCOMES as LabelDomain },
+    labels: { operation: "operation", outcome: "queryOutcome" },
   },
   {
     name: "query_duration_seconds",
     type: "histogram",
     help: "Time from a query's call to its result.",
-    unit: "seconds",
-    labels: ["operation", "collection", "outcome"],
-    known: { operation: OPERATIONS as LabelDomain, outcome: QUERY_OUTCOMES as LabelDomain },
-    buckets: DURATION_BUCKETS as Bounds,
+    labels: { operation: "operation", collection: "any", outcome: "queryOutcome" },
   },
   {
     name: "query_phase_duration_seconds",
     type: "histogram",
     help: "Parts of the queries' time: waiting for a connection, in the database, decoding rows, and the rest.",
-    unit: "seconds",
-    labels: ["phase"],
-    known: { phase: QUERY_PHASES as LabelDomain },
-    buckets: DURATION_BUCKETS as Bounds,
+    labels: { phase: "phase" },
   },
   {
     name: "query_rows",
     type: "histogram",
     help: "Rows that a query read or wrote.",
-    labels: ["operation"],
-    buckets: COUNT_BUCKETS as Bounds,
+    labels: { operation: "any" },
   },
   { name: "queries_in_flight", type: "gauge", help: "Queries that have started and not ended." },
-  {
-    name: "merged_read_calls",
-    type: "histogram",
-    help: "Reads that one statement answered together.",
-    buckets: COUNT_BUCKETS as Bounds,
-  },
+  { name: "merged_read_calls", type: "histogram", help: "Reads that one statement answered together." },
   {
     name: "read_statements_saved_total",
     type: "counter",
@@ -140,43 +119,28 @@ const CACHE = [
     name: "cache_misses_by_reason_total",
     type: "counter",
     help: "Look-ups that found no usable plan in the cache, by reason.",
-    labels: ["reason"],
-    known: { reason: MISS_REASONS as LabelDomain },
+    labels: { reason: "miss" },
   },
   {
     name: "cache_removals_total",
     type: "counter",
     help: "Plans that left the cache or were not let in, by reason.",
-    labels: ["reason"],
-    known: { reason: REMOVAL_REASONS as LabelDomain },
+    labels: { reason: "removal" },
   },
-  {
-    name: "cache_compile_duration_seconds",
-    type: "histogram",
-    help: "Time that compiling a plan took.",
-    unit: "seconds",
-    buckets: DURATION_BUCKETS as Bounds,
-  },
-  {
-    name: "cache_saved_seconds_total",
-    type: "counter",
-    help: "Compile time that cache hits spared.",
-    unit: "seconds",
-  },
+  { name: "cache_compile_duration_seconds", type: "histogram", help: "Time that compiling a plan took." },
+  { name: "cache_saved_seconds_total", type: "counter", help: "Compile time that cache hits spared." },
   { name: "cache_entries", type: "gauge", help: "Plans in the cache." },
   { name: "cache_max_entries", type: "gauge", help: "Plans that the cache can hold." },
-  { name: "cache_bytes", type: "gauge", help: "Estimated memory of the cached plans.", unit: "bytes" },
+  { name: "cache_bytes", type: "gauge", help: "Estimated memory of the cached plans." },
   {
     name: "cache_max_bytes",
     type: "gauge",
     help: "Memory that the cached plans may take; 0 where only their number is bounded.",
-    unit: "bytes",
   },
   {
     name: "cache_doubled_hit_ratio",
     type: "gauge",
     help: "Hit ratio that a cache of twice the size would have had.",
-    unit: "ratio",
     aggregate: "mean",
   },
 ] as const;
@@ -186,93 +150,93 @@ const POOL = [
     name: "pool_connections",
     type: "gauge",
     help: "Connections by state.",
-    labels: ["pool", "state"],
-    known: { state: CONNECTION_STATES as LabelDomain },
+    labels: { pool: "any", state: "connectionState" },
   },
-  { name: "pool_max_connections", type: "gauge", help: "Most connections at a time.", labels: ["pool"] },
+  {
+    name: "pool_max_connections",
+    type: "gauge",
+    help: "Most connections at a time.",
+    labels: { pool: "any" },
+  },
   {
     name: "pool_min_connections",
     type: "gauge",
     help: "Connections that are kept open when idle.",
-    labels: ["pool"],
+    labels: { pool: "any" },
   },
-  { name: "pool_waiting", type: "gauge", help: "Callers that wait for a connection.", labels: ["pool"] },
+  {
+    name: "pool_waiting",
+    type: "gauge",
+    help: "Callers that wait for a connection.",
+    labels: { pool: "any" },
+  },
   {
     name: "pool_oldest_waiter_age_seconds",
     type: "gauge",
     help: "How long the first caller in the queue has waited; 0 when nobody waits.",
-    unit: "seconds",
-    labels: ["pool"],
+    labels: { pool: "any" },
     aggregate: "max",
   },
   {
     name: "pool_peak_in_use",
     type: "gauge",
     help: "Most connections in use at a time since the scrape before, and for at least a minute.",
-    labels: ["pool"],
+    labels: { pool: "any" },
   },
   {
     name: "pool_peak_waiting",
     type: "gauge",
     help: "Most callers waiting at a time since the scrape before, and for at least a minute.",
-    labels: ["pool"],
+    labels: { pool: "any" },
   },
   {
     name: "pool_paused",
     type: "gauge",
     help: "1 while the pool is paused.",
-    labels: ["pool"],
+    labels: { pool: "any" },
     aggregate: "max",
   },
   {
     name: "pool_wait_seconds",
     type: "histogram",
     help: "Time that callers waited for a connection, whether they got one or not.",
-    unit: "seconds",
-    labels: ["pool"],
-    buckets: DURATION_BUCKETS as Bounds,
+    labels: { pool: "any" },
   },
   {
     name: "pool_hold_seconds",
     type: "histogram",
     help: "Time that callers kept a connection.",
-    unit: "seconds",
-    labels: ["pool"],
-    buckets: DURATION_BUCKETS as Bounds,
+    labels: { pool: "any" },
   },
   {
     name: "pool_connect_seconds",
     type: "histogram",
     help: "Time that opening a connection took.",
-    unit: "seconds",
-    labels: ["pool"],
-    buckets: DURATION_BUCKETS as Bounds,
+    labels: { pool: "any" },
   },
   {
     name: "pool_acquire_failures_total",
     type: "counter",
     help: "Callers that got no connection, by reason.",
-    labels: ["pool", "reason"],
-    known: { reason: ACQUIRE_FAILURES as LabelDomain },
+    labels: { pool: "any", reason: "acquireFailure" },
   },
   {
     name: "pool_connections_opened_total",
     type: "counter",
     help: "Connections that became ready.",
-    labels: ["pool"],
+    labels: { pool: "any" },
   },
   {
     name: "pool_connections_closed_total",
     type: "counter",
     help: "Connections that were closed, by reason.",
-    labels: ["pool", "reason"],
-    known: { reason: CLOSE_REASONS as LabelDomain },
+    labels: { pool: "any", reason: "close" },
   },
   {
     name: "pool_invalidations_total",
     type: "counter",
     help: "Times that all connections were marked for replacement, as after a failover.",
-    labels: ["pool"],
+    labels: { pool: "any" },
   },
 ] as const;
 
@@ -281,50 +245,32 @@ const BATCH = [
     name: "batch_operations_total",
     type: "counter",
     help: "Write operations that are settled, by kind and outcome.",
-    labels: ["kind", "outcome"],
-    known: { kind: WRITE_KINDS as LabelDomain, outcome: WRITE_OUTCOMES as LabelDomain },
+    labels: { kind: "writeKind", outcome: "writeOutcome" },
   },
   {
     name: "batch_flushes_total",
     type: "counter",
     help: "Batches that were sent, by what made them leave.",
-    labels: ["reason"],
-    known: { reason: FLUSH_REASONS as LabelDomain },
+    labels: { reason: "flush" },
   },
-  {
-    name: "batch_flush_rows",
-    type: "histogram",
-    help: "Operations in a batch.",
-    buckets: COUNT_BUCKETS as Bounds,
-  },
-  {
-    name: "batch_flush_bytes",
-    type: "histogram",
-    help: "Size of a batch's documents.",
-    unit: "bytes",
-    buckets: BYTE_BUCKETS as Bounds,
-  },
+  { name: "batch_flush_rows", type: "histogram", help: "Operations in a batch." },
+  { name: "batch_flush_bytes", type: "histogram", help: "Size of a batch's documents." },
   {
     name: "batch_flush_duration_seconds",
     type: "histogram",
     help: "Time from sending a batch to its last outcome.",
-    unit: "seconds",
-    buckets: DURATION_BUCKETS as Bounds,
   },
   {
     name: "batch_wait_seconds",
     type: "histogram",
     help: "Time that a batch's oldest operation waited in the queue.",
-    unit: "seconds",
-    buckets: DURATION_BUCKETS as Bounds,
   },
   { name: "batch_queue_length", type: "gauge", help: "Operations in the queue, sent ones excluded." },
-  { name: "batch_queue_bytes", type: "gauge", help: "Size of the queued documents.", unit: "bytes" },
+  { name: "batch_queue_bytes", type: "gauge", help: "Size of the queued documents." },
   {
     name: "batch_queue_oldest_age_seconds",
     type: "gauge",
     help: "How long the first operation in the queue has waited; 0 when it is empty.",
-    unit: "seconds",
     aggregate: "max",
   },
   { name: "batch_flushes_in_flight", type: "gauge", help: "Batches that were sent and are not settled." },
@@ -345,15 +291,13 @@ const ERRORS = [
     name: "errors_by_code_total",
     type: "counter",
     help: "Errors by FormDB's code.",
-    labels: ["code"],
-    known: { code: ERROR_CODES as LabelDomain },
+    labels: { code: "errorCode" },
   },
   {
     name: "errors_by_sqlstate_class_total",
     type: "counter",
     help: "Errors that a database raised, by the first two characters of their SQLSTATE.",
-    labels: ["sqlstate_class"],
-    known: { sqlstate_class: SQLSTATE_CLASSES as LabelDomain },
+    labels: { sqlstate_class: "sqlstateClass" },
   },
   {
     name: "errors_unhandled_total",
@@ -368,7 +312,6 @@ const PROCESS = [
     type: "gauge",
     help: "Mean delay of the event loop since the scrape before, and for at least ten seconds.",
     onDemand: true,
-    unit: "seconds",
     aggregate: "mean",
   },
   {
@@ -376,7 +319,6 @@ const PROCESS = [
     type: "gauge",
     help: "Median delay of the event loop in that time.",
     onDemand: true,
-    unit: "seconds",
     aggregate: "max",
   },
   {
@@ -384,7 +326,6 @@ const PROCESS = [
     type: "gauge",
     help: "Delay of the event loop that one in a hundred exceeds, in that time.",
     onDemand: true,
-    unit: "seconds",
     aggregate: "max",
   },
   {
@@ -392,7 +333,6 @@ const PROCESS = [
     type: "gauge",
     help: "Longest delay of the event loop in that time.",
     onDemand: true,
-    unit: "seconds",
     aggregate: "max",
   },
   {
@@ -400,7 +340,6 @@ const PROCESS = [
     type: "gauge",
     help: "Share of that time in which the event loop was busy, from 0 to 1.",
     onDemand: true,
-    unit: "ratio",
     aggregate: "mean",
   },
 ] as const;
@@ -410,7 +349,7 @@ const SELF = [
     name: "metrics_label_overflows_total",
     type: "counter",
     help: "Look-ups of label sets beyond a metric's limit, which went to its overflow series.",
-    labels: ["metric"],
+    labels: { metric: "any" },
   },
   {
     name: "metrics_ignored_values_total",
@@ -442,16 +381,24 @@ export type GaugeName = NameOf<"gauge">;
 export type HistogramName = NameOf<"histogram">;
 
 /** Every metric that FormDB itself exports, those of the compatibility API first. `docs/metrics.md` lists the same. */
-export const METRIC_DEFINITIONS: readonly MetricDefinition[] = Object.freeze([
-  ...COMPATIBLE,
-  ...QUERIES,
-  ...CACHE,
-  ...POOL,
-  ...BATCH,
-  ...ERRORS,
-  ...PROCESS,
-  ...SELF,
-] satisfies MetricDefinition[]);
+export const METRIC_DEFINITIONS: readonly MetricDefinition[] = Object.freeze(
+  [...COMPATIBLE, ...QUERIES, ...CACHE, ...POOL, ...BATCH, ...ERRORS, ...PROCESS, ...SELF].map(definition),
+);
+
+function definition({ labels, ...entry }: Entry): MetricDefinition {
+  const unit = /_(seconds|bytes|ratio)(?:_total)?$/.exec(entry.name)?.[1];
+  const known = Object.entries(labels ?? {}).flatMap(([label, domain]) =>
+    domain === "any" ? [] : [[label, LABEL_VALUES[domain]]],
+  );
+  const buckets = unit === "seconds" ? DURATION_BUCKETS : unit === "bytes" ? BYTE_BUCKETS : COUNT_BUCKETS;
+  return {
+    ...entry,
+    ...(unit === undefined ? {} : { unit }),
+    ...(labels === undefined ? {} : { labels: Object.keys(labels) }),
+    ...(known.length === 0 ? {} : { known: Object.fromEntries(known) }),
+    ...(entry.type === "histogram" ? { buckets } : {}),
+  };
+}
 
 /** The compatibility API's names, without the prefix. */
 export const COMPATIBLE_NAMES: readonly string[] = Object.freeze(COMPATIBLE.map(({ name }) => name));

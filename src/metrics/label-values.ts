@@ -10,76 +10,9 @@ import type {
   WriteOutcome,
 } from "../base/observer.ts";
 
-/**
- * The values that labels of FormDB's own metrics can have. They are few and known beforehand, so that their series are
- * exported as zero from the start.
- */
-export type LabelDomain = readonly string[];
-
 /** How a query ended, as the `outcome` label says it. */
 export type QueryOutcome = "ok" | "error" | "timeout" | "aborted";
 
-export const OPERATIONS: readonly QueryOperation[] = Object.freeze([
-  "select",
-  "get",
-  "insert",
-  "update",
-  "upsert",
-  "delete",
-  "ddl",
-  "introspect",
-  "explain",
-  "transaction",
-  "sql",
-  "other",
-]);
-export const QUERY_OUTCOMES: readonly QueryOutcome[] = Object.freeze(["ok", "error", "timeout", "aborted"]);
-/** Parts of a query's time; `other` is the rest: the event loop and FormDB itself. */
-export const QUERY_PHASES: readonly string[] = Object.freeze(["pool_wait", "database", "decode", "other"]);
-export const MISS_REASONS: readonly CacheMissReason[] = Object.freeze([
-  "cold",
-  "expired",
-  "evicted",
-  "stale",
-  "bypassed",
-  "invalid",
-]);
-export const REMOVAL_REASONS: readonly CacheRemovalReason[] = Object.freeze([
-  "evicted",
-  "expired",
-  "stale",
-  "deleted",
-  "replaced",
-  "rejected",
-  "oversized",
-]);
-export const CLOSE_REASONS: readonly ConnectionCloseReason[] = Object.freeze([
-  "idle",
-  "stale",
-  "lifetime",
-  "maxUses",
-  "error",
-  "poolClosed",
-]);
-export const ACQUIRE_FAILURES: readonly AcquireFailureReason[] = Object.freeze([
-  "timeout",
-  "aborted",
-  "poolClosed",
-  "poolPaused",
-  "queueFull",
-  "connectError",
-]);
-export const CONNECTION_STATES: readonly string[] = Object.freeze(["idle", "in_use", "opening"]);
-export const WRITE_KINDS: readonly WriteKind[] = Object.freeze(["insert", "update", "upsert", "delete"]);
-export const WRITE_OUTCOMES: readonly WriteOutcome[] = Object.freeze(["applied", "rejected", "unknown"]);
-export const FLUSH_REASONS: readonly FlushReason[] = Object.freeze([
-  "size",
-  "bytes",
-  "interval",
-  "eager",
-  "explicit",
-  "close",
-]);
 const CODES: Readonly<Record<ErrorCode, true>> = {
   FORMDB_SYNTAX: true,
   FORMDB_UNKNOWN_COLLECTION: true,
@@ -107,24 +40,72 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
   FORMDB_UNSUPPORTED: true,
   FORMDB_ENGINE: true,
 };
-export const ERROR_CODES: readonly string[] = Object.freeze(Object.keys(CODES));
-/** The classes (first two characters) of SQLSTATE that databases raise often. */
-export const SQLSTATE_CLASSES: readonly string[] = Object.freeze([
-  "08",
-  "0A",
-  "21",
-  "22",
-  "23",
-  "25",
-  "26",
-  "40",
-  "42",
-  "53",
-  "55",
-  "57",
-  "58",
-  "XX",
-]);
+
+/** What a label's values are of. */
+export type LabelDomain =
+  | "operation"
+  | "queryOutcome"
+  | "phase"
+  | "miss"
+  | "removal"
+  | "close"
+  | "acquireFailure"
+  | "connectionState"
+  | "writeKind"
+  | "writeOutcome"
+  | "flush"
+  | "errorCode"
+  | "sqlstateClass";
+
+/**
+ * The values that labels of FormDB's own metrics can have. They are few and known beforehand, so that their series are
+ * exported as zero from the start.
+ */
+export const LABEL_VALUES: Readonly<Record<LabelDomain, readonly string[]>> = Object.freeze({
+  operation: [
+    "select",
+    "get",
+    "insert",
+    "update",
+    "upsert",
+    "delete",
+    "ddl",
+    "introspect",
+    "explain",
+    "transaction",
+    "sql",
+    "other",
+  ] satisfies QueryOperation[],
+  queryOutcome: ["ok", "error", "timeout", "aborted"] satisfies QueryOutcome[],
+  /** Parts of a query's time; `other` is the rest: the event loop and FormDB itself. */
+  phase: ["pool_wait", "database", "decode", "other"],
+  miss: ["cold", "expired", "evicted", "stale", "bypassed", "invalid"] satisfies CacheMissReason[],
+  removal: [
+    "evicted",
+    "expired",
+    "stale",
+    "deleted",
+    "replaced",
+    "rejected",
+    "oversized",
+  ] satisfies CacheRemovalReason[],
+  close: ["idle", "stale", "lifetime", "maxUses", "error", "poolClosed"] satisfies ConnectionCloseReason[],
+  acquireFailure: [
+    "timeout",
+    "aborted",
+    "poolClosed",
+    "poolPaused",
+    "queueFull",
+    "connectError",
+  ] satisfies AcquireFailureReason[],
+  connectionState: ["idle", "in_use", "opening"],
+  writeKind: ["insert", "update", "upsert", "delete"] satisfies WriteKind[],
+  writeOutcome: ["applied", "rejected", "unknown"] satisfies WriteOutcome[],
+  flush: ["size", "bytes", "interval", "eager", "explicit", "close"] satisfies FlushReason[],
+  errorCode: Object.keys(CODES),
+  /** The classes (first two characters) of SQLSTATE that databases raise often. */
+  sqlstateClass: ["08", "0A", "21", "22", "23", "25", "26", "40", "42", "53", "55", "57", "58", "XX"],
+});
 
 /**
  * Whether the collection's name of a query that failed with this code may be one that no collection has. Such names come
