@@ -1,3 +1,4 @@
+import { getOrInsert } from "../base/maps.ts";
 import { BATCH_EVENTS, type BatchObserver } from "../base/observer.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { batchRecorder } from "../metrics/recorder.ts";
@@ -23,13 +24,10 @@ const toSharedMetrics: BatchObserver = Object.fromEntries(
 const batchRecorders = new WeakMap<Metrics, Required<BatchObserver>>();
 
 function batchRecorderFor(metrics: Metrics): Required<BatchObserver> {
-  let recorder = batchRecorders.get(metrics);
-  if (recorder === undefined) {
-    recorder = batchRecorder(metrics);
-    batchRecorders.set(metrics, recorder);
+  return getOrInsert(batchRecorders, metrics, () => {
     metrics.observeBatch(() => (sharedMetrics() === metrics && batchQueue()) || NOTHING_QUEUED);
-  }
-  return recorder;
+    return batchRecorder(metrics);
+  });
 }
 
 const NOTHING_QUEUED = Object.freeze({ queued: 0, queuedBytes: 0, oldestMs: 0 });

@@ -1,3 +1,4 @@
+import { getOrInsert } from "../base/maps.ts";
 import { didYouMean } from "../base/nearest.ts";
 import { configError, show } from "../base/options.ts";
 import type { MetricDefinition, MetricType } from "./definitions.ts";
@@ -162,12 +163,7 @@ export abstract class Family<S extends Series> {
         node.set(value, series);
         break;
       }
-      let next = node.get(value) as Map<unknown, unknown> | undefined;
-      if (next === undefined) {
-        next = new Map();
-        node.set(value, next);
-      }
-      node = next;
+      node = getOrInsert(node as Map<unknown, Map<unknown, unknown>>, value, () => new Map());
     }
     return series;
   }

@@ -1,5 +1,7 @@
+import { getOrInsert } from "../base/maps.ts";
 import { type PoolObserver, vouchFor } from "../base/observer.ts";
 import type { Counter } from "./counter.ts";
+import type { GaugeName } from "./definitions.ts";
 import type { CounterFamily } from "./instruments.ts";
 import { type Metrics, storeOf } from "./metrics.ts";
 import { Peak } from "./peak.ts";
@@ -80,25 +82,15 @@ function byReason(family: CounterFamily, pool: string): (reason: string) => Coun
 }
 
 function levels(store: MetricStore, pool: string): Levels {
-  let pools = levelsOf.get(store);
-  if (pools === undefined) {
-    pools = new Map();
-    levelsOf.set(store, pools);
-  }
-  let found = pools.get(pool);
-  if (found === undefined) {
-    const now = store.now();
-    found = { inUse: new Peak(now), waiting: new Peak(now) };
-    pools.set(pool, found);
-    const { inUse, waiting } = found;
-    store
-      .gauge("pool_peak_in_use")
-      .labels({ pool })
-      .collect(() => inUse.read(store.now()));
-    store
-      .gauge("pool_peak_waiting")
-      .labels({ pool })
-      .collect(() => waiting.read(store.now()));
-  }
-  return found;
+  const pools = getOrInsert(levelsOf, store, () => new Map<string, Levels>());
+  const peak = (name: GaugeName): Peak => {
+    const shown = new Peak(store.now());
+    const gauge = store.gauge(name).labels({ pool });
+    gauge.collect(() => shown.read(store.now()));
+    return shown;
+  };
+  return getOrInsert(pools, pool, () => ({
+    inUse: peak("pool_peak_in_use"),
+    waiting: peak("pool_peak_waiting"),
+  }));
 }

@@ -1,3 +1,4 @@
+import { getOrInsert } from "../base/maps.ts";
 import type { Counter } from "./counter.ts";
 import type { Column } from "./deferred/column.ts";
 import type { ExemplarSource } from "./exemplar.ts";
@@ -91,8 +92,8 @@ export class QueryCounts {
     // Beyond the limit the look-up is made each time, and counted as an overflow by the histogram.
     if (this.#kept < this.#maxKept) {
       this.#kept++;
-      const byCollection = childOf(this.#byOperation, operation);
-      childOf(byCollection, collection).set(outcome, series);
+      const byCollection = getOrInsert(this.#byOperation, operation, () => new Map());
+      getOrInsert(byCollection, collection, () => new Map()).set(outcome, series);
     }
     return series;
   }
@@ -100,13 +101,4 @@ export class QueryCounts {
 
 function isLatency(ms: number): boolean {
   return ms >= 0 && ms < Infinity;
-}
-
-function childOf<V>(parent: Map<string, Map<string, V>>, key: string): Map<string, V> {
-  let child = parent.get(key);
-  if (child === undefined) {
-    child = new Map();
-    parent.set(key, child);
-  }
-  return child;
 }

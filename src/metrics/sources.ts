@@ -1,6 +1,7 @@
 import { disown } from "../base/callback.ts";
+import { getOrInsert } from "../base/maps.ts";
 import { configError } from "../base/options.ts";
-import type { CounterName, GaugeName, HistogramName } from "./definitions.ts";
+import { type GaugeName, METRIC_DEFINITIONS } from "./definitions.ts";
 import type { MetricStore } from "./store.ts";
 
 /** What metrics read of a pool; `Pool.stats()` gives it. */
@@ -54,13 +55,11 @@ export class Sources {
   }
 
   addPool(name: string, read: () => PoolSource): () => void {
-    let sources = this.#pools.get(name);
-    if (sources === undefined) {
-      sources = new Set();
-      this.#pools.set(name, sources);
-      zeroPool(this.#store, name);
-    }
-    return join(sources, read);
+    if (!this.#pools.has(name)) zeroPool(this.#store, name);
+    return join(
+      getOrInsert(this.#pools, name, () => new Set()),
+      read,
+    );
   }
 
   addCache(read: () => CacheSource): () => void {
@@ -81,32 +80,16 @@ export class Sources {
     let active = 0;
     for (const [pool, sources] of this.#pools) {
       const all = reading.of(sources);
-      const idle = sum(all, (one) => one.idle);
-      const inUse = sum(all, (one) => one.inUse);
+      const idle = sum(all, "idle");
+      const inUse = sum(all, "inUse");
       const states = store.gauge("pool_connections");
       states.labels({ pool, state: "idle" }).set(idle);
       states.labels({ pool, state: "in_use" }).set(inUse);
-      states.labels({ pool, state: "opening" }).set(sum(all, (one) => one.pending));
-      set(
-        store,
-        "pool_max_connections",
-        pool,
-        sum(all, (one) => one.max),
-      );
-      set(
-        store,
-        "pool_min_connections",
-        pool,
-        sum(all, (one) => one.min),
-      );
-      set(
-        store,
-        "pool_waiting",
-        pool,
-        sum(all, (one) => one.waiting),
-      );
-      const oldest = Math.max(0, ...all.map((one) => one.oldestWaitMs ?? 0));
-      set(store, "pool_oldest_waiter_age_seconds", pool, oldest / 1_000);
+      states.labels({ pool, state: "opening" }).set(sum(all, "pending"));
+      set(store, "pool_max_connections", pool, sum(all, "max"));
+      set(store, "pool_min_connections", pool, sum(all, "min"));
+      set(store, "pool_waiting", pool, sum(all, "waiting"));
+      set(store, "pool_oldest_waiter_age_seconds", pool, greatest(all, "oldestWaitMs") / 1_000);
       size += idle + inUse;
       active += inUse;
     }
@@ -119,14 +102,13 @@ export class Sources {
     const store = this.#store;
     const reading = new Reading();
     const all = reading.of(this.#caches);
-    store.gauge("cache_entries").set(sum(all, (one) => one.size));
-    store.gauge("cache_max_entries").set(sum(all, (one) => one.maxSize));
-    store.gauge("cache_bytes").set(sum(all, (one) => one.bytes));
-    store.gauge("cache_max_bytes").set(sum(all, (one) => finite(one.maxBytes)));
-    const ratios = all.flatMap((one) => one.hitRateAtDoubleSize ?? []);
-    store
-      .gauge("cache_doubled_hit_ratio")
-      .set(ratios.length === 0 ? 0 : sum(ratios, (r) => r) / ratios.length);
+    store.gauge("cache_entries").set(sum(all, "size"));
+    store.gauge("cache_max_entries").set(sum(all, "maxSize"));
+    store.gauge("cache_bytes").set(sum(all, "bytes"));
+    const bounded = all.filter(({ maxBytes }) => Number.isFinite(maxBytes));
+    store.gauge("cache_max_bytes").set(sum(bounded, "maxBytes"));
+    const rated = all.filter(({ hitRateAtDoubleSize }) => hitRateAtDoubleSize !== undefined);
+    store.gauge("cache_doubled_hit_ratio").set(sum(rated, "hitRateAtDoubleSize") / Math.max(1, rated.length));
     reading.end();
   }
 
@@ -135,13 +117,11 @@ export class Sources {
     const store = this.#store;
     const reading = new Reading();
     const all = reading.of(this.#batches);
-    const queued = sum(all, (one) => one.queued);
+    const queued = sum(all, "queued");
     store.gauge("batch_size").set(queued);
     store.gauge("batch_queue_length").set(queued);
-    store.gauge("batch_queue_bytes").set(sum(all, (one) => one.queuedBytes));
-    store
-      .gauge("batch_queue_oldest_age_seconds")
-      .set(Math.max(0, ...all.map((one) => one.oldestMs ?? 0)) / 1_000);
+    store.gauge("batch_queue_bytes").set(sum(all, "queuedBytes"));
+    store.gauge("batch_queue_oldest_age_seconds").set(greatest(all, "oldestMs") / 1_000);
     reading.end();
   }
 }
@@ -172,43 +152,24 @@ class Reading {
 
 /** Begins the series of a pool, so that its first failure is seen as a rise from zero. */
 export function zeroPool(store: MetricStore, pool: string): void {
-  for (const name of POOL_GAUGES) store.gauge(name).zero({ pool });
-  for (const name of POOL_HISTOGRAMS) store.histogram(name).zero({ pool });
-  for (const name of POOL_COUNTERS) store.counter(name).zero({ pool });
+  for (const definition of METRIC_DEFINITIONS) {
+    if (definition.labels?.includes("pool") === true) store.define(definition).zero({ pool });
+  }
 }
-
-const POOL_GAUGES: readonly GaugeName[] = [
-  "pool_connections",
-  "pool_max_connections",
-  "pool_min_connections",
-  "pool_waiting",
-  "pool_oldest_waiter_age_seconds",
-  "pool_peak_in_use",
-  "pool_peak_waiting",
-  "pool_paused",
-];
-const POOL_HISTOGRAMS: readonly HistogramName[] = [
-  "pool_wait_seconds",
-  "pool_hold_seconds",
-  "pool_connect_seconds",
-];
-const POOL_COUNTERS: readonly CounterName[] = [
-  "pool_acquire_failures_total",
-  "pool_connections_opened_total",
-  "pool_connections_closed_total",
-  "pool_invalidations_total",
-];
 
 function set(store: MetricStore, name: GaugeName, pool: string, value: number): void {
   store.gauge(name).labels({ pool }).set(value);
 }
 
-function sum<T>(all: readonly T[], pick: (one: T) => number | undefined): number {
-  return all.reduce((total, one) => total + (pick(one) ?? 0), 0);
+/** What sources say under a name, some of them perhaps nothing. */
+type Numbers<Name extends string> = readonly { readonly [name in Name]?: number | undefined }[];
+
+function sum<Name extends string>(all: Numbers<Name>, name: Name): number {
+  return all.reduce((total, one) => total + (one[name] ?? 0), 0);
 }
 
-function finite(value: number | undefined): number {
-  return value !== undefined && Number.isFinite(value) ? value : 0;
+function greatest<Name extends string>(all: Numbers<Name>, name: Name): number {
+  return Math.max(0, ...all.map((one) => one[name] ?? 0));
 }
 
 function join<T>(sources: Set<() => T>, read: () => T): () => void {

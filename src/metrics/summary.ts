@@ -116,16 +116,7 @@ export function distribution(bounds: readonly number[], series: readonly Counted
   const count = counts.reduce((total, bucket) => total + bucket, 0);
   if (count === 0) return NONE;
   const at = (share: number): number => percentile(share, bounds, counts, max);
-  return {
-    count,
-    sum,
-    mean: sum / count,
-    p50: at(0.5),
-    p90: at(0.9),
-    p95: at(0.95),
-    p99: at(0.99),
-    max,
-  };
+  return { count, sum, mean: sum / count, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99), max };
 }
 
 const NONE: Distribution = Object.freeze({

@@ -1,3 +1,4 @@
+import { getOrInsert } from "../base/maps.ts";
 import type { NestingContext } from "./nesting.ts";
 
 /** What only some callers ask for or carry with them. */
@@ -205,12 +206,7 @@ export class WaitQueue<T> {
   }
 
   #list(timeoutMs: number): DeadlineList<T> {
-    let list = this.#byTimeout.get(timeoutMs);
-    if (list === undefined) {
-      list = { timeoutMs, first: undefined, last: undefined };
-      this.#byTimeout.set(timeoutMs, list);
-    }
-    return list;
+    return getOrInsert(this.#byTimeout, timeoutMs, () => ({ timeoutMs, first: undefined, last: undefined }));
   }
 
   #forgetDeadline(waiter: Waiter<T>): void {

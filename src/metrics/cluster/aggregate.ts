@@ -1,3 +1,4 @@
+import { getOrInsert } from "../../base/maps.ts";
 import { configError } from "../../base/options.ts";
 import { type ExportFormat, exposition } from "../exposition.ts";
 import { Registry } from "../registry.ts";
@@ -15,11 +16,7 @@ export function mergeSnapshots(
   const families = new Map<string, Merging>();
   for (const { families: own } of snapshots) {
     for (const family of own) {
-      let merging = families.get(family.name);
-      if (merging === undefined) {
-        merging = { family, series: new Map() };
-        families.set(family.name, merging);
-      }
+      const merging = getOrInsert(families, family.name, () => ({ family, series: new Map() }));
       const conflict = conflictOf(merging.family, family);
       if (conflict !== undefined) {
         if (onConflict === undefined) throw conflict;
@@ -82,13 +79,10 @@ interface Merging {
 }
 
 function add({ family, series }: Merging, from: SeriesSnapshot): void {
-  const key = JSON.stringify(from.labels);
-  let into = series.get(key);
-  if (into === undefined) {
+  const into = getOrInsert(series, JSON.stringify(from.labels), () => {
     const counts = new Array<number>((family.buckets?.length ?? -1) + 1).fill(0);
-    into = { labels: from.labels, counts, value: 0, sum: 0, max: -Infinity, seen: 0 };
-    series.set(key, into);
-  }
+    return { labels: from.labels, counts, value: 0, sum: 0, max: -Infinity, seen: 0 };
+  });
   into.seen++;
   for (let i = 0; i < into.counts.length; i++) into.counts[i]! += from.counts?.[i] ?? 0;
   if (family.type === "histogram") into.sum += numberOf(from.sum);
