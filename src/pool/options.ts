@@ -150,34 +150,20 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   random: func,
 };
 
-/** The options that have a default. */
-type DefaultName =
-  | "destroy"
-  | "isFatal"
-  | "maxConnecting"
-  | "maxWaiting"
-  | "acquireTimeoutMs"
-  | "idleTimeoutMs"
-  | "allowExitOnIdle"
-  | "maxLifetimeMs"
-  | "lifetimeJitter"
-  | "keepaliveMs"
-  | "validateAfterIdleMs"
-  | "maxUses"
-  | "connectTimeoutMs"
-  | "validateTimeoutMs"
-  | "destroyTimeoutMs"
-  | "connectAttempts"
-  | "connectBackoffMs"
-  | "connectBackoffMaxMs"
-  | "codelIntervalMs"
-  | "trackHolders"
-  | "leakThresholdMs"
-  | "onLeak"
-  | "detectNested"
-  | "startPaused"
-  | "clock"
-  | "random";
+/** The options that have a default of their own. Those of the sizes depend on each other: see `sizeOf`. */
+type DefaultName = Exclude<
+  keyof PoolOptions<unknown>,
+  | "create"
+  | "validate"
+  | "reset"
+  | "invalidates"
+  | "watch"
+  | "holds"
+  | "minConnections"
+  | "maxConnections"
+  | "codelTargetMs"
+  | "observer"
+>;
 
 const DEFAULTS: { readonly [Name in DefaultName]: NonNullable<PoolOptions<unknown>[Name]> } = Object.freeze({
   destroy: dispose,
@@ -208,7 +194,7 @@ const DEFAULTS: { readonly [Name in DefaultName]: NonNullable<PoolOptions<unknow
   random: Math.random,
 });
 
-/** Options with every default filled in but those of the sizes, which can change: see `sizeOf`. */
+/** Options with every such default filled in. */
 export type PoolSettings<T> = Omit<PoolOptions<T>, DefaultName> & {
   readonly [Name in DefaultName]: NonNullable<PoolOptions<T>[Name]>;
 };
