@@ -1,4 +1,4 @@
-import type { DocumentPath } from "./ddl-dialect.ts";
+import { type Path, pathText } from "../base/subject.ts";
 
 /** What an engine's error begins with when arithmetic met a value that is no number: the path and the value's JSON follow. */
 export const NOT_A_NUMBER = "formdb: no number at ";
@@ -9,9 +9,8 @@ const TOLD = new RegExp(`${NOT_A_NUMBER}(.+?): (.*) ;|${NO_RESULT}(.+?) ;`, "s")
 export const SHOWN_CHARACTERS = 60;
 
 /** A path as people write it, as a string of SQL. */
-export function pathLiteral(path: DocumentPath): string {
-  const text = path.map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`));
-  return `'${text.join("").replaceAll("'", "''")}'`;
+export function pathLiteral(path: Path): string {
+  return `'${pathText(path).replaceAll("'", "''")}'`;
 }
 
 /** Why arithmetic failed. */

@@ -1,29 +1,4 @@
-/** A place in a document, as in the syntax tree. */
-export type DocumentPath = readonly (string | number)[];
-
-/** A place in a document, or with a null one in each element of an array, as in the syntax tree. */
-export type WidePath = readonly (string | number | null)[];
-
-/** A text at a place, in lower or upper case. */
-export interface CasePath {
-  readonly type: "lower" | "upper";
-  readonly path: DocumentPath;
-}
-
-/** What an index is over, as in the syntax tree. */
-export type IndexPath = WidePath | CasePath;
-
-/** What an index is over that is no index over elements: one value a document. */
-export type IndexedPlace = DocumentPath | CasePath;
-
-export function isPlace(path: IndexPath): path is IndexedPlace {
-  return "type" in path || !path.includes(null);
-}
-
-/** As people write it. */
-export function indexPathText(path: IndexPath): string {
-  return "type" in path ? `${path.type.toUpperCase()}(${path.path.join(".")})` : path.join(".");
-}
+import type { IndexPath } from "../base/subject.ts";
 
 /** An index over one or more places of a collection's documents. */
 export interface IndexDefinition {

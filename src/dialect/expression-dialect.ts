@@ -1,34 +1,18 @@
-import type { DocumentPath, IndexedPlace, WidePath } from "./ddl-dialect.ts";
+import type { Aggregate, Field, IndexedPlace, Path, Subject } from "../base/subject.ts";
 import type { Bound, Fragment } from "./fragment.ts";
 
 /** The operators of the language that order values. */
 export type OrderOperator = "<" | "<=" | ">" | ">=";
 
-/** A value that a document gives, as in the syntax tree; the path `["id"]` is its key. */
-export interface DocumentField {
-  readonly type: "path" | "lower" | "upper";
-  readonly path: DocumentPath;
-}
-
-/** An aggregate, as in the syntax tree. `COUNT(*)` is of no field. */
-export interface GroupAggregate {
-  readonly type: "aggregate";
-  readonly function: "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
-  readonly of: DocumentField | undefined;
-}
-
-/** What a column, a condition and an order look at. */
-export type Subject = DocumentField | GroupAggregate;
-
 /** What an index over a place holds, as a field. */
-export function indexedField(place: IndexedPlace): DocumentField {
+export function indexedField(place: IndexedPlace): Field {
   return "type" in place ? place : { type: "path", path: place };
 }
 
 /** A subject that looks at documents: the parser lets aggregates stand in a grouped SELECT only. */
-export function fieldOf<S extends Subject>(subject: S): Exclude<S, GroupAggregate> {
+export function fieldOf<S extends Subject>(subject: S): Exclude<S, Aggregate> {
   if (subject.type === "aggregate") throw new TypeError("An aggregate must stand in a grouped SELECT");
-  return subject as Exclude<S, GroupAggregate>;
+  return subject as Exclude<S, Aggregate>;
 }
 
 /** How a result's column is read: as JSON text (or a plain number or null), as a number, or as it is. */
@@ -48,13 +32,13 @@ export interface DocumentChange {
   readonly containers: readonly ContainerChange[];
   readonly leaves: readonly (LeafChange | ComputedChange)[];
   /** What is removed after all else; where there is nothing, nothing happens. */
-  readonly removals: readonly DocumentPath[];
+  readonly removals: readonly Path[];
 }
 
 /** A value that is computed from the document as it was; NULL is a JSON null. */
 export type ComputedValue =
   | { readonly type: "operand"; readonly operand: number }
-  | { readonly type: "path"; readonly path: DocumentPath }
+  | { readonly type: "path"; readonly path: Path }
   | {
       readonly type: "arithmetic";
       readonly operator: "+" | "-" | "*" | "/";
@@ -64,7 +48,7 @@ export type ComputedValue =
 
 /** A place that is set to a computed value. */
 export interface ComputedChange {
-  readonly path: DocumentPath;
+  readonly path: Path;
   readonly kind: "compute";
   readonly value: ComputedValue;
 }
@@ -74,7 +58,7 @@ export interface ComputedChange {
  * takes all elements that equal the operand out of what is there, and sets nothing where nothing is.
  */
 export interface LeafChange {
-  readonly path: DocumentPath;
+  readonly path: Path;
   readonly kind: "set" | "inc" | "push" | "pull";
   /** The number of the operand. */
   readonly operand: number;
@@ -85,7 +69,7 @@ export type ChangeableType = "number" | "array" | "object";
 
 /** What is at `path` stays if it is of this kind, and is replaced by an empty one if not. */
 export interface ContainerChange {
-  readonly path: DocumentPath;
+  readonly path: Path;
   readonly kind: "object" | "array";
   /** An array is filled up with nulls to this length. */
   readonly length: number;
@@ -99,7 +83,7 @@ export interface DocumentsQuery {
   /** ` WHERE …`, or nothing. */
   readonly where: Fragment;
   /** Empty where the order does not matter. Ties, also among arrays and among objects, go by id. */
-  readonly orderBy: readonly (DocumentField & { readonly descending: boolean })[];
+  readonly orderBy: readonly (Field & { readonly descending: boolean })[];
   /** The operand with a value of the first of `orderBy` before which `where` holds for nothing. */
   readonly from: number | undefined;
   readonly limit: Bound | undefined;
@@ -114,13 +98,13 @@ export interface Grouping {
   /** The inner query, ` FROM (SELECT …)`, with a column for each field that was asked for before. */
   from(table: string, where: Fragment): Fragment;
   /** The terms of `GROUP BY`. */
-  groupBy(field: DocumentField): readonly string[];
+  groupBy(field: Field): readonly string[];
   /** The column for an aggregate, or for what the rows are grouped by. */
   column(subject: Subject): Column;
   /** The terms of `ORDER BY` for the same; ties are left to what follows. */
   orderBy(subject: Subject, descending: boolean): readonly string[];
   /** An order of the groups by such a field that leaves no ties, not even among arrays or among objects. */
-  orderTotally(field: DocumentField): readonly string[];
+  orderTotally(field: Field): readonly string[];
   /** Conditions on groups. */
   readonly conditions: Conditions;
 }
@@ -166,11 +150,6 @@ export function conditionsOn<T>(terms: Conditions<T>, termOf: (subject: Subject)
   });
 }
 
-/** The path of what is at `path` in each element of the last of these arrays. */
-export function widePath(arrays: readonly DocumentPath[], path: DocumentPath): WidePath {
-  return [...arrays.flatMap((array) => [...array, null]), ...path];
-}
-
 /** Conditions on documents, or on an element of an array: then paths lead on from it, and the empty one is the element. */
 export interface DocumentConditions extends Conditions {
   /**
@@ -178,14 +157,14 @@ export interface DocumentConditions extends Conditions {
    * leads to from such an element. Never unknown.
    */
   some(
-    arrays: readonly DocumentPath[],
+    arrays: readonly Path[],
     condition: (element: DocumentConditions) => Fragment,
     wanted: boolean,
   ): Fragment;
   /** The same for what is at a path from the element and equals the operand. */
-  someEquals(arrays: readonly DocumentPath[], path: DocumentPath, operand: number, wanted: boolean): Fragment;
+  someEquals(arrays: readonly Path[], path: Path, operand: number, wanted: boolean): Fragment;
   /** What an index serves of that, and holds for more documents perhaps; undefined if there is no index. */
-  someMayEqual(arrays: readonly DocumentPath[], path: DocumentPath, operand: number): Fragment | undefined;
+  someMayEqual(arrays: readonly Path[], path: Path, operand: number): Fragment | undefined;
 }
 
 /** How an engine spells what the query language means. */
@@ -204,12 +183,12 @@ export interface ExpressionDialect {
 
   /** The two columns of `SELECT *`: the key, and the document as JSON text. */
   readonly documentColumns: string;
-  column(field: DocumentField): Column;
+  column(field: Field): Column;
 
   /** A whole SELECT of documents. */
   documents(query: DocumentsQuery): Fragment;
   /** The terms of `ORDER BY` for documents; ties are left to what follows. */
-  orderBy(field: DocumentField, descending: boolean): readonly string[];
+  orderBy(field: Field, descending: boolean): readonly string[];
   /** For one grouped SELECT. */
   grouping(): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
@@ -217,9 +196,9 @@ export interface ExpressionDialect {
   /** The changed document. */
   change(change: DocumentChange): Fragment;
   /** Whether there is a value of this type, or none. */
-  canChange(path: DocumentPath, type: ChangeableType): Fragment;
+  canChange(path: Path, type: ChangeableType): Fragment;
   /** Whether the number at a path stays finite if an operand is added. */
-  staysFinite(path: DocumentPath, operand: number): Fragment;
+  staysFinite(path: Path, operand: number): Fragment;
   /** A document from the operand that holds its JSON text. */
   document(operand: number): Fragment;
   /** Whether the document's version is the operand. */

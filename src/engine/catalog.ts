@@ -4,9 +4,9 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
+import { indexPathText } from "../base/subject.ts";
 import type { DdlDialect, IndexDefinition, IndexOf } from "../dialect/ddl-dialect.ts";
 import type { Dialect } from "../dialect/dialect.ts";
-import { indexPathText } from "../query/path-text.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
 

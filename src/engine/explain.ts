@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import { type IndexPath, isPlace } from "../dialect/ddl-dialect.ts";
+import { type IndexPath, isPlace } from "../base/subject.ts";
 import { conditionsOf, type ListedCondition } from "../plan/condition-list.ts";
 import { type Explanation as PlanExplanation, renderExplanation } from "../plan/explain-tree.ts";
 import type { Parameters } from "../plan/plan.ts";

@@ -1,4 +1,5 @@
 import { FormDBError } from "../base/errors.ts";
+import { pathText } from "../base/subject.ts";
 import { calculate, infinite } from "../dialect/arithmetic.ts";
 import type { ComputedValue, ContainerChange, DocumentChange } from "../dialect/expression-dialect.ts";
 import type { ArithmeticOperator, Assignment, Computation, Path } from "../query/syntax-tree.ts";
@@ -18,7 +19,7 @@ export function changesOf(assignments: readonly Assignment[], operands: OperandT
     if (path[0] === "id") {
       throw new FormDBError(
         "FORMDB_UNSUPPORTED",
-        `An UPDATE can't set ${spell(path)}: a document keeps its id; insert it under another id and delete this one`,
+        `An UPDATE can't set ${pathText(path)}: a document keeps its id; insert it under another id and delete this one`,
       );
     }
     for (let length = 1; length < path.length; length++) addContainer(containers, path, length);
@@ -87,7 +88,7 @@ function addContainer(containers: Map<string, ContainerChange>, full: Path, leng
   if (typeof next === "number" && next > MAX_SET_INDEX) {
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
-      `An UPDATE can't set ${spell(full)}: an index must be at most ${MAX_SET_INDEX}`,
+      `An UPDATE can't set ${pathText(full)}: an index must be at most ${MAX_SET_INDEX}`,
     );
   }
   const needed = typeof next === "number" ? next + 1 : 0;
@@ -97,12 +98,6 @@ function addContainer(containers: Map<string, ContainerChange>, full: Path, leng
 function conflict(path: Path, how: string): FormDBError {
   return new FormDBError(
     "FORMDB_SYNTAX",
-    `An UPDATE can't set ${spell(path)} ${how}: the result would depend on the order`,
+    `An UPDATE can't set ${pathText(path)} ${how}: the result would depend on the order`,
   );
-}
-
-function spell(path: Path): string {
-  return path
-    .map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`))
-    .join("");
 }

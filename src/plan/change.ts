@@ -1,9 +1,10 @@
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
+import { pathText } from "../base/subject.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { type ChangeableType, fieldOf, type LeafChange } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment, sql } from "../dialect/fragment.ts";
-import { pathKey, pathText } from "../query/path-text.ts";
+import { pathKey } from "../query/path-text.ts";
 import type { Assignment, Change, DocumentStep, Path } from "../query/syntax-tree.ts";
 import { changesOf } from "./assignments.ts";
 import { parseDocument } from "./decode.ts";

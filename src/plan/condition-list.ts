@@ -1,4 +1,5 @@
-import { isOperand, pathText, subjectText } from "../query/path-text.ts";
+import { pathText, widePath } from "../base/subject.ts";
+import { isOperand, subjectText } from "../query/path-text.ts";
 import type { Expression, IndexPath, Statement, Subject, Term } from "../query/syntax-tree.ts";
 
 /** A condition of a query, as an explanation lists it. */
@@ -60,8 +61,7 @@ function listed(expression: Expression, negated: boolean, base: string): readonl
         const isEquality = part.type === "compare" && part.operator === "=" && !negated;
         return listed(part, false, element).map(({ text, paths }) => {
           // No index holds the texts of elements in lower or upper case.
-          const wide = (path: IndexPath) =>
-            "type" in path ? [] : [[...arrays.flatMap((array) => [...array, null]), ...path]];
+          const wide = (path: IndexPath) => ("type" in path ? [] : [widePath(arrays, path)]);
           return condition(text, negated, isEquality ? paths.flatMap(wide) : []);
         });
       });

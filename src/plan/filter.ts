@@ -1,7 +1,8 @@
 import { FormDBError } from "../base/errors.ts";
 import { show } from "../base/options.ts";
+import { isPlace, pathText, splitPath } from "../base/subject.ts";
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PATH_ARRAYS } from "../query/limits.ts";
-import { isPlace, parsePath, parseWidePath, pathText, splitPath } from "../query/path-text.ts";
+import { parsePath, parseWidePath } from "../query/path-text.ts";
 import type { Expression, Field, Operand, Path, WidePath } from "../query/syntax-tree.ts";
 import { COMPARISONS, conditionOf, formOf, isPlainObject, rememberForm } from "./filter-form.ts";
 import { isPlainValue, jsonValue, listValue, patternValue } from "./operand-values.ts";

@@ -1,6 +1,15 @@
 import { configError, show } from "../base/options.ts";
+import {
+  type Field,
+  type IndexPath,
+  isPlace,
+  type Path,
+  pathText,
+  type Subject,
+  type WidePath,
+} from "../base/subject.ts";
 import { MAX_PATH_ARRAYS } from "./limits.ts";
-import type { Field, IndexPath, Operand, Path, SelectItem, Subject, Term, WidePath } from "./syntax-tree.ts";
+import type { Operand, SelectItem, Term } from "./syntax-tree.ts";
 
 const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[(?:\d{1,9}|\*)\])*$/;
 const CASE = /^(?:LOWER|UPPER)\(/i;
@@ -36,43 +45,6 @@ export function parseIndexPath(text: string): IndexPath {
   const [, name, path] = CASE_OF.exec(text) ?? [];
   if (name === undefined || path === undefined) return parseWidePath(text);
   return { type: name.toUpperCase() === "LOWER" ? "lower" : "upper", path: parsePath(path) };
-}
-
-/** As people write it. */
-export function indexPathText(path: IndexPath): string {
-  return "type" in path ? subjectText(path) : pathText(path);
-}
-
-/** Whether a path leads to one place at most. */
-export function isPlace(path: WidePath): path is Path {
-  return !path.includes(null);
-}
-
-/** The paths before and between the `[*]` of a path, and the one behind the last: `items[*].sku` is `items` and `sku`. */
-export function splitPath(path: WidePath): { readonly arrays: readonly Path[]; readonly rest: Path } {
-  const arrays: Path[] = [];
-  let rest: (string | number)[] = [];
-  for (const segment of path) {
-    if (segment !== null) rest.push(segment);
-    else {
-      arrays.push(Object.freeze(rest));
-      rest = [];
-    }
-  }
-  return { arrays: Object.freeze(arrays), rest: Object.freeze(rest) };
-}
-
-/**
- * A path as people write it, without back-quotes: `a.b`, `tags[0]`; the name of a column that is given none. `base` is the
- * text of what it leads on from.
- */
-export function pathText(path: WidePath, base: string = ""): string {
-  let text = base;
-  for (const segment of path) {
-    if (typeof segment !== "string") text += `[${segment ?? "*"}]`;
-    else text += text === "" ? segment : `.${segment}`;
-  }
-  return text;
 }
 
 /** A text that two paths have in common only if they are equal. */

@@ -1,6 +1,7 @@
+import { indexPathText, pathText } from "../base/subject.ts";
 import { ComputationParser } from "./computation-parser.ts";
 import { MAX_ASSIGNMENTS, MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS, MAX_INSERT_DOCUMENTS } from "./limits.ts";
-import { indexPathText, pathKey, pathText } from "./path-text.ts";
+import { pathKey } from "./path-text.ts";
 import { parseSelect, parseWhere } from "./select-parser.ts";
 import { parseIndexPath } from "./subject-parser.ts";
 import type {

@@ -1,4 +1,4 @@
-import { isPlace, pathText, splitPath } from "./path-text.ts";
+import { isPlace, pathText, splitPath } from "../base/subject.ts";
 import type { AggregateFunction, Field, IndexPath, Path, Subject, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";
 import type { TokenReader } from "./token-reader.ts";

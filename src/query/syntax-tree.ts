@@ -1,13 +1,19 @@
+import type { Field, IndexPath, Path, Subject } from "../base/subject.ts";
+
+export type {
+  Aggregate,
+  AggregateFunction,
+  Field,
+  IndexPath,
+  Path,
+  Subject,
+  WidePath,
+} from "../base/subject.ts";
+
 /**
  * The syntax tree of the query language: frozen, tagged nodes. It holds no user's values where the text
  * was read as a shape: each literal that may vary is a `slot`, an index into the values that came with it.
  */
-
-/** A place in a document: `a.b` is `["a", "b"]`, `tags[0]` is `["tags", 0]`. */
-export type Path = readonly (string | number)[];
-
-/** A place in a document, or with a null for `[*]` one in each element of an array: `items[*].sku` is `["items", null, "sku"]`. */
-export type WidePath = readonly (string | number | null)[];
 
 /** A value that a statement compares with or stores. */
 export type Operand =
@@ -26,27 +32,6 @@ export type InList =
   | { readonly type: "elements"; readonly elements: readonly Operand[] };
 
 export type ComparisonOperator = "=" | "!=" | "<" | "<=" | ">" | ">=";
-
-/** A value that a document gives: what is at a path, or the text there in lower or upper case. */
-export interface Field {
-  readonly type: "path" | "lower" | "upper";
-  readonly path: Path;
-}
-
-/** What an index is over: what is at a path, or a text there in lower or upper case. */
-export type IndexPath = WidePath | { readonly type: "lower" | "upper"; readonly path: Path };
-
-export type AggregateFunction = "COUNT" | "COUNT DISTINCT" | "SUM" | "AVG" | "MIN" | "MAX";
-
-/** A value of a group of documents. `COUNT(*)` is of no field. */
-export interface Aggregate {
-  readonly type: "aggregate";
-  readonly function: AggregateFunction;
-  readonly of: Field | undefined;
-}
-
-/** What a condition, a column and an order look at. */
-export type Subject = Field | Aggregate;
 
 /** One side of a comparison. */
 export type Term = Subject | Operand;

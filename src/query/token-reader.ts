@@ -1,7 +1,7 @@
 import { checkCollectionName } from "../base/collection-name.ts";
 import { messageOf } from "../base/errors.ts";
+import { isPlace, pathText } from "../base/subject.ts";
 import { MAX_PATH_ARRAYS, MAX_PATH_SEGMENTS } from "./limits.ts";
-import { isPlace, pathText } from "./path-text.ts";
 import { limitError, syntaxError } from "./syntax-error.ts";
 import type { Operand, Path, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";

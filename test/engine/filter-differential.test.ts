@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pathText } from "../../src/base/subject.ts";
 import { type FormDB, open } from "../../src/index.ts";
 import { parse } from "../../src/query/parser.ts";
-import { isOperand, pathText } from "../../src/query/path-text.ts";
+import { isOperand } from "../../src/query/path-text.ts";
 import type { Expression, Operand, Select, Term } from "../../src/query/syntax-tree.ts";
 import { Evaluator } from "../plan/evaluator.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeId, type Row } from "../../src/base/document.ts";
-import type { IndexDefinition, IndexedPlace, IndexPath } from "../../src/dialect/ddl-dialect.ts";
+import type { IndexedPlace, IndexPath } from "../../src/base/subject.ts";
+import type { IndexDefinition } from "../../src/dialect/ddl-dialect.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { parse } from "../../src/query/parser.ts";
 import type { Select, Statement } from "../../src/query/syntax-tree.ts";

@@ -1,7 +1,8 @@
 import Database from "better-sqlite3";
 import pg from "pg";
 import type { Row } from "../../src/base/document.ts";
-import type { IndexDefinition, IndexedPlace } from "../../src/dialect/ddl-dialect.ts";
+import type { IndexedPlace } from "../../src/base/subject.ts";
+import type { IndexDefinition } from "../../src/dialect/ddl-dialect.ts";
 import type { Dialect } from "../../src/dialect/dialect.ts";
 import { postgresDialect } from "../../src/dialect/postgres/postgres-dialect.ts";
 import { sqliteAggregates, sqliteFunctions } from "../../src/dialect/sqlite/functions.ts";

@@ -1,7 +1,7 @@
 import type { CallOptions } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
-import { type IndexPath, indexPathText } from "../../dialect/ddl-dialect.ts";
+import { type IndexPath, indexPathText } from "../../base/subject.ts";
 import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
   Connection,

@@ -1,7 +1,7 @@
 import type Database from "better-sqlite3";
 import { JOURNALLED_TOKEN_LIFE_MS } from "../../base/journal.ts";
+import { type IndexPath, indexPathText } from "../../base/subject.ts";
 import { StatementLru } from "../../cache/statement-lru.ts";
-import { type IndexPath, indexPathText } from "../../dialect/ddl-dialect.ts";
 import { sqliteDdl } from "../../dialect/sqlite/ddl.ts";
 import * as rows from "../../dialect/sqlite/rows.ts";
 import type { BackupProgress, FormedChanges, GroupWrite, StoredDocument } from "../backend.ts";

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { DocumentPath } from "../ddl-dialect.ts";
+import type { Path } from "../../base/subject.ts";
 import type {
   ChangeableType,
   ComputedChange,
@@ -12,7 +12,7 @@ import { computed } from "./arithmetic.ts";
 import { literal, termOf } from "./terms.ts";
 
 /** A path for `jsonb_set`; by then each container on the way is of the kind that its next step needs. */
-function setPath(path: DocumentPath): string {
+function setPath(path: Path): string {
   return `ARRAY[${path.map((part) => literal(String(part))).join(", ")}]`;
 }
 
@@ -52,12 +52,12 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
 }
 
 /** Doubles are added as JavaScript adds them; their sum as decimals tells whether it is one. */
-export function staysFinite(path: DocumentPath, operand: number): Fragment {
+export function staysFinite(path: Path, operand: number): Fragment {
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
   return sql`abs(${termOf(path).number} + ${value}::numeric) < 1.797693134862315e308`;
 }
 
-export function canChange(path: DocumentPath, type: ChangeableType): Fragment {
+export function canChange(path: Path, type: ChangeableType): Fragment {
   return [`coalesce(${termOf(path).type}, 'null') = ANY ('{"null",${type}}')`];
 }
 

@@ -1,11 +1,11 @@
-import type { IndexedPlace } from "../ddl-dialect.ts";
-import { type Column, type DocumentField, type DocumentsQuery, indexedField } from "../expression-dialect.ts";
+import type { Field, IndexedPlace } from "../../base/subject.ts";
+import { type Column, type DocumentsQuery, indexedField } from "../expression-dialect.ts";
 import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { startsAt } from "./conditions.ts";
 import { fieldTerm, type IsIndexed, type PostgresTerm } from "./terms.ts";
 
-export function column(field: DocumentField): Column {
+export function column(field: Field): Column {
   const term = fieldTerm(field);
   return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
 }
@@ -22,7 +22,7 @@ export function indexExpressions(place: IndexedPlace): readonly string[] {
 }
 
 /** As the index, and then texts with the same start by all of their characters. */
-export function orderBy(field: DocumentField, descending: boolean): readonly string[] {
+export function orderBy(field: Field, descending: boolean): readonly string[] {
   const { isKey, key, number, text } = fieldTerm(field);
   return direct(isKey ? ["id"] : [key, number, text], descending);
 }

@@ -1,13 +1,12 @@
 import { FormDBError } from "../../base/errors.ts";
 import {
-  type DdlDialect,
-  type IndexDefinition,
   type IndexedPlace,
   type IndexPath,
   indexPathText,
   isPlace,
   type WidePath,
-} from "../ddl-dialect.ts";
+} from "../../base/subject.ts";
+import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";

@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { DocumentPath } from "../ddl-dialect.ts";
-import { conditionsOn, type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
+import { type Path, widePath } from "../../base/subject.ts";
+import { conditionsOn, type DocumentConditions, fieldOf } from "../expression-dialect.ts";
 import { choice, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { termConditions } from "./conditions.ts";
@@ -11,12 +11,12 @@ import { elementsOf, elementTerm, type IsIndexed, inCase, type PostgresTerm } fr
  * `depth` arrays deep.
  */
 export function documentConditions(
-  at: (path: DocumentPath) => PostgresTerm,
+  at: (path: Path) => PostgresTerm,
   isIndexed: IsIndexed = () => false,
   depth: number = 0,
 ): DocumentConditions {
   /** Rows of elements, and how conditions look at those of the last array. */
-  function rowsOf(arrays: readonly DocumentPath[]) {
+  function rowsOf(arrays: readonly Path[]) {
     let element = at;
     const rows = arrays.map((array, i) => {
       const { json, type } = element(array);
@@ -71,7 +71,7 @@ export function documentConditions(
 }
 
 /** What an element holds where the last path leads to a value, and those before it to an array of what comes next. */
-function nested([path, ...others]: readonly DocumentPath[], value: JsonValue): JsonValue {
+function nested([path, ...others]: readonly Path[], value: JsonValue): JsonValue {
   const inner = others.length === 0 ? value : [nested(others, value)];
   return path!.reduceRight<JsonValue>((held, name) => ({ [name]: held }), inner);
 }

@@ -1,4 +1,4 @@
-import type { IndexedPlace } from "../ddl-dialect.ts";
+import type { IndexedPlace } from "../../base/subject.ts";
 import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, DOCUMENT_COLUMNS, documents, indexExpressions, limit, orderBy } from "./columns.ts";

@@ -1,10 +1,5 @@
-import {
-  type Column,
-  conditionsOn,
-  type DocumentField,
-  type GroupAggregate,
-  type Grouping,
-} from "../expression-dialect.ts";
+import type { Aggregate, Field } from "../../base/subject.ts";
+import { type Column, conditionsOn, type Grouping } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
@@ -18,7 +13,7 @@ import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
 export function grouping(): Grouping {
   const terms = new Map<string, PostgresTerm>();
   const columns: string[] = [];
-  const termOf = (field: DocumentField): PostgresTerm => {
+  const termOf = (field: Field): PostgresTerm => {
     const key = JSON.stringify([field.type, field.path]);
     const known = terms.get(key);
     if (known !== undefined) return known;
@@ -29,7 +24,7 @@ export function grouping(): Grouping {
     terms.set(key, term);
     return term;
   };
-  const ofAggregate = ({ of }: GroupAggregate): PostgresTerm | undefined => of && termOf(of);
+  const ofAggregate = ({ of }: Aggregate): PostgresTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment =>
       columns.length === 0
@@ -80,7 +75,7 @@ const numbers = (term: PostgresTerm): string =>
   `CASE WHEN ${term.type} = 'number' THEN ${term.json}::numeric END`;
 
 /** Sums and averages are of decimals, exact until JavaScript reads them. */
-function aggregateText({ function: aggregate }: GroupAggregate, term: PostgresTerm | undefined): string {
+function aggregateText({ function: aggregate }: Aggregate, term: PostgresTerm | undefined): string {
   if (term === undefined) return "count(*)";
   switch (aggregate) {
     case "COUNT":
@@ -115,7 +110,7 @@ function aggregateText({ function: aggregate }: GroupAggregate, term: PostgresTe
   }
 }
 
-function aggregateColumn(aggregate: GroupAggregate, term: PostgresTerm | undefined): Column {
+function aggregateColumn(aggregate: Aggregate, term: PostgresTerm | undefined): Column {
   const text = aggregateText(aggregate, term);
   const { function: name } = aggregate;
   if (name === "MIN" || name === "MAX") return { text, form: "json" };
@@ -128,7 +123,7 @@ function extremeKey(aggregate: "MIN" | "MAX", term: PostgresTerm): string {
 }
 
 function orderByAggregate(
-  aggregate: GroupAggregate,
+  aggregate: Aggregate,
   term: PostgresTerm | undefined,
   descending: boolean,
 ): readonly string[] {
@@ -166,7 +161,7 @@ function asDouble(decimal: string): string {
 }
 
 /** An aggregate, for a condition. */
-function aggregateTerm(aggregate: GroupAggregate, term: PostgresTerm | undefined): PostgresTerm {
+function aggregateTerm(aggregate: Aggregate, term: PostgresTerm | undefined): PostgresTerm {
   const text = aggregateText(aggregate, term);
   switch (aggregate.function) {
     case "SUM":

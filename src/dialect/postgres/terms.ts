@@ -1,5 +1,11 @@
-import { type DocumentPath, type IndexPath, isPlace, type WidePath } from "../ddl-dialect.ts";
-import type { DocumentField } from "../expression-dialect.ts";
+import {
+  type Field,
+  type IndexPath,
+  isPlace,
+  type Path,
+  splitPath,
+  type WidePath,
+} from "../../base/subject.ts";
 import { RANK } from "../value-rank.ts";
 
 /** How PostgreSQL spells a value of a document or of a group. */
@@ -92,7 +98,7 @@ const INDEX_LIKE = /^\s*[+-]?\d/;
  * The JSON at a path, and the same as text. `->` and `#>` are quick, but `->` with a number takes a scalar for an
  * array of one, and `#>` takes the name "0" for an index; a strict JSON path does neither.
  */
-function spell(root: string, path: DocumentPath): { readonly json: string; readonly text: string } {
+function spell(root: string, path: Path): { readonly json: string; readonly text: string } {
   if (path.length === 0) return { json: root, text: `(${root} #>> '{}')` };
   if (path.length === 1 && typeof path[0] === "string") {
     return { json: `(${root} -> ${literal(path[0])})`, text: `(${root} ->> ${literal(path[0])})` };
@@ -105,7 +111,7 @@ function spell(root: string, path: DocumentPath): { readonly json: string; reado
 }
 
 /** A path as a JSON path has it behind its `$` or `@`. */
-function jsonSteps(path: DocumentPath): string {
+function jsonSteps(path: Path): string {
   return path.map((part) => (typeof part === "number" ? `[${part}]` : `.${JSON.stringify(part)}`)).join("");
 }
 
@@ -119,7 +125,7 @@ const TEXT_INSTEAD = '{"formdb": "text"}';
  * text instead, in which `CONTAINS` looks.
  */
 export function elementsOf(path: WidePath): string {
-  const { arrays, rest } = splitAtElements(path);
+  const { arrays, rest } = splitPath(path);
   const [first, ...others] = arrays;
   let steps = `strict $${jsonSteps(first!)}[*]`;
   for (const path of others) steps += ` ? (exists (@${jsonSteps(path)}[*]))${jsonSteps(path)}[*]`;
@@ -128,23 +134,6 @@ export function elementsOf(path: WidePath): string {
   if (arrays.length > 1 || rest.length > 0) return `(${values})`;
   const type = `jsonb_typeof(${spell("doc", first!).json})`;
   return `(CASE WHEN ${type} = 'string' THEN '[${TEXT_INSTEAD}]'::jsonb ELSE ${values} END)`;
-}
-
-/** The paths before and between the nulls, and the one behind the last. */
-function splitAtElements(path: WidePath): {
-  readonly arrays: readonly DocumentPath[];
-  readonly rest: DocumentPath;
-} {
-  const arrays: DocumentPath[] = [];
-  let rest: (string | number)[] = [];
-  for (const part of path) {
-    if (part !== null) rest.push(part);
-    else {
-      arrays.push(rest);
-      rest = [];
-    }
-  }
-  return { arrays, rest };
 }
 
 /** Whether what `elementsOf` spells may stand for a text in place of the array. */
@@ -179,7 +168,7 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
 }
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
-export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): PostgresTerm {
+export function termOf(path: Path, isIndexed: IsIndexed = always): PostgresTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const { json, text } = spell("doc", path);
   const elements = isIndexed([...path, null]) ? elementsOf([...path, null]) : undefined;
@@ -187,7 +176,7 @@ export function termOf(path: DocumentPath, isIndexed: IsIndexed = always): Postg
 }
 
 /** What is at a path from an element of an array, which no index leads to. */
-export function elementTerm(element: string, path: DocumentPath): PostgresTerm {
+export function elementTerm(element: string, path: Path): PostgresTerm {
   const { json, text } = spell(element, path);
   return { ...jsonTerm(json, text), isIndexed: false };
 }
@@ -196,12 +185,12 @@ export function elementTerm(element: string, path: DocumentPath): PostgresTerm {
  * What is at a path, or the text there in lower or upper case: in the collation "C", which every database has, the letters
  * from A to Z are all that is changed.
  */
-export function fieldTerm({ type, path }: DocumentField, isIndexed: IsIndexed = always): PostgresTerm {
+export function fieldTerm({ type, path }: Field, isIndexed: IsIndexed = always): PostgresTerm {
   return inCase(type, termOf(path, isIndexed), type !== "path" && isIndexed({ type, path }));
 }
 
 /** The same of what is at the path already. An index may hold the text in the other case. */
-export function inCase(type: DocumentField["type"], of: PostgresTerm, isIndexed: boolean): PostgresTerm {
+export function inCase(type: Field["type"], of: PostgresTerm, isIndexed: boolean): PostgresTerm {
   if (type === "path") return of;
   const changed = `${type}(${of.plain} COLLATE "C")`;
   const text = of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`;

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../../base/document.ts";
-import type { DocumentPath } from "../ddl-dialect.ts";
+import type { Path } from "../../base/subject.ts";
 import type {
   ChangeableType,
   ComputedChange,
@@ -56,12 +56,12 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
 }
 
 /** Numbers go as JSON text, so that a whole one stays one. */
-function sum(path: DocumentPath, operand: number): Fragment {
+function sum(path: Path, operand: number): Fragment {
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
   return sql`(coalesce(${termOf(path).value}, 0) + json_extract(${value}, '$'))`;
 }
 
-export function staysFinite(path: DocumentPath, operand: number): Fragment {
+export function staysFinite(path: Path, operand: number): Fragment {
   return sql`abs(${sum(path, operand)}) < 9e999`;
 }
 
@@ -71,7 +71,7 @@ const TYPES: Readonly<Record<ChangeableType, string>> = Object.freeze({
   object: "'object'",
 });
 
-export function canChange(path: DocumentPath, type: ChangeableType): Fragment {
+export function canChange(path: Path, type: ChangeableType): Fragment {
   return [`coalesce(json_type(doc, ${jsonPath(path)}), 'null') IN ('null', ${TYPES[type]})`];
 }
 

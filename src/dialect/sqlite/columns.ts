@@ -1,10 +1,11 @@
-import type { Column, DocumentField, DocumentsQuery } from "../expression-dialect.ts";
+import type { Field } from "../../base/subject.ts";
+import type { Column, DocumentsQuery } from "../expression-dialect.ts";
 import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { encodeValue } from "./conditions.ts";
 import { fieldTerm } from "./terms.ts";
 
-export function column(field: DocumentField): Column {
+export function column(field: Field): Column {
   const term = fieldTerm(field);
   return term.isKey ? { text: "id", form: "text" } : { text: term.json, form: "json" };
 }
@@ -13,7 +14,7 @@ export function direct(terms: readonly string[], descending: boolean): readonly 
   return terms.map((term) => (descending ? `${term} DESC` : term));
 }
 
-export function orderBy(field: DocumentField, descending: boolean): readonly string[] {
+export function orderBy(field: Field, descending: boolean): readonly string[] {
   const { isKey, value, rank, key } = fieldTerm(field);
   // Texts and NULL have the right order by themselves.
   return direct(isKey || field.type !== "path" ? [value] : [rank, key], descending);

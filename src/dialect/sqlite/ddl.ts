@@ -1,4 +1,5 @@
-import { type DdlDialect, type IndexDefinition, isPlace } from "../ddl-dialect.ts";
+import { isPlace } from "../../base/subject.ts";
+import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
 import { CREATE_ELEMENTS, createElementIndex, dropElementIndex, forgetElements } from "./element-index.ts";
 import { sqliteExpressions } from "./expressions.ts";

@@ -1,4 +1,5 @@
-import type { DocumentPath, IndexDefinition, WidePath } from "../ddl-dialect.ts";
+import type { Path, WidePath } from "../../base/subject.ts";
+import type { IndexDefinition } from "../ddl-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { hash52 } from "../hash52.ts";
 import { quote } from "../quote.ts";
@@ -33,14 +34,14 @@ function triggerName(event: (typeof EVENTS)[number], collection: string, name: s
 
 /** The array that is walked through first, of a document of `row`. */
 function firstArray(row: string, path: WidePath): SqliteTerm {
-  return termIn(`${row}.doc`, path.slice(0, path.indexOf(null)) as DocumentPath);
+  return termIn(`${row}.doc`, path.slice(0, path.indexOf(null)) as Path);
 }
 
 /** A SELECT of what a document holds for an index: of `new`, of `old`, or of each in a table, then with its id. */
 function valuesOf(path: WidePath, row: string, table?: string): string {
   const from = table === undefined ? [] : [`${table} AS ${row}`];
   const conditions: string[] = [];
-  let at = (_: DocumentPath): SqliteTerm => firstArray(row, path);
+  let at = (_: Path): SqliteTerm => firstArray(row, path);
   let rest: (string | number)[] = [];
   for (const part of path) {
     if (part !== null) rest.push(part);

@@ -1,5 +1,6 @@
-import type { DocumentPath, IndexOf, WidePath } from "../ddl-dialect.ts";
-import { conditionsOn, type DocumentConditions, fieldOf, widePath } from "../expression-dialect.ts";
+import { type Path, type WidePath, widePath } from "../../base/subject.ts";
+import type { IndexOf } from "../ddl-dialect.ts";
+import { conditionsOn, type DocumentConditions, fieldOf } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { encodeValue, termConditions } from "./conditions.ts";
@@ -42,7 +43,7 @@ export function documentConditions(indexOf: IndexOf): DocumentConditions {
 }
 
 /** Conditions on what `at` spells: on documents, or on the elements of an array that is `depth` arrays deep. */
-function conditionsFrom(at: (path: DocumentPath) => SqliteTerm, depth: number): DocumentConditions {
+function conditionsFrom(at: (path: Path) => SqliteTerm, depth: number): DocumentConditions {
   const some: DocumentConditions["some"] = (arrays, condition, wanted) => {
     let element = at;
     const rows: string[] = [];

@@ -1,4 +1,5 @@
-import type { IndexedPlace, IndexOf } from "../ddl-dialect.ts";
+import type { IndexedPlace } from "../../base/subject.ts";
+import type { IndexOf } from "../ddl-dialect.ts";
 import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
 import { column, documents, limit, orderBy } from "./columns.ts";

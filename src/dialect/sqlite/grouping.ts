@@ -1,10 +1,5 @@
-import {
-  type Column,
-  conditionsOn,
-  type DocumentField,
-  type GroupAggregate,
-  type Grouping,
-} from "../expression-dialect.ts";
+import type { Aggregate, Field } from "../../base/subject.ts";
+import { type Column, conditionsOn, type Grouping } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
@@ -39,7 +34,7 @@ export function grouping(): Grouping {
   const terms = new Map<string, GroupTerm>();
   const taken: string[] = [];
   const columns: string[] = [];
-  const add = (field: DocumentField): GroupTerm => {
+  const add = (field: Field): GroupTerm => {
     const term = fieldTerm(field);
     const n = terms.size;
     const value = `v${n}`;
@@ -50,13 +45,13 @@ export function grouping(): Grouping {
     columns.push(`${exactValue(term, value)} AS e${n}`, `${number(term, value)} AS n${n}`);
     return { isKey: false, value, exact: `e${n}`, number: `n${n}` };
   };
-  const termOf = (field: DocumentField): GroupTerm => {
+  const termOf = (field: Field): GroupTerm => {
     const key = JSON.stringify([field.type, field.path]);
     const term = terms.get(key) ?? add(field);
     terms.set(key, term);
     return term;
   };
-  const ofAggregate = ({ of }: GroupAggregate): GroupTerm | undefined => of && termOf(of);
+  const ofAggregate = ({ of }: Aggregate): GroupTerm | undefined => of && termOf(of);
   return {
     from: (table, where): Fragment => {
       if (columns.length === 0) return sql` FROM ${table}${where}`;
@@ -151,7 +146,7 @@ function orderTerms(exact: string, descending: boolean): readonly string[] {
 
 const COUNT_ALL: Column = Object.freeze({ text: "count(*)", form: "number" });
 
-function aggregateColumn({ function: aggregate }: GroupAggregate, term: GroupTerm | undefined): Column {
+function aggregateColumn({ function: aggregate }: Aggregate, term: GroupTerm | undefined): Column {
   if (term === undefined) return COUNT_ALL;
   switch (aggregate) {
     case "COUNT":
@@ -190,7 +185,7 @@ function extreme(aggregate: "MIN" | "MAX", { exact }: GroupTerm): string {
 }
 
 function orderByAggregate(
-  aggregate: GroupAggregate,
+  aggregate: Aggregate,
   term: GroupTerm | undefined,
   descending: boolean,
 ): readonly string[] {
@@ -201,7 +196,7 @@ function orderByAggregate(
 }
 
 /** For a condition. */
-function aggregateTerm(aggregate: GroupAggregate, term: GroupTerm | undefined): SqliteTerm {
+function aggregateTerm(aggregate: Aggregate, term: GroupTerm | undefined): SqliteTerm {
   const { function: what } = aggregate;
   if (term === undefined || (what !== "MIN" && what !== "MAX"))
     return scalarTerm(`(${aggregateColumn(aggregate, term).text})`);

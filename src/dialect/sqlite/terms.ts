@@ -1,5 +1,4 @@
-import type { DocumentPath } from "../ddl-dialect.ts";
-import type { DocumentField } from "../expression-dialect.ts";
+import type { Field, Path } from "../../base/subject.ts";
 import { RANK } from "../value-rank.ts";
 
 /** How SQLite spells a value of a document or of a group. */
@@ -26,11 +25,11 @@ export interface SqliteTerm {
 }
 
 /** The path as SQLite's JSON functions take it, as a string of SQL. */
-export function jsonPath(path: DocumentPath): string {
+export function jsonPath(path: Path): string {
   return spelled(path, (name) => JSON.stringify(name));
 }
 
-function spelled(path: DocumentPath, spell: (name: string) => string): string {
+function spelled(path: Path, spell: (name: string) => string): string {
   const text = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${spell(part)}`));
   return `'$${text.join("").replaceAll("'", "''")}'`;
 }
@@ -41,7 +40,7 @@ const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * The same for `json_each`, which spells the paths of what it finds: it takes a sixth less time where plain names have no
  * quotes. Indexes hold the quoted form.
  */
-function pathToWalk(path: DocumentPath): string {
+function pathToWalk(path: Path): string {
   return spelled(path, (name) => (PLAIN_NAME.test(name) ? name : JSON.stringify(name)));
 }
 
@@ -55,12 +54,12 @@ function rankOfType(type: string): string {
 }
 
 /** The one place where a path of documents is spelled: filters, orderings and indexes all come here. */
-export function termOf(path: DocumentPath): SqliteTerm {
+export function termOf(path: Path): SqliteTerm {
   return path.length === 1 && path[0] === "id" ? KEY_TERM : termIn("doc", path);
 }
 
 /** What is at a path from an element of an array: from the row that `jsonb_each` has given for it. */
-export function elementTerm(row: string, path: DocumentPath): SqliteTerm {
+export function elementTerm(row: string, path: Path): SqliteTerm {
   // A scalar is no JSON text here, which the JSON functions would take it for.
   const composite = `(CASE WHEN ${row}.type IN ('array', 'object') THEN ${row}.value END)`;
   if (path.length > 0) return termIn(composite, path);
@@ -70,7 +69,7 @@ export function elementTerm(row: string, path: DocumentPath): SqliteTerm {
 }
 
 /** What is at a path in the JSON that `root` spells. */
-export function termIn(root: string, path: DocumentPath): SqliteTerm {
+export function termIn(root: string, path: Path): SqliteTerm {
   const place = jsonPath(path);
   return {
     ...jsonTerm(`(${root} ->> ${place})`, `json_type(${root}, ${place})`, `(${root} -> ${place})`),
@@ -91,7 +90,7 @@ function jsonTerm(value: string, type: string, json: string): Omit<SqliteTerm, "
 }
 
 /** What is at a path, or the text there in lower or upper case: SQLite's functions change the letters from A to Z only. */
-export function fieldTerm({ type, path }: DocumentField, at: typeof termOf = termOf): SqliteTerm {
+export function fieldTerm({ type, path }: Field, at: typeof termOf = termOf): SqliteTerm {
   const of = at(path);
   if (type === "path") return of;
   return scalarTerm(

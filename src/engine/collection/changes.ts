@@ -1,12 +1,12 @@
 import type { JsonValue, Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { configError, show } from "../../base/options.ts";
+import { pathText } from "../../base/subject.ts";
 import { kindOf } from "../../dialect/value-rank.ts";
 import { requirementsOf } from "../../plan/change.ts";
 import { type FilterReader, pathOf } from "../../plan/filter.ts";
 import { jsonValue } from "../../plan/operand-values.ts";
 import { MAX_ASSIGNMENTS } from "../../query/limits.ts";
-import { pathText } from "../../query/path-text.ts";
 import type { Change, DocumentStep } from "../../query/syntax-tree.ts";
 import { valueAt } from "./cursor.ts";
 import type { PathOf, ValueAt } from "./paths.ts";

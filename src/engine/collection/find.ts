@@ -1,8 +1,9 @@
 import type { CallOptions } from "../../base/abort.ts";
 import { abortSignal, checkOptions, configError, integer, milliseconds, show } from "../../base/options.ts";
+import { pathText } from "../../base/subject.ts";
 import { all, FilterReader, pathOf } from "../../plan/filter.ts";
 import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
-import { pathKey, pathText } from "../../query/path-text.ts";
+import { pathKey } from "../../query/path-text.ts";
 import type { Expression, Path, Select } from "../../query/syntax-tree.ts";
 import { isText, keyOf } from "../../query/tree-text.ts";
 import type { Explanation } from "../explain.ts";
