@@ -1,6 +1,7 @@
-import type { Aggregate, Field } from "../../base/subject.ts";
-import { type Column, conditionsOn, type Grouping } from "../expression-dialect.ts";
-import { type Fragment, sql } from "../fragment.ts";
+import type { Aggregate } from "../../base/subject.ts";
+import type { Grouping } from "../expression-dialect.ts";
+import { sql } from "../fragment.ts";
+import { type GroupField, type GroupValue, groupingOf } from "../grouping.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
 import { termConditions } from "./conditions.ts";
@@ -11,39 +12,20 @@ import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
  * taking a document apart for each mention of a path.
  */
 export function grouping(): Grouping {
-  const terms = new Map<string, PostgresTerm>();
   const columns: string[] = [];
-  const termOf = (field: Field): PostgresTerm => {
-    const key = JSON.stringify([field.type, field.path]);
-    const known = terms.get(key);
-    if (known !== undefined) return known;
-    const { isKey, json } = fieldTerm(field);
-    const name = `x${terms.size}`;
-    const term = isKey ? fieldTerm(field) : computedTerm(name);
-    columns.push(isKey ? "id" : `nullif(${json}, 'null') AS ${name}`);
-    terms.set(key, term);
-    return term;
-  };
-  const ofAggregate = ({ of }: Aggregate): PostgresTerm | undefined => of && termOf(of);
-  return {
-    from: (table, where): Fragment =>
+  return groupingOf<PostgresTerm, GroupField<PostgresTerm>>({
+    from: (table, where) =>
       columns.length === 0
         ? sql` FROM ${table}${where}`
         : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} OFFSET 0) AS x`,
-    groupBy: (field) => [groupTerm(termOf(field))],
-    column: (subject) =>
-      subject.type === "aggregate"
-        ? aggregateColumn(subject, ofAggregate(subject))
-        : groupColumn(termOf(subject)),
-    orderBy: (subject, descending) =>
-      subject.type === "aggregate"
-        ? orderByAggregate(subject, ofAggregate(subject), descending)
-        : orderTerms(termOf(subject), descending),
-    orderTotally: (field) => totalTerms(termOf(field)),
-    conditions: conditionsOn(termConditions, (subject) =>
-      subject.type === "aggregate" ? aggregateTerm(subject, ofAggregate(subject)) : termOf(subject),
-    ),
-  };
+    field: (field, n) => {
+      const { isKey, json } = fieldTerm(field);
+      columns.push(isKey ? "id" : `nullif(${json}, 'null') AS x${n}`);
+      return isKey ? keyField(fieldTerm(field)) : jsonField(computedTerm(`x${n}`));
+    },
+    aggregate: (aggregate, of) => aggregated(aggregate, of?.term),
+    conditions: termConditions,
+  });
 }
 
 /** The term of what no index holds. */
@@ -51,95 +33,85 @@ function computedTerm(json: string): PostgresTerm {
   return { ...jsonTerm(json), isIndexed: false };
 }
 
+function keyField(term: PostgresTerm): GroupField<PostgresTerm> {
+  const orderBy = (descending: boolean): readonly string[] => direct(["id"], descending);
+  return { groupBy: "id", column: { text: "id", form: "text" }, orderBy, orderTotally: ["id"], term };
+}
+
 /** What `jsonb` finds equal is one group, and a JSON null is NULL. */
-const groupTerm = (term: PostgresTerm): string => (term.isKey ? "id" : term.json);
-
-function groupColumn(term: PostgresTerm): Column {
-  return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
-}
-
-function orderTerms(term: PostgresTerm, descending: boolean): readonly string[] {
-  return direct(term.isKey ? ["id"] : [term.key, term.number, term.text], descending);
-}
-
-function totalTerms(term: PostgresTerm): readonly string[] {
-  const ordered = orderTerms(term, false);
-  return term.isKey ? ordered : [...ordered, ...directNullable([`(${term.json}::text COLLATE "C")`], false)];
+function jsonField(term: PostgresTerm): GroupField<PostgresTerm> {
+  const { key, number, text, json } = term;
+  const orderBy = (descending: boolean): readonly string[] => direct([key, number, text], descending);
+  const orderTotally = [...orderBy(false), ...directNullable([`(${json}::text COLLATE "C")`], false)];
+  return { groupBy: json, column: { text: `${json}::text`, form: "json" }, orderBy, orderTotally, term };
 }
 
 function directNullable(terms: readonly string[], descending: boolean): readonly string[] {
   return terms.map((term) => (descending ? `${term} DESC NULLS LAST` : `${term} NULLS FIRST`));
 }
 
-const numbers = (term: PostgresTerm): string =>
-  `CASE WHEN ${term.type} = 'number' THEN ${term.json}::numeric END`;
+const numbers = ({ type, json }: Pick<PostgresTerm, "type" | "json">): string =>
+  `CASE WHEN ${type} = 'number' THEN ${json}::numeric END`;
 
-/** Sums and averages are of decimals, exact until JavaScript reads them. */
-function aggregateText({ function: aggregate }: Aggregate, term: PostgresTerm | undefined): string {
-  if (term === undefined) return "count(*)";
-  switch (aggregate) {
+function aggregated({ function: name }: Aggregate, of: PostgresTerm | undefined): GroupValue<PostgresTerm> {
+  if (of === undefined) return counted("count(*)");
+  switch (name) {
     case "COUNT":
-      return `count(nullif(${term.json}, 'null'))`;
+      return counted(`count(nullif(${of.json}, 'null'))`);
     case "COUNT DISTINCT":
-      return `count(DISTINCT nullif(${term.json}, 'null'))`;
+      return counted(`count(DISTINCT nullif(${of.json}, 'null'))`);
     case "SUM":
-      return `sum(${numbers(term)})`;
+      return summed(`sum(${numbers(of)})`);
     case "AVG":
       // The factor gives the quotient more digits than a double has, as avg() would not.
-      return (
-        `(sum(${numbers(term)}) * 1.00000000000000000000 / ` +
-        `nullif(count(*) FILTER (WHERE ${term.type} = 'number'), 0))`
+      return summed(
+        `(sum(${numbers(of)}) * 1.00000000000000000000 / ` +
+          `nullif(count(*) FILTER (WHERE ${of.type} = 'number'), 0))`,
       );
     case "MIN":
-    case "MAX": {
-      const of = (value: string): string => `${aggregate.toLowerCase()}(${value})`;
-      const ranked = (type: string, value: string): string =>
-        `${of(value)} FILTER (WHERE ${term.type} = '${type}')`;
-      const canonical = `(${term.json}::text COLLATE "C")`;
-      return (
-        `CASE left(${extremeKey(aggregate, term)}, 1) ` +
-        `WHEN '${RANK.boolean}' THEN CASE ${extremeKey(aggregate, term)} WHEN '${KEY.true}' THEN 'true' ELSE 'false' END ` +
-        `WHEN '${RANK.number}' THEN (${of(numbers(term))})::text ` +
-        `WHEN '${RANK.string}' THEN to_json(${ranked("string", term.text)})::text ` +
-        `WHEN '${RANK.array}' THEN ${ranked("array", canonical)} ` +
-        `WHEN '${RANK.object}' THEN ${ranked("object", canonical)} END`
-      );
-    }
+    case "MAX":
+      return extreme(name.toLowerCase(), of);
     default:
-      return aggregate satisfies never;
+      return name satisfies never;
   }
 }
 
-function aggregateColumn(aggregate: Aggregate, term: PostgresTerm | undefined): Column {
-  const text = aggregateText(aggregate, term);
-  const { function: name } = aggregate;
-  if (name === "MIN" || name === "MAX") return { text, form: "json" };
-  return { text: name.startsWith("COUNT") ? text : `${text}::text`, form: "number" };
+function counted(text: string): GroupValue<PostgresTerm> {
+  const orderBy = (descending: boolean): readonly string[] => directNullable([text], descending);
+  return { column: { text, form: "number" }, orderBy, term: computedTerm(`to_jsonb(${text})`) };
 }
 
-/** The key of the smallest or greatest value, which begins with its rank; NULL if there is none. */
-function extremeKey(aggregate: "MIN" | "MAX", term: PostgresTerm): string {
-  return `${aggregate.toLowerCase()}(nullif(${term.key}, '${KEY.null}'))`;
+/** Sums and averages are of decimals, exact until JavaScript reads them. Those that are one double are level, as everywhere. */
+function summed(decimal: string): GroupValue<PostgresTerm> {
+  const double = asDouble(decimal);
+  const orderBy = (descending: boolean): readonly string[] => directNullable([double], descending);
+  return { column: { text: `${decimal}::text`, form: "number" }, orderBy, term: computedTerm(double) };
 }
 
-function orderByAggregate(
-  aggregate: Aggregate,
-  term: PostgresTerm | undefined,
-  descending: boolean,
-): readonly string[] {
-  const { function: what } = aggregate;
-  // Groups whose decimals are one double are level, as everywhere.
-  if (what === "SUM" || what === "AVG")
-    return directNullable([asDouble(aggregateText(aggregate, term))], descending);
-  if (term === undefined || (what !== "MIN" && what !== "MAX"))
-    return directNullable([aggregateText(aggregate, term)], descending);
-  const extreme = (value: string): string => `${what.toLowerCase()}(${value})`;
-  const key = extremeKey(what, term);
-  const number = `CASE WHEN ${key} = '${KEY.number}' THEN ${extreme(numbers(term))} END`;
-  const text =
-    `CASE WHEN left(${key}, 1) = '${RANK.string}' ` +
-    `THEN ${extreme(term.text)} FILTER (WHERE ${term.type} = 'string') END`;
-  return directNullable([key, number, text], descending);
+/** The value whose key, which begins with its rank, is the smallest or greatest; NULL if there is none. */
+function extreme(name: string, { key: keys, type, text, json }: PostgresTerm): GroupValue<PostgresTerm> {
+  const key = `${name}(nullif(${keys}, '${KEY.null}'))`;
+  const number = `${name}(${numbers({ type, json })})`;
+  const ofType = (kind: string, value: string): string =>
+    `${name}(${value}) FILTER (WHERE ${type} = '${kind}')`;
+  const canonical = `(${json}::text COLLATE "C")`;
+  const found =
+    `CASE left(${key}, 1) ` +
+    `WHEN '${RANK.boolean}' THEN CASE ${key} WHEN '${KEY.true}' THEN 'true' ELSE 'false' END ` +
+    `WHEN '${RANK.number}' THEN (${number})::text ` +
+    `WHEN '${RANK.string}' THEN to_json(${ofType("string", text)})::text ` +
+    `WHEN '${RANK.array}' THEN ${ofType("array", canonical)} ` +
+    `WHEN '${RANK.object}' THEN ${ofType("object", canonical)} END`;
+  const order = [
+    key,
+    `CASE WHEN ${key} = '${KEY.number}' THEN ${number} END`,
+    `CASE WHEN left(${key}, 1) = '${RANK.string}' THEN ${ofType("string", text)} END`,
+  ];
+  return {
+    column: { text: found, form: "json" },
+    orderBy: (descending) => directNullable(order, descending),
+    term: computedTerm(`(${found})::jsonb`),
+  };
 }
 
 /** From here on a decimal is infinite as a double, exactly half of the smallest one's step above the greatest double. */
@@ -158,19 +130,4 @@ function asDouble(decimal: string): string {
     `(CASE WHEN abs(${decimal}) >= ${INFINITE} THEN to_jsonb(sign(${decimal}) * ${BEYOND}) ` +
     `WHEN abs(${decimal}) < ${ZERO} THEN '0'::jsonb ELSE to_jsonb((${decimal})::float8) END)`
   );
-}
-
-/** An aggregate, for a condition. */
-function aggregateTerm(aggregate: Aggregate, term: PostgresTerm | undefined): PostgresTerm {
-  const text = aggregateText(aggregate, term);
-  switch (aggregate.function) {
-    case "SUM":
-    case "AVG":
-      return computedTerm(asDouble(text));
-    case "MIN":
-    case "MAX":
-      return computedTerm(`(${text})::jsonb`);
-    default:
-      return computedTerm(`to_jsonb(${text})`);
-  }
 }

@@ -1,14 +1,14 @@
-import type { Aggregate, Field } from "../../base/subject.ts";
-import { type Column, conditionsOn, type Grouping } from "../expression-dialect.ts";
-import { type Fragment, sql } from "../fragment.ts";
+import type { Aggregate } from "../../base/subject.ts";
+import type { Grouping } from "../expression-dialect.ts";
+import { sql } from "../fragment.ts";
+import { type GroupField, type GroupValue, groupingOf } from "../grouping.ts";
 import { RANK } from "../value-rank.ts";
 import { direct } from "./columns.ts";
 import { termConditions } from "./conditions.ts";
 import { fieldTerm, KEY_TERM, type SqliteTerm, scalarTerm } from "./terms.ts";
 
 /** Columns of the inner query that say what is at a path. SQLite works out those that are used. */
-interface GroupTerm {
-  readonly isKey: boolean;
+interface ValueColumns {
   /** As `SqliteTerm.value`. */
   readonly value: string;
   /** NULL, a number, a string, or of all other types a blob: the rank's digit and the canonical JSON. */
@@ -17,7 +17,7 @@ interface GroupTerm {
   readonly number: string;
 }
 
-const ID: GroupTerm = Object.freeze({ isKey: true, value: "id", exact: "id", number: "NULL" });
+type SqliteField = GroupField<SqliteTerm> & ValueColumns;
 
 /** SQLite's order is NULL, numbers, texts, blobs. */
 const FIRST_TEXT = "''";
@@ -31,48 +31,53 @@ const FIRST_COMPOSITE = `x'3${RANK.array}'`;
  * value once. The next one asks for its type, only where the value leaves that open.
  */
 export function grouping(): Grouping {
-  const terms = new Map<string, GroupTerm>();
   const taken: string[] = [];
   const columns: string[] = [];
-  const add = (field: Field): GroupTerm => {
-    const term = fieldTerm(field);
-    const n = terms.size;
-    const value = `v${n}`;
-    taken.push(term.isKey ? "id" : `${term.value} AS ${value}`);
-    columns.push(term.isKey ? "id" : value);
-    if (term.isKey) return ID;
-    if (field.type !== "path") return { isKey: false, value, exact: value, number: "NULL" };
-    columns.push(`${exactValue(term, value)} AS e${n}`, `${number(term, value)} AS n${n}`);
-    return { isKey: false, value, exact: `e${n}`, number: `n${n}` };
-  };
-  const termOf = (field: Field): GroupTerm => {
-    const key = JSON.stringify([field.type, field.path]);
-    const term = terms.get(key) ?? add(field);
-    terms.set(key, term);
-    return term;
-  };
-  const ofAggregate = ({ of }: Aggregate): GroupTerm | undefined => of && termOf(of);
-  return {
-    from: (table, where): Fragment => {
+  return groupingOf<SqliteTerm, SqliteField>({
+    from: (table, where) => {
       if (columns.length === 0) return sql` FROM ${table}${where}`;
       const values = sql`SELECT ${taken.join(", ")}, doc FROM ${table}${where} LIMIT -1 OFFSET 0`;
       return sql` FROM (SELECT ${columns.join(", ")} FROM (${values}) LIMIT -1 OFFSET 0)`;
     },
-    groupBy: (field) => [termOf(field).exact],
-    column: (subject) =>
-      subject.type === "aggregate"
-        ? aggregateColumn(subject, ofAggregate(subject))
-        : groupColumn(termOf(subject)),
-    orderBy: (subject, descending) =>
-      subject.type === "aggregate"
-        ? orderByAggregate(subject, ofAggregate(subject), descending)
-        : orderTerms(termOf(subject).exact, descending),
-    orderTotally: (field) => [...orderTerms(termOf(field).exact, false), termOf(field).exact],
-    conditions: conditionsOn(termConditions, (subject) =>
-      subject.type === "aggregate"
-        ? aggregateTerm(subject, ofAggregate(subject))
-        : exactTerm(termOf(subject).exact),
-    ),
+    field: (field, n) => {
+      const term = fieldTerm(field);
+      const value = term.isKey ? "id" : `v${n}`;
+      taken.push(term.isKey ? value : `${term.value} AS ${value}`);
+      columns.push(value);
+      if (term.isKey) return KEY_FIELD;
+      if (field.type !== "path") return exactField({ value, exact: value, number: "NULL" });
+      columns.push(`${exactValue(term, value)} AS e${n}`, `${number(term, value)} AS n${n}`);
+      return exactField({ value, exact: `e${n}`, number: `n${n}` });
+    },
+    aggregate: aggregated,
+    conditions: termConditions,
+  });
+}
+
+const KEY_FIELD: SqliteField = Object.freeze<SqliteField>({
+  value: "id",
+  exact: "id",
+  number: "NULL",
+  groupBy: "id",
+  column: { text: "id", form: "text" },
+  orderBy: (descending) => direct(["id"], descending),
+  orderTotally: ["id"],
+  term: KEY_TERM,
+});
+
+function exactField(columns: ValueColumns): SqliteField {
+  const { exact } = columns;
+  const value = exactGroupValue(exact);
+  return { ...columns, ...value, groupBy: exact, orderTotally: [...value.orderBy(false), exact] };
+}
+
+/** A value that is given as `ValueColumns.exact`. Arrays are level with each other, and so are objects. */
+function exactGroupValue(exact: string): GroupValue<SqliteTerm> {
+  const terms = [rankOf(exact), `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`];
+  return {
+    column: { text: jsonText(exact), form: "json" },
+    orderBy: (descending) => direct(terms, descending),
+    term: exactTerm(exact),
   };
 }
 
@@ -103,10 +108,6 @@ function number({ json, type }: SqliteTerm, value: string): string {
   );
 }
 
-function groupColumn({ isKey, exact }: GroupTerm): Column {
-  return isKey ? { text: "id", form: "text" } : { text: jsonText(exact), form: "json" };
-}
-
 const jsonText = (exact: string): string =>
   `CASE WHEN ${exact} >= ${FIRST_BLOB} THEN CAST(substr(${exact}, 2) AS TEXT) ` +
   `WHEN ${exact} >= ${FIRST_TEXT} THEN json_quote(${exact}) ELSE ${exact} END`;
@@ -117,7 +118,6 @@ const rankOf = (exact: string): string =>
 
 /** For a condition. */
 function exactTerm(exact: string): SqliteTerm {
-  if (exact === ID.exact) return KEY_TERM;
   const isBlob = `${exact} >= ${FIRST_BLOB}`;
   const text = `CAST(substr(${exact}, 2) AS TEXT)`;
   const value = `(CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN ${text} WHEN ${isBlob} THEN ${text} = 'true' ELSE ${exact} END)`;
@@ -135,70 +135,46 @@ function exactTerm(exact: string): SqliteTerm {
   };
 }
 
-/** Arrays are level with each other, and so are objects. */
-function orderTerms(exact: string, descending: boolean): readonly string[] {
-  if (exact === ID.exact) return direct([exact], descending);
-  return direct(
-    [rankOf(exact), `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`],
-    descending,
-  );
-}
-
-const COUNT_ALL: Column = Object.freeze({ text: "count(*)", form: "number" });
-
-function aggregateColumn({ function: aggregate }: Aggregate, term: GroupTerm | undefined): Column {
-  if (term === undefined) return COUNT_ALL;
-  switch (aggregate) {
+function aggregated({ function: name }: Aggregate, of: SqliteField | undefined): GroupValue<SqliteTerm> {
+  if (of === undefined) return computed("count(*)");
+  switch (name) {
     case "COUNT":
-      return { text: `count(${term.value})`, form: "number" };
+      return computed(`count(${of.value})`);
     case "COUNT DISTINCT":
-      return { text: `count(DISTINCT ${term.exact})`, form: "number" };
+      return computed(`count(DISTINCT ${of.exact})`);
     case "SUM":
-      return { text: `formdb_sum(${decimalSums(term)})`, form: "number" };
+      return computed(`formdb_sum(${decimalSums(of)})`);
     case "AVG":
-      return { text: `formdb_avg(${decimalSums(term)}, count(${term.number}) || '')`, form: "number" };
+      return computed(`formdb_avg(${decimalSums(of)}, count(${of.number}) || '')`);
     case "MIN":
     case "MAX":
-      return { text: jsonText(extreme(aggregate, term)), form: "json" };
+      return extreme(name, of);
     default:
-      return aggregate satisfies never;
+      return name satisfies never;
   }
+}
+
+function computed(text: string): GroupValue<SqliteTerm> {
+  const orderBy = (descending: boolean): readonly string[] => direct([text], descending);
+  return { column: { text, form: "number" }, orderBy, term: scalarTerm(`(${text})`) };
 }
 
 /**
  * The arguments of `formdb_sum`. In two parts no sum of millionths leaves 64 bits, at which SQLite would fail; as texts
  * they come to JavaScript with all digits.
  */
-function decimalSums({ number }: GroupTerm): string {
+function decimalSums({ number }: ValueColumns): string {
   const part = (of: string): string => `sum(${of}) FILTER (WHERE ${number} < ${FIRST_TEXT}) || ''`;
   const decimals = `formdb_decimals(${number}) FILTER (WHERE ${number} >= ${FIRST_TEXT})`;
   return `${part(`${number} >> 20`)}, ${part(`${number} & 1048575`)}, ${decimals}`;
 }
 
 /** The smallest or greatest value. Booleans are before all others, though as blobs they are behind. */
-function extreme(aggregate: "MIN" | "MAX", { exact }: GroupTerm): string {
+function extreme(name: "MIN" | "MAX", { exact }: ValueColumns): GroupValue<SqliteTerm> {
   const isBoolean = `${exact} >= ${FIRST_BLOB} AND ${exact} < ${FIRST_COMPOSITE}`;
-  const of = (filter: string): string => `${aggregate.toLowerCase()}(${exact}) FILTER (WHERE ${filter})`;
+  const of = (filter: string): string => `${name.toLowerCase()}(${exact}) FILTER (WHERE ${filter})`;
   const booleans = of(isBoolean);
   const others = of(`NOT (${isBoolean})`);
-  return aggregate === "MIN" ? `coalesce(${booleans}, ${others})` : `coalesce(${others}, ${booleans})`;
-}
-
-function orderByAggregate(
-  aggregate: Aggregate,
-  term: GroupTerm | undefined,
-  descending: boolean,
-): readonly string[] {
-  const { function: what } = aggregate;
-  if (term === undefined || (what !== "MIN" && what !== "MAX"))
-    return direct([aggregateColumn(aggregate, term).text], descending);
-  return orderTerms(extreme(what, term), descending);
-}
-
-/** For a condition. */
-function aggregateTerm(aggregate: Aggregate, term: GroupTerm | undefined): SqliteTerm {
-  const { function: what } = aggregate;
-  if (term === undefined || (what !== "MIN" && what !== "MAX"))
-    return scalarTerm(`(${aggregateColumn(aggregate, term).text})`);
-  return exactTerm(`(${extreme(what, term)})`);
+  const found = name === "MIN" ? `coalesce(${booleans}, ${others})` : `coalesce(${others}, ${booleans})`;
+  return { ...exactGroupValue(found), term: exactTerm(`(${found})`) };
 }
