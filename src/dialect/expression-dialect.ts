@@ -172,11 +172,9 @@ export interface ExpressionDialect {
   /** The expressions that an index over this place holds, in order. Filters and orderings use the very same. */
   indexExpressions(place: IndexedPlace): readonly string[];
   /**
-   * What a unique index holds besides for a path: NULL where no scalar is, so that documents without a value there,
-   * or with an array or an object, never collide.
+   * All that an index over several paths holds: their expressions, and behind them the guards of a unique one, which are NULL
+   * where no scalar is, so that documents without a value there, or with an array or an object, never collide.
    */
-  uniqueGuard(place: IndexedPlace): string;
-  /** All that an index over several paths holds: their expressions, and behind them the guards of a unique one. */
   indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[];
 
   readonly conditions: DocumentConditions;
@@ -187,8 +185,6 @@ export interface ExpressionDialect {
 
   /** A whole SELECT of documents. */
   documents(query: DocumentsQuery): Fragment;
-  /** The terms of `ORDER BY` for documents; ties are left to what follows. */
-  orderBy(field: Field, descending: boolean): readonly string[];
   /** For one grouped SELECT. */
   grouping(): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;

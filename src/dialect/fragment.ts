@@ -58,6 +58,11 @@ export function join(fragments: readonly (string | Fragment)[], separator: strin
   );
 }
 
+/** The terms of an order, from the smallest value or from the greatest. */
+export function direct(terms: readonly string[], descending: boolean): readonly string[] {
+  return terms.map((term) => (descending ? `${term} DESC` : term));
+}
+
 /** Conditions joined by `AND` or `OR`; those of none at all are true or false. */
 export function combine(operator: "AND" | "OR", conditions: readonly Fragment[]): Fragment {
   if (conditions.length === 0) return [operator === "AND" ? "TRUE" : "FALSE"];

@@ -34,6 +34,24 @@ export function parseLike(pattern: string): readonly LikePiece[] {
   return pieces;
 }
 
+/** A pattern as an engine spells it; NULL where it is no string. `literal` spells text that matches itself. */
+export function spellLike(
+  pattern: JsonValue,
+  { one, any }: { readonly one: string; readonly any: string },
+  literal: (text: string) => string,
+): string | null {
+  if (typeof pattern !== "string") return null;
+  return parseLike(pattern)
+    .map((piece) => (piece === "one" ? one : piece === "any" ? any : literal(piece.literal)))
+    .join("");
+}
+
+/** What decides how an engine looks for a pattern: `null` if it is none, `start` if an index can lead to what matches. */
+export function kindOfPattern(pattern: JsonValue): "null" | "any start" | "start" {
+  if (typeof pattern !== "string") return "null";
+  return likePrefix(pattern) === "" ? "any start" : "start";
+}
+
 /** The text that everything that matches starts with, or NULL where the pattern is no string. */
 export function likePrefix(pattern: JsonValue): string | null {
   if (typeof pattern !== "string") return null;

@@ -1,14 +1,7 @@
 import type { JsonValue } from "../base/document.ts";
 
 /** The types of values in the order in which `ORDER BY` has them. Indexes hold these numbers: they never change. */
-export const RANK: {
-  readonly null: 0;
-  readonly boolean: 1;
-  readonly number: 2;
-  readonly string: 3;
-  readonly array: 4;
-  readonly object: 5;
-} = Object.freeze({ null: 0, boolean: 1, number: 2, string: 3, array: 4, object: 5 });
+export const RANK = { null: 0, boolean: 1, number: 2, string: 3, array: 4, object: 5 } as const;
 
 /** The place of a value's type in `RANK`. */
 export function rankOf(value: JsonValue): number {
@@ -61,6 +54,11 @@ export function splitList(list: JsonValue): SplitList {
 export function encodeKey(value: JsonValue): string | null {
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : null;
+}
+
+/** The keys that a list's elements stand for, without those that stand for none. */
+export function keysOfList(list: JsonValue): readonly string[] {
+  return (list as readonly JsonValue[]).map(encodeKey).filter((key) => key !== null);
 }
 
 /** The types of a list's elements, each once, in the order of `RANK` and apart by blanks; `empty` of an empty one. */

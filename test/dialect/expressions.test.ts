@@ -134,7 +134,11 @@ describe.each([
 
   it("use the key itself for id", () => {
     expect(dialect.indexExpressions(["id"])).toEqual(["id"]);
-    expect(dialect.orderBy({ type: "path", path: ["id"] }, true)).toEqual(["id DESC"]);
+    const byId = { type: "path", path: ["id"], descending: true } as const;
+    const all = { where: [], from: undefined, limit: undefined, offset: undefined };
+    expect(dialect.documents({ list: "id", table: "c", orderBy: [byId], ...all })).toEqual([
+      "SELECT id FROM c ORDER BY id DESC",
+    ]);
   });
 
   it("have their guards at the end, and only where they are unique", () => {
@@ -142,8 +146,8 @@ describe.each([
     expect(plain).toEqual([...dialect.indexExpressions(["a"]), ...dialect.indexExpressions(["b"])]);
     expect(dialect.indexColumns([["a"], ["b"]], true)).toEqual([
       ...plain,
-      dialect.uniqueGuard(["a"]),
-      dialect.uniqueGuard(["b"]),
+      dialect.indexColumns([["a"]], true).at(-1),
+      dialect.indexColumns([["b"]], true).at(-1),
     ]);
   });
 });

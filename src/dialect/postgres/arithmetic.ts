@@ -2,7 +2,8 @@ import type { JsonValue } from "../../base/document.ts";
 import { NO_RESULT, NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS } from "../arithmetic.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { literal, termOf } from "./terms.ts";
+import { literal } from "./names.ts";
+import { termOf } from "./terms.ts";
 
 /** The computed value as `jsonb`. */
 export function computed(value: ComputedValue): Fragment {

@@ -1,6 +1,7 @@
 import { JOURNALLED_TOKEN_LIFE_MS, JOURNALLED_TOKEN_PREFIX } from "../../base/journal.ts";
 import { quote } from "../quote.ts";
 import type { MergeSpelling } from "./merge-patch.ts";
+import { NOW_MS } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
 
 /**
@@ -48,8 +49,6 @@ export interface BatchStatements {
 
 /** What is stored for a token that was looked up before it was committed: it never will be. */
 export const NOT_COMMITTED = "not committed";
-
-const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
 
 export function postgresBatch(profile: EngineProfile): BatchStatements {
   const asJsonb = profile.documentType === "jsonb" ? "" : "::jsonb";

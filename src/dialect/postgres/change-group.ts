@@ -1,7 +1,6 @@
 import type { ChangeGroup, ChangeParts } from "../dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-
-const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
+import { NOW_MS } from "./names.ts";
 
 /**
  * The statement that makes many changes of one form. `$1` is a JSON array with an element `[id, place, last, value, …]` a change,

@@ -9,7 +9,8 @@ import type {
 } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { computed } from "./arithmetic.ts";
-import { literal, termOf } from "./terms.ts";
+import { literal } from "./names.ts";
+import { termOf } from "./terms.ts";
 
 /** A path for `jsonb_set`; by then each container on the way is of the kind that its next step needs. */
 function setPath(path: Path): string {

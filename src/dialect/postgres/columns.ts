@@ -1,6 +1,6 @@
 import type { Field, IndexedPlace } from "../../base/subject.ts";
 import { type Column, type DocumentsQuery, indexedField } from "../expression-dialect.ts";
-import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
+import { type Bound, choice, direct, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { startsAt } from "./conditions.ts";
 import { fieldTerm, type IsIndexed, type PostgresTerm } from "./terms.ts";
@@ -10,10 +10,6 @@ export function column(field: Field): Column {
   return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
 }
 
-export function direct(terms: readonly string[], descending: boolean): readonly string[] {
-  return terms.map((term) => (descending ? `${term} DESC` : term));
-}
-
 export function indexExpressions(place: IndexedPlace): readonly string[] {
   const { isKey, key, number } = fieldTerm(indexedField(place));
   if (isKey) return ["id"];
@@ -21,8 +17,13 @@ export function indexExpressions(place: IndexedPlace): readonly string[] {
   return "type" in place ? [key] : [key, number];
 }
 
+export function indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[] {
+  const guards = unique ? places.map((place) => fieldTerm(indexedField(place)).guard) : [];
+  return [...places.flatMap(indexExpressions), ...guards];
+}
+
 /** As the index, and then texts with the same start by all of their characters. */
-export function orderBy(field: Field, descending: boolean): readonly string[] {
+function orderBy(field: Field, descending: boolean): readonly string[] {
   const { isKey, key, number, text } = fieldTerm(field);
   return direct(isKey ? ["id"] : [key, number, text], descending);
 }

@@ -1,8 +1,8 @@
 import type { JsonValue } from "../../base/document.ts";
 import type { Conditions, OrderOperator } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
-import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
-import { encodeKey, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
+import { kindOfPattern, likePrefix, spellLike, textAfter } from "../like-pattern.ts";
+import { encodeKey, keysOfList, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
 import { isTextInstead, KEY, type PostgresTerm, stringKey } from "./terms.ts";
 
 /*
@@ -136,11 +136,7 @@ function elementsOf(
 
 function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
-    const keys = bound(operand, "text[]", (list) =>
-      splitList(list)
-        .values.map(encodeKey)
-        .filter((key) => key !== null),
-    );
+    const keys = bound(operand, "text[]", keysOfList);
     if (wanted) return sql`id = ANY(${keys})`;
     const empty = bound(operand, "boolean", (list) => splitList(list).empty);
     const noNull = bound(operand, "boolean", (list) => !splitList(list).hasNull);
@@ -169,21 +165,8 @@ function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
 }
 
 /** The pattern with a backslash only where one is needed. */
-function encodePattern(pattern: JsonValue): string | null {
-  if (typeof pattern !== "string") return null;
-  return parseLike(pattern)
-    .map((piece) => {
-      if (piece === "one") return "_";
-      if (piece === "any") return "%";
-      return piece.literal.replace(/[\\%_]/g, "\\$&");
-    })
-    .join("");
-}
-
-function kindOfPattern(pattern: JsonValue): string {
-  if (typeof pattern !== "string") return "null";
-  return likePrefix(pattern) === "" ? "any start" : "start";
-}
+const encodePattern = (pattern: JsonValue): string | null =>
+  spellLike(pattern, { one: "_", any: "%" }, (text) => text.replace(/[\\%_]/g, "\\$&"));
 
 /** Where the range of what starts as the pattern does begins, among the keys of an index. */
 const firstKey = (pattern: JsonValue): string => stringKey(likePrefix(pattern) ?? "");

@@ -1,28 +1,18 @@
 import { FormDBError } from "../../base/errors.ts";
-import {
-  type IndexedPlace,
-  type IndexPath,
-  indexPathText,
-  isPlace,
-  type WidePath,
-} from "../../base/subject.ts";
+import { type IndexPath, indexPathText, isPlace, type WidePath } from "../../base/subject.ts";
 import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
+import { indexColumns } from "./columns.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
 import { elementsOf, KEY_LETTERS } from "./terms.ts";
 
-/** The part of the expressions that an index needs. */
-export interface IndexExpressions {
-  indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[];
-}
-
 /** The key of the advisory lock under which FormDB changes the schema: "FormDB" in ASCII. */
 export const DDL_LOCK_KEY = 77_444_475_077_698n;
 
 /** How PostgreSQL and its kin make, drop and list collections and indexes. */
-export function postgresDdl(profile: EngineProfile, expressions: IndexExpressions): DdlDialect {
+export function postgresDdl(profile: EngineProfile): DdlDialect {
   const doc = profile.documentType === "jsonb" ? "doc" : "doc::jsonb";
   const key = `text${profile.collation === "" ? "" : ` ${profile.collation}`}`;
   // `IF NOT EXISTS` alone lets two processes meet in the catalogue; the lock, in one text with the statements and
@@ -57,7 +47,7 @@ export function postgresDdl(profile: EngineProfile, expressions: IndexExpression
         { details: { collection, index: name } },
       );
     }
-    const parts = expressions.indexColumns(places, unique);
+    const parts = indexColumns(places, unique);
     return `(${parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ")})`;
   }
 

@@ -1,12 +1,9 @@
-import type { IndexedPlace } from "../../base/subject.ts";
-import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
+import type { ExpressionDialect } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
-import { column, DOCUMENT_COLUMNS, documents, indexExpressions, limit, orderBy } from "./columns.ts";
+import { column, DOCUMENT_COLUMNS, documents, indexColumns, indexExpressions, limit } from "./columns.ts";
 import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
-import { always, fieldTerm, type IsIndexed, termOf } from "./terms.ts";
-
-const uniqueGuard = (place: IndexedPlace): string => fieldTerm(indexedField(place)).guard;
+import { always, type IsIndexed, termOf } from "./terms.ts";
 
 /**
  * How PostgreSQL spells conditions and columns. An index over a path holds a key, which begins with the type and goes
@@ -17,16 +14,11 @@ const uniqueGuard = (place: IndexedPlace): string => fieldTerm(indexedField(plac
 export function expressionsFor(isIndexed: IsIndexed = always): ExpressionDialect {
   return Object.freeze<ExpressionDialect>({
     indexExpressions,
-    uniqueGuard,
-    indexColumns: (places, unique) => [
-      ...places.flatMap(indexExpressions),
-      ...(unique ? places.map(uniqueGuard) : []),
-    ],
+    indexColumns,
     conditions: documentConditions((path) => termOf(path, isIndexed), isIndexed),
     documentColumns: DOCUMENT_COLUMNS,
     column,
     documents: (query) => documents(query, isIndexed),
-    orderBy,
     grouping,
     limit,
     change,

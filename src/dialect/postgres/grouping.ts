@@ -1,9 +1,8 @@
 import type { Aggregate } from "../../base/subject.ts";
 import type { Grouping } from "../expression-dialect.ts";
-import { sql } from "../fragment.ts";
+import { direct, sql } from "../fragment.ts";
 import { type GroupField, type GroupValue, groupingOf } from "../grouping.ts";
 import { RANK } from "../value-rank.ts";
-import { direct } from "./columns.ts";
 import { termConditions } from "./conditions.ts";
 import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
 

@@ -1,5 +1,8 @@
 import { hash52 } from "../hash52.ts";
 
+/** Milliseconds since 1970 at the beginning of the transaction. */
+export const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
+
 /** PostgreSQL cuts longer identifiers without a word. */
 const MAX_IDENTIFIER_BYTES = 63;
 

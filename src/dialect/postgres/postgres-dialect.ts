@@ -8,11 +8,9 @@ import { changeGroup } from "./change-group.ts";
 import { postgresDdl } from "./ddl.ts";
 import { expressionsFor } from "./expressions.ts";
 import { mergedText } from "./merged.ts";
+import { NOW_MS } from "./names.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
 import type { IsIndexed } from "./terms.ts";
-
-/** Milliseconds since 1970 at the beginning of the transaction. */
-const STABLE_NOW = "(extract(epoch FROM now()) * 1000)::bigint";
 
 /** How an engine behind PostgreSQL's protocol spells things. */
 export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialect {
@@ -20,7 +18,7 @@ export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialec
   // Citus refuses volatile functions in an UPDATE of many shards.
   const expressions = Object.freeze({
     ...postgresExpressions,
-    now: profile.distributes ? STABLE_NOW : postgresExpressions.now,
+    now: profile.distributes ? NOW_MS : postgresExpressions.now,
     lock: profile.locksInOrder ? postgresExpressions.lock : (): string => "",
     change: profile.nestsSubqueries
       ? postgresExpressions.change
@@ -37,7 +35,7 @@ export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialec
       ? { knowing: (indexOf: IndexOf): Dialect => dialectOf(profile, (path) => indexOf(path) !== undefined) }
       : {}),
     expressions,
-    ddl: postgresDdl(profile, expressions),
+    ddl: postgresDdl(profile),
   });
 }
 

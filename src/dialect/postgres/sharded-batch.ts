@@ -1,5 +1,6 @@
 import { quote } from "../quote.ts";
 import type { MergeSpelling } from "./merge-patch.ts";
+import { NOW_MS } from "./names.ts";
 
 /**
  * The statements that write a group of operations where documents are spread over shards. Each names the ids of
@@ -18,8 +19,6 @@ export interface ShardedStatements {
   /** `$1` is an array of ids. */
   delete(collection: string): string;
 }
-
-const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
 
 function insertRows(collection: string, rows: number, onConflict: string): string {
   const values = Array.from({ length: rows }, (_, i) => `($${2 * i + 1}, $${2 * i + 2}, 1, ${NOW_MS})`);

@@ -7,6 +7,7 @@ import {
   type WidePath,
 } from "../../base/subject.ts";
 import { RANK } from "../value-rank.ts";
+import { literal } from "./names.ts";
 
 /** How PostgreSQL spells a value of a document or of a group. */
 export interface PostgresTerm {
@@ -79,11 +80,6 @@ export const INDEXED_CHARACTERS = 64;
 /** The start of a text as `left` gives it. */
 export function prefixOf(text: string): string {
   return text.length <= INDEXED_CHARACTERS ? text : Array.from(text).slice(0, INDEXED_CHARACTERS).join("");
-}
-
-/** A string of SQL. Only for paths and other things of the statement itself, never for values. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Several names as the text of an array. */

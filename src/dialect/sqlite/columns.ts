@@ -1,6 +1,6 @@
 import type { Field } from "../../base/subject.ts";
 import type { Column, DocumentsQuery } from "../expression-dialect.ts";
-import { type Bound, choice, type Fragment, sql } from "../fragment.ts";
+import { type Bound, choice, direct, type Fragment, sql } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { encodeValue } from "./conditions.ts";
 import { fieldTerm } from "./terms.ts";
@@ -10,11 +10,7 @@ export function column(field: Field): Column {
   return term.isKey ? { text: "id", form: "text" } : { text: term.json, form: "json" };
 }
 
-export function direct(terms: readonly string[], descending: boolean): readonly string[] {
-  return terms.map((term) => (descending ? `${term} DESC` : term));
-}
-
-export function orderBy(field: Field, descending: boolean): readonly string[] {
+function orderBy(field: Field, descending: boolean): readonly string[] {
   const { isKey, value, rank, key } = fieldTerm(field);
   // Texts and NULL have the right order by themselves.
   return direct(isKey || field.type !== "path" ? [value] : [rank, key], descending);

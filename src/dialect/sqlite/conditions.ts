@@ -2,8 +2,8 @@ import type { JsonValue } from "../../base/document.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { Conditions, OrderOperator } from "../expression-dialect.ts";
 import { type Bound, choice, combine, type Fragment, sql, steps } from "../fragment.ts";
-import { likePrefix, parseLike, textAfter } from "../like-pattern.ts";
-import { encodeKey, isComposite, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
+import { kindOfPattern, likePrefix, spellLike, textAfter } from "../like-pattern.ts";
+import { encodeKey, isComposite, keysOfList, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
 import type { SqliteTerm } from "./terms.ts";
 
 /** Greater than any text: in SQLite every BLOB is. */
@@ -130,12 +130,7 @@ function orderSubjects(
   return comparison(left, right, condition, wanted);
 }
 
-const encodeKeys = (list: JsonValue): string =>
-  JSON.stringify(
-    splitList(list)
-      .values.map(encodeKey)
-      .filter((key) => key !== null),
-  );
+const encodeKeys = (list: JsonValue): string => JSON.stringify(keysOfList(list));
 const encodeEmpty = (list: JsonValue): number => flag(splitList(list).empty);
 const encodeNoNull = (list: JsonValue): number => flag(!splitList(list).hasNull);
 
@@ -174,21 +169,8 @@ function isIn(term: SqliteTerm, operand: number, wanted: boolean): Fragment {
 }
 
 /** The pattern as `GLOB` takes it, which unlike SQLite's `LIKE` tells upper from lower case. */
-function encodeGlob(pattern: JsonValue): string | null {
-  if (typeof pattern !== "string") return null;
-  return parseLike(pattern)
-    .map((piece) => {
-      if (piece === "one") return "?";
-      if (piece === "any") return "*";
-      return piece.literal.replace(/[[*?]/g, "[$&]");
-    })
-    .join("");
-}
-
-function kindOfPattern(pattern: JsonValue): string {
-  if (typeof pattern !== "string") return "null";
-  return likePrefix(pattern) === "" ? "any start" : "start";
-}
+const encodeGlob = (pattern: JsonValue): string | null =>
+  spellLike(pattern, { one: "?", any: "*" }, (text) => text.replace(/[[*?]/g, "[$&]"));
 
 const encodeAfterPrefix = (pattern: JsonValue): unknown =>
   textAfter(likePrefix(pattern) ?? "") ?? AFTER_ALL_TEXTS;

@@ -1,4 +1,4 @@
-import type { Path, WidePath } from "../../base/subject.ts";
+import { type Path, splitPath, type WidePath } from "../../base/subject.ts";
 import type { IndexDefinition } from "../ddl-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { hash52 } from "../hash52.ts";
@@ -42,17 +42,13 @@ function valuesOf(path: WidePath, row: string, table?: string): string {
   const from = table === undefined ? [] : [`${table} AS ${row}`];
   const conditions: string[] = [];
   let at = (_: Path): SqliteTerm => firstArray(row, path);
-  let rest: (string | number)[] = [];
-  for (const part of path) {
-    if (part !== null) rest.push(part);
-    else {
-      const element = `e${conditions.length + 1}`;
-      // Programs with an older SQLite, which has no `jsonb_each`, may write too.
-      from.push(`json_each(${at(rest).walk}) AS ${element}`);
-      conditions.push(`typeof(${element}.key) = 'integer'`);
-      at = (inner) => elementTerm(element, inner);
-      rest = [];
-    }
+  const { arrays, rest } = splitPath(path);
+  for (const [i, array] of arrays.entries()) {
+    const element = `e${i + 1}`;
+    // Programs with an older SQLite, which has no `jsonb_each`, may write too.
+    from.push(`json_each(${at(array).walk}) AS ${element}`);
+    conditions.push(`typeof(${element}.key) = 'integer'`);
+    at = (inner) => elementTerm(element, inner);
   }
   const { value, type } = at(rest);
   const columns = (found: string): string => (table === undefined ? found : `${found}, ${row}.id`);

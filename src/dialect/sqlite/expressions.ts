@@ -2,7 +2,7 @@ import type { IndexedPlace } from "../../base/subject.ts";
 import type { IndexOf } from "../ddl-dialect.ts";
 import { type ExpressionDialect, indexedField } from "../expression-dialect.ts";
 import { canChange, change, document, lock, staysFinite, versionIs } from "./changes.ts";
-import { column, documents, limit, orderBy } from "./columns.ts";
+import { column, documents, limit } from "./columns.ts";
 import { documentConditions } from "./elements.ts";
 import { grouping } from "./grouping.ts";
 import { fieldTerm } from "./terms.ts";
@@ -11,9 +11,12 @@ function indexExpressions(place: IndexedPlace): readonly string[] {
   return [fieldTerm(indexedField(place)).value];
 }
 
-function uniqueGuard(place: IndexedPlace): string {
-  const { type } = fieldTerm(indexedField(place));
-  return `(CASE WHEN ${type} IN ('integer', 'real', 'text') THEN 1 WHEN ${type} IN ('true', 'false') THEN 0 END)`;
+function indexColumns(places: readonly IndexedPlace[], unique: boolean): readonly string[] {
+  const guards = places.map((place) => {
+    const { type } = fieldTerm(indexedField(place));
+    return `(CASE WHEN ${type} IN ('integer', 'real', 'text') THEN 1 WHEN ${type} IN ('true', 'false') THEN 0 END)`;
+  });
+  return [...places.flatMap(indexExpressions), ...(unique ? guards : [])];
 }
 
 /**
@@ -22,16 +25,11 @@ function uniqueGuard(place: IndexedPlace): string {
  */
 export const sqliteExpressions: ExpressionDialect = Object.freeze({
   indexExpressions,
-  uniqueGuard,
-  indexColumns: (places: readonly IndexedPlace[], unique: boolean): readonly string[] => [
-    ...places.flatMap(indexExpressions),
-    ...(unique ? places.map(uniqueGuard) : []),
-  ],
+  indexColumns,
   conditions: documentConditions(() => undefined),
   documentColumns: "id, json(doc)",
   column,
   documents,
-  orderBy,
   grouping,
   limit,
   change,
