@@ -43,7 +43,7 @@ export class ComputationParser {
 
   #countAt(at: number): void {
     if (++this.#count > MAX_ARITHMETIC) {
-      this.#reader.exceeds(at, "the number of operators and parentheses", "MAX_ARITHMETIC", MAX_ARITHMETIC);
+      this.#reader.exceeds(at, "the number of operators and parentheses", { MAX_ARITHMETIC });
     }
   }
 }

@@ -93,13 +93,9 @@ export class Cursor {
       const character = String.fromCharCode(quote);
       return inner.replaceAll(character + character, character);
     }
-    throw syntaxError({
-      text,
-      at: start,
-      found: `${what} without its end`,
-      expected: [JSON.stringify(String.fromCharCode(quote))],
-      reason: `${what} that starts here has no closing ${String.fromCharCode(quote)}`,
-    });
+    const end = String.fromCharCode(quote);
+    const reason = `${what} that starts here has no closing ${end}`;
+    throw this.refuse(start, `${what} without its end`, reason, JSON.stringify(end));
   }
 
   /** Reads a name in back-quotes. */
@@ -108,13 +104,7 @@ export class Cursor {
     const name = this.readQuoted("the name");
     if (name.length > MAX_NAME_LENGTH) this.#nameTooLong(start, name.length);
     if (name === "") {
-      throw syntaxError({
-        text: this.source,
-        at: start,
-        found: "an empty name",
-        expected: ["a name"],
-        reason: "a name must not be empty",
-      });
+      throw this.refuse(start, "an empty name", "a name must not be empty", "a name");
     }
     return name;
   }
@@ -133,46 +123,36 @@ export class Cursor {
     );
   }
 
+  /** The error for what can be read but means nothing, or can't be read for a reason. */
+  refuse(at: number, found: string, reason: string, expected: string): Error {
+    return syntaxError({ text: this.source, at, found, expected: [expected], reason });
+  }
+
   #endOfComment(start: number): number {
     const end = this.source.indexOf("*/", start + 2);
     if (end !== -1) return end + 1;
-    throw syntaxError({
-      text: this.source,
-      at: start,
-      found: "a comment without its end",
-      expected: ['"*/"'],
-      reason: 'the comment that starts here has no "*/"',
-    });
+    const reason = 'the comment that starts here has no "*/"';
+    throw this.refuse(start, "a comment without its end", reason, '"*/"');
   }
 
   #nameTooLong(at: number, length: number): never {
-    throw limitError(this.source, at, "the length of a name", ["MAX_NAME_LENGTH", MAX_NAME_LENGTH], length);
+    throw limitError(this.source, at, "the length of a name", { MAX_NAME_LENGTH }, length);
   }
 }
 
 /** Refuses what no query's text can be: no string, one that is too long, one with U+0000 or a lone surrogate. */
 export function checkSource(source: unknown): string {
   checkText(source);
+  const refuse = (at: number, found: string, reason: string, expected: string): Error =>
+    new Cursor(source).refuse(at, found, reason, expected);
   const zero = source.indexOf("\0");
   if (zero !== -1) {
-    throw syntaxError({
-      text: source,
-      at: zero,
-      found: "U+0000",
-      expected: ["text without U+0000"],
-      reason: "a query must not hold U+0000, which PostgreSQL can't",
-    });
+    const reason = "a query must not hold U+0000, which PostgreSQL can't";
+    throw refuse(zero, "U+0000", reason, "text without U+0000");
   }
-  if (!source.isWellFormed()) {
-    throw syntaxError({
-      text: source,
-      at: loneSurrogateIn(source),
-      found: "a lone surrogate",
-      expected: ["well-formed Unicode"],
-      reason: "a query must be well-formed Unicode, without lone surrogates",
-    });
-  }
-  return source;
+  if (source.isWellFormed()) return source;
+  const reason = "a query must be well-formed Unicode, without lone surrogates";
+  throw refuse(loneSurrogateIn(source), "a lone surrogate", reason, "well-formed Unicode");
 }
 
 function loneSurrogateIn(text: string): number {

@@ -1,12 +1,10 @@
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PARAMETERS } from "./limits.ts";
 import type { ElementField } from "./subject-parser.ts";
+import { type Limit, maximumOf } from "./syntax-error.ts";
 import type { ComparisonOperator, Expression, InList, Subject, Term } from "./syntax-tree.ts";
 import type { TokenReader } from "./token-reader.ts";
 
 const COMPARISONS: readonly ComparisonOperator[] = ["=", "!=", "<", "<=", ">", ">="];
-
-/** How many conditions an expression may have, and the limit's name. */
-export type ConditionLimit = readonly [name: string, maximum: number];
 
 /**
  * Reads the expression of a `WHERE` or a `HAVING`, by recursive descent. Chains of `AND` and `OR` are read in a loop and
@@ -16,15 +14,12 @@ export class ExpressionParser {
   readonly #reader: TokenReader;
   /** Reads what a condition is about. */
   readonly #subject: () => Subject | ElementField;
-  readonly #limit: ConditionLimit;
+  /** How many conditions the expression may have. */
+  readonly #limit: Limit;
   #depth = 0;
   #conditions = 0;
 
-  constructor(
-    reader: TokenReader,
-    subject: () => Subject | ElementField,
-    limit: ConditionLimit = ["MAX_CONDITIONS", MAX_CONDITIONS],
-  ) {
+  constructor(reader: TokenReader, subject: () => Subject | ElementField, limit: Limit = { MAX_CONDITIONS }) {
     this.#reader = reader;
     this.#subject = subject;
     this.#limit = limit;
@@ -56,13 +51,15 @@ export class ExpressionParser {
         return inner;
       });
     }
-    if (++this.#conditions > this.#limit[1]) reader.exceeds(at, "the number of conditions", ...this.#limit);
+    if (++this.#conditions > maximumOf(this.#limit)) {
+      reader.exceeds(at, "the number of conditions", this.#limit);
+    }
     return this.#condition();
   }
 
   #nested(at: number, read: () => Expression): Expression {
     if (++this.#depth > MAX_NESTING_DEPTH) {
-      this.#reader.exceeds(at, "the depth of parentheses and NOTs", "MAX_NESTING_DEPTH", MAX_NESTING_DEPTH);
+      this.#reader.exceeds(at, "the depth of parentheses and NOTs", { MAX_NESTING_DEPTH });
     }
     const expression = read();
     this.#depth--;
@@ -150,9 +147,7 @@ export class ExpressionParser {
     if (!reader.symbol("(")) {
       return Object.freeze({ type: "array", operand: reader.expectOperand() });
     }
-    const elements = reader.list("the length of a list", "MAX_PARAMETERS", MAX_PARAMETERS, () =>
-      reader.expectOperand(),
-    );
+    const elements = reader.list("the length of a list", { MAX_PARAMETERS }, () => reader.expectOperand());
     reader.expectSymbol(")");
     return Object.freeze({ type: "elements", elements });
   }

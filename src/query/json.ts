@@ -20,7 +20,7 @@ function readValue(cursor: Cursor, depth: number): JsonValue {
   if (isDigit(code) || code === 0x2d) return readNumber(cursor);
   if (code === 0x7b || code === 0x5b) {
     if (depth > MAX_DOCUMENT_DEPTH) {
-      throw limitError(text, at, "the depth of a JSON value", ["MAX_DOCUMENT_DEPTH", MAX_DOCUMENT_DEPTH]);
+      throw limitError(text, at, "the depth of a JSON value", { MAX_DOCUMENT_DEPTH });
     }
     return code === 0x7b ? readObject(cursor, depth) : readArray(cursor, depth);
   }
@@ -38,13 +38,9 @@ function readObject(cursor: Cursor, depth: number): JsonValue {
     if (cursor.source.charCodeAt(at) !== 0x22) throw unexpected(cursor, ["a name in double quotes"]);
     const name = readString(cursor);
     if (Object.hasOwn(object, name)) {
-      throw syntaxError({
-        text: cursor.source,
-        at,
-        found: quoteSource(cursor.source, at, cursor.position),
-        expected: ["another name"],
-        reason: `a JSON object must not hold the name ${quoteSource(name, 0, name.length)} twice`,
-      });
+      const found = quoteSource(cursor.source, at, cursor.position);
+      const reason = `a JSON object must not hold the name ${quoteSource(name, 0, name.length)} twice`;
+      throw cursor.refuse(at, found, reason, "another name");
     }
     cursor.skipTrivia();
     if (!take(cursor, 0x3a)) throw unexpected(cursor, ['":"']);
@@ -88,28 +84,30 @@ function readString(cursor: Cursor): string {
       i++;
     } else if (code === 0x22) {
       cursor.position = i + 1;
-      return escaped ? unescapeString(text, start, i + 1) : text.slice(start + 1, i);
+      return escaped ? unescapeString(cursor, start, i + 1) : text.slice(start + 1, i);
     } else if (code < 0x20) {
-      throw stringError(text, i, "a control character", "a control character in JSON must be escaped");
+      const reason = "a control character in JSON must be escaped";
+      throw cursor.refuse(i, "a control character", reason, "a JSON string");
     }
   }
-  throw stringError(text, start, "a string without its end", 'the string that starts here has no closing "');
+  const reason = 'the string that starts here has no closing "';
+  throw cursor.refuse(start, "a string without its end", reason, "a JSON string");
 }
 
-function unescapeString(text: string, start: number, end: number): string {
+function unescapeString(cursor: Cursor, start: number, end: number): string {
+  const refuse = (found: string, reason: string): Error =>
+    cursor.refuse(start, found, reason, "a JSON string");
   let value: string;
   try {
-    value = JSON.parse(text.slice(start, end)) as string;
+    value = JSON.parse(cursor.source.slice(start, end)) as string;
   } catch {
-    const found = quoteSource(text, start, end);
-    throw stringError(text, start, found, `the string holds an escape that JSON does not have: ${found}`);
+    const found = quoteSource(cursor.source, start, end);
+    throw refuse(found, `the string holds an escape that JSON does not have: ${found}`);
   }
   if (value.includes("\0")) {
-    throw stringError(text, start, "U+0000", "a string must not hold U+0000, which PostgreSQL can't");
+    throw refuse("U+0000", "a string must not hold U+0000, which PostgreSQL can't");
   }
-  if (!value.isWellFormed()) {
-    throw stringError(text, start, "a lone surrogate", "a string must not hold lone surrogates");
-  }
+  if (!value.isWellFormed()) throw refuse("a lone surrogate", "a string must not hold lone surrogates");
   return value;
 }
 
@@ -133,10 +131,6 @@ function take(cursor: Cursor, code: number): boolean {
   if (cursor.source.charCodeAt(cursor.position) !== code) return false;
   cursor.position++;
   return true;
-}
-
-function stringError(text: string, at: number, found: string, reason: string): Error {
-  return syntaxError({ text, at, found, expected: ["a JSON string"], reason });
 }
 
 function unexpected(cursor: Cursor, expected: readonly string[]): Error {

@@ -1,4 +1,3 @@
-import { syntaxError } from "./syntax-error.ts";
 import { TOKEN, type TokenKind } from "./token.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
@@ -10,13 +9,12 @@ export class KeyTokenizer extends Tokenizer {
     const kind = super.next();
     if (kind === TOKEN.literal || (kind === TOKEN.slot && this.index !== this.#slots++)) {
       const expected = `#${kind === TOKEN.slot ? this.#slots - 1 : this.#slots}`;
-      throw syntaxError({
-        text: this.source,
-        at: this.start,
-        found: this.found,
-        expected: [expected],
-        reason: `a shape's key must have the slot ${expected} here, found ${this.found}`,
-      });
+      throw this.refuse(
+        this.start,
+        this.found,
+        `a shape's key must have the slot ${expected} here, found ${this.found}`,
+        expected,
+      );
     }
     return kind;
   }

@@ -1,5 +1,5 @@
 import { MAX_INSERT_DOCUMENTS, MAX_LIST_LENGTH, MAX_PARAMETERS } from "./limits.ts";
-import { limitError, syntaxError } from "./syntax-error.ts";
+import { limitError } from "./syntax-error.ts";
 import { TOKEN, type TokenKind } from "./token.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
@@ -43,7 +43,7 @@ export class LiftingTokenizer extends Tokenizer {
 
   #lift(value: unknown): TokenKind {
     if (this.values.length === MAX_PARAMETERS) {
-      throw limitError(this.source, this.start, "the number of literals", ["MAX_PARAMETERS", MAX_PARAMETERS]);
+      throw limitError(this.source, this.start, "the number of literals", { MAX_PARAMETERS });
     }
     this.index = this.values.push(value) - 1;
     this.verbatim = false;
@@ -87,10 +87,7 @@ export class LiftingTokenizer extends Tokenizer {
       }
       super.next();
       if (documents.push(this.value) > MAX_INSERT_DOCUMENTS) {
-        throw limitError(this.source, this.start, "the number of documents", [
-          "MAX_INSERT_DOCUMENTS",
-          MAX_INSERT_DOCUMENTS,
-        ]);
+        throw limitError(this.source, this.start, "the number of documents", { MAX_INSERT_DOCUMENTS });
       }
     }
     return documents;
@@ -107,10 +104,7 @@ export class LiftingTokenizer extends Tokenizer {
       const code = this.peek();
       if (code === 0x24 || code === 0x3a || code === 0x3f || super.next() !== TOKEN.literal) return undefined;
       if (elements.push(this.value) > MAX_LIST_LENGTH) {
-        throw limitError(this.source, this.start, "the length of a list", [
-          "MAX_LIST_LENGTH",
-          MAX_LIST_LENGTH,
-        ]);
+        throw limitError(this.source, this.start, "the length of a list", { MAX_LIST_LENGTH });
       }
       if (super.next() !== TOKEN.symbol) return undefined;
       if (this.text === ")") return elements;
@@ -141,14 +135,8 @@ export class LiftingTokenizer extends Tokenizer {
   }
 
   #refuse(expected: string, reason: string): Error {
-    const { source, start, found } = this;
-    return syntaxError({
-      text: source,
-      at: start,
-      found,
-      expected: [expected],
-      reason: `${reason}, found ${found}`,
-    });
+    const { start, found } = this;
+    return this.refuse(start, found, `${reason}, found ${found}`, expected);
   }
 }
 

@@ -42,7 +42,7 @@ export function readDigits(cursor: Cursor, what: string, limit: string, maximum:
     throw syntaxError({ text, at: start, found: cursor.describe(), expected: ["a number"] });
   }
   if (number > maximum) {
-    throw limitError(text, start, what, [limit, maximum], quoteSource(text, start, i));
+    throw limitError(text, start, what, { [limit]: maximum }, quoteSource(text, start, i));
   }
   if (i - start > 1 && text.charCodeAt(start) === 0x30) {
     throw unreadable(cursor, start, i, `${what} must not start with a surplus 0`);
@@ -101,11 +101,5 @@ function significantDigits(text: string, start: number, end: number): number {
 
 function unreadable(cursor: Cursor, start: number, end: number, reason: string): Error {
   const found = quoteSource(cursor.source, start, Math.min(end, cursor.source.length));
-  return syntaxError({
-    text: cursor.source,
-    at: start,
-    found,
-    expected: ["a number"],
-    reason: `${reason}, found ${found}`,
-  });
+  return cursor.refuse(start, found, `${reason}, found ${found}`, "a number");
 }

@@ -22,7 +22,7 @@ export class ParameterCounter {
       });
     }
     if (this.#count === MAX_PARAMETERS) {
-      throw limitError(text, start, "the number of parameters", ["MAX_PARAMETERS", MAX_PARAMETERS]);
+      throw limitError(text, start, "the number of parameters", { MAX_PARAMETERS });
     }
     return this.#count++;
   }

@@ -1,4 +1,4 @@
-import { type ConditionLimit, ExpressionParser } from "./expression-parser.ts";
+import { ExpressionParser } from "./expression-parser.ts";
 import { MAX_HAVING_CONDITIONS, MAX_NAME_LENGTH, MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "./limits.ts";
 import { subjectKey, subjectText, withoutName } from "./path-text.ts";
 import {
@@ -52,8 +52,7 @@ function parseHaving(reader: TokenReader, resolver: SubjectResolver): Expression
     const { at } = reader;
     return resolver.inHaving(parseSubject(reader), at);
   };
-  const limit: ConditionLimit = ["MAX_HAVING_CONDITIONS", MAX_HAVING_CONDITIONS];
-  return new ExpressionParser(reader, subject, limit).expression();
+  return new ExpressionParser(reader, subject, { MAX_HAVING_CONDITIONS }).expression();
 }
 
 function parseWhereSubject(reader: TokenReader): Field | ElementField {
@@ -66,7 +65,7 @@ function parseWhereSubject(reader: TokenReader): Field | ElementField {
 function parseItems(reader: TokenReader): readonly ReadItem[] | undefined {
   if (reader.symbol("*")) return undefined;
   const names = new Set<string>();
-  return reader.list("the number of columns", "MAX_SELECT_ITEMS", MAX_SELECT_ITEMS, () => {
+  return reader.list("the number of columns", { MAX_SELECT_ITEMS }, () => {
     const read = parseItem(reader);
     const { name } = read.item;
     if (names.has(name)) {
@@ -89,7 +88,7 @@ function parseItem(reader: TokenReader): ReadItem {
   const named = reader.keyword("AS");
   const name = named ? reader.name("a column's name") : subjectText(subject);
   if (name.length > MAX_NAME_LENGTH) {
-    reader.exceeds(at, "the length of a column's name", "MAX_NAME_LENGTH", MAX_NAME_LENGTH);
+    reader.exceeds(at, "the length of a column's name", { MAX_NAME_LENGTH });
   }
   return { item: Object.freeze({ ...subject, name }), named, at };
 }
@@ -120,7 +119,7 @@ function distinctFields(
 function parseGroupBy(reader: TokenReader): readonly Field[] {
   if (!reader.keyword("GROUP", "GROUP BY")) return [];
   reader.expectKeyword("BY");
-  return reader.list("the number of paths", "MAX_SORT_PATHS", MAX_SORT_PATHS, () => parseField(reader));
+  return reader.list("the number of paths", { MAX_SORT_PATHS }, () => parseField(reader));
 }
 
 /** Whether the rows are groups; refuses a SELECT that asks a group for what differs within it. */
@@ -157,7 +156,7 @@ function checkGroups(
 function parseOrderBy(reader: TokenReader): readonly SortKey[] {
   if (!reader.keyword("ORDER", "ORDER BY")) return [];
   reader.expectKeyword("BY");
-  return reader.list("the number of paths", "MAX_SORT_PATHS", MAX_SORT_PATHS, () => {
+  return reader.list("the number of paths", { MAX_SORT_PATHS }, () => {
     const { at } = reader;
     const subject = parseSubject(reader);
     const descending = reader.keyword("DESC");

@@ -44,8 +44,7 @@ function parseInsert(reader: TokenReader): Insert {
   const collection = reader.collection();
   const documents = reader.list(
     "the number of documents",
-    "MAX_INSERT_DOCUMENTS",
-    MAX_INSERT_DOCUMENTS,
+    { MAX_INSERT_DOCUMENTS },
     () => reader.operand() ?? reader.fail("a JSON object", "a parameter"),
   );
   return Object.freeze({ type: "insert", collection, documents });
@@ -63,7 +62,7 @@ function parseAssignments(reader: TokenReader): readonly Assignment[] {
   const assigned = new Set<string>();
   const containers = new Set<string>();
   const computations = new ComputationParser(reader);
-  return reader.list("the number of assignments", "MAX_ASSIGNMENTS", MAX_ASSIGNMENTS, () => {
+  return reader.list("the number of assignments", { MAX_ASSIGNMENTS }, () => {
     const { at } = reader;
     const path = reader.path();
     const outer = path.map((_, length) => pathKey(path.slice(0, length + 1)));
@@ -105,9 +104,7 @@ function parseCreateIndex(reader: TokenReader, unique: boolean): CreateIndex {
   const collection = reader.collection();
   reader.expectSymbol("(");
   const seen = new Set<string>();
-  const paths = reader.list("the number of paths", "MAX_INDEX_PATHS", MAX_INDEX_PATHS, () =>
-    newPath(reader, seen),
-  );
+  const paths = reader.list("the number of paths", { MAX_INDEX_PATHS }, () => newPath(reader, seen));
   reader.expectSymbol(")");
   return Object.freeze({ type: "createIndex", collection, name, paths, unique });
 }

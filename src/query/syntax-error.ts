@@ -1,6 +1,9 @@
 import { FormDBError } from "../base/errors.ts";
 import { nearestName } from "../base/nearest.ts";
 
+/** A limit that was passed: its name in `limits.ts`, and its value. */
+export type Limit = Readonly<Record<string, number>>;
+
 /** What is wrong with a text, and where. */
 export interface SyntaxProblem {
   readonly text: string;
@@ -12,8 +15,7 @@ export interface SyntaxProblem {
   readonly expected: readonly string[];
   /** Why it is refused, where "found this, expected that" does not say it. */
   readonly reason?: string | undefined;
-  /** The limit that was passed, by its name in `limits.ts`, and its value. */
-  readonly limit?: readonly [name: string, maximum: number];
+  readonly limit?: Limit;
 }
 
 /** How much of a long line the message shows on either side of the place. */
@@ -40,7 +42,7 @@ export function syntaxError(problem: SyntaxProblem): FormDBError {
         column,
         found,
         expected: Object.freeze([...expected]),
-        ...(limit === undefined ? {} : { limit: limit[0], maximum: limit[1] }),
+        ...(limit === undefined ? {} : { limit: nameOf(limit), maximum: maximumOf(limit) }),
       },
     },
   );
@@ -51,17 +53,25 @@ export function limitError(
   text: string,
   at: number,
   what: string,
-  limit: readonly [name: string, maximum: number],
+  limit: Limit,
   found: number | string = "more",
 ): FormDBError {
+  const most = `at most ${maximumOf(limit)}`;
   return syntaxError({
     text,
     at,
     found: String(found),
-    expected: [`at most ${limit[1]}`],
-    reason: `${what} must be at most ${limit[1]} (${limit[0]}), found ${found}`,
+    expected: [most],
+    reason: `${what} must be ${most} (${nameOf(limit)}), found ${found}`,
     limit,
   });
+}
+
+const nameOf = (limit: Limit): string => Object.keys(limit)[0]!;
+
+/** The value of a limit. */
+export function maximumOf(limit: Limit): number {
+  return Object.values(limit)[0]!;
 }
 
 /** A piece of the text as a message quotes it. */

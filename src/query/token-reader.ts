@@ -2,7 +2,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { messageOf } from "../base/errors.ts";
 import { isPlace, pathText } from "../base/subject.ts";
 import { MAX_PATH_ARRAYS, MAX_PATH_SEGMENTS } from "./limits.ts";
-import { limitError, syntaxError } from "./syntax-error.ts";
+import { type Limit, limitError, maximumOf, syntaxError } from "./syntax-error.ts";
 import type { Operand, Path, WidePath } from "./syntax-tree.ts";
 import { TOKEN } from "./token.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -101,7 +101,7 @@ export class TokenReader {
       } else if (this.tokens.kind === TOKEN.index) {
         const { index } = this.tokens;
         if (index < 0 && ++arrays > MAX_PATH_ARRAYS) {
-          this.exceeds(this.at, "the number of [*] in a path", "MAX_PATH_ARRAYS", MAX_PATH_ARRAYS);
+          this.exceeds(this.at, "the number of [*] in a path", { MAX_PATH_ARRAYS });
         }
         path.push(index < 0 ? null : index);
         this.advance();
@@ -109,16 +109,17 @@ export class TokenReader {
         return Object.freeze(path);
       }
       if (path.length > MAX_PATH_SEGMENTS) {
-        this.exceeds(at, "the number of a path's segments", "MAX_PATH_SEGMENTS", MAX_PATH_SEGMENTS);
+        this.exceeds(at, "the number of a path's segments", { MAX_PATH_SEGMENTS });
       }
     }
   }
 
   /** One or more of something, with commas between. */
-  list<T>(what: string, limit: string, maximum: number, read: () => T): readonly T[] {
+  list<T>(what: string, limit: Limit, read: () => T): readonly T[] {
+    const maximum = maximumOf(limit);
     const items: T[] = [];
     do {
-      if (items.length === maximum) this.exceeds(this.at, what, limit, maximum);
+      if (items.length === maximum) this.exceeds(this.at, what, limit);
       items.push(read());
     } while (this.symbol(","));
     return Object.freeze(items);
@@ -159,11 +160,11 @@ export class TokenReader {
 
   /** The error for something that can be read but means nothing. */
   refuse(at: number, found: string, reason: string, expected: string): Error {
-    return syntaxError({ text: this.tokens.source, at, found, expected: [expected], reason });
+    return this.tokens.refuse(at, found, reason, expected);
   }
 
-  exceeds(at: number, what: string, limit: string, maximum: number): never {
-    throw limitError(this.tokens.source, at, what, [limit, maximum]);
+  exceeds(at: number, what: string, limit: Limit): never {
+    throw limitError(this.tokens.source, at, what, limit);
   }
 
   #take(found: boolean, expected: string): boolean {
