@@ -82,6 +82,12 @@ export interface ImmediateReads {
   get(collection: string, id: string): string | undefined;
 }
 
+/** How a transaction is committed. */
+export interface CommitOptions extends CallOptions {
+  /** By which it can be looked up. */
+  readonly token?: string | undefined;
+}
+
 /**
  * One connection to an engine. One call at a time; what a call throws is a `FormDBError`. After an error
  * for which `isFatal` holds it is of no more use.
@@ -125,11 +131,16 @@ export interface Connection {
   ): Promise<readonly StoredDocument[]>;
   /** What the group with this token did, if it was committed; else undefined. */
   lookUpToken(group: GroupWrite): Promise<WriteResult | undefined>;
+  /** Whether the transaction with this token was committed. If it was not it can't be any more. Beside `commitTokens`. */
+  wasCommitted?(token: string, options?: CallOptions): Promise<boolean>;
   /** Forgets tokens older than this. */
   pruneTokens(maxAgeMs: number): Promise<void>;
   begin(isolation: IsolationLevel | undefined, options?: CallOptions): Promise<void>;
-  /** Where a signal cuts it short, the error's `outcome` says that nobody can tell. */
-  commit(options?: CallOptions): Promise<void>;
+  /**
+   * Where a signal cuts it short, the error's `outcome` says that nobody can tell. A `token` is stored as a part of the
+   * transaction, where the backend has `commitTokens`.
+   */
+  commit(options?: CommitOptions): Promise<void>;
   rollback(): Promise<void>;
   /** Cheap proof that the other side still answers. */
   ping(): Promise<boolean>;
@@ -215,6 +226,11 @@ export interface Backend {
   readonly transactionalDdl: boolean;
   /** The strictest level that a transaction can ask for; undefined where there is only one. Known after `start`. */
   readonly strictestIsolation?: IsolationLevel | undefined;
+  /**
+   * Whether a transaction stores a token when it commits, by which a commit whose answer was lost can be looked up. Left out
+   * where an answer is lost only with the disk or the thread. Known after `start`.
+   */
+  readonly commitTokens?: boolean | undefined;
   /** What an engine behind a network wants of groups of writes. Known after `start`. */
   readonly batchLimits?: BatchLimits;
   /**

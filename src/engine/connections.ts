@@ -72,6 +72,11 @@ export class Connections {
     return this.#backend.transactionalDdl;
   }
 
+  /** Whether a transaction stores a token when it commits. */
+  get commitTokens(): boolean {
+    return this.#backend.commitTokens === true;
+  }
+
   /** The level under which a transaction behaves as if it ran alone, or what comes closest; undefined where there is one. */
   get strictestIsolation(): IsolationLevel | undefined {
     return this.#backend.strictestIsolation;

@@ -1,11 +1,13 @@
 import type { Connection, IsolationLevel } from "../backend/backend.ts";
 
 /** What a transaction is begun with. */
-export interface TransactionTerms {
+export interface TransactionTerms<T = unknown> {
   /** Default: the engine's own. */
   readonly isolation?: IsolationLevel | undefined;
   /** Ends BEGIN and COMMIT where they go over a network. */
   readonly signal?: AbortSignal | undefined;
+  /** Called with what the work gave when COMMIT is about to be sent. Gives the token to store with it, if any. */
+  readonly beforeCommit?: ((result: T) => string | undefined) | undefined;
 }
 
 /**
@@ -14,13 +16,13 @@ export interface TransactionTerms {
  */
 export async function inTransaction<T>(
   connection: Connection,
-  { isolation, signal }: TransactionTerms,
+  { isolation, signal, beforeCommit }: TransactionTerms<T>,
   work: () => Promise<T>,
 ): Promise<T> {
   await connection.begin(isolation, { signal });
   try {
     const result = await work();
-    await connection.commit({ signal });
+    await connection.commit({ signal, token: beforeCommit?.(result) });
     return result;
   } catch (error) {
     await rollBack(connection);

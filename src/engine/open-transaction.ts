@@ -70,6 +70,8 @@ export class OpenTransaction implements Transaction {
   readonly #underWay = new Set<Promise<unknown>>();
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
+  /** Whether it may have written anything. */
+  wrote = false;
   readonly sql: Sql;
   #ended = false;
 
@@ -82,7 +84,10 @@ export class OpenTransaction implements Transaction {
     this.#inDatabase = inDatabase;
     this.sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
       checkOptions("sql()", options, { signal: abortSignal, timeoutMs: milliseconds });
-      return this.#call(() => tools.sql.runOn(tools.connection, statement, this.#bounds(options)));
+      return this.#call(() => {
+        this.wrote = true;
+        return tools.sql.runOn(tools.connection, statement, this.#bounds(options));
+      });
     });
   }
 
@@ -100,7 +105,9 @@ export class OpenTransaction implements Transaction {
     return this.#call(async () => {
       const { reader } = this.#tools;
       const { held } = this.#place;
-      return dispatch(reader.plan(text, parameters, this.#bounds(options), held), this.#place, reader);
+      const query = reader.plan(text, parameters, this.#bounds(options), held);
+      this.wrote ||= query.plan.kind !== "select";
+      return dispatch(query, this.#place, reader);
     }) as Promise<QueryResult<R>>;
   }
 
@@ -137,6 +144,7 @@ export class OpenTransaction implements Transaction {
     return this.#call(async () => {
       const { reader, writer, connection } = this.#tools;
       const query = reader.planTree(tree, this.#bounds(options));
+      this.wrote ||= query.plan.kind !== "select";
       const collection = query.plan.collections[0]!;
       if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) {
         return { rows: [], rowCount: 0 };
@@ -212,6 +220,7 @@ export class OpenTransaction implements Transaction {
   }
 
   async #insertAll(operations: readonly Operation[]): Promise<void> {
+    this.wrote = true;
     await this.#ensureCollection("insert", operations[0]!.collection);
     await insertAll(this.#tools.connection, operations, this.#bounds(NO_OPTIONS));
   }
@@ -223,6 +232,7 @@ export class OpenTransaction implements Transaction {
   async #write(write: Write): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
     const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
+    this.wrote = true;
     await this.#ensureCollection(kind, collection);
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
     const { found, error } = await writeOne(connection, group, this.#bounds(NO_OPTIONS));

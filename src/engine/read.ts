@@ -1,7 +1,7 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
 import { bounded, type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
-import { FormDBError } from "../base/errors.ts";
+import { FormDBError, noteDetail } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
 import type { QueryOperation } from "../base/observer.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
@@ -103,11 +103,13 @@ export class Reader {
   /** Runs a query that has a statement, on a connection lent for it or on the one that its transaction holds. */
   run(query: Query, operation: "select" | "update" | "delete", held: Held | undefined): Promise<QueryResult> {
     throwIfAborted("The query", query.options.signal);
-    return this.#reporter.report(factsOf(query, { operation, held }), rowCountOf, (times) =>
-      held === undefined
-        ? this.#onLent(operation === "select" ? "read" : "write", query, times)
-        : this.#onHeld(held, query, times),
-    );
+    const role = operation === "select" ? "read" : "write";
+    const facts = factsOf(query, { operation, held });
+    return this.#reporter.report(facts, rowCountOf, (times) => {
+      if (held !== undefined) return this.#onHeld(held, query, times);
+      const result = this.#onLent(role, query, times);
+      return role === "read" ? result : result.catch(notSent);
+    });
   }
 
   /** Runs a query that has no statement of its own, within its caller's time, and reports it. */
@@ -361,6 +363,11 @@ interface Execution {
   readonly bound: BoundStatement;
   readonly times: QueryTimes;
   readonly options: CallOptions;
+}
+
+/** The error of a write that has no outcome of its own: it has failed before it was sent. */
+export function notSent(error: unknown): never {
+  throw noteDetail(error, "outcome", "rejected");
 }
 
 /** What is reported of a query. */

@@ -8,7 +8,7 @@ import { endsTransaction, isSavepoint, sqlShape } from "../dialect/sql-shape.ts"
 import { rowDecoder } from "../plan/decode.ts";
 import { statementName } from "../plan/variants.ts";
 import type { Connections } from "./connections.ts";
-import type { QueryResult } from "./read.ts";
+import { notSent, type QueryResult } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { Placeholder, SqlOptions, SqlStatement } from "./sql.ts";
 
@@ -56,7 +56,7 @@ export class SqlRunner {
         }
       }
       beforeWriting();
-      return await this.#onLent("write", known, { statement, options, times });
+      return await this.#onLent("write", known, { statement, options, times }).catch(notSent);
     });
   }
 

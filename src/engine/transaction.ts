@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { randomUUID } from "node:crypto";
 import type { IsolationLevel } from "../backend/backend.ts";
-import { FormDBError, noteDetail } from "../base/errors.ts";
+import { FormDBError, messageOf, noteDetail } from "../base/errors.ts";
 import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
@@ -149,11 +150,7 @@ export class Transactions {
           limit.check();
           failure = error;
         }
-        const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
-        const pause = new Promise<void>((resolve) => {
-          this.#reporter.clock.schedule(resolve, Math.random() * capMs);
-        });
-        await limit.race(pause);
+        await limit.race(this.#pause(attempt));
       }
     } catch (error) {
       throw noteDetail(limit.errorFor(error, failure), "outcome", "rejected");
@@ -171,6 +168,7 @@ export class Transactions {
       case "FORMDB_SERIALIZATION":
         return error.retryable && attempt < (maxRetries ?? MAX_CONFLICT_RETRIES);
       case "FORMDB_BUSY":
+      case "FORMDB_CONNECTION_LOST":
       case "FORMDB_STALE_PLAN":
         return error.retryable && attempt < (maxRetries ?? MAX_OTHER_RETRIES);
       default:
@@ -180,6 +178,40 @@ export class Transactions {
     }
   }
 
+  /** What a transaction gives whose commit was sent and not answered: by its token, unless there was nothing to commit. */
+  async #afterLostCommit<T>(
+    error: FormDBError,
+    { result, made, wrote, token }: SentCommit<T>,
+    limit: TransactionLimit,
+  ): Promise<T> {
+    if (!wrote) throw notCommitted(error);
+    if (token === undefined) throw error;
+    for (let failures = 0; ; ) {
+      try {
+        const bounds = { signal: limit.signal, timeoutMs: limit.remainingMs };
+        const committed = await this.#connections.use("write", bounds, (connection) =>
+          connection.wasCommitted!(token, bounds),
+        );
+        if (!committed) break;
+        this.#tools.writer.created(made);
+        return result;
+      } catch (cause) {
+        // Asking changes nothing.
+        const mayAsk = cause instanceof FormDBError && (cause.retryable || isUnknown(cause)) && !limit.ended;
+        if (!mayAsk || failures++ === MAX_OTHER_RETRIES) throw unknownError(error, cause);
+      }
+      await limit.race(this.#pause(failures)).catch(() => {});
+    }
+    throw notCommitted(error);
+  }
+
+  #pause(attempt: number): Promise<void> {
+    const capMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
+    return new Promise((resolve) => {
+      this.#reporter.clock.schedule(resolve, Math.random() * capMs);
+    });
+  }
+
   async #once<T>(
     fn: (transaction: OpenTransaction) => Promise<T>,
     isolation: IsolationLevel | undefined,
@@ -187,6 +219,7 @@ export class Transactions {
     times: QueryTimes,
   ): Promise<T> {
     const { signal } = limit;
+    let sent: SentCommit<T> | undefined;
     const waiting = new Stopwatch(this.#reporter.clock);
     const inDatabase = new Stopwatch(this.#reporter.clock);
     waiting.start();
@@ -206,7 +239,16 @@ export class Transactions {
             },
             inDatabase,
           );
-          const terms = { isolation: isolation ?? this.#connections.strictestIsolation, signal };
+          const terms = {
+            isolation: isolation ?? this.#connections.strictestIsolation,
+            signal,
+            beforeCommit: (result: T) => {
+              const { made, wrote } = transaction;
+              const token = wrote && this.#connections.commitTokens ? randomUUID() : undefined;
+              sent = { result, made, wrote, token };
+              return token;
+            },
+          };
           const result = await inTransaction(connection, terms, async () => {
             inDatabase.stop();
             try {
@@ -226,11 +268,42 @@ export class Transactions {
           if (scope.beside > 0) this.#waiting--;
         }
       });
+    } catch (error) {
+      if (sent === undefined || limit.ended || !isUnknown(error)) throw error;
+      return await this.#afterLostCommit(error, sent, limit);
     } finally {
       times.waitMs += waiting.stop();
       times.databaseMs += inDatabase.stop();
     }
   }
+}
+
+/** A commit that is on its way. */
+interface SentCommit<T> {
+  readonly result: T;
+  /** The collections that the transaction has made. */
+  readonly made: ReadonlySet<string>;
+  readonly wrote: boolean;
+  readonly token: string | undefined;
+}
+
+function isUnknown(error: unknown): error is FormDBError {
+  return error instanceof FormDBError && error.outcome === "unknown";
+}
+
+function unknownError(error: FormDBError, cause: unknown): FormDBError {
+  const message = `${error.message}. The token of the transaction could not be looked up either: ${messageOf(cause)}`;
+  return new FormDBError(error.code, message, { cause, retryable: false, details: { ...error } });
+}
+
+/** Nothing was committed, so that the transaction may be run again. */
+function notCommitted(error: FormDBError): FormDBError {
+  const message = "The transaction was not committed: its connection was lost before the server had done so";
+  return new FormDBError(error.code, message, {
+    cause: error,
+    retryable: true,
+    details: { ...error, outcome: "rejected" },
+  });
 }
 
 /** Trying again would not help: the transaction holds what it waits for. */

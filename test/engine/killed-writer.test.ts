@@ -15,6 +15,7 @@ const TIMEOUT_MS = 30_000 + KILLS * 5_000;
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL("./acknowledged-writer.ts", import.meta.url));
+const mixed = fileURLToPath(new URL("./mixed-writer.ts", import.meta.url));
 
 async function checkKills(url: string): Promise<void> {
   const acknowledged: string[] = [];
@@ -31,15 +32,58 @@ async function checkKills(url: string): Promise<void> {
   await db.close();
 }
 
+/** What belongs together is there together, and a counter is at what was acknowledged, or one more for each kill. */
+async function checkMixed(url: string): Promise<void> {
+  const kills = Math.ceil(KILLS / 2);
+  const acknowledged: string[] = [];
+  for (let kill = 0; kill < kills; kill++) {
+    acknowledged.push(...(await killedAfter(mixed, [url, String(kill * 1_000_000)], 60 + kill * 41)));
+  }
+  await using db = await open(url);
+  const known = new Set<string>();
+  for (const collection of ["pairs", "singles"]) {
+    for (const { id } of (await db.query(`SELECT id FROM ${collection}`)).rows) known.add(id as string);
+  }
+  const halves = [...known].filter((id) => {
+    const other = id.endsWith("a") ? id.replace(/a$/, "b") : id.replace(/b$/, "a");
+    return !id.startsWith("batch") && !known.has(other);
+  });
+  expect(halves).toEqual([]);
+  for (const kind of ["transaction", "insert", "batch"]) {
+    const told = acknowledged.filter((line) => line.startsWith(kind)).map((line) => line.replace(" ", "-"));
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.filter((id) => !known.has(`${id}-a`) || !known.has(`${id}-b`))).toEqual([]);
+  }
+  for (const kind of ["changes", "updates", "found", "sql"]) {
+    const told = acknowledged.filter((line) => line.startsWith(kind)).length;
+    const found = await db.collection<{ id: string; n: number }>("counters").get(kind, { version: true });
+    const { document, version } = found!;
+    expect([kind, document.n >= told, document.n <= told + kills, version]).toEqual([
+      kind,
+      true,
+      true,
+      document.n + 1,
+    ]);
+  }
+  expect((await db.check()).problems).toEqual([]);
+}
+
 describe("every write that a killed process had acknowledged is there, once", () => {
   it("on SQLite", () => checkKills(`sqlite:${join(folder, "killed.db")}`), TIMEOUT_MS);
 
   it(
-    "on PostgreSQL",
+    "on SQLite, whatever the calls were",
+    () => checkMixed(`sqlite:${join(folder, "mixed.db")}`),
+    TIMEOUT_MS,
+  );
+
+  it(
+    "on PostgreSQL, whatever the calls were",
     async () => {
       const server = await startPostgres();
       try {
         await checkKills(server.url);
+        await checkMixed(await server.createDatabase());
       } finally {
         await server.remove();
       }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CallOptions } from "../../src/base/abort.ts";
 import type { FormDBError } from "../../src/base/errors.ts";
@@ -104,6 +105,53 @@ describe("the bounds of a write", () => {
     await transaction;
     await db.flush();
     expect((await db.query("SELECT id FROM c ORDER BY id")).rows.map(({ id }) => id)).toEqual(["1", "held"]);
+  });
+});
+
+const BY_STATEMENT: Record<string, (db: FormDB, signal: AbortSignal) => Promise<unknown>> = {
+  "an UPDATE": (db, signal) => db.query("UPDATE c SET n = 2", [], { signal }),
+  "a DELETE": (db, signal) => db.query("DELETE FROM c", [], { signal }),
+  "findOneAndUpdate()": (db, signal) =>
+    db.collection("c").findOneAndUpdate({ id: "1" }, { set: { n: 2 } }, { signal }),
+  "delete() with ifVersion": (db, signal) => db.collection("c").delete("1", { ifVersion: 1, signal }),
+  "sql() that writes": (db, signal) => db.sql("UPDATE c SET version = 2", [], { signal }),
+};
+
+describe("a write that is a statement of its own,", () => {
+  it.each(Object.keys(BY_STATEMENT))("%s, is unknown if SQLite has to be stopped in it", async (name) => {
+    const file = join(folder, `${name.replaceAll(/\W/g, "-")}.db`);
+    await using db = await open(`sqlite:${file}`);
+    await db.insert("c", { id: "1", n: 1 });
+    const other = new Database(file);
+    other.exec("BEGIN IMMEDIATE");
+    const stop = new AbortController();
+    const error = errorOf(BY_STATEMENT[name]!(db, stop.signal));
+    await expect.poll(() => db.stats().writer?.inUse).toBe(1);
+    stop.abort();
+    expect(await error).toMatchObject({ code: "FORMDB_ABORTED", outcome: "unknown", retryable: false });
+    other.close();
+  });
+
+  /** But for SQL, of which it is not known that it writes before it is sent. */
+  const known = Object.keys(BY_STATEMENT).filter((name) => name !== "sql() that writes");
+
+  it.each(known)("%s, is rejected if it was not sent", async (name) => {
+    await using db = await open("sqlite::memory:");
+    await db.insert("c", { id: "1", n: 1 });
+    const held = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const transaction = db.transaction(async () => {
+      begun.resolve();
+      await held.promise;
+    });
+    await begun.promise;
+    const stop = new AbortController();
+    const error = errorOf(BY_STATEMENT[name]!(db, stop.signal));
+    await expect.poll(() => db.pool.stats().waiting).toBe(1);
+    stop.abort();
+    expect(await error).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+    held.resolve();
+    await transaction;
   });
 });
 

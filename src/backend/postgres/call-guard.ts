@@ -26,7 +26,7 @@ export class CallGuard {
   ) {
     this.#client = client;
     this.#settings = settings;
-    const outcome = statement.returnsRows ? {} : { outcome: "rejected" };
+    const outcome = statement.returnsRows && statement.writes !== true ? {} : { outcome: "rejected" };
     if (signal !== undefined) {
       const onAbort = (): void => this.#cancel(withDetails(abortedError("The statement", signal), outcome));
       signal.addEventListener("abort", onAbort, { once: true });

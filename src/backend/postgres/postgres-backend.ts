@@ -111,6 +111,10 @@ export class PostgresBackend implements Backend {
     return this.#engine.isolationLevels.at(-1)!;
   }
 
+  get commitTokens(): boolean {
+    return this.#engine.commitTokens;
+  }
+
   get batchLimits(): BatchLimits {
     const { maxBatchRows, maxBatchBytes, groupsAtOnce } = this.#engine;
     return { maxRows: maxBatchRows, maxBytes: maxBatchBytes, groupsAtOnce };

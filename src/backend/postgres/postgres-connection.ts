@@ -2,8 +2,10 @@ import type { CallOptions } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { type IndexPath, indexPathText } from "../../base/subject.ts";
+import { NOT_COMMITTED } from "../../dialect/postgres/batch.ts";
 import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
+  CommitOptions,
   Connection,
   EngineResult,
   GroupWrite,
@@ -176,6 +178,12 @@ export class PostgresConnection implements Connection {
     return await this.#groups.lookUp(group);
   }
 
+  async wasCommitted(token: string, options: CallOptions = {}): Promise<boolean> {
+    const { lookUpToken } = this.#shared.batchTexts;
+    const { rows } = await this.#session.run(lookUpToken, [token], options, "autocommit");
+    return rows[0]![0] !== NOT_COMMITTED;
+  }
+
   async pruneTokens(maxAgeMs: number): Promise<void> {
     await this.#session.run(
       this.#shared.batchTexts.pruneTokens,
@@ -200,8 +208,10 @@ export class PostgresConnection implements Connection {
     await this.#session.run(simple(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "in-transaction");
   }
 
-  async commit(options: CallOptions = {}): Promise<void> {
-    const { command } = await this.#session.run(simple("COMMIT"), EMPTY_VALUES, options, "commit");
+  async commit({ token, ...options }: CommitOptions = {}): Promise<void> {
+    const { storeToken } = this.#shared.batchTexts;
+    const stored = token === undefined ? undefined : { statement: storeToken, values: [token, null] };
+    const { command } = await this.#session.commit(stored, options);
     if (command === "ROLLBACK") {
       throw new FormDBError(
         "FORMDB_ENGINE",

@@ -40,6 +40,11 @@ interface Call {
   readonly known: PreparedStatement | undefined;
 }
 
+const COMMIT: StatementCall = Object.freeze<StatementCall>({
+  statement: { text: "COMMIT", name: "", prepare: false, cost: "bounded", returnsRows: false },
+  values: Object.freeze([]),
+});
+
 const LAST_WISH_MS = 1_000;
 const MAX_WARNINGS = 20;
 
@@ -153,6 +158,35 @@ export class PostgresSession implements WatchedSession {
       }
       return results;
     } finally {
+      this.#give();
+    }
+  }
+
+  /** Commits the open transaction; `last` is its last statement, sent in the same round trip unless a pooler is between. */
+  async commit(last: StatementCall | undefined, options: CallOptions): Promise<Reply> {
+    const sent = last === undefined ? [COMMIT] : [last, COMMIT];
+    this.#take(options);
+    const guard = new CallGuard(this.#client, this.#shared.settings, options, COMMIT.statement);
+    let flight: Flight = sent.length > 1 && !this.#shared.keepsStatements ? "in-transaction" : "commit";
+    try {
+      if (flight === "in-transaction") {
+        await this.#exchange(last!.statement, last!.values, {});
+        flight = "commit";
+        guard.check();
+        return await this.#exchange(COMMIT.statement, COMMIT.values, {});
+      }
+      const ends = await Promise.allSettled(this.#sendTogether(sent));
+      const committed = ends.at(-1)!;
+      if (committed.status === "rejected") throw committed.reason;
+      if (ends[0]!.status === "fulfilled") return committed.value;
+      // The server has answered COMMIT, and has rolled back.
+      flight = "in-transaction";
+      const { reason } = ends[0]!;
+      throw this.#wasStale(last!.statement, reason) ? this.#staleInTransaction(reason) : reason;
+    } catch (error) {
+      throw guard.reasonFor(error) ?? this.#translate(error, flight);
+    } finally {
+      await guard.end();
       this.#give();
     }
   }

@@ -10,6 +10,8 @@ export interface ExecuteRequest {
   readonly text: string;
   readonly values: readonly unknown[];
   readonly returnsRows: boolean;
+  /** Whether it changes something, though it returns rows. */
+  readonly writes?: boolean | undefined;
   /** Whether the statement is kept prepared. */
   readonly keep: boolean;
   /** Whether it is a user's own SQL, whose columns' names are asked for. */
@@ -98,7 +100,7 @@ export function mayWrite(request: SessionRequest): boolean {
     case "commit":
       return true;
     case "execute":
-      return !request.returnsRows;
+      return !request.returnsRows || request.writes === true;
     default:
       return false;
   }

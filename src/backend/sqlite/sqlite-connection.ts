@@ -72,13 +72,14 @@ export class SqliteConnection implements Connection {
     options: CallOptions = NONE,
   ): Promise<EngineResult> {
     throwIfAborted("The query", options.signal);
-    const { text, returnsRows, prepare, cost, name, raw = false } = statement;
+    const { text, returnsRows, writes, prepare, cost, name, raw = false } = statement;
     const inTransaction = this.#inTransaction;
     const request: ExecuteRequest = {
       do: "execute",
       text,
       values,
       returnsRows,
+      writes,
       keep: prepare,
       raw,
       inTransaction,

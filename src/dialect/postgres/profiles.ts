@@ -50,6 +50,8 @@ export interface EngineProfile {
   readonly mergesReads: boolean;
   /** Whether changes of one form are made by one statement: where that was run and measured. */
   readonly groupsChanges: boolean;
+  /** Whether a transaction stores a token when it commits: where that was run and measured, and is no second node's business. */
+  readonly commitTokens: boolean;
   /**
    * Whether a statement is spelled by the indexes that are there: where that was run and measured. NaN must come after all
    * numbers.
@@ -92,6 +94,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   backendIds: true,
   mergesReads: true,
   groupsChanges: true,
+  commitTokens: true,
   spellsByIndexes: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
@@ -105,6 +108,7 @@ function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): E
     ...postgres,
     mergesReads: false,
     groupsChanges: false,
+    commitTokens: false,
     spellsByIndexes: false,
     ...parts,
   });

@@ -1,0 +1,100 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/**
+ * When a connection is cut: before the server gets what was sent, once it has got it, or when it has answered and the client
+ * has not heard of it.
+ */
+export type Cut = "before" | "while" | "after";
+
+export const CUTS: readonly Cut[] = ["before", "while", "after"];
+
+/** What a server ends its answer with, outside of a transaction and in one. */
+const IDLE = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+const IN_TRANSACTION = Buffer.from([0x5a, 0, 0, 0, 5, 0x54]);
+
+/** A proxy before a PostgreSQL server that cuts connections at chosen moments. */
+export class CuttingProxy {
+  readonly #server: Server = createServer();
+  readonly #sockets = new Set<Socket>();
+  #next: { readonly text: string; readonly cut: Cut } | undefined;
+  /** How many connections it has cut. */
+  cuts = 0;
+  /** Called just before one is cut. */
+  onCut: (() => void) | undefined;
+
+  private constructor() {}
+
+  static async before(port: number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy();
+    proxy.#server.on("connection", (client) => proxy.#join(client, connect(port, "127.0.0.1")));
+    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  /** The URL of a database behind it. */
+  urlOf(url: string): string {
+    return Object.assign(new URL(url), { port: String(this.port) }).href;
+  }
+
+  /** Cuts, once, the next connection on which a client sends this text. */
+  cutNext(text: string, cut: Cut): void {
+    this.#next = { text, cut };
+  }
+
+  /** Cuts all connections. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.close();
+    this.cutAll();
+  }
+
+  #join(client: Socket, server: Socket): void {
+    /** Of the message that is to be answered, and no more. */
+    let ends: readonly Buffer[] = [];
+    const end = (): void => {
+      client.destroy();
+      server.destroy();
+    };
+    const cutNow = (): void => {
+      this.onCut?.();
+      this.onCut = undefined;
+      end();
+    };
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      socket.setNoDelay();
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        end();
+      });
+    }
+    client.on("data", (chunk) => {
+      if (this.#next === undefined || !chunk.includes(this.#next.text)) {
+        server.write(chunk);
+        return;
+      }
+      const { cut } = this.#next;
+      this.#next = undefined;
+      this.cuts++;
+      if (cut === "before") cutNow();
+      else if (cut === "while") server.write(chunk, cutNow);
+      else {
+        // What is sent together with COMMIT has answers of its own before.
+        ends = chunk.includes("COMMIT") ? [IDLE] : [IDLE, IN_TRANSACTION];
+        server.write(chunk);
+      }
+    });
+    server.on("data", (chunk) => {
+      if (ends.length === 0) client.write(chunk);
+      else if (ends.some((bytes) => chunk.subarray(-bytes.length).equals(bytes))) cutNow();
+    });
+  }
+}
