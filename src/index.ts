@@ -7,6 +7,7 @@ export { type ErrorCode, FormDBError } from "./base/errors.ts";
 export type {
   BatchObserver,
   CacheObserver,
+  EndedGroup,
   EndedQuery,
   Observer,
   PoolObserver,

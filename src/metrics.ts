@@ -26,7 +26,7 @@ export {
   type RecorderOptions,
   recorder,
 } from "./metrics/recorder.ts";
-export { SlowLog, type SlowLogOptions, type SlowQueryEntry } from "./metrics/slow-log.ts";
+export { SlowLog, type SlowLogOptions, type SlowQueryEntry, slowQueryObserver } from "./metrics/slow-log.ts";
 export type { FamilySnapshot, MetricsSnapshot, SeriesSnapshot } from "./metrics/snapshot.ts";
 export type { BatchSource, CacheSource, PoolSource } from "./metrics/sources.ts";
 export type { Distribution, MetricSummary, MetricsSummary } from "./metrics/summary.ts";

@@ -1,4 +1,4 @@
-import { SlowLog } from "@formdb/perf/metrics";
+import { SlowLog, slowQueryObserver } from "@formdb/perf/metrics";
 import { destination, pino } from "pino";
 import { ExitCode } from "./exit-code.ts";
 import { openHere } from "./open-database.ts";
@@ -25,12 +25,16 @@ export async function runServe(flags: ServeFlags): Promise<number> {
       ? undefined
       : new SlowLog({
           thresholdMs: slowQueryMs,
-          write: (entry) => log.warn({ ...entry, reqId: requestId() }, "a slow query"),
+          // A group has writes of several requests.
+          write: (entry) =>
+            entry.queueMs === undefined
+              ? log.warn({ ...entry, reqId: requestId() }, "a slow query")
+              : log.warn(entry, "a slow group of queued writes"),
         });
   const db = await openHere(
     "serve",
     flags.db,
-    slowLog === undefined ? {} : { observer: { queryFinished: (query) => void slowLog.report(query) } },
+    slowLog === undefined ? {} : { observer: slowQueryObserver(slowLog) },
   );
   const stopWatching = await db.metrics.watchEventLoop();
   try {

@@ -150,12 +150,24 @@ export interface EndedQuery {
   readonly parameters?: unknown;
 }
 
+/**
+ * A group of queued writes that was sent and has ended. `totalMs` is from when its oldest operation was queued; `rows` counts
+ * its operations. It is valid during the call that reports it.
+ */
+export interface EndedGroup extends EndedQuery {
+  readonly operation: WriteKind;
+  /** In the queue, earlier sendings of the same operations included. */
+  readonly queueMs: number;
+}
+
 /** Told of queries and errors. Each method is optional, and what it throws is ignored. */
 export interface QueryObserver {
   /** A query has begun. */
   queryStarted?(operation: QueryOperation, collection: string): void;
   /** A query has ended, well or not. */
   queryFinished?(query: EndedQuery): void;
+  /** A group of queued writes was sent and has ended, well or not. It counts as no query. */
+  groupFinished?(group: EndedGroup): void;
   /** An error reached a caller. `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string): void;
   /** One statement was sent that answers several reads. */
@@ -252,6 +264,7 @@ export const BATCH_EVENTS: readonly (keyof BatchObserver)[] = [
 export const QUERY_EVENTS: readonly (keyof QueryObserver)[] = [
   "queryStarted",
   "queryFinished",
+  "groupFinished",
   "errorReported",
   "readsMerged",
 ];

@@ -302,7 +302,8 @@ function groupOf(parcel: Parcel, attempt: number, signal: AbortSignal): BatchGro
   let sent: readonly BatchOperation[] = operations;
   if (change !== undefined) sent = originals(parcel);
   else if (operations.some(isMerged)) sent = operations.map((operation) => operation.merged ?? operation);
-  return { kind, collection, operations: sent, token, attempt, signal };
+  const queuedAtMs = firstQueued(operations).queuedAtMs;
+  return { kind, collection, operations: sent, token, attempt, queuedAtMs, signal };
 }
 
 /** Whether its caller, or that of one of its parts, waits no longer. */

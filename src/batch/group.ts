@@ -52,6 +52,8 @@ export interface BatchGroup {
   readonly token: string | undefined;
   /** 1 for the first sending. */
   readonly attempt: number;
+  /** When its oldest operation was queued, by the processor's clock. */
+  readonly queuedAtMs: number;
   /** Fires when the processor is closed and its deadline has passed. */
   readonly signal: AbortSignal;
 }

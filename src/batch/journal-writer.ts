@@ -138,6 +138,7 @@ async function wasCommitted(
     operations: sortById([...operations]),
     token,
     attempt: 1,
+    queuedAtMs: operations[0]!.queuedAtMs,
     signal: new AbortController().signal,
   };
   return (await lookUpToken(token, group)) !== undefined;

@@ -187,7 +187,7 @@ async function assembleParts(
       ? undefined
       : new SharedReads({ connections, clock, report: readsMerged, always: mergeReads === "always" });
   const reader = new Reader({ plans, connections, catalog, reporter, calls, merged });
-  const writer = new Writer(connections, catalog, options.autoCreate ?? true);
+  const writer = new Writer(connections, catalog, reporter, options.autoCreate ?? true);
   const sql = new SqlRunner(connections, reporter, backend.dialect.placeholder);
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
-import type { EndedQuery, QueryObserver, QueryOperation } from "../base/observer.ts";
+import type { EndedGroup, EndedQuery, QueryObserver, QueryOperation } from "../base/observer.ts";
 import { beginTrace, channels, type QueryTrace, type TraceEnd } from "../metrics/tracing-channels.ts";
 
 /** The times of one query, measured on its way. */
@@ -81,6 +81,11 @@ export class Reporter {
 
   #trace({ operation, collection, shape }: QueryFacts): QueryTrace {
     return { operation, collection, shape, system: this.#system };
+  }
+
+  /** Reports a group of queued writes that has ended. */
+  groupEnded(group: EndedGroup): void {
+    this.#observer.groupFinished(group);
   }
 
   /** Counts a statement that answers several reads. */
@@ -170,6 +175,7 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
   }
 }
 
-function codeOf(error: unknown): string {
+/** The code under which a failure is counted. */
+export function codeOf(error: unknown): string {
   return error instanceof FormDBError ? error.code : "FORMDB_ENGINE";
 }

@@ -14,6 +14,7 @@ import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.t
 import type { BoundStatement } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
+import { codeOf, type Reporter } from "./reporter.ts";
 
 /** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */
 const GROUP_WAIT_MS = 60_000;
@@ -21,8 +22,16 @@ const GROUP_WAIT_MS = 60_000;
 /** A document as a change has found it; undefined if there is none. */
 export type FoundByChange = { readonly version: number; readonly json: string } | undefined;
 
+/** Where the time of a group goes once it has left the queue. */
+interface GroupTimes {
+  waitMs: number;
+  databaseMs: number;
+}
+
 /** A change on its way through the queue. */
 export interface QueuedChange extends DocumentChange {
+  /** Its plan's, without values. */
+  readonly shape: string;
   readonly statement: EngineStatement;
   readonly values: readonly unknown[];
   /** What makes it by itself, where the statement is for groups. */
@@ -38,11 +47,13 @@ export interface QueuedChange extends DocumentChange {
 export class Writer {
   readonly #connections: Connections;
   readonly #catalog: Catalog;
+  readonly #reporter: Reporter;
   readonly #autoCreate: boolean;
 
-  constructor(connections: Connections, catalog: Catalog, autoCreate: boolean) {
+  constructor(connections: Connections, catalog: Catalog, reporter: Reporter, autoCreate: boolean) {
     this.#connections = connections;
     this.#catalog = catalog;
+    this.#reporter = reporter;
     this.#autoCreate = autoCreate;
   }
 
@@ -54,7 +65,29 @@ export class Writer {
     );
 
   async #execute(group: BatchGroup): Promise<OperationResult[] | undefined> {
-    return this.#againIfDropped(group.collection, () => this.#sendIfThere(group));
+    const times = { waitMs: 0, databaseMs: 0 };
+    const sentAt = this.#reporter.clock.now();
+    let code = "";
+    try {
+      return await this.#againIfDropped(group.collection, () => this.#sendIfThere(group, times));
+    } catch (error) {
+      code = codeOf(error);
+      throw error;
+    } finally {
+      const { kind: operation, collection, operations, queuedAtMs } = group;
+      this.#reporter.groupEnded({
+        operation,
+        collection,
+        code,
+        totalMs: this.#reporter.clock.now() - queuedAtMs,
+        queueMs: sentAt - queuedAtMs,
+        ...times,
+        decodeMs: 0,
+        rows: operations.length,
+        shape: changesOf(group)?.[0]?.shape ?? `${operation} ${collection}`,
+        cacheHit: true,
+      });
+    }
   }
 
   /** Inserts that are no group of the queue: what `write` does in one transaction, in a collection that is made for it. */
@@ -75,21 +108,31 @@ export class Writer {
     return write();
   }
 
-  async #sendIfThere(group: BatchGroup): Promise<OperationResult[] | undefined> {
+  async #sendIfThere(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
     const { kind, collection } = group;
     const changes = changesOf(group);
     if (changes === undefined) await this.ensureCollection(kind, collection);
     else if (!(await this.mayRead(collection)))
       return changes.map(({ refuse }) => ({ error: refuse(undefined) }));
-    return this.#send(group);
+    return this.#send(group, times);
   }
 
   /** A group waits longer for its connection than a caller would: the queue behind it is bounded as it is. */
-  #send(group: BatchGroup): Promise<OperationResult[] | undefined> {
+  async #send(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
+    const { clock } = this.#reporter;
     const options = { signal: group.signal, timeoutMs: GROUP_WAIT_MS };
-    return this.#connections.use("write", options, async (connection) =>
-      outcomes(group, await connection.write(toWrite(group))),
-    );
+    const asked = clock.now();
+    let lentAt: number | undefined;
+    try {
+      return await this.#connections.use("write", options, async (connection) => {
+        lentAt = clock.now();
+        return outcomes(group, await connection.write(toWrite(group)));
+      });
+    } finally {
+      const ended = clock.now();
+      times.waitMs += (lentAt ?? ended) - asked;
+      times.databaseMs += ended - (lentAt ?? ended);
+    }
   }
 
   readonly lookUpToken: LookUpToken = (token, group) =>

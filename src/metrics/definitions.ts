@@ -105,12 +105,12 @@ const QUERIES = [
   {
     name: "slow_queries_total",
     type: "counter",
-    help: "Queries that took longer than the slow-query threshold.",
+    help: "Queries, and groups of queued writes, that took longer than the slow-query threshold.",
   },
   {
     name: "slow_queries_suppressed_total",
     type: "counter",
-    help: "Slow queries that were not logged because the log's rate is bounded.",
+    help: "Slow queries and groups that were not logged because the log's rate is bounded.",
   },
 ] as const;
 

@@ -120,6 +120,10 @@ export function queryRecorder(
       ended.count();
       slowQueries?.queryFinished(query);
     },
+    groupFinished: (group) => {
+      statements?.recordGroup(group);
+      slowQueries?.groupFinished(group);
+    },
     errorReported: (code, sqlstate) => metrics.recordError(code, sqlstate),
     readsMerged: (reads) => {
       mergedCalls.observe(reads);

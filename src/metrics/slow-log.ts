@@ -1,6 +1,6 @@
 import { guardCallback } from "../base/callback.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { EndedQuery, QueryObserver } from "../base/observer.ts";
+import type { EndedGroup, EndedQuery, QueryObserver } from "../base/observer.ts";
 import { checkOptions, func, integer, milliseconds, number, object, oneOf } from "../base/options.ts";
 
 /** What the log holds of a slow query's parameters: their types, their values, or nothing. */
@@ -26,20 +26,21 @@ export interface SlowQueryEntry extends EndedQuery {
   readonly event: "formdb.slow_query";
   /** ISO 8601. */
   readonly time: string;
+  /** Of a group of queued writes: how long its oldest operation was in the queue. `rows` is the number of operations. */
+  readonly queueMs?: number | undefined;
   /** How many slow queries were not logged since the previous entry. */
   readonly suppressed: number;
 }
 
-/** Reports slow queries to a log, and to `noted` whether the log took each: its rate is limited. */
+/** Reports slow queries and slow groups of queued writes to a log, and to `noted` whether the log took each: its rate is limited. */
 export function slowQueryObserver(
   slowLog: SlowLog,
   noted: (logged: boolean) => void = () => {},
-): Required<Pick<QueryObserver, "queryFinished">> {
-  return {
-    queryFinished: (query) => {
-      if (query.totalMs >= slowLog.thresholdMs) noted(slowLog.report(query));
-    },
+): Required<Pick<QueryObserver, "queryFinished" | "groupFinished">> {
+  const ended = (query: EndedQuery): void => {
+    if (query.totalMs >= slowLog.thresholdMs) noted(slowLog.report(query));
   };
+  return { queryFinished: ended, groupFinished: ended };
 }
 
 /** Longer shapes are cut in the log. */
@@ -84,7 +85,7 @@ export class SlowLog {
   }
 
   /** Logs a query if it is slow. Gives false if it was slow but the rate did not allow an entry. Never throws. */
-  report(query: EndedQuery): boolean {
+  report(query: EndedQuery | EndedGroup): boolean {
     if (!(query.totalMs >= this.thresholdMs)) return true;
     if (!this.#take()) {
       this.#suppressed++;
@@ -97,6 +98,7 @@ export class SlowLog {
       collection: query.collection,
       code: query.code,
       totalMs: query.totalMs,
+      ...("queueMs" in query ? { queueMs: query.queueMs } : {}),
       waitMs: query.waitMs,
       databaseMs: query.databaseMs,
       decodeMs: query.decodeMs,

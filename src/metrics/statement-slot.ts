@@ -53,7 +53,12 @@ export class StatementSlot {
     this.#times.reset();
   }
 
-  record({ code, totalMs, rows, cacheHit }: EndedQuery): void {
+  record({
+    code,
+    totalMs,
+    rows,
+    cacheHit,
+  }: Pick<EndedQuery, "code" | "totalMs" | "rows" | "cacheHit">): void {
     if (code !== "") this.#errors += 1;
     if (cacheHit) this.#cacheHits += 1;
     this.#rows += rows;

@@ -1,4 +1,4 @@
-import type { EndedQuery } from "../base/observer.ts";
+import type { EndedGroup, EndedQuery } from "../base/observer.ts";
 import { checkOptions, integer } from "../base/options.ts";
 import { Backlog } from "./deferred/backlog.ts";
 import { StatementSlot, type StatementStats } from "./statement-slot.ts";
@@ -43,6 +43,12 @@ export class TopStatements {
   /** Counts a query for its statement. */
   record(query: EndedQuery): void {
     this.slotOf(query.shape, query.operation, query.collection).record(query);
+  }
+
+  /** Counts a group of queued writes as one call, without its time in the queue. */
+  recordGroup({ shape, operation, collection, code, totalMs, queueMs, rows, cacheHit }: EndedGroup): void {
+    const slot = this.slotOf(shape, operation, collection);
+    slot.record({ code, totalMs: totalMs - queueMs, rows, cacheHit });
   }
 
   /** The slot of a shape, which has it until another shape asks for one. */

@@ -1,8 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Collection, type FormDB, type FormDBError, open } from "../../src/index.ts";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  type Collection,
+  type EndedGroup,
+  type FormDB,
+  type FormDBError,
+  type OpenOptions,
+  open,
+} from "../../src/index.ts";
+import type { SlowQueryEntry } from "../../src/metrics.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
 
@@ -119,7 +127,7 @@ describe("A change", () => {
   });
 });
 
-describe("SQLite in memory:", () => changesInTheQueue(async () => open("sqlite::memory:")));
+describe("SQLite in memory:", () => changesInTheQueue(async (options) => open("sqlite::memory:", options)));
 
 describe("A file of SQLite:", () => {
   let folder: string;
@@ -128,7 +136,7 @@ describe("A file of SQLite:", () => {
     folder = await mkdtemp(join(tmpdir(), "formdb-"));
   });
   afterAll(() => rm(folder, { recursive: true }));
-  changesInTheQueue(async () => open(`sqlite:${join(folder, `${files++}.db`)}`));
+  changesInTheQueue(async (options) => open(`sqlite:${join(folder, `${files++}.db`)}`, options));
 
   it("loses no change of two that have it open", async () => {
     const url = `sqlite:${join(folder, "shared.db")}`;
@@ -142,7 +150,9 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
     server = await startPostgres({ version });
   });
   afterAll(() => server?.remove());
-  changesInTheQueue(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
+  changesInTheQueue(async (options) =>
+    open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 }, ...options }),
+  );
 
   it("loses no change of two that have it open", async () => {
     await incrementedByTwo(await server.createDatabase());
@@ -211,7 +221,7 @@ async function incrementedByTwo(url: string): Promise<void> {
   for (const id of ids) expect(await one.get("c", id)).toEqual({ id, n: 40 });
 }
 
-function changesInTheQueue(openDatabase: () => Promise<FormDB>): void {
+function changesInTheQueue(openDatabase: (options?: OpenOptions) => Promise<FormDB>): void {
   let db: FormDB;
   beforeAll(async () => {
     db = await openDatabase();
@@ -335,6 +345,62 @@ function changesInTheQueue(openDatabase: () => Promise<FormDB>): void {
       const calls = random.some(2, 25, () => call(random, withPatches));
       expect([round, same(await together(db, calls))]).toEqual([round, same(await oneByOne(other, calls))]);
       for (const id of IDS) expect([round, await db.get("c", id)]).toEqual([round, await other.get("c", id)]);
+    }
+  });
+
+  it("shows slow groups in the slow-query log and among the statements, with the time that they were queued", async () => {
+    const groups: EndedGroup[] = [];
+    const observer = { groupFinished: (group: EndedGroup) => void groups.push({ ...group }) };
+    const written: SlowQueryEntry[] = [];
+    const warn = vi.spyOn(console, "warn").mockImplementation((line) => void written.push(JSON.parse(line)));
+    try {
+      await using slow = await openDatabase({ slowQueryMs: 0, observer });
+      const c = slow.collection("c");
+      await slow.upsert("c", { id: "s", n: 0, secret: "hidden" });
+      const [begun, hasBegun] = promise();
+      const [held, release] = promise();
+      const transaction = slow.transaction(async (tx) => {
+        await tx.collection("c").update("s", { inc: { n: 1 } });
+        hasBegun();
+        await held;
+      });
+      await begun;
+      const changes = [c.update("s", { inc: { n: 1 } })];
+      await new Promise((resolve) => setImmediate(resolve));
+      changes.push(c.update("s", { inc: { n: 1 } }), c.update("s", { inc: { n: 1 } }));
+      const failing = slow.insert("c", { id: "s" }).catch(({ code }) => code);
+      release();
+      await Promise.all([transaction, ...changes]);
+      expect(await failing).toBe("FORMDB_DUPLICATE_ID");
+      const [upsert, first, ...rest] = groups;
+      expect(upsert).toMatchObject({
+        operation: "upsert",
+        collection: "c",
+        shape: "upsert c",
+        rows: 1,
+        code: "",
+      });
+      expect(first).toMatchObject({ operation: "update", collection: "c", rows: 1, code: "" });
+      expect(first!.shape).toBe("@update c @inc n #0 WHERE id = #1");
+      const queued = rest.find(({ rows }) => rows === 2)!;
+      expect(queued.shape).toBe(first!.shape);
+      // It was queued while the first one waited for what the transaction held.
+      expect(queued.queueMs).toBeGreaterThan(0);
+      expect(first!.waitMs + first!.databaseMs).toBeGreaterThan(0);
+      for (const { totalMs, queueMs, waitMs, databaseMs } of groups) {
+        expect(totalMs).toBeGreaterThanOrEqual(queueMs + waitMs + databaseMs - 0.001);
+      }
+      const entries = written.filter(({ queueMs }) => queueMs !== undefined);
+      expect(entries.map(({ shape, rows }) => [shape, rows])).toEqual(
+        groups.map(({ shape, rows }) => [shape, rows]),
+      );
+      expect(JSON.stringify(written)).not.toContain("hidden");
+      const stats = slow.statements().find(({ shape }) => shape === first!.shape)!;
+      expect(stats).toMatchObject({ operation: "update", collection: "c", errors: 0 });
+      expect(stats.rows).toBeGreaterThanOrEqual(3);
+      expect(slow.metrics.exportPrometheus()).toMatch(/formdb_slow_queries_total [1-9]/);
+    } finally {
+      warn.mockRestore();
     }
   });
 

@@ -433,6 +433,11 @@ describe("The recorder", () => {
     }) as unknown as Record<string, (...values: unknown[]) => void>;
     const text = fc.string({ unit: "binary" });
     const amount = fc.double();
+    const ended = {
+      ...{ operation: text, collection: text, code: text, shape: text },
+      ...{ totalMs: amount, waitMs: amount, databaseMs: amount, decodeMs: amount, rows: amount },
+      ...{ cacheHit: fc.boolean(), parameters: fc.anything() },
+    };
     const types: Partial<Record<keyof Observer, readonly fc.Arbitrary<unknown>[]>> = {
       miss: [text],
       removed: [text],
@@ -451,13 +456,8 @@ describe("The recorder", () => {
       retried: [amount, amount],
       bisected: [amount],
       queryStarted: [text, text],
-      queryFinished: [
-        fc.record({
-          ...{ operation: text, collection: text, code: text, shape: text },
-          ...{ totalMs: amount, waitMs: amount, databaseMs: amount, decodeMs: amount, rows: amount },
-          ...{ cacheHit: fc.boolean(), parameters: fc.anything() },
-        }),
-      ],
+      queryFinished: [fc.record(ended)],
+      groupFinished: [fc.record({ ...ended, queueMs: amount })],
       errorReported: [text, text],
       failed: [text, text],
       unawaited: [amount],

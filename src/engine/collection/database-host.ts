@@ -70,6 +70,7 @@ export class DatabaseHost extends MethodsHost {
         changesAtOnce && mayBeRefused(tree.statement as Change, catalog.mayHaveUniqueIndex(collection));
       const change: QueuedChange = {
         form: statement.name,
+        shape: plan.shape,
         bytes,
         isHidden,
         statement,
