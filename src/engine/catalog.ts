@@ -216,7 +216,10 @@ export class Catalog {
     for (const index of indexes) {
       const held = found.get(index.collection) ?? new Map<string, IndexDefinition>();
       found.set(index.collection, held);
-      for (const path of index.paths) held.set(JSON.stringify(path), index);
+      for (const [i, path] of index.paths.map((path) => JSON.stringify(path)).entries()) {
+        // Of several, one that it is first in.
+        if (i === 0 || !held.has(path)) held.set(path, index);
+      }
     }
     this.#known = found;
     this.#unique = new Set(indexes.filter(({ unique }) => unique).map(({ collection }) => collection));

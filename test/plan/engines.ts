@@ -98,6 +98,13 @@ export function openSqlite(): TestEngine {
   };
 }
 
+const JSONB = 3802;
+/** Documents stay text, as the backend gives them. */
+const JSON_AS_TEXT: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    (oid as number) === JSONB ? (text: string): string => text : pg.types.getTypeParser(oid, format),
+};
+
 export async function openPostgres(version: "18" | "system"): Promise<TestEngine> {
   const server = await startPostgres({ version });
   const client = new pg.Client({ connectionString: server.url });
@@ -126,7 +133,12 @@ export async function openPostgres(version: "18" | "system"): Promise<TestEngine
       for (const statement of dialect.ddl.createIndex(index)) await client.query(statement);
     },
     async run(text, values) {
-      const { rows, rowCount } = await client.query({ text, values: [...values], rowMode: "array" });
+      const { rows, rowCount } = await client.query({
+        text,
+        values: [...values],
+        rowMode: "array",
+        types: JSON_AS_TEXT,
+      });
       return { rows: rows as unknown[][], count: rowCount ?? 0 };
     },
     async explain(text, values) {

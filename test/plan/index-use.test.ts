@@ -140,6 +140,39 @@ describe.each(ENGINES)("an index in %s", (_, open) => {
   });
 });
 
+describe.each(ENGINES)("an index that is known in %s", (_, open) => {
+  it("tells apart texts that are as long as what it holds of them, and longer ones", async () => {
+    const engine = await open();
+    try {
+      const texts = [
+        "x".repeat(63),
+        "x".repeat(64),
+        "x".repeat(65),
+        "\u{1F600}".repeat(63),
+        "\u{1F600}".repeat(65),
+        "1",
+        "true",
+      ];
+      await engine.load(
+        "texts",
+        [...texts, 1, true, null, ["1"]].map((v, i) => ({ key: `${i}`, doc: { v } })),
+      );
+      await engine.index("texts", [["v"]]);
+      const dialect = engine.dialect.knowing!((path) =>
+        JSON.stringify(path) === '["v"]'
+          ? { collection: "texts", name: "by_v", paths: [path], unique: false }
+          : undefined,
+      );
+      for (const [i, value] of [...texts, 1, true].entries()) {
+        const { rows } = await query(engine, "SELECT id FROM texts WHERE v = $1", [value], dialect);
+        expect(rows).toEqual([{ id: `${i}` }]);
+      }
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
 describe.each(ENGINES)("a unique index in %s", (_, open) => {
   let engine: TestEngine;
 

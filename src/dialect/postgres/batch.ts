@@ -140,10 +140,10 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
     copy: (collection: string): string => `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN`,
 
     getOne: (collection: string): string =>
-      `SELECT id, doc::text, updated_at, version FROM ${quote(collection)} WHERE id = $1`,
+      `SELECT id, doc, updated_at, version FROM ${quote(collection)} WHERE id = $1`,
 
     getMany: (collection: string): string =>
-      `SELECT id, doc::text, updated_at, version FROM ${quote(collection)} ` +
+      `SELECT id, doc, updated_at, version FROM ${quote(collection)} ` +
       "WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
 
     storeToken: `INSERT INTO formdb_batches (token, applied, created_at) VALUES ($1, $2, ${NOW_MS}) RETURNING created_at`,

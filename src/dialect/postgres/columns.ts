@@ -3,11 +3,11 @@ import { type Column, type DocumentsQuery, indexedField } from "../expression-di
 import { type Bound, choice, direct, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { startsAt } from "./conditions.ts";
-import { fieldTerm, type IsIndexed, type PostgresTerm } from "./terms.ts";
+import { fieldTerm, type IndexedAt, type PostgresTerm } from "./terms.ts";
 
 export function column(field: Field): Column {
   const term = fieldTerm(field);
-  return term.isKey ? { text: "id", form: "text" } : { text: `${term.json}::text`, form: "json" };
+  return term.isKey ? { text: "id", form: "text" } : { text: term.json, form: "json" };
 }
 
 export function indexExpressions(place: IndexedPlace): readonly string[] {
@@ -33,8 +33,8 @@ export function limit(count: Bound | undefined, offset: Bound | undefined): Frag
   return offset === undefined ? head : sql`${head} OFFSET ${offset}::bigint`;
 }
 
-/** The key, and the document as JSON text. */
-export const DOCUMENT_COLUMNS = "id, doc::text";
+/** The key, and the document, which travels as JSON text. */
+export const DOCUMENT_COLUMNS = "id, doc";
 
 type OrderedField = DocumentsQuery["orderBy"][number];
 
@@ -61,7 +61,7 @@ function shortOrderBy(field: OrderedField, { isKey, type, json, plain }: Postgre
 
 /** The condition, with what lets an index that gives the order begin where there is something. */
 function fromPlace({ where, from, orderBy }: DocumentsQuery, first: PostgresTerm | undefined): Fragment {
-  if (from === undefined || first?.isIndexed !== true) return where;
+  if (from === undefined || first?.index === undefined) return where;
   return sql`${where} AND ${startsAt(first, orderBy[0]!.descending, from)}`;
 }
 
@@ -72,11 +72,11 @@ function fewOrMany(count: unknown): string {
   return typeof count === "number" && count <= FEW_DOCUMENTS ? "few" : "many";
 }
 
-export function documents(query: DocumentsQuery, isIndexed?: IsIndexed): Fragment {
-  const order = query.orderBy.map((field) => ({ term: fieldTerm(field, isIndexed), field }));
+export function documents(query: DocumentsQuery, indexedAt?: IndexedAt): Fragment {
+  const order = query.orderBy.map((field) => ({ term: fieldTerm(field, indexedAt), field }));
   const first = order[0]?.term;
   // An index that gives the first of an order leaves little to do for the others.
-  const short = first !== undefined && !first.isIndexed;
+  const short = first !== undefined && first.index === undefined;
   const terms: string[] = [];
   for (const { term, field } of order) {
     terms.push(...(short ? shortOrderBy(field, term) : orderBy(field, field.descending)));

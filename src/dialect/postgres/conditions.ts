@@ -3,7 +3,7 @@ import type { Conditions, OrderOperator } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOfPattern, likePrefix, spellLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, keysOfList, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { isTextInstead, KEY, type PostgresTerm, stringKey } from "./terms.ts";
+import { INDEXED_CHARACTERS, isTextInstead, KEY, type PostgresTerm, stringKey } from "./terms.ts";
 
 /*
  * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order
@@ -41,24 +41,38 @@ function falsehood(term: PostgresTerm, kind: string, condition: Fragment): Fragm
   return sql`(${isKnown(term)} AND NOT (${term.type} = '${kind}' AND ${condition}))`;
 }
 
+/** An index holds the whole of such a string. */
+function kindOfKey(value: JsonValue): string {
+  return typeof value === "string" && value.length < INDEXED_CHARACTERS ? "short string" : kindOf(value);
+}
+
+/**
+ * What an index holds says all of a number, a boolean or a short string: if there is an index to look it up by, nothing
+ * else is asked.
+ */
 function equals(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
   if (term.isKey) {
     const key = idOperand(operand);
     return wanted ? sql`id = ${key}` : sql`(${knownOperand(operand)} AND id IS DISTINCT FROM ${key})`;
   }
-  return choice(operand, kindOf, (kind) => {
+  return choice(operand, kindOfKey, (kind) => {
     if (kind === "null") return ["FALSE"];
     const sameKey = sql`${term.key} = ${keyOperand(operand)}`;
-    if (kind === "string") {
+    const isFirst = term.index === "first";
+    if (kind === "string" || kind === "short string") {
       const same = sql`${term.plain} = ${stringOperand(operand)}`;
-      if (!wanted) return falsehood(term, kind, same);
-      return steps(same, term.isIndexed ? sameKey : isOfType(term, kind));
+      if (!wanted) return falsehood(term, "string", same);
+      if (isFirst && kind === "short string") return sameKey;
+      return steps(same, term.index === undefined ? isOfType(term, "string") : sameKey);
     }
     const same = sql`${term.json} = ${jsonOperand(operand)}`;
     if (!wanted) return sql`(${isKnown(term)} AND NOT (${same}))`;
-    if (!term.isIndexed) return same;
-    if (kind !== "number") return steps(same, sameKey);
-    return steps(same, sameKey, sql`${term.number} = ${numberOperand(operand)}`);
+    if (term.index === undefined) return same;
+    if (kind === "number") {
+      const sameNumber = sql`${term.number} = ${numberOperand(operand)}`;
+      return isFirst ? steps(sameKey, sameNumber) : steps(same, sameKey, sameNumber);
+    }
+    return isFirst && kind === "boolean" ? sameKey : steps(same, sameKey);
   });
 }
 
@@ -74,14 +88,14 @@ function orders(term: PostgresTerm, operator: OrderOperator, operand: number, wa
     if (kind === "string") {
       const exact = sql`${inCodePoints(term.plain)} ${operator} ${stringOperand(operand)}`;
       if (!wanted) return falsehood(term, kind, exact);
-      if (!term.isIndexed) return steps(exact, isOfType(term, kind));
+      if (term.index === undefined) return steps(exact, isOfType(term, kind));
       // An index holds the starts of texts, which may be equal where the texts are not.
       const near = sql`${term.key} ${operator.startsWith("<") ? "<=" : ">="} ${keyOperand(operand)}`;
       return steps(exact, near, isOfRank(term, RANK.string, operator));
     }
     const exact = sql`${term.json} ${operator} ${jsonOperand(operand)}`;
     if (!wanted) return falsehood(term, kind, exact);
-    if (!term.isIndexed) return steps(exact, isOfType(term, kind));
+    if (term.index === undefined) return steps(exact, isOfType(term, kind));
     if (kind === "boolean") {
       return steps(
         exact,
@@ -151,10 +165,10 @@ function isIn(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
       const keys = sql`${term.key} = ANY(${elementsOf(operand, kind, "text", keyOf)})`;
       if (kind === "string") {
         const same = sql`${term.plain} = ANY(${elementsOf(operand, kind, "text", String)})`;
-        return steps(same, term.isIndexed ? keys : isOfType(term, kind));
+        return steps(same, term.index === undefined ? isOfType(term, kind) : keys);
       }
       const same = sql`${term.json} = ANY(${elementsOf(operand, kind, "jsonb", json)})`;
-      if (!term.isIndexed) return same;
+      if (term.index === undefined) return same;
       if (kind !== "number") return steps(same, keys);
       const numbers = sql`${term.number} = ANY(${elementsOf(operand, kind, "numeric", String)})`;
       return steps(same, [`${term.key} = '${KEY.number}'`], numbers);
@@ -179,7 +193,7 @@ function like(term: PostgresTerm, operand: number, wanted: boolean): Fragment {
     if (kind === "null") return ["FALSE"];
     const matches = sql`${inCodePoints(term.plain)} LIKE ${bound(operand, "text", encodePattern)}`;
     if (!wanted) return falsehood(term, "string", matches);
-    if (kind === "any start" || !term.isIndexed) return steps(matches, isOfType(term, "string"));
+    if (kind === "any start" || term.index === undefined) return steps(matches, isOfType(term, "string"));
     const from = sql`${term.key} >= ${bound(operand, "text", firstKey)}`;
     return steps(matches, from, sql`${term.key} < ${bound(operand, "text", keyAfter)}`);
   });
@@ -227,7 +241,9 @@ function contains(term: PostgresTerm, operand: number, wanted: boolean): Fragmen
 function isNull(term: PostgresTerm, wanted: boolean): Fragment {
   if (term.isKey) return [wanted ? "FALSE" : "TRUE"];
   if (!wanted) return [isKnown(term)];
-  return [term.isIndexed ? `${term.key} = '${KEY.null}'` : `coalesce(${term.type}, 'null') = 'null'`];
+  return [
+    term.index === undefined ? `coalesce(${term.type}, 'null') = 'null'` : `${term.key} = '${KEY.null}'`,
+  ];
 }
 
 /** A key begins with the rank, so that an index has those of one type in a row. */

@@ -4,15 +4,15 @@ import { conditionsOn, type DocumentConditions, fieldOf } from "../expression-di
 import { choice, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOf } from "../value-rank.ts";
 import { termConditions } from "./conditions.ts";
-import { elementsOf, elementTerm, type IsIndexed, inCase, type PostgresTerm } from "./terms.ts";
+import { elementsOf, elementTerm, type IndexedAt, inCase, type PostgresTerm } from "./terms.ts";
 
 /**
- * Conditions on what `at` spells: on documents, whose indexes `isIndexed` knows, or on the elements of an array that is
+ * Conditions on what `at` spells: on documents, whose indexes `indexedAt` knows, or on the elements of an array that is
  * `depth` arrays deep.
  */
 export function documentConditions(
   at: (path: Path) => PostgresTerm,
-  isIndexed: IsIndexed = () => false,
+  indexedAt: IndexedAt = () => undefined,
   depth: number = 0,
 ): DocumentConditions {
   /** Rows of elements, and how conditions look at those of the last array. */
@@ -39,7 +39,8 @@ export function documentConditions(
 
   const someMayEqual: DocumentConditions["someMayEqual"] = (arrays, path, operand) => {
     const wide = widePath(arrays, path);
-    return isIndexed(wide) ? sql`${elementsOf(wide)} @> ${asJson(operand, (value) => [value])}` : undefined;
+    if (indexedAt(wide) === undefined) return undefined;
+    return sql`${elementsOf(wide)} @> ${asJson(operand, (value) => [value])}`;
   };
 
   const someEquals: DocumentConditions["someEquals"] = (arrays, path, operand, wanted) => {
@@ -62,7 +63,7 @@ export function documentConditions(
   return Object.freeze<DocumentConditions>({
     ...conditionsOn(termConditions, (subject) => {
       const { type, path } = fieldOf(subject);
-      return inCase(type, at(path), type !== "path" && isIndexed({ type, path }));
+      return inCase(type, at(path), type === "path" ? undefined : indexedAt({ type, path }));
     }),
     some,
     someEquals,

@@ -29,7 +29,7 @@ export function grouping(): Grouping {
 
 /** The term of what no index holds. */
 function computedTerm(json: string): PostgresTerm {
-  return { ...jsonTerm(json), isIndexed: false };
+  return { ...jsonTerm(json), index: undefined };
 }
 
 function keyField(term: PostgresTerm): GroupField<PostgresTerm> {
@@ -42,7 +42,7 @@ function jsonField(term: PostgresTerm): GroupField<PostgresTerm> {
   const { key, number, text, json } = term;
   const orderBy = (descending: boolean): readonly string[] => direct([key, number, text], descending);
   const orderTotally = [...orderBy(false), ...directNullable([`(${json}::text COLLATE "C")`], false)];
-  return { groupBy: json, column: { text: `${json}::text`, form: "json" }, orderBy, orderTotally, term };
+  return { groupBy: json, column: { text: json, form: "json" }, orderBy, orderTotally, term };
 }
 
 function directNullable(terms: readonly string[], descending: boolean): readonly string[] {

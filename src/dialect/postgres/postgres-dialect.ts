@@ -1,5 +1,6 @@
 import { FormDBError } from "../../base/errors.ts";
-import type { IndexOf } from "../ddl-dialect.ts";
+import type { IndexPath } from "../../base/subject.ts";
+import type { IndexDefinition, IndexOf } from "../ddl-dialect.ts";
 import type { Dialect } from "../dialect.ts";
 import type { DocumentChange } from "../expression-dialect.ts";
 import type { Fragment } from "../fragment.ts";
@@ -10,11 +11,11 @@ import { expressionsFor } from "./expressions.ts";
 import { mergedText } from "./merged.ts";
 import { NOW_MS } from "./names.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
-import type { IsIndexed } from "./terms.ts";
+import type { IndexedAs, IndexedAt } from "./terms.ts";
 
 /** How an engine behind PostgreSQL's protocol spells things. */
-export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialect {
-  const postgresExpressions = expressionsFor(isIndexed);
+export function dialectOf(profile: EngineProfile, indexedAt?: IndexedAt): Dialect {
+  const postgresExpressions = expressionsFor(indexedAt);
   // Citus refuses volatile functions in an UPDATE of many shards.
   const expressions = Object.freeze({
     ...postgresExpressions,
@@ -32,7 +33,10 @@ export function dialectOf(profile: EngineProfile, isIndexed?: IsIndexed): Dialec
     ...(profile.mergesReads ? { merged: mergedText } : {}),
     ...(profile.groupsChanges ? { changeGroup } : {}),
     ...(profile.spellsByIndexes
-      ? { knowing: (indexOf: IndexOf): Dialect => dialectOf(profile, (path) => indexOf(path) !== undefined) }
+      ? {
+          knowing: (indexOf: IndexOf): Dialect =>
+            dialectOf(profile, (path) => indexedAs(path, indexOf(path))),
+        }
       : {}),
     expressions,
     ddl: postgresDdl(profile),
@@ -49,6 +53,11 @@ function withoutArithmetic(change: DocumentChange, { name }: EngineProfile): Doc
     );
   }
   return change;
+}
+
+function indexedAs(path: IndexPath, index: IndexDefinition | undefined): IndexedAs | undefined {
+  if (index === undefined) return undefined;
+  return JSON.stringify(index.paths[0]) === JSON.stringify(path) ? "first" : "somewhere";
 }
 
 /** PostgreSQL's own. */

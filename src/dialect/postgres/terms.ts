@@ -34,14 +34,17 @@ export interface PostgresTerm {
   readonly guard: string;
   /** Whether it is the document's key. */
   readonly isKey: boolean;
-  /** Whether an index may hold it, so that conditions are spelled for one too. */
-  readonly isIndexed: boolean;
+  /** How an index may hold it, so that conditions are spelled for one too; undefined if none does. */
+  readonly index: IndexedAs | undefined;
   /** What an index over the elements of the array there holds; undefined if there is none. */
   readonly elements: string | undefined;
 }
 
-/** Whether an index may hold what is at a path, or at a path in each element of an array. */
-export type IsIndexed = (path: IndexPath) => boolean;
+/** First in an index that is known to be there, or in any place of one that may be there. */
+export type IndexedAs = "first" | "somewhere";
+
+/** How an index may hold what is at a path, or at a path in each element of an array. */
+export type IndexedAt = (path: IndexPath) => IndexedAs | undefined;
 
 /** The keys of values that are no strings. */
 export const KEY: {
@@ -158,39 +161,39 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
       `(CASE WHEN ${type} = 'string' AND length(${plain}) > ${INDEXED_CHARACTERS} THEN md5(${plain}) ` +
       `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
-    isIndexed: true,
+    index: "somewhere",
     elements: undefined,
   };
 }
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
-export function termOf(path: Path, isIndexed: IsIndexed = always): PostgresTerm {
+export function termOf(path: Path, indexedAt: IndexedAt = always): PostgresTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const { json, text } = spell("doc", path);
-  const elements = isIndexed([...path, null]) ? elementsOf([...path, null]) : undefined;
-  return { ...jsonTerm(json, text), isIndexed: isIndexed(path), elements };
+  const elements = indexedAt([...path, null]) === undefined ? undefined : elementsOf([...path, null]);
+  return { ...jsonTerm(json, text), index: indexedAt(path), elements };
 }
 
 /** What is at a path from an element of an array, which no index leads to. */
 export function elementTerm(element: string, path: Path): PostgresTerm {
   const { json, text } = spell(element, path);
-  return { ...jsonTerm(json, text), isIndexed: false };
+  return { ...jsonTerm(json, text), index: undefined };
 }
 
 /**
  * What is at a path, or the text there in lower or upper case: in the collation "C", which every database has, the letters
  * from A to Z are all that is changed.
  */
-export function fieldTerm({ type, path }: Field, isIndexed: IsIndexed = always): PostgresTerm {
-  return inCase(type, termOf(path, isIndexed), type !== "path" && isIndexed({ type, path }));
+export function fieldTerm({ type, path }: Field, indexedAt: IndexedAt = always): PostgresTerm {
+  return inCase(type, termOf(path, indexedAt), type === "path" ? undefined : indexedAt({ type, path }));
 }
 
 /** The same of what is at the path already. An index may hold the text in the other case. */
-export function inCase(type: Field["type"], of: PostgresTerm, isIndexed: boolean): PostgresTerm {
+export function inCase(type: Field["type"], of: PostgresTerm, index: IndexedAs | undefined): PostgresTerm {
   if (type === "path") return of;
   const changed = `${type}(${of.plain} COLLATE "C")`;
   const text = of.isKey ? changed : `(CASE WHEN ${of.type} = 'string' THEN ${changed} END)`;
-  return { ...textTerm(text), isIndexed };
+  return { ...textTerm(text), index };
 }
 
 /** The term of a text or NULL. */
@@ -204,14 +207,14 @@ function textTerm(text: string): PostgresTerm {
     type: `(CASE WHEN ${text} IS NOT NULL THEN 'string' END)`,
     guard: `(CASE WHEN length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) WHEN ${text} IS NOT NULL THEN '' END)`,
     isKey: false,
-    isIndexed: false,
+    index: undefined,
     elements: undefined,
   };
 }
 
 /** What holds of a collection whose indexes are not known: it may have one over any place, and none over elements. */
-export function always(path: IndexPath): boolean {
-  return isPlace(path);
+export function always(path: IndexPath): IndexedAs | undefined {
+  return isPlace(path) ? "somewhere" : undefined;
 }
 
 const ID: PostgresTerm = Object.freeze({
@@ -223,6 +226,6 @@ const ID: PostgresTerm = Object.freeze({
   type: "'string'",
   guard: "(1)",
   isKey: true,
-  isIndexed: true,
+  index: "first",
   elements: undefined,
 });
