@@ -102,8 +102,13 @@ export class Reader {
 
   /** Runs a query that has a statement, on a connection lent for it or on the one that its transaction holds. */
   run(query: Query, operation: "select" | "update" | "delete", held: Held | undefined): Promise<QueryResult> {
-    throwIfAborted("The query", query.options.signal);
     const role = operation === "select" ? "read" : "write";
+    try {
+      throwIfAborted("The query", query.options.signal);
+    } catch (error) {
+      if (role === "write") notSent(error);
+      throw error;
+    }
     const facts = factsOf(query, { operation, held });
     return this.#reporter.report(facts, rowCountOf, (times) => {
       if (held !== undefined) return this.#onHeld(held, query, times);

@@ -155,6 +155,18 @@ describe("a write that is a statement of its own,", () => {
   });
 });
 
+it("a change that has changed nothing is rejected, though the call is given up before it is known why", async () => {
+  let stop = new AbortController();
+  await using db = await open("sqlite::memory:", { observer: { queryFinished: () => stop.abort() } });
+  await db.insert("c", { id: "1", n: "x" });
+  const c = db.collection("c");
+  const found = c.findOneAndUpdate({ id: "none" }, { inc: { n: 1 } }, { signal: stop.signal });
+  expect(await errorOf(found)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+  stop = new AbortController();
+  const deleted = c.delete("1", { ifVersion: 7, signal: stop.signal });
+  expect(await errorOf(deleted)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+});
+
 describe("around close()", () => {
   it("every failed write has its outcome", async () => {
     const db = await open("sqlite::memory:");

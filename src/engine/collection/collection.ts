@@ -1,7 +1,7 @@
 import type { CallOptions } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
-import { FormDBError } from "../../base/errors.ts";
+import { FormDBError, noteDetail } from "../../base/errors.ts";
 import { abortSignal, checkOptions, integer, milliseconds } from "../../base/options.ts";
 import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
@@ -204,7 +204,7 @@ export class Collection<T extends object = Document> {
     { orderBy, ...options }: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
   ): Promise<Found<T> | undefined> {
     checkOptions("findOneAndUpdate()", options, BOUNDS);
-    const order = orderOf(orderBy);
+    orderOf(orderBy);
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined) {
       const reader = new FilterReader();
@@ -213,6 +213,16 @@ export class Collection<T extends object = Document> {
       const asked = { filter, changes, orderBy };
       return (await elsewhere.findOneAndUpdate(this.name, asked, options)) as Found<T> | undefined;
     }
+    return this.#write(() => this.#changeFirst(filter, changes, orderBy, options));
+  }
+
+  async #changeFirst(
+    filter: Filter<Found<T>>,
+    changes: Changes<T>,
+    orderBy: FindOptions<Found<T>>["orderBy"],
+    options: CallOptions,
+  ): Promise<Found<T> | undefined> {
+    const order = orderOf(orderBy);
     for (const skipLocked of [true, false]) {
       const reader = new FilterReader();
       const steps = stepsOf(changes, reader);
@@ -268,6 +278,20 @@ export class Collection<T extends object = Document> {
       const target = { collection: this.name, id: key, ifVersion };
       return (await elsewhere.change(target, asked, bounds)) as Version;
     }
+    return this.#write(() => this.#makeChange({ key, ifVersion, action, make }, bounds));
+  }
+
+  /** Whatever has no outcome has failed before the write was sent, or once it had changed nothing. */
+  async #write<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      throw noteDetail(error, "outcome", "rejected");
+    }
+  }
+
+  async #makeChange({ key, ifVersion, action, make }: ChangeToMake, bounds: CallOptions): Promise<Version> {
+    const what = `${action}()`;
     for (let tries = 1; ; tries++) {
       const reader = new FilterReader();
       const made = make(reader);
@@ -304,6 +328,14 @@ export class Collection<T extends object = Document> {
       if (tries === MAX_TRIES) throw unexplained(request);
     }
   }
+}
+
+/** A change of the document of an id. */
+interface ChangeToMake {
+  readonly key: string;
+  readonly ifVersion: number | undefined;
+  readonly action: AskedChange["action"];
+  readonly make: (reader: FilterReader) => Partial<Change>;
 }
 
 function planned(statement: Select | Change, { values }: FilterReader): PlannedTree {
