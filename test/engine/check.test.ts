@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 /** What a healthy database holds before each of the tests breaks a part of it. */
 async function fill(db: FormDB): Promise<void> {
@@ -93,11 +93,7 @@ describe("db.check() on SQLite", () => {
 });
 
 describe("db.check() on PostgreSQL", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.stop());
+  const server = usePostgres();
 
   it("finds documents and indexes that are not as they must be, an unfinished index among them", async () => {
     await using db = await open(await server.createDatabase());

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { type OpenOptions, open } from "../../src/index.ts";
+import { usePostgres } from "../support/hooks.ts";
 import { failure } from "../support/postgres-backends.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 
 describe("Closing a SQLite database in memory", () => {
   closes((options) => open("sqlite::memory:", options));
@@ -21,12 +21,7 @@ describe("Closing a SQLite database in a file", () => {
 });
 
 describe("Closing a PostgreSQL database", () => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres();
 
   closes(async (options) => open(await server.createDatabase(), options));
 });

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, FormDBError, open } from "../../src/index.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 interface User {
   readonly name: string;
@@ -36,11 +37,7 @@ describe("A file of SQLite:", () => {
 });
 
 describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
   handles(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
 });
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch.ts";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 const ROUNDS = 5;
 
@@ -36,11 +37,7 @@ describe("of documents of one batch that collide in a unique index", () => {
   });
 
   describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
-    let server: PostgresServer;
-    beforeAll(async () => {
-      server = await startPostgres({ version });
-    });
-    afterAll(() => server?.remove());
+    const server = usePostgres({ version });
     firstIsStored(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
   });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 /** The code blocks of a page, in their order. */
 function examplesOf(page: string): readonly string[] {
@@ -18,11 +18,7 @@ async function run(code: string, db: FormDB): Promise<unknown> {
 }
 
 describe("the examples of the pages on documents do what they say", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres();
 
   const openOn = async (engine: string): Promise<FormDB> =>
     open(engine === "SQLite" ? "sqlite::memory:" : await server.createDatabase());

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 interface Order {
   readonly id: string;
@@ -140,11 +141,7 @@ describe("SQLite", () => {
 });
 
 describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
   hasIndexes(async () => open(await server.createDatabase()));
   hasElements(async () => open(await server.createDatabase()));
   hasElements(async () => open(await server.createDatabase(), { batch: { reads: "always" } }), "merged, ");

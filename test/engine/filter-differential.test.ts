@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { pathText } from "../../src/base/subject.ts";
 import { type FormDB, open } from "../../src/index.ts";
 import { parse } from "../../src/query/parser.ts";
@@ -8,7 +8,8 @@ import { Evaluator } from "../plan/evaluator.ts";
 import { generateDocument, valuesIn } from "../support/generate-documents.ts";
 import { generateFilter } from "../support/generate-filters.ts";
 import { generateRead } from "../support/generate-queries.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
 import { meaningOf } from "./filter-meaning.ts";
 
@@ -86,11 +87,7 @@ function filterOf(node: Expression, lifted: (operand: Operand) => unknown, eleme
 describe("SQLite", () => givesTheSame(async () => open("sqlite::memory:")));
 
 describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
   givesTheSame(async () => open(await server.createDatabase()));
 });
 

@@ -1,17 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type FormDB, type OpenOptions, open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "formdb-insert-"));
-let server: PostgresServer;
-beforeAll(async () => {
-  server = await startPostgres();
-});
+const server = usePostgres();
 afterAll(async () => {
-  await server?.remove();
   rmSync(folder, { recursive: true });
 });
 

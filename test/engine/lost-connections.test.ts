@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Collection, type FormDB, open } from "../../src/index.ts";
 import { CUTS, CuttingProxy } from "../support/cutting-proxy.ts";
+import { usePostgres } from "../support/hooks.ts";
 import { failure } from "../support/postgres-backends.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 
 /** A call during which the connection is cut, when the client sends `at`. */
 interface Row {
@@ -175,14 +175,13 @@ const READS: Record<string, Omit<Row, "leaves">> = {
 };
 
 describe("Of a call whose connection is lost", () => {
-  let server: PostgresServer;
+  const server = usePostgres();
   let proxy: CuttingProxy;
   let url: string;
   let db: FormDB;
   let c: Collection;
 
   beforeAll(async () => {
-    server = await startPostgres();
     proxy = await CuttingProxy.before(server.port);
     url = proxy.urlOf(await server.createDatabase());
   });
@@ -198,7 +197,6 @@ describe("Of a call whose connection is lost", () => {
   });
   afterAll(async () => {
     proxy?.[Symbol.dispose]();
-    await server?.remove();
   });
 
   /** What is there, when nothing is under way on the server any more: of each document `n` and its version. */

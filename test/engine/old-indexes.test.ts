@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
 import { open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const documents = Array.from({ length: 3_000 }, (_, n) => ({ id: `${n}`, age: n * 2, name: `name ${n}` }));
 
@@ -93,12 +93,11 @@ it("indexes of an earlier version in a SQLite file are made anew when it is open
 });
 
 describe("on PostgreSQL", () => {
-  let server: PostgresServer;
+  const server = usePostgres();
   let client: pg.Client;
   let url: string;
 
   beforeAll(async () => {
-    server = await startPostgres();
     url = await server.createDatabase();
     client = new pg.Client({ connectionString: url });
     await client.connect();
@@ -106,7 +105,6 @@ describe("on PostgreSQL", () => {
 
   afterAll(async () => {
     await client?.end();
-    await server?.remove();
   });
 
   it("indexes of an earlier version are made anew when the database is opened", async () => {

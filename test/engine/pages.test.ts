@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
 
 const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 25);
@@ -26,11 +27,7 @@ const ORDERS = [
 describe("SQLite:", () => pagesOf(async () => open("sqlite::memory:")));
 
 describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
   pagesOf(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
 });
 

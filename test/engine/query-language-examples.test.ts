@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Row } from "../../src/base/document.ts";
 import { type FormDB, FormDBError, open } from "../../src/index.ts";
 import { type Example, type ExampleStep, readExamples } from "../query/read-examples.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 const markdown = readFileSync(new URL("../../docs/query-language.md", import.meta.url), "utf8");
 const examples = readExamples(markdown);
@@ -15,12 +16,7 @@ describe("SQLite answers the examples of docs/query-language.md as it says:", ()
 describe.each(postgresVersions())(
   "PostgreSQL (%s) answers the examples of docs/query-language.md as it says:",
   (version) => {
-    let server: PostgresServer;
-
-    beforeAll(async () => {
-      server = await startPostgres({ version });
-    });
-    afterAll(() => server?.remove());
+    const server = usePostgres({ version });
 
     answersExamples(() => open(server.url));
   },

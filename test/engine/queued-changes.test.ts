@@ -11,7 +11,8 @@ import {
   open,
 } from "../../src/index.ts";
 import type { SlowQueryEntry } from "../../src/metrics.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
 
 const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 60);
@@ -145,11 +146,7 @@ describe("A file of SQLite:", () => {
 });
 
 describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
   changesInTheQueue(async (options) =>
     open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 }, ...options }),
   );

@@ -9,7 +9,8 @@ import { MAX_MERGED_CALLS, type ReadLane, SharedReads } from "../../src/engine/s
 import type { FormDB } from "../../src/index.ts";
 import { open } from "../../src/index.ts";
 import { describeConformance } from "../conformance.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 /** Statements that were not sent because another read's answered theirs too. */
 function saved(db: FormDB): number {
@@ -17,12 +18,11 @@ function saved(db: FormDB): number {
 }
 
 describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version });
   let url: string;
   let db: FormDB;
 
   beforeAll(async () => {
-    server = await startPostgres({ version });
     url = await server.createDatabase();
     db = await open(url);
     await db.batchInsert(
@@ -34,7 +34,6 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
   });
   afterAll(async () => {
     await db.close();
-    await server.remove();
   });
 
   const ask = async (on: FormDB, age: unknown): Promise<unknown[]> =>
@@ -380,11 +379,7 @@ describe("groups of reads of different shapes", () => {
 });
 
 describe("with every read merged that can be", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.remove());
+  const server = usePostgres();
   describeConformance("PostgreSQL", async () =>
     open(await server.createDatabase(), { batch: { reads: "always" } }),
   );

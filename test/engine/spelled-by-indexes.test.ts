@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 class HastyClock implements Clock {
   #ahead = 0;
@@ -26,15 +27,7 @@ class HastyClock implements Clock {
 }
 
 describe.each(postgresVersions())("statements for PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-
-  afterAll(async () => {
-    await server?.remove();
-  });
+  const server = usePostgres({ version });
 
   /** Whether the statement says what an index would hold of the path `n`. */
   async function asksForIndex(db: FormDB, condition = "n = 'five'"): Promise<boolean> {

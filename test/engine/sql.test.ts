@@ -4,15 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "formdb-sql-"));
-let server: PostgresServer;
-beforeAll(async () => {
-  server = await startPostgres({ version: "18" });
-});
+const server = usePostgres({ version: "18" });
 afterAll(async () => {
-  await server.remove();
   rmSync(folder, { recursive: true });
 });
 

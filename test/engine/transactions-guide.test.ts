@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const page = readFileSync(new URL("../../docs/transactions.md", import.meta.url), "utf8");
 const examples = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!);
@@ -15,12 +15,7 @@ async function run(code: string, db: FormDB): Promise<void> {
 }
 
 describe("the examples of docs/transactions.md do what it says", () => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres();
 
   it.each(["SQLite", "PostgreSQL"])("on %s", async (engine) => {
     await using db = await open(engine === "SQLite" ? "sqlite::memory:" : server.url);

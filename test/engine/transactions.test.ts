@@ -2,9 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { type OpenOptions, open, type Transaction } from "../../src/index.ts";
+import { usePostgres } from "../support/hooks.ts";
 import { failure } from "../support/postgres-backends.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres-server.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 const program = findPgBouncer();
 /** So that 200 callers get a connection each in time on a busy machine. */
@@ -16,12 +17,7 @@ describe("SQLite in memory:", () => {
 });
 
 describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres({ version });
 
   losesNoUpdate(async () => open(await server.createDatabase(), PATIENT));
 

@@ -1,16 +1,10 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { describe, expect, it } from "vitest";
+import { usePostgres } from "../support/hooks.ts";
 
-let server: PostgresServer;
-
-beforeAll(async () => {
-  server = await startPostgres();
-});
-
-afterAll(() => server.remove());
+const server = usePostgres();
 
 async function output(example: string): Promise<string[]> {
   const path = fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));

@@ -4,19 +4,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { service } from "../../examples/service/service.ts";
 import { open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const folder = fileURLToPath(new URL("../../examples/service/", import.meta.url));
 
 describe("the example of a service", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server?.remove());
+  const server = usePostgres();
 
   it.each(["SQLite", "PostgreSQL"])("keeps notes on %s", async (engine) => {
     const db = await open(engine === "SQLite" ? "sqlite::memory:" : server.url);

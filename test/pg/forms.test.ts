@@ -2,17 +2,11 @@ import { EventEmitter } from "node:events";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Pool } from "../../src/pg.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
-let server: PostgresServer;
-
-beforeAll(async () => {
-  server = await startPostgres();
-});
-
-afterAll(() => server.remove());
+const server = usePostgres();
 
 function newPool(options: ConstructorParameters<typeof Pool>[0] = {}): Pool {
   return new Pool({ connectionString: server.url, ...options });

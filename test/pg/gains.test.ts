@@ -1,20 +1,15 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Metrics } from "../../src/metrics.ts";
 import { Pool } from "../../src/pg.ts";
 import { BlackHole } from "../support/black-hole.ts";
+import { usePostgres } from "../support/hooks.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
-import { freePort, type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { freePort, startPostgres } from "../support/postgres-server.ts";
 
-let server: PostgresServer;
-
-beforeAll(async () => {
-  server = await startPostgres();
-});
-
-afterAll(() => server.remove());
+const server = usePostgres();
 
 function newPool(options: ConstructorParameters<typeof Pool>[0] = {}): Pool {
   return new Pool({ connectionString: server.url, ...options });

@@ -50,24 +50,23 @@ export interface StartPostgresOptions {
 /** A server of its own on a free port of the loopback address. Gone with the process that started it. */
 export class PostgresServer {
   readonly version: PostgresVersion;
-  /** As the server says it, such as `18.4`. */
-  readonly serverVersion: string;
   readonly dataDir: string;
-  readonly #folder: string;
-  readonly #binaries: PostgresBinaries;
-  readonly #settings: Readonly<Record<string, string>>;
-  readonly #watchdog: ChildProcess | undefined;
+  readonly #folder = join(postgresHome, `server-${process.pid}-${randomBytes(6).toString("hex")}`);
+  readonly #options: StartPostgresOptions;
+  #watchdog: ChildProcess | undefined;
   #port = 0;
   #process: ChildProcess | undefined;
 
-  constructor(binaries: PostgresBinaries, folder: string, settings: Readonly<Record<string, string>>) {
-    this.version = binaries.version;
-    this.serverVersion = binaries.serverVersion;
-    this.#binaries = binaries;
-    this.#folder = folder;
-    this.dataDir = join(folder, "data");
-    this.#settings = settings;
-    this.#watchdog = watch(folder);
+  /** Nothing runs before `begin`. */
+  constructor(options: StartPostgresOptions = {}) {
+    this.version = options.version ?? options.standbyOf?.version ?? "18";
+    this.dataDir = join(this.#folder, "data");
+    this.#options = options;
+  }
+
+  /** As the server says it, such as `18.4`. */
+  get serverVersion(): string {
+    return postgresBinaries(this.version).serverVersion;
   }
 
   get port(): number {
@@ -86,6 +85,17 @@ export class PostgresServer {
   get log(): string {
     const path = join(this.#folder, "log");
     return existsSync(path) ? readFileSync(path, "utf8") : "";
+  }
+
+  /** Makes its files and starts it. */
+  async begin(): Promise<void> {
+    const { standbyOf: primary } = this.#options;
+    mkdirSync(this.#folder);
+    giveAway(this.#folder);
+    this.#watchdog = watch(this.#folder);
+    if (primary === undefined) copy(template(postgresBinaries(this.version)), this.dataDir);
+    else await copyRunning(primary, this.dataDir);
+    await this.start();
   }
 
   /** Starts it, on the port that it had before if any. */
@@ -157,10 +167,15 @@ export class PostgresServer {
   }
 
   async #tryStart(deadline: number): Promise<boolean> {
+    const { settings, standbyOf: primary } = this.#options;
     const args = ["-D", this.dataDir, "-p", String(this.#port)];
-    for (const [name, value] of Object.entries(this.#settings)) args.push("-c", `${name}=${value}`);
+    const all: Record<string, string> = { ...FAST_SETTINGS, ...settings };
+    if (primary !== undefined) {
+      all.primary_conninfo = `host=127.0.0.1 port=${primary.port} user=${ROLE} application_name=standby`;
+    }
+    for (const [name, value] of Object.entries(all)) args.push("-c", `${name}=${value}`);
     const log = openSync(join(this.#folder, "log"), "a");
-    const child = spawnUnprivileged(join(this.#binaries.bin, "postgres"), args, {
+    const child = spawnUnprivileged(join(postgresBinaries(this.version).bin, "postgres"), args, {
       stdio: ["ignore", log, log],
     });
     child.unref();
@@ -197,20 +212,9 @@ export class PostgresServer {
 
 /** Starts a server. Call `remove` (or `await using`) at its end; it ends with this process at the latest. */
 export async function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
-  const { standbyOf: primary } = options;
-  const binaries = postgresBinaries(options.version ?? primary?.version ?? "18");
-  const folder = join(postgresHome, `server-${process.pid}-${randomBytes(6).toString("hex")}`);
-  mkdirSync(folder);
-  giveAway(folder);
-  const settings: Record<string, string> = { ...FAST_SETTINGS, ...options.settings };
-  if (primary !== undefined) {
-    settings.primary_conninfo = `host=127.0.0.1 port=${primary.port} user=${ROLE} application_name=standby`;
-  }
-  const server = new PostgresServer(binaries, folder, settings);
+  const server = new PostgresServer(options);
   try {
-    if (primary === undefined) copy(template(binaries), server.dataDir);
-    else await copyRunning(primary, server.dataDir);
-    await server.start();
+    await server.begin();
   } catch (error) {
     await server.remove();
     throw error;

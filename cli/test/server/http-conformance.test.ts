@@ -1,9 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { type HttpDatabase, open } from "@formdb/perf";
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, describe } from "vitest";
 import { describeConformance } from "../../../test/conformance.ts";
-import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { usePostgres } from "../../../test/support/hooks.ts";
 import { Scratch, servedAt, startCli } from "../run-cli.ts";
 
 const KEY = "the-key-of-the-conformance-test";
@@ -32,11 +32,7 @@ async function opened(database: string): Promise<HttpDatabase> {
 describeConformance("SQLite over HTTP", () => opened(`sqlite:${scratch.file("app.db")}`), REMOTE);
 
 describe("PostgreSQL", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(() => server.remove());
+  const server = usePostgres();
 
   describeConformance("PostgreSQL over HTTP", async () => opened(await server.createDatabase()), REMOTE);
 });

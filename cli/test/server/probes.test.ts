@@ -2,25 +2,23 @@ import { type FormDB, open } from "@formdb/perf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PrometheusServer, until } from "../../../test/dashboards/prometheus-server.ts";
 import { hasTool } from "../../../test/dashboards/prometheus-tools.ts";
-import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { usePostgres } from "../../../test/support/hooks.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
 const MAX = 2;
 
 describe("a server over PostgreSQL", () => {
-  let postgres: PostgresServer;
+  const postgres = usePostgres();
   let db: FormDB;
   let server: FormServer;
 
   beforeAll(async () => {
-    postgres = await startPostgres();
     db = await open(await postgres.createDatabase(), { pool: { minConnections: 0, maxConnections: MAX } });
     await db.insert("users", { id: "1" });
     server = await serve(db, { port: 0 });
   });
   afterAll(async () => {
     await server.close();
-    await postgres.remove();
   });
 
   async function ask(path: string): Promise<{ readonly status: number; readonly text: string }> {

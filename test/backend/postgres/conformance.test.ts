@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe } from "vitest";
+import { describe } from "vitest";
 import { open } from "../../../src/engine/open.ts";
 import { describeConformance } from "../../conformance.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { usePostgres } from "../../support/hooks.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server.remove());
+  const server = usePostgres({ version });
 
   describeConformance(`PostgreSQL (${version})`, async () => open(await server.createDatabase()));
 

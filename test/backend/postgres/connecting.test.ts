@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backend/postgres/connection-url.ts";
 import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { giveAway } from "../../support/postgres-binaries.ts";
 import { selfSignedCertificate } from "../../support/postgres-certificate.ts";
@@ -110,18 +111,16 @@ test("an option tls beside a URL that says how to encrypt is refused", () => {
 });
 
 describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => {
-  let primary: PostgresServer;
+  const primary = usePostgres({ version });
   let standby: PostgresServer;
 
   beforeAll(async () => {
-    primary = await startPostgres({ version });
     await primary.query(`CREATE ROLE ${PASSWORD_ROLE} LOGIN PASSWORD 'right'`);
     await (await open.start(primary.url)).stop();
     standby = await startPostgres({ standbyOf: primary });
   });
   afterAll(async () => {
     await standby.remove();
-    await primary.remove();
   });
 
   function both(parameters = ""): string {

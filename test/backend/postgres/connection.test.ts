@@ -1,22 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { change, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 
 describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version });
   let url: string;
   let backend: PostgresBackend;
 
   beforeAll(async () => {
-    server = await startPostgres({ version });
     url = await server.createDatabase();
     backend = await open.start(url);
   });
   afterEach(() => open.closeAll());
-  afterAll(() => server.remove());
 
   test("reads numbers as numbers and leaves documents as text", async () => {
     const connection = await open.connect(backend);

@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import { encodeRows } from "../../../src/backend/postgres/copy-in.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 /** Enough for `COPY`. */
 const MANY = 600;
@@ -17,13 +18,12 @@ describe("rows for COPY", () => {
 });
 
 describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version, settings: { log_statement: "all", log_min_messages: "log" } });
   let backend: PostgresBackend;
   let connection: PostgresConnection;
   let tokens = 0;
 
   beforeAll(async () => {
-    server = await startPostgres({ version, settings: { log_statement: "all", log_min_messages: "log" } });
     backend = await open.start(await server.createDatabase());
   });
   beforeEach(async () => {
@@ -32,7 +32,6 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
     await createCollection(backend, connection, "docs");
   });
   afterEach(() => open.closeAll());
-  afterAll(() => server.remove());
 
   function group(
     ids: readonly string[],

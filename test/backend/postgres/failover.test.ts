@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import {
   change,
   createCollection,
@@ -9,20 +10,18 @@ import {
   once,
   statement,
 } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, ROLE, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions, ROLE, startPostgres } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 afterEach(() => open.closeAll());
 
 describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version });
   let backend: PostgresBackend;
 
   beforeAll(async () => {
-    server = await startPostgres({ version });
     backend = await open.start(server.url);
   });
-  afterAll(() => server.remove());
 
   async function lostWhile(
     connection: PostgresConnection,

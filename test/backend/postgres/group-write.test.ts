@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import {
   change,
   createCollection,
@@ -11,7 +12,7 @@ import {
   statement,
   TOKEN_WAYS,
 } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -54,12 +55,11 @@ const RFC_EXAMPLES: readonly [Json, Json, Json][] = [
 const open = new OpenBackends();
 
 describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version });
   let backend: PostgresBackend;
   let connection: PostgresConnection;
 
   beforeAll(async () => {
-    server = await startPostgres({ version });
     backend = await open.start(await server.createDatabase());
   });
   beforeEach(async () => {
@@ -68,7 +68,6 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     await createCollection(backend, connection, "docs");
   });
   afterEach(() => open.closeAll());
-  afterAll(() => server.remove());
 
   function group(kind: GroupWrite["kind"], documents: Record<string, Json>, token?: string): GroupWrite {
     const ids = Object.keys(documents);

@@ -1,17 +1,15 @@
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type FormDB, open } from "../../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
+import { usePostgres } from "../../support/hooks.ts";
 
 describe("groups of writes to PostgreSQL", () => {
-  let server: PostgresServer;
+  const server = usePostgres();
   let url: string;
 
   beforeAll(async () => {
-    server = await startPostgres();
     url = await server.createDatabase();
   });
-  afterAll(() => server.remove());
 
   /** Calls `work` with groups that wait for a lock, each in a collection of its own. */
   async function whileLocked(

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { open } from "../../../src/index.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { killedAfter } from "../../support/killed-process.ts";
-import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
 
 const COUNT = 40_000;
 const CUTS = Number(process.env.FORMDB_CUTS ?? 5);
@@ -10,12 +10,7 @@ const program = fileURLToPath(new URL("./importing-process.ts", import.meta.url)
 
 /** Several `COPY`s of one import are under way at once, each on a connection of its own. */
 describe("an import into PostgreSQL", () => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres({ settings: { log_statement: "all", log_min_messages: "log" } });
-  });
-  afterAll(() => server.remove());
+  const server = usePostgres({ settings: { log_statement: "all", log_min_messages: "log" } });
 
   async function stored(url: string, collection: string): Promise<Map<string, unknown>> {
     await using db = await open(url);

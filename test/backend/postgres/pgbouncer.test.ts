@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { open } from "../../../src/engine/open.ts";
 import { describeConformance } from "../../conformance.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { failure, never, OpenBackends, statement } from "../../support/postgres-backends.ts";
 import { findPgBouncer, PgBouncer } from "../../support/postgres-bouncer.ts";
 import { expectHonest, versions, WriteLedger } from "../../support/postgres-ledger.ts";
-import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
+import { startPostgres } from "../../support/postgres-server.ts";
 
 const program = findPgBouncer();
 /** Far fewer than the pool has connections, so that sessions go from hand to hand. */
@@ -21,16 +22,14 @@ test("without PgBouncer a server's sessions are known as one's own", async () =>
 });
 
 describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", () => {
-  let server: PostgresServer;
+  const server = usePostgres();
   let bouncer: PgBouncer;
 
   beforeAll(async () => {
-    server = await startPostgres();
     bouncer = await PgBouncer.start(program!, server, SESSIONS);
   });
   afterAll(async () => {
     await bouncer?.remove();
-    await server?.remove();
   });
 
   test("it is found out, unless the URL says otherwise", async () => {

@@ -1,24 +1,23 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { EngineStatement } from "../../../src/base/engine-statement.ts";
 import type { FormDBError } from "../../../src/base/errors.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { OpenBackends, once, statement } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 
 describe.each(postgresVersions())("reads that share a round trip of PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
+  const server = usePostgres({ version });
   let url: string;
   let backend: PostgresBackend;
 
   beforeAll(async () => {
-    server = await startPostgres({ version });
     url = await server.createDatabase();
     backend = await open.start(url);
   });
   afterEach(() => open.closeAll());
-  afterAll(() => server.remove());
 
   /** Each read's first value, or what is known of its error. */
   async function together(

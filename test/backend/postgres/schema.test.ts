@@ -1,19 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { IndexDefinition } from "../../../src/dialect/ddl-dialect.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
-import { type PostgresServer, postgresVersions, startPostgres } from "../../support/postgres-server.ts";
+import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 afterEach(() => open.closeAll());
 
 describe.each(postgresVersions())("the schema on PostgreSQL (%s)", (version) => {
-  let server: PostgresServer;
-
-  beforeAll(async () => {
-    server = await startPostgres({ version });
-  });
-  afterAll(() => server.remove());
+  const server = usePostgres({ version });
 
   async function fresh(): Promise<{ backend: PostgresBackend; connection: PostgresConnection; url: string }> {
     const url = await server.createDatabase();

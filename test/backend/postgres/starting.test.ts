@@ -2,24 +2,23 @@ import { spawn } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { BlackHole } from "../../support/black-hole.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import { change, failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
-import { PASSWORD_ROLE, type PostgresServer, ROLE, startPostgres } from "../../support/postgres-server.ts";
+import { PASSWORD_ROLE, ROLE } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 afterEach(() => open.closeAll());
 
 describe("with PostgreSQL 18", () => {
-  let server: PostgresServer;
+  const server = usePostgres();
 
   beforeAll(async () => {
-    server = await startPostgres();
     await open.start(server.url);
     await server.query(`CREATE ROLE ${PASSWORD_ROLE} LOGIN PASSWORD 'right'`);
   });
-  afterAll(() => server.remove());
 
   /** A proxy that ends each connection after so many of the server's bytes. */
   async function cutAfter(bytes: number): Promise<{ readonly url: string; readonly proxy: Server }> {

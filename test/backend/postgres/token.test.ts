@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import { compile } from "../../../src/plan/compile.ts";
 import type { Expression } from "../../../src/query/syntax-tree.ts";
+import { usePostgres } from "../../support/hooks.ts";
 import {
   createCollection,
   failure,
@@ -11,7 +12,6 @@ import {
   statement,
   TOKEN_WAYS,
 } from "../../support/postgres-backends.ts";
-import { type PostgresServer, startPostgres } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
 const SLOT = { type: "slot", index: 0 } as const;
@@ -19,13 +19,12 @@ const APPLIED = { missing: [], rejected: [] };
 
 /** What a client that is gone has left behind on the server: a try that is still on its way. */
 describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, profileOverrides) => {
-  let server: PostgresServer;
+  const server = usePostgres();
   let backend: PostgresBackend;
   let connection: PostgresConnection;
   let late: PostgresConnection;
 
   beforeAll(async () => {
-    server = await startPostgres();
     backend = await open.start(await server.createDatabase(), { profileOverrides });
   });
   beforeEach(async () => {
@@ -36,7 +35,6 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     await connection.execute(once("TRUNCATE formdb_batches"), []);
   });
   afterEach(() => open.closeAll());
-  afterAll(() => server.remove());
 
   function insert(n: number, count = 1): GroupWrite {
     const ids = Array.from({ length: count }, (_, i) => `k${String(i).padStart(4, "0")}`);
