@@ -1,15 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { open } from "../src/index.ts";
+import { useFolder } from "./support/hooks.ts";
 
 const script = fileURLToPath(new URL("../scripts/conformance.ts", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "formdb-conformance-command-"));
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 function run(...args: string[]): { status: number | null; output: string } {
   const env = Object.fromEntries(

@@ -1,25 +1,15 @@
 import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { useFolder } from "./support/hooks.ts";
 
 /** Of a registry that is far away, with nothing in npm's cache: ten minutes. */
 const INSTALLING_MS = 600_000;
 const repository = fileURLToPath(new URL("../", import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), "formdb-packages-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = useFolder();
 
 interface Ended {
   readonly code: number;

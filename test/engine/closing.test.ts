@@ -1,32 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
-import { type OpenOptions, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
-import { failure } from "../support/postgres-backends.ts";
+import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
+import { failure } from "../support/failure.ts";
 
-describe("Closing a SQLite database in memory", () => {
-  closes((options) => open("sqlite::memory:", options));
-});
+describe("Closing:", () => onEveryEngine(closes));
 
-describe("Closing a SQLite database in a file", () => {
-  const folder = mkdtempSync(join(tmpdir(), "formdb-closing-"));
-  let files = 0;
-
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  closes((options) => open(join(folder, `${++files}.db`), options));
-});
-
-describe("Closing a PostgreSQL database", () => {
-  const server = usePostgres();
-
-  closes(async (options) => open(await server.createDatabase(), options));
-});
-
-function closes(openDatabase: (options: OpenOptions) => Promise<FormDB>): void {
+function closes(openDatabase: OpenDatabase): void {
   /** With fewer connections than there are calls. */
   async function opened(): Promise<FormDB> {
     const db = await openDatabase({ pool: { maxConnections: 2 } });

@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FormDB, FormDBError, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type FormDB, FormDBError } from "../../src/index.ts";
+import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
+import { failure } from "../support/failure.ts";
 
 interface User {
   readonly name: string;
@@ -16,32 +13,9 @@ interface User {
   readonly at?: Date;
 }
 
-async function codeOf(call: Promise<unknown>): Promise<FormDBError> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof FormDBError) return error;
-  throw new Error(`It did not fail with a FormDBError: ${String(error)}`);
-}
+onEveryEngine(handles);
 
-describe("SQLite in memory:", () => handles(async () => open("sqlite::memory:")));
-
-describe("A file of SQLite:", () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "formdb-"));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
-  handles(async () => open(`sqlite:${join(folder, "collection.db")}`));
-});
-
-describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  const server = usePostgres({ version });
-  handles(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
-});
-
-function handles(openDatabase: () => Promise<FormDB>): void {
+function handles(openDatabase: OpenDatabase): void {
   let db: FormDB;
   let collections = 0;
   beforeAll(async () => {
@@ -65,7 +39,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect(await users.count()).toBe(0);
     expect((await users.find().page()).next).toBeUndefined();
     for await (const row of users.find()) expect.unreachable(row.id);
-    expect((await codeOf(users.update("1", { set: { age: 1 } }))).code).toBe("FORMDB_NOT_FOUND");
+    expect((await failure(users.update("1", { set: { age: 1 } }))).code).toBe("FORMDB_NOT_FOUND");
     expect(await users.delete("1")).toBe(false);
     expect(await users.delete("1", { ifVersion: 1 })).toBe(false);
     expect(
@@ -144,7 +118,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
 
   it("refuses to insert many that come in no array", async () => {
     const call = fresh().insertMany({ name: "Ada" } as never);
-    expect((await codeOf(call)).message).toMatch(
+    expect((await failure(call)).message).toMatch(
       /must come in an array or another iterable, not {"name":"Ada"}/,
     );
   });
@@ -152,7 +126,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
   it("makes no unique index over values that are equal, and says so", async () => {
     const users = fresh();
     await users.insertMany(four);
-    const error = await codeOf(users.createIndex("age", { unique: true }));
+    const error = await failure(users.createIndex("age", { unique: true }));
     expect(error.message).toBe(
       `Making the index failed: values in the unique index by_age of ${users.name} must differ between documents`,
     );
@@ -163,14 +137,14 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     const users = fresh();
     await users.insertMany(four);
     await users.createIndex("age");
-    const { message } = await codeOf(users.createIndex("age", { unique: true }));
+    const { message } = await failure(users.createIndex("age", { unique: true }));
     expect(message).toContain('already has an index "by_age" with another definition: over age, not unique');
-    expect((await codeOf(users.createIndex("LOWER(name" as never))).code).toBe("FORMDB_CONFIG");
+    expect((await failure(users.createIndex("LOWER(name" as never))).code).toBe("FORMDB_CONFIG");
   });
 
   it("refuses filters that mean nothing", async () => {
     const users = fresh();
-    const refuse = async (filter: unknown) => (await codeOf(users.find(filter as never).toArray())).code;
+    const refuse = async (filter: unknown) => (await failure(users.find(filter as never).toArray())).code;
     expect(await refuse({ age: undefined })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ or: [] })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ or: [{}] })).toBe("FORMDB_SYNTAX");
@@ -251,7 +225,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     await users.insertMany(four);
     const { next } = await users.find({ age: { gt: 1 } }, { limit: 2, orderBy: { age: "asc" } }).page();
     const again = async (filter: object, options: object) =>
-      (await codeOf(users.find(filter, { limit: 2, after: next, ...options }).page())).code;
+      (await failure(users.find(filter, { limit: 2, after: next, ...options }).page())).code;
     expect(await again({ age: { gt: 1 } }, { orderBy: { age: "desc" } })).toBe("FORMDB_PARAMETER_MISMATCH");
     expect(await again({ age: { lt: 1 } }, { orderBy: { age: "asc" } })).toBe("FORMDB_PARAMETER_MISMATCH");
     expect(await again({ age: { gt: 1 } }, { orderBy: { age: "asc" }, after: "x" })).toBe(
@@ -314,7 +288,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     const users = fresh();
     await users.insert({ id: "1", name: "Ada", age: 36 });
     const loose = db.collection(users.name);
-    const refuse = async (changes: object) => (await codeOf(loose.update("1", changes))).code;
+    const refuse = async (changes: object) => (await failure(loose.update("1", changes))).code;
     expect(await refuse({ inc: { name: 1 } })).toBe("FORMDB_CONSTRAINT");
     expect(await refuse({ push: { age: 1 } })).toBe("FORMDB_CONSTRAINT");
     expect(await refuse({ unset: ["age.x"] })).toBe("FORMDB_CONSTRAINT");
@@ -338,7 +312,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     const loose = db.collection(users.name);
     await loose.insertMany(stored);
     const fail = async (set: string, parameters: unknown[] = []) => {
-      const error = await codeOf(db.query(`UPDATE ${users.name} SET ${set}`, parameters));
+      const error = await failure(db.query(`UPDATE ${users.name} SET ${set}`, parameters));
       expect(await loose.find({}, { orderBy: { id: "asc" } }).toArray()).toEqual(stored);
       return error;
     };
@@ -356,7 +330,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
     expect((await fail("n = $1 + 1 WHERE id = 'nowhere'", ["7"])).code).toBe("FORMDB_PARAMETER_MISMATCH");
     expect((await fail("n = 1 - '7'")).code).toBe("FORMDB_PARAMETER_MISMATCH");
     const inside = db.transaction((tx) => tx.query(`UPDATE ${users.name} SET n = n + 1`));
-    expect(await codeOf(inside)).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "n" });
+    expect(await failure(inside)).toMatchObject({ code: "FORMDB_CONSTRAINT", path: "n" });
     await db.query(`UPDATE ${users.name} SET n = n + 1, made = none + $1 WHERE id != '2'`, [null]);
     expect(
       await loose.find({ id: { ne: "2" } }, { select: ["n", "made"], orderBy: { id: "asc" } }).toArray(),
@@ -375,12 +349,12 @@ function handles(openDatabase: () => Promise<FormDB>): void {
       () => users.replace("1", { name: "x", age: 1 }, { ifVersion: 1 }),
       () => users.delete("1", { ifVersion: 1 }),
     ]) {
-      expect(await codeOf(call())).toMatchObject({ code: "FORMDB_CONFLICT", version: 2, retryable: false });
+      expect(await failure(call())).toMatchObject({ code: "FORMDB_CONFLICT", version: 2, retryable: false });
     }
     expect(await users.get("1")).toEqual({ id: "1", name: "Eve", age: 1 });
     expect(await users.delete("1", { ifVersion: 2 })).toBe(true);
     expect(await users.delete("1", { ifVersion: 2 })).toBe(false);
-    expect((await codeOf(users.replace("1", { name: "x", age: 1 }))).code).toBe("FORMDB_NOT_FOUND");
+    expect((await failure(users.replace("1", { name: "x", age: 1 }))).code).toBe("FORMDB_NOT_FOUND");
   });
 
   it.each(["inc", "SET n = n + 1", "ifVersion", "transaction"])(
@@ -437,7 +411,7 @@ function handles(openDatabase: () => Promise<FormDB>): void {
       state: "taken",
       at: 103,
     });
-    expect((await codeOf(jobs.findOneAndUpdate({ at: 4 }, { push: { at: 1 } } as never))).code).toBe(
+    expect((await failure(jobs.findOneAndUpdate({ at: 4 }, { push: { at: 1 } } as never))).code).toBe(
       "FORMDB_CONSTRAINT",
     );
   }, 60_000);

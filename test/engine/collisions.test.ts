@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch.ts";
-import { type FormDB, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
+import type { FormDB } from "../../src/index.ts";
+import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
 
 const ROUNDS = 5;
 
@@ -25,21 +21,7 @@ function colliding(round: number): { readonly first: Set<string>; readonly docum
 }
 
 describe("of documents of one batch that collide in a unique index", () => {
-  describe("SQLite in memory", () => firstIsStored(async () => open("sqlite::memory:")));
-
-  describe("a file of SQLite", () => {
-    let folder: string;
-    beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), "formdb-"));
-    });
-    afterAll(() => rm(folder, { recursive: true }));
-    firstIsStored(async () => open(`sqlite:${join(folder, "collisions.db")}`));
-  });
-
-  describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
-    const server = usePostgres({ version });
-    firstIsStored(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
-  });
+  onEveryEngine(firstIsStored);
 
   it("a database that is slow with the first takes it all the same", async () => {
     const stored = new Map<unknown, string>();
@@ -63,7 +45,7 @@ describe("of documents of one batch that collide in a unique index", () => {
   });
 });
 
-function firstIsStored(openDatabase: () => Promise<FormDB>): void {
+function firstIsStored(openDatabase: OpenDatabase): void {
   let db: FormDB;
   beforeAll(async () => {
     db = await openDatabase();

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 
 interface Order {
@@ -51,8 +49,7 @@ describe("SQLite", () => {
   hasIndexes(async () => open("sqlite::memory:"));
 
   describe("indexes over elements that another process changes", () => {
-    const folder = mkdtempSync(join(tmpdir(), "formdb-elements-"));
-    afterAll(() => rmSync(folder, { recursive: true }));
+    const folder = useFolder();
     const ids = async (db: FormDB, condition: string) =>
       (await db.query(`SELECT id FROM orders WHERE ${condition} ORDER BY id`)).rows
         .map(({ id }) => id)

@@ -1,15 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type FormDB, type OpenOptions, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-insert-"));
+const folder = useFolder();
 const server = usePostgres();
-afterAll(async () => {
-  rmSync(folder, { recursive: true });
-});
 
 describe.each(["SQLite", "PostgreSQL", "an engine that takes no change of the schema in a transaction"])(
   "INSERT of several documents on %s",

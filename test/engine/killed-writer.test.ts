@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 import { killedAfter } from "../support/killed-process.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 
 /** How often the writer is killed; a soak sets more. */
 const KILLS = Number(process.env.FORMDB_KILLS ?? 6);
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-killed-"));
+const folder = useFolder();
 const TIMEOUT_MS = 30_000 + KILLS * 5_000;
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL("./acknowledged-writer.ts", import.meta.url));
 const mixed = fileURLToPath(new URL("./mixed-writer.ts", import.meta.url));

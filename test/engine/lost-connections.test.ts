@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Collection, type FormDB, open } from "../../src/index.ts";
 import { CUTS, CuttingProxy } from "../support/cutting-proxy.ts";
+import { failure } from "../support/failure.ts";
 import { usePostgres } from "../support/hooks.ts";
-import { failure } from "../support/postgres-backends.ts";
 
 /** A call during which the connection is cut, when the client sends `at`. */
 interface Row {

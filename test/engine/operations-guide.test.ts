@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { open } from "../../src/index.ts";
+import { useFolder } from "../support/hooks.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 
 const PG_15 = "/usr/lib/postgresql/15/bin";
@@ -13,8 +13,7 @@ const blocks = (language: string): string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code!);
 const programs = blocks("ts").filter((code) => code.includes("import "));
 const library = new URL("../../src/index.ts", import.meta.url).href;
-const folder = mkdtempSync(join(tmpdir(), "formdb-operations-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 const run = promisify(execFile);
 

@@ -1,16 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-plans-"));
+const folder = useFolder();
 let db: FormDB;
 let files = 0;
 
 afterEach(() => db.close());
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function openWith(documents: number): Promise<void> {
   db = await open(`sqlite:${join(folder, `${++files}.db`)}`, { durability: "normal" });

@@ -11,7 +11,7 @@ import {
   open,
 } from "../../src/index.ts";
 import type { SlowQueryEntry } from "../../src/metrics.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
 
@@ -131,12 +131,8 @@ describe("A change", () => {
 describe("SQLite in memory:", () => changesInTheQueue(async (options) => open("sqlite::memory:", options)));
 
 describe("A file of SQLite:", () => {
-  let folder: string;
+  const folder = useFolder();
   let files = 0;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "formdb-"));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
   changesInTheQueue(async (options) => open(`sqlite:${join(folder, `${files++}.db`)}`, options));
 
   it("loses no change of two that have it open", async () => {

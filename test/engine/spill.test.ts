@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 import { killedAfter } from "../support/killed-process.ts";
 
 /** How often the writer is killed; a soak sets more. */
 const KILLS = Number(process.env.FORMDB_KILLS ?? 5);
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-spill-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 const program = fileURLToPath(new URL("./spilling-writer.ts", import.meta.url));
 

@@ -1,16 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-sql-"));
+const folder = useFolder();
 const server = usePostgres({ version: "18" });
-afterAll(async () => {
-  rmSync(folder, { recursive: true });
-});
 
 describe.each([
   ["a SQLite file", () => `sqlite:${join(folder, "app.db")}`],

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { type OpenOptions, open, type Transaction } from "../../src/index.ts";
+import { failure } from "../support/failure.ts";
 import { usePostgres } from "../support/hooks.ts";
-import { failure } from "../support/postgres-backends.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 

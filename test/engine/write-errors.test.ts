@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { CallOptions } from "../../src/base/abort.ts";
 import type { FormDBError } from "../../src/base/errors.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-write-errors-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 const SINGLE: Record<string, (db: FormDB, options?: CallOptions) => Promise<unknown>> = {
   insert: (db, options) => db.insert("c", { id: "1" }, options),

@@ -1,12 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { open } from "../../src/engine/open.ts";
 import { storeOf } from "../../src/metrics/metrics.ts";
+import { useFolder } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-writer-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 it("the pool of SQLite's single writer has an observer of its own, beside the metrics", async () => {
   const [readers, writer]: [string[], string[]] = [[], []];

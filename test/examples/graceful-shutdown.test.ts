@@ -1,15 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-graceful-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 const program = fileURLToPath(new URL("../../examples/graceful-shutdown.ts", import.meta.url));
 const CALLERS = 50;

@@ -1,13 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { useFolder } from "../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-seed-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 it("each code block of the original description runs", async () => {
   const program = fileURLToPath(new URL("../../examples/seed.ts", import.meta.url));

@@ -1,13 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { open } from "../../src/engine/open.ts";
+import { useFolder } from "../support/hooks.ts";
 
 /** Faults that a review and an acceptance test have found, each held by a test. */
-const folder = mkdtempSync(join(tmpdir(), "formdb-regression-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 let files = 0;
 const fresh = (): string => `sqlite:${join(folder, `${++files}.db`)}`;
 

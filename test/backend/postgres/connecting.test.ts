@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backend/postgres/connection-url.ts";
 import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { giveAway } from "../../support/postgres-binaries.ts";
 import { selfSignedCertificate } from "../../support/postgres-certificate.ts";
 import {

@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { change, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { change, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();

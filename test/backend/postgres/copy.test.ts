@@ -2,8 +2,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import { encodeRows } from "../../../src/backend/postgres/copy-in.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { createCollection, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
 
 /** Enough for `COPY`. */

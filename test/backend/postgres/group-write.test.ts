@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
 import {
   change,
   createCollection,
-  failure,
   OpenBackends,
   once,
   statement,

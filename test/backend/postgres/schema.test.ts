@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { IndexDefinition } from "../../../src/dialect/ddl-dialect.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { createCollection, failure, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { createCollection, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();

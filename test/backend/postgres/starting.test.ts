@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { BlackHole } from "../../support/black-hole.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { change, failure, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { change, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
 import { PASSWORD_ROLE, ROLE } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();

@@ -3,10 +3,10 @@ import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import { compile } from "../../../src/plan/compile.ts";
 import type { Expression } from "../../../src/query/syntax-tree.ts";
+import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
 import {
   createCollection,
-  failure,
   OpenBackends,
   once,
   statement,

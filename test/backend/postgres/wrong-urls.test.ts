@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { open } from "../../../src/index.ts";
-import { failure } from "../../support/postgres-backends.ts";
+import { failure } from "../../support/failure.ts";
 
 /** Wrong places for a password, each in a text that can't be taken apart as it was meant. */
 const WRONG: readonly ((secret: string) => string)[] = [

@@ -1,12 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { RowStream, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/row-stream.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
+import { useFolder } from "../../support/hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "formdb-stream-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolder();
 
 const NUMBERS = {
   text: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n",
