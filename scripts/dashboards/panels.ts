@@ -37,7 +37,6 @@ export type Query = readonly [expr: string, legend: string];
 export interface GraphOptions {
   /** Grafana's name of the unit. */
   readonly unit: string;
-  readonly description: string;
   readonly stacked?: boolean;
   readonly max?: number;
   /** Shows the traces that the values are examples of. */
@@ -45,10 +44,15 @@ export interface GraphOptions {
 }
 
 /** Values over time. */
-export function graph(title: string, options: GraphOptions, ...queries: readonly Query[]): Builder<Panel> {
+export function graph(
+  title: string,
+  description: string,
+  options: GraphOptions,
+  ...queries: readonly Query[]
+): Builder<Panel> {
   const panel = new timeseries.PanelBuilder()
     .title(title)
-    .description(options.description)
+    .description(description)
     .datasource(DATASOURCE)
     .span(GRAPH_WIDTH)
     .height(GRAPH_HEIGHT)
@@ -122,15 +126,7 @@ function steps(limits: { readonly yellow: number; readonly red: number } | undef
   // The first step has no bound.
   if (limits === undefined) return [{ value: null, color: "text" }];
   const { yellow, red } = limits;
-  return red > yellow
-    ? [
-        { value: null, color: "green" },
-        { value: yellow, color: "yellow" },
-        { value: red, color: "red" },
-      ]
-    : [
-        { value: null, color: "red" },
-        { value: red, color: "yellow" },
-        { value: yellow, color: "green" },
-      ];
+  const colours = red > yellow ? ["green", "yellow", "red"] : ["red", "yellow", "green"];
+  const bounds = [null, Math.min(yellow, red), Math.max(yellow, red)];
+  return bounds.map((value, i) => ({ value, color: colours[i]! }));
 }

@@ -1,53 +1,47 @@
 import { graph } from "./panels.ts";
-import { max, quantile, rate, select, selectPool, share, sum } from "./promql.ts";
-import { hitRatio, quantiles, type Section } from "./section.ts";
+import { increase, max, quantile, rate, select, selectPool, share, sum } from "./promql.ts";
+import { hitRatio, quantiles, rateBy, type Section } from "./section.ts";
 
 export const cache: Section = {
   title: "Plan cache: utilization, saturation, errors",
   panels: [
     graph(
       "Hit ratio",
-      {
-        unit: "percentunit",
-        max: 1,
-        description: "Share of look-ups that found a plan, and what it would be at twice the size.",
-      },
+      "Share of look-ups that found a plan, and what it would be at twice the size.",
+      { unit: "percentunit", max: 1 },
       [hitRatio, "hits"],
       [`avg (${select("cache_doubled_hit_ratio")})`, "at twice the size"],
     ),
     graph(
       "Misses by reason",
-      { unit: "ops", stacked: true, description: "Look-ups in a second that found no usable plan." },
-      [rate(select("cache_misses_by_reason_total"), "reason"), "{{reason}}"],
+      "Look-ups in a second that found no usable plan.",
+      { unit: "ops", stacked: true },
+      rateBy(select("cache_misses_by_reason_total"), "reason"),
     ),
     graph(
       "Removals by reason",
-      {
-        unit: "ops",
-        stacked: true,
-        description: "Plans in a second that left the cache or were not let in.",
-      },
-      [rate(select("cache_removals_total"), "reason"), "{{reason}}"],
+      "Plans in a second that left the cache or were not let in.",
+      { unit: "ops", stacked: true },
+      rateBy(select("cache_removals_total"), "reason"),
     ),
     graph(
       "Plans",
-      { unit: "short", description: "Plans in the caches of all processes, and how many there may be." },
+      "Plans in the caches of all processes, and how many there may be.",
+      { unit: "short" },
       [sum(select("cache_entries")), "plans"],
       [sum(select("cache_max_entries")), "limit"],
     ),
     graph(
       "Memory",
-      { unit: "bytes", description: "Estimated memory of the plans, and its limit where there is one." },
+      "Estimated memory of the plans, and its limit where there is one.",
+      { unit: "bytes" },
       [sum(select("cache_bytes")), "plans"],
       [`${sum(select("cache_max_bytes"))} > 0`, "limit"],
     ),
     graph(
       "Compiling",
-      {
-        unit: "s",
-        description:
-          "Seconds spent on compiling plans in a second, those that hits spared, and the slowest 1 %.",
-      },
+      "Seconds spent on compiling plans in a second, those that hits spared, and the slowest 1 %.",
+      { unit: "s" },
       [rate(select("cache_compile_duration_seconds_sum")), "spent"],
       [rate(select("cache_saved_seconds_total")), "spared"],
       [quantile(0.99, select("cache_compile_duration_seconds_bucket")), "p99 of one"],
@@ -60,68 +54,63 @@ export const pool: Section = {
   panels: [
     graph(
       "Connections by state",
-      {
-        unit: "short",
-        stacked: true,
-        description: "Connections of all processes, and how many there may be.",
-      },
+      "Connections of all processes, and how many there may be.",
+      { unit: "short", stacked: true },
       [sum(selectPool("pool_connections"), "state"), "{{state}}"],
       [sum(selectPool("pool_max_connections")), "limit"],
       [sum(selectPool("pool_min_connections")), "kept open"],
     ),
     graph(
       "Peaks",
-      {
-        unit: "short",
-        description: "Most connections in use and most waiters in one process, between scrapes too.",
-      },
+      "Most connections in use and most waiters in one process, between scrapes too.",
+      { unit: "short" },
       [max(selectPool("pool_peak_in_use"), "pool"), "{{pool}} in use"],
       [max(selectPool("pool_peak_waiting"), "pool"), "{{pool}} waiting"],
     ),
     graph(
       "Waiting callers",
-      { unit: "short", description: "Callers that wait for a connection, and paused pools." },
+      "Callers that wait for a connection, and paused pools.",
+      { unit: "short" },
       [sum(selectPool("pool_waiting"), "pool"), "{{pool}}"],
       [`${sum(selectPool("pool_paused"), "pool")} > 0`, "{{pool}} paused"],
     ),
     graph(
       "Wait for a connection",
-      {
-        unit: "s",
-        description:
-          "Of callers that got one and of those that did not; and how long the first in the queue has waited.",
-      },
+      "Of callers that got one and of those that did not; and how long the first in the queue has waited.",
+      { unit: "s" },
       ...quantiles(selectPool("pool_wait_seconds_bucket")),
       [max(selectPool("pool_oldest_waiter_age_seconds")), "oldest waiter"],
     ),
     graph(
       "Use of a connection",
-      { unit: "s", description: "How long callers keep one." },
+      "How long callers keep one.",
+      { unit: "s" },
       ...quantiles(selectPool("pool_hold_seconds_bucket")),
     ),
     graph(
       "Opening a connection",
-      { unit: "s", description: "How long that takes." },
+      "How long that takes.",
+      { unit: "s" },
       ...quantiles(selectPool("pool_connect_seconds_bucket")),
     ),
     graph(
       "Callers without a connection",
-      { unit: "ops", stacked: true, description: "In a second, by reason." },
-      [rate(selectPool("pool_acquire_failures_total"), "reason"), "{{reason}}"],
+      "In a second, by reason.",
+      { unit: "ops", stacked: true },
+      rateBy(selectPool("pool_acquire_failures_total"), "reason"),
     ),
     graph(
       "Opened and closed",
-      { unit: "ops", description: "Connections in a second; closed ones by reason." },
+      "Connections in a second; closed ones by reason.",
+      { unit: "ops" },
       [rate(selectPool("pool_connections_opened_total")), "opened"],
       [rate(selectPool("pool_connections_closed_total"), "reason"), "closed: {{reason}}"],
     ),
     graph(
       "Invalidations",
-      {
-        unit: "short",
-        description: "Times that all connections were marked for replacement, as after a failover.",
-      },
-      [sum(`increase(${selectPool("pool_invalidations_total")}[$__rate_interval])`, "pool"), "{{pool}}"],
+      "Times that all connections were marked for replacement, as after a failover.",
+      { unit: "short" },
+      [increase(selectPool("pool_invalidations_total"), "pool"), "{{pool}}"],
     ),
   ],
 };
@@ -131,17 +120,14 @@ export const batch: Section = {
   panels: [
     graph(
       "Writes by kind",
-      { unit: "ops", stacked: true, description: "Write operations in a second that were applied." },
+      "Write operations in a second that were applied.",
+      { unit: "ops", stacked: true },
       [rate(select("batch_operations_total", 'outcome="applied"'), "kind"), "{{kind}}"],
     ),
     graph(
       "Writes that were not applied",
-      {
-        unit: "ops",
-        stacked: true,
-        description:
-          "In a second. Unknown means that the connection was lost at COMMIT and nobody could say.",
-      },
+      "In a second. Unknown means that the connection was lost at COMMIT and nobody could say.",
+      { unit: "ops", stacked: true },
       [
         rate(select("batch_operations_total", 'outcome=~"rejected|unknown"'), "kind, outcome"),
         "{{kind}} {{outcome}}",
@@ -149,49 +135,48 @@ export const batch: Section = {
     ),
     graph(
       "Flushes by reason",
-      { unit: "ops", stacked: true, description: "Batches in a second, by what made them leave." },
-      [rate(select("batch_flushes_total"), "reason"), "{{reason}}"],
+      "Batches in a second, by what made them leave.",
+      { unit: "ops", stacked: true },
+      rateBy(select("batch_flushes_total"), "reason"),
     ),
     graph(
       "Queue",
-      { unit: "short", description: "Operations that wait to be sent, and batches that are on their way." },
+      "Operations that wait to be sent, and batches that are on their way.",
+      { unit: "short" },
       [sum(select("batch_queue_length")), "operations"],
       [sum(select("batch_flushes_in_flight")), "batches in flight"],
     ),
     graph(
       "Age of the queue",
-      {
-        unit: "s",
-        description:
-          "How long the first operation has waited, in the slowest process; and how long those waited that were sent.",
-      },
+      "How long the first operation has waited, in the slowest process; and how long those waited that were sent.",
+      { unit: "s" },
       [max(select("batch_queue_oldest_age_seconds")), "oldest now"],
       [quantile(0.99, select("batch_wait_seconds_bucket")), "p99 when sent"],
     ),
     graph(
       "Size of the queue",
-      { unit: "bytes", description: "Documents in the queue; and the mean batch." },
+      "Documents in the queue; and the mean batch.",
+      { unit: "bytes" },
       [sum(select("batch_queue_bytes")), "queue"],
       [share(rate(select("batch_flush_bytes_sum")), rate(select("batch_flush_bytes_count"))), "mean batch"],
     ),
     graph(
       "Operations in a batch",
-      { unit: "short", description: "More is cheaper." },
+      "More is cheaper.",
+      { unit: "short" },
       [share(rate(select("batch_flush_rows_sum")), rate(select("batch_flush_rows_count"))), "mean"],
       [quantile(0.95, select("batch_flush_rows_bucket")), "p95"],
     ),
     graph(
       "Time of a batch",
-      { unit: "s", description: "From sending to its last outcome." },
+      "From sending to its last outcome.",
+      { unit: "s" },
       ...quantiles(select("batch_flush_duration_seconds_bucket")),
     ),
     graph(
       "Second attempts",
-      {
-        unit: "ops",
-        description:
-          "Groups in a second that were sent again after a transient failure, and groups that were halved to find bad operations.",
-      },
+      "Groups in a second that were sent again after a transient failure, and groups that were halved to find bad operations.",
+      { unit: "ops" },
       [rate(select("batch_retries_total")), "retries"],
       [rate(select("batch_bisections_total")), "bisections"],
     ),

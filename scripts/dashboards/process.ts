@@ -1,5 +1,5 @@
 import { graph, type Query } from "./panels.ts";
-import { max, select, sum } from "./promql.ts";
+import { increase, max, select } from "./promql.ts";
 import type { Section } from "./section.ts";
 
 export const processes: Section = {
@@ -7,11 +7,8 @@ export const processes: Section = {
   panels: [
     graph(
       "Event-loop delay",
-      {
-        unit: "s",
-        description:
-          "Of the slowest process. What waits here counts as time of queries, and is not the database's.",
-      },
+      "Of the slowest process. What waits here counts as time of queries, and is not the database's.",
+      { unit: "s" },
       [max(select("event_loop_delay_mean_seconds")), "mean"],
       [max(select("event_loop_delay_p50_seconds")), "p50"],
       [max(select("event_loop_delay_p99_seconds")), "p99"],
@@ -19,22 +16,17 @@ export const processes: Section = {
     ),
     graph(
       "Event-loop utilization",
-      { unit: "percentunit", max: 1, description: "Share of time in which the event loop was busy." },
+      "Share of time in which the event loop was busy.",
+      { unit: "percentunit", max: 1 },
       [max(select("event_loop_utilization_ratio"), "instance"), "{{instance}}"],
     ),
     graph(
       "Trouble with metrics",
-      {
-        unit: "short",
-        description:
-          "Label sets beyond a metric's limit, values left out, and failures of what gauges are read from.",
-      },
-      [
-        `${sum(`increase(${select("metrics_label_overflows_total")}[$__rate_interval])`, "metric")} > 0`,
-        "overflow: {{metric}}",
-      ],
-      [sum(`increase(${select("metrics_ignored_values_total")}[$__rate_interval])`), "ignored values"],
-      [sum(`increase(${select("metrics_collect_errors_total")}[$__rate_interval])`), "failures"],
+      "Label sets beyond a metric's limit, values left out, and failures of what gauges are read from.",
+      { unit: "short" },
+      [`${increase(select("metrics_label_overflows_total"), "metric")} > 0`, "overflow: {{metric}}"],
+      [increase(select("metrics_ignored_values_total")), "ignored values"],
+      [increase(select("metrics_collect_errors_total")), "failures"],
     ),
   ],
 };
@@ -51,19 +43,14 @@ export const budget: Section = {
   panels: [
     graph(
       "Burn rate",
-      {
-        unit: "short",
-        description:
-          "How many times as fast as allowed the budget of 99.9 % is spent. Alerts: 14.4 (1h and 5m), 6 (6h and 30m), 3 (1d and 2h), 1 (3d and 6h).",
-      },
+      "How many times as fast as allowed the budget of 99.9 % is spent. Alerts: 14.4 (1h and 5m), 6 (6h and 30m), 3 (1d and 2h), 1 (3d and 6h).",
+      { unit: "short" },
       ...windows,
     ),
     graph(
       "Failures that count",
-      {
-        unit: "ops",
-        description: "Queries and writes in a second that failed for reasons that are not the caller's.",
-      },
+      "Queries and writes in a second that failed for reasons that are not the caller's.",
+      { unit: "ops" },
       ['job:formdb_operation_failures:rate5m{job=~"$job"}', "{{job}}"],
     ),
   ],

@@ -16,6 +16,11 @@ export function rate(selector: string, by = ""): string {
   return sum(`rate(${selector}[$__rate_interval])`, by);
 }
 
+/** How much a counter has grown between two points of a graph. */
+export function increase(selector: string, by = ""): string {
+  return sum(`increase(${selector}[$__rate_interval])`, by);
+}
+
 export function sum(expr: string, by = ""): string {
   return `sum${by === "" ? "" : ` by (${by})`} (${expr})`;
 }

@@ -1,6 +1,6 @@
 import { buckets, graph, number } from "./panels.ts";
 import { max, quantile, rate, select, selectPool, share, sum } from "./promql.ts";
-import { hitRatio, quantiles, type Section } from "./section.ts";
+import { hitRatio, quantiles, rateBy, type Section } from "./section.ts";
 
 const queries = rate(select("queries_by_operation_total"));
 const failures = rate(select("queries_by_operation_total", 'outcome=~"error|timeout"'));
@@ -56,90 +56,81 @@ export const glance: Section = {
 export const red: Section = {
   title: "Queries: rate, errors, duration",
   panels: [
-    graph("Rate by operation", { unit: "ops", stacked: true, description: "Queries in a second." }, [
-      rate(select("queries_by_operation_total"), "operation"),
-      "{{operation}}",
-    ]),
+    graph(
+      "Rate by operation",
+      "Queries in a second.",
+      { unit: "ops", stacked: true },
+      rateBy(select("queries_by_operation_total"), "operation"),
+    ),
     graph(
       "Outcomes other than success",
-      {
-        unit: "ops",
-        stacked: true,
-        description:
-          "Queries in a second that ended in an error, a timeout, or because their caller gave up.",
-      },
+      "Queries in a second that ended in an error, a timeout, or because their caller gave up.",
+      { unit: "ops", stacked: true },
       [rate(select("queries_by_operation_total", 'outcome!="ok"'), "outcome"), "{{outcome}}"],
     ),
     graph(
       "Duration",
-      { unit: "s", exemplars: true, description: "From a query's call to its result." },
+      "From a query's call to its result.",
+      { unit: "s", exemplars: true },
       ...quantiles(durations),
     ),
-    graph(
-      "Slowest 1 % by operation",
-      { unit: "s", description: "One query in a hundred of that kind takes longer." },
-      [quantile(0.99, durations, "operation"), "{{operation}}"],
-    ),
-    graph("Slowest 1 % by collection", { unit: "s", description: "The ten slowest collections." }, [
+    graph("Slowest 1 % by operation", "One query in a hundred of that kind takes longer.", { unit: "s" }, [
+      quantile(0.99, durations, "operation"),
+      "{{operation}}",
+    ]),
+    graph("Slowest 1 % by collection", "The ten slowest collections.", { unit: "s" }, [
       `topk(10, ${quantile(0.99, durations, "collection")})`,
       "{{collection}}",
     ]),
     buckets("Durations", "s", "How many queries took how long.", rate(durations, "le")),
     graph(
       "Where the time goes",
-      {
-        unit: "s",
-        stacked: true,
-        description:
-          "Seconds of queries' time in a second: waiting for a connection, in the database, decoding rows, and the rest.",
-      },
-      [rate(select("query_phase_duration_seconds_sum"), "phase"), "{{phase}}"],
+      "Seconds of queries' time in a second: waiting for a connection, in the database, decoding rows, and the rest.",
+      { unit: "s", stacked: true },
+      rateBy(select("query_phase_duration_seconds_sum"), "phase"),
     ),
     graph(
       "Running and slow",
-      { unit: "short", description: "Queries at the moment, and slow ones in a second." },
+      "Queries at the moment, and slow ones in a second.",
+      { unit: "short" },
       [sum(select("queries_in_flight")), "running"],
       [rate(select("slow_queries_total")), "slow, a second"],
       [rate(select("slow_queries_suppressed_total")), "slow and not logged, a second"],
     ),
     graph(
       "Reads that share a statement",
-      {
-        unit: "short",
-        description: "Reads that one statement answered; and statements in a second that were not sent.",
-      },
+      "Reads that one statement answered; and statements in a second that were not sent.",
+      { unit: "short" },
       [
         share(rate(select("merged_read_calls_sum")), rate(select("merged_read_calls_count"))),
         "mean reads a statement",
       ],
       [rate(select("read_statements_saved_total")), "saved, a second"],
     ),
-    graph(
-      "Rows by operation",
-      { unit: "short", description: "Mean number of rows that a query read or wrote." },
-      [
-        share(rate(select("query_rows_sum"), "operation"), rate(select("query_rows_count"), "operation")),
-        "{{operation}}",
-      ],
-    ),
+    graph("Rows by operation", "Mean number of rows that a query read or wrote.", { unit: "short" }, [
+      share(rate(select("query_rows_sum"), "operation"), rate(select("query_rows_count"), "operation")),
+      "{{operation}}",
+    ]),
   ],
 };
 
 export const errors: Section = {
   title: "Errors",
   panels: [
-    graph("By code", { unit: "ops", stacked: true, description: "Errors in a second, by FormDB's code." }, [
+    graph("By code", "Errors in a second, by FormDB's code.", { unit: "ops", stacked: true }, [
       `${rate(select("errors_by_code_total"), "code")} > 0`,
       "{{code}}",
     ]),
     graph(
       "By SQLSTATE class",
-      { unit: "ops", stacked: true, description: "Errors that the database raised in a second." },
+      "Errors that the database raised in a second.",
+      { unit: "ops", stacked: true },
       [`${rate(select("errors_by_sqlstate_class_total"), "sqlstate_class")} > 0`, "{{sqlstate_class}}"],
     ),
     graph(
       "Nobody's errors",
-      { unit: "ops", description: "Failures of queued writes that no flush() collected, beside all errors." },
+      "Failures of queued writes that no flush() collected, beside all errors.",
+      { unit: "ops" },
       [rate(select("errors_unhandled_total")), "unhandled"],
       [rate(select("errors_total")), "all"],
     ),

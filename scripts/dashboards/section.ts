@@ -9,6 +9,11 @@ export interface Section {
   readonly panels: readonly Builder<Panel>[];
 }
 
+/** How fast a counter grows, a line for each value of a label. */
+export function rateBy(selector: string, label: string): Query {
+  return [rate(selector, label), `{{${label}}}`];
+}
+
 /** Median and tails of a histogram's values. */
 export function quantiles(selector: string): Query[] {
   return [0.5, 0.95, 0.99].map((q): Query => [quantile(q, selector), `p${q * 100}`]);
