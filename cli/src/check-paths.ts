@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { databaseFiles, FormDBError } from "@formdb/perf";
+import { databaseFiles, type FormDBError } from "@formdb/perf";
+import { configError } from "./message.ts";
 import { isOpenAs, isSameFile } from "./same-file.ts";
 
 /** The paths of an import, as the user gave them. */
@@ -74,8 +75,4 @@ function headOf(path: string, bytes: number): Buffer {
   } finally {
     closeSync(file);
   }
-}
-
-function configError(message: string): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", message);
 }

@@ -1,21 +1,14 @@
 import { FormDBError } from "@formdb/perf";
 
 /** What the command tells the shell, beside 128 + the signal's number for one that was interrupted. */
-export const ExitCode: {
-  readonly done: 0;
-  readonly failed: 1;
-  readonly usage: 2;
-  readonly doneWithRejects: 3;
-  readonly interrupted: 130;
-  readonly terminated: 143;
-} = Object.freeze({
+export const ExitCode = {
   done: 0,
   failed: 1,
   usage: 2,
   doneWithRejects: 3,
   interrupted: 130,
   terminated: 143,
-});
+} as const;
 
 /**
  * The exit code for an error: `usage` for what was asked for in a way that can't be done (an option, a name, a

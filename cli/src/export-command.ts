@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { databaseOrServerOption } from "./database-option.ts";
-import { EXPORT_FORMATS } from "./export-format.ts";
+import { EXPORT_FORMATS } from "./print/output.ts";
 import type { ExportFlags } from "./run-export.ts";
 
 export function exportCommand(): Command {

@@ -1,7 +1,8 @@
-import { checkCollectionName, FormDBError } from "@formdb/perf";
+import { checkCollectionName } from "@formdb/perf";
 import { checkPaths } from "./check-paths.ts";
 import { type ImportReport, reportImport } from "./import-report.ts";
 import { type ImportOutcome, runImport } from "./import-run.ts";
+import { configError } from "./message.ts";
 import { type Database, openDatabase, serverOf } from "./open-database.ts";
 import { startProgress } from "./progress.ts";
 import type { ColumnType } from "./read/column-types.ts";
@@ -38,10 +39,7 @@ export async function importFile(file: string, flags: ImportFlags): Promise<numb
   const collection = checkCollectionName(flags.into);
   const { batchSize = DEFAULT_BATCH_SIZE } = flags;
   if (flags.batchSize !== undefined && serverOf(flags.db) !== undefined) {
-    throw new FormDBError(
-      "FORMDB_CONFIG",
-      "--batch-size can't be given with a server's URL: the server decides it",
-    );
+    throw configError("--batch-size can't be given with a server's URL: the server decides it");
   }
   checkPaths({ input: file, rejects: flags.rejects, url: flags.db });
   const input = await openInput(file, flags.format);
@@ -59,10 +57,7 @@ function checkFormat({ format, name }: Input, flags: ImportFlags): void {
   if (format === "csv" || format === "tsv") return;
   const given = (["delimiter", "columns", "type"] as const).find((option) => flags[option] !== undefined);
   if (given === undefined) return;
-  throw new FormDBError(
-    "FORMDB_CONFIG",
-    `--${given} is for CSV, and ${name} is read as ${format}; --format csv says otherwise`,
-  );
+  throw configError(`--${given} is for CSV, and ${name} is read as ${format}; --format csv says otherwise`);
 }
 
 async function importInput(

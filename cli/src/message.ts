@@ -1,3 +1,5 @@
+import { FormDBError } from "@formdb/perf";
+
 /** The longest value that a message shows whole. */
 const MAX_SHOWN_CHARACTERS = 80;
 
@@ -10,4 +12,12 @@ export function messageOf(error: unknown): string {
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS - 3)}...` : text;
+}
+
+/** The error for what was asked for in a way that can't be done. `path` is that of a file that can't be used. */
+export function configError(message: string, path?: string, cause?: unknown): FormDBError {
+  return new FormDBError("FORMDB_CONFIG", message, {
+    cause,
+    ...(path === undefined ? {} : { details: { path } }),
+  });
 }

@@ -1,4 +1,5 @@
-import { type FormDB, FormDBError, type HttpDatabase, type OpenOptions, open } from "@formdb/perf";
+import { type FormDB, type HttpDatabase, type OpenOptions, open } from "@formdb/perf";
+import { configError } from "./message.ts";
 
 /** A database that is opened here, or one behind `formdb serve`. */
 export type Database = FormDB | HttpDatabase;
@@ -21,8 +22,7 @@ export async function openHere(
   options?: OpenOptions,
 ): Promise<FormDB> {
   if (serverOf(url) !== undefined) {
-    throw new FormDBError(
-      "FORMDB_CONFIG",
+    throw configError(
       `formdb ${command} must open the database itself: --db must be sqlite:FILE, a path or postgres://…, not a server's URL`,
     );
   }

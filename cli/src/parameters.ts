@@ -1,5 +1,5 @@
-import { FormDBError } from "@formdb/perf";
 import type { QueryOutline } from "@formdb/perf/query";
+import { configError } from "./message.ts";
 import { parseJson } from "./read/parse-json.ts";
 
 /**
@@ -32,8 +32,4 @@ function parameterValue(text: string): unknown {
     if (/^\s*-?[1-9]\d*\s*$/.test(text)) throw error;
     return text;
   }
-}
-
-function configError(message: string): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", message);
 }

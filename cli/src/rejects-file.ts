@@ -1,6 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import { FormDBError } from "@formdb/perf";
-import { messageOf } from "./message.ts";
+import { configError, messageOf } from "./message.ts";
 import type { Excerpt } from "./read/entry.ts";
 
 /** A document that was not imported, and why. */
@@ -96,13 +95,10 @@ export class RejectsFile {
     try {
       return action();
     } catch (error) {
-      throw new FormDBError(
-        "FORMDB_CONFIG",
+      throw configError(
         `The rejects can't be written to ${this.#path}: ${messageOf(error)}`,
-        {
-          cause: error,
-          details: { path: this.#path },
-        },
+        this.#path,
+        error,
       );
     }
   }

@@ -2,13 +2,13 @@ import { extname } from "node:path";
 import { checkCollectionName, FormDBError, type Row } from "@formdb/perf";
 import { checkOutput } from "./check-paths.ts";
 import { ExitCode } from "./exit-code.ts";
-import type { ExportFormat } from "./export-format.ts";
+import { configError } from "./message.ts";
 import { grouped } from "./numbers.ts";
 import { type Database, openDatabase } from "./open-database.ts";
 import { printCsv } from "./print/csv.ts";
 import { printJson, printNdjson } from "./print/json.ts";
 import { NewFile } from "./print/new-file.ts";
-import { Output } from "./print/output.ts";
+import { type ExportFormat, Output } from "./print/output.ts";
 import { printable } from "./print/printable.ts";
 import { say } from "./print/say.ts";
 import { interruptible } from "./signals.ts";
@@ -34,8 +34,8 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
   const { out } = flags;
   const format = formatOf(flags);
   if (flags.safeCsv === true && format !== "csv")
-    throw wrongFlags(`--safe-csv is for --format csv, not ${format}`);
-  if (flags.overwrite === true && out === undefined) throw wrongFlags("--overwrite needs --out FILE");
+    throw configError(`--safe-csv is for --format csv, not ${format}`);
+  if (flags.overwrite === true && out === undefined) throw configError("--overwrite needs --out FILE");
   if (out !== undefined) checkOutput(out, flags.db);
   // Signals are caught before there is a file, which one of them would otherwise leave behind.
   return interruptible(async ({ signal }) => {
@@ -67,10 +67,6 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
 
 function formatOf({ format, out }: ExportFlags): ExportFormat {
   return format ?? BY_EXTENSION[extname(out ?? "").toLowerCase()] ?? "ndjson";
-}
-
-function wrongFlags(message: string): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", message);
 }
 
 interface Printing {

@@ -1,6 +1,7 @@
-import { FormDBError, type Row } from "@formdb/perf";
+import type { Row } from "@formdb/perf";
 import { outlineOf, type QueryOutline } from "@formdb/perf/query";
 import { ExitCode } from "./exit-code.ts";
+import { configError } from "./message.ts";
 import { type Database, openDatabase } from "./open-database.ts";
 import { parameters } from "./parameters.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
@@ -22,7 +23,7 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
   const params = parameters(outline, flags.param);
   const format = flags.format ?? (process.stdout.isTTY ? "table" : "json");
   if (flags.safeCsv === true && format !== "csv") {
-    throw new FormDBError("FORMDB_CONFIG", `--safe-csv is for --format csv, not ${format}`);
+    throw configError(`--safe-csv is for --format csv, not ${format}`);
   }
   const output = new Output(process.stdout);
   return interruptible(async ({ signal }) => {

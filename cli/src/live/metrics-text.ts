@@ -1,4 +1,4 @@
-import { FormDBError } from "@formdb/perf";
+import { configError } from "../message.ts";
 import type { Family } from "./interval.ts";
 
 /** A metric by which FormDB's metrics are known, whatever their prefix is. */
@@ -30,7 +30,7 @@ export function readMetrics(text: string): ReadonlyMap<string, Family> {
     .map((name) => KNOWN.exec(name)?.[1])
     .find((found) => found !== undefined);
   if (prefix === undefined) {
-    throw new FormDBError("FORMDB_CONFIG", "There are no metrics of FormDB among those of this address");
+    throw configError("There are no metrics of FormDB among those of this address");
   }
   const families = new Map<string, Family>();
   for (const [name, all] of samples) {

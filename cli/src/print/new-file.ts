@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { createWriteStream, existsSync, openSync, realpathSync, statSync, type WriteStream } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
-import { FormDBError } from "@formdb/perf";
-import { messageOf } from "../message.ts";
+import type { FormDBError } from "@formdb/perf";
+import { configError, messageOf } from "../message.ts";
 
 /**
  * A file that appears under its name when it is whole: until then it is written beside it. A device or a pipe is written to
@@ -19,8 +19,7 @@ export class NewFile {
   /** Throws `FORMDB_CONFIG` if there is a file that must not be replaced, or none can be made. */
   constructor(path: string, overwrite: boolean) {
     const there = statSync(path, { throwIfNoEntry: false });
-    if (there?.isDirectory())
-      throw new FormDBError("FORMDB_CONFIG", `${path} must be a file, and is a directory`);
+    if (there?.isDirectory()) throw configError(`${path} must be a file, and is a directory`);
     if (there?.isFile() === true && !overwrite) throw takenError(path);
     this.#overwrite = overwrite;
     this.#path = there === undefined ? path : realpathSync(path);
@@ -30,10 +29,7 @@ export class NewFile {
       const descriptor = this.#partial === undefined ? openSync(path, "w") : openSync(this.#partial, "wx");
       this.stream = createWriteStream("", { fd: descriptor });
     } catch (error) {
-      throw new FormDBError("FORMDB_CONFIG", `${path} can't be written: ${messageOf(error)}`, {
-        cause: error,
-        details: { path },
-      });
+      throw configError(`${path} can't be written: ${messageOf(error)}`, path, error);
     }
   }
 
@@ -66,5 +62,5 @@ export class NewFile {
 }
 
 function takenError(path: string): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", `There is a file ${path} already; --overwrite replaces it`);
+  return configError(`There is a file ${path} already; --overwrite replaces it`);
 }

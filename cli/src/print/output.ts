@@ -6,6 +6,11 @@ export type OutputFormat = "table" | "json" | "ndjson" | "csv";
 
 export const OUTPUT_FORMATS: readonly OutputFormat[] = ["table", "json", "ndjson", "csv"];
 
+/** What `formdb export` writes. */
+export type ExportFormat = Exclude<OutputFormat, "table">;
+
+export const EXPORT_FORMATS: readonly ExportFormat[] = ["ndjson", "json", "csv"];
+
 /** Rows as they come. */
 export type Rows = AsyncIterable<Row> | Iterable<Row>;
 

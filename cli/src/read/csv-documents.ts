@@ -1,5 +1,4 @@
-import { FormDBError } from "@formdb/perf";
-import { show } from "../message.ts";
+import { configError, show } from "../message.ts";
 import { type ColumnType, cellValue, columnType, looksLikeData } from "./column-types.ts";
 import { type CsvOptions, type CsvRecord, readCsvTable } from "./csv.ts";
 import { type ByteSource, type Entry, failure, type ReadFailure } from "./entry.ts";
@@ -69,8 +68,7 @@ export async function* readCsv(source: ByteSource, options: CsvDocumentOptions):
 function checkTypes(types: ReadonlyMap<string, ColumnType> | undefined, header: readonly string[]): void {
   for (const name of types?.keys() ?? []) {
     if (header.includes(name)) continue;
-    throw new FormDBError(
-      "FORMDB_CONFIG",
+    throw configError(
       `--type must name a column of the input, which ${show(name)} is not: it has ${header.map(show).join(", ")}`,
     );
   }

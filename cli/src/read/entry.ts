@@ -1,12 +1,13 @@
 import { FormDBError } from "@formdb/perf";
 import { show } from "../message.ts";
 import { parseJson } from "./parse-json.ts";
+import { decodeUtf8 } from "./text.ts";
 
 /** A document larger than this, in bytes of its text, is reported and skipped, never held in memory. */
 export const MAX_DOCUMENT_BYTES: number = 16 * 1024 * 1024;
 
 /** How much of a text that is over the limit is kept to show which one it was. */
-export const KEPT_OF_OVERSIZED_BYTES = 200;
+const KEPT_OF_OVERSIZED_BYTES = 200;
 
 /** Where something stands in an input. */
 export interface Position {
@@ -53,14 +54,54 @@ export function failure(position: Position, message: string, found: string | Exc
   return { number: position.number, line: position.line, error, excerpt };
 }
 
-export function notUtf8(position: Position, what: string, bytes: Buffer): ReadFailure {
+function notUtf8(position: Position, what: string, bytes: Buffer): ReadFailure {
   const excerpt = { text: bytes.toString("utf8"), isJson: true, bytes: Uint8Array.from(bytes) };
   return failure(position, `${what} is not valid UTF-8`, excerpt);
 }
 
-export function oversized(position: Position, what: string, head: string): ReadFailure {
+function oversized(position: Position, what: string, head: string): ReadFailure {
   const message = `${what} is longer than the ${MAX_DOCUMENT_BYTES} bytes that a document may have`;
   return failure(position, message, { text: head, isJson: true, isCut: true });
+}
+
+/** The bytes of a document that is being put together, up to a limit; beyond it only the beginning is kept. */
+export class DocumentBytes {
+  readonly #maxBytes: number;
+  #parts: Buffer[] = [];
+  #bytes = 0;
+  #over = false;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(part: Buffer): void {
+    this.#bytes += part.length;
+    if (this.#over) return;
+    this.#parts.push(part);
+    if (this.#bytes <= this.#maxBytes) return;
+    this.#over = true;
+    this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(0, KEPT_OF_OVERSIZED_BYTES))];
+  }
+
+  /** What is together, for an excerpt of it. */
+  get excerpt(): Excerpt {
+    const bytes = Buffer.concat(this.#parts);
+    const text = bytes.subarray(0, KEPT_OF_OVERSIZED_BYTES).toString("utf8").trim();
+    const isCut = this.#over || bytes.length > KEPT_OF_OVERSIZED_BYTES;
+    return { text, isJson: true, ...(isCut ? { isCut } : {}) };
+  }
+
+  /** Its text, or why it has none; `what` is what it is called. Afterwards there is nothing again. */
+  take(position: Position, what: string): string | ReadFailure {
+    const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    const over = this.#over;
+    this.#parts = [];
+    this.#bytes = 0;
+    this.#over = false;
+    if (over) return oversized(position, what, bytes.toString("utf8"));
+    return decodeUtf8(bytes) ?? notUtf8(position, what, bytes);
+  }
 }
 
 /** The entry for the JSON text of one document. */

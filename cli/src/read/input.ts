@@ -3,8 +3,8 @@ import { realpath, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { FormDBError } from "@formdb/perf";
-import { messageOf } from "../message.ts";
+import type { FormDBError } from "@formdb/perf";
+import { configError, messageOf } from "../message.ts";
 
 /** The kinds of text that documents are read from. */
 export type InputFormat = "ndjson" | "json" | "csv" | "tsv";
@@ -91,9 +91,7 @@ async function statFile(path: string): Promise<Stats> {
     throw unreadable(path, error);
   }
   if (!stats.isDirectory()) return stats;
-  throw new FormDBError("FORMDB_CONFIG", `${path} is a directory; give a file, or - for the standard input`, {
-    details: { path },
-  });
+  throw configError(`${path} is a directory; give a file, or - for the standard input`, path);
 }
 
 function unreadable(name: string, error: unknown): FormDBError {
@@ -106,10 +104,7 @@ function unreadable(name: string, error: unknown): FormDBError {
         : code.startsWith("Z_")
           ? `its gzip data is damaged (${messageOf(error)})`
           : messageOf(error);
-  return new FormDBError("FORMDB_CONFIG", `${name} can't be read: ${why}`, {
-    cause: error,
-    details: { path: name },
-  });
+  return configError(`${name} can't be read: ${why}`, name, error);
 }
 
 /** The chunks of a stream, whose failures name it. */

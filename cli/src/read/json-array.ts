@@ -1,16 +1,13 @@
 import {
   type ByteSource,
+  DocumentBytes,
   type Entry,
-  type Excerpt,
   entryOf,
   failure,
-  KEPT_OF_OVERSIZED_BYTES,
   MAX_DOCUMENT_BYTES,
-  notUtf8,
-  oversized,
   type Position,
 } from "./entry.ts";
-import { decodeUtf8, withoutBom } from "./text.ts";
+import { withoutBom } from "./text.ts";
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
@@ -48,7 +45,7 @@ export async function* readJson(
 }
 
 class ElementCutter {
-  readonly #maxBytes: number;
+  readonly #element: DocumentBytes;
   #status: Status = "start";
   #line = 1;
   #number = 0;
@@ -58,14 +55,11 @@ class ElementCutter {
   /** Where the element begins in the chunk that is read; -1 outside elements. */
   #startsAt = -1;
   #startLine = 1;
-  #parts: Buffer[] = [];
-  #bytes = 0;
-  #over = false;
   #afterComma = false;
   #ready: Entry | undefined;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#element = new DocumentBytes(maxBytes);
   }
 
   /** Reads on until an entry is ready or the chunk ends; gives the place to go on from. */
@@ -89,7 +83,7 @@ class ElementCutter {
   /** Copies what an unfinished element has in this chunk, before the next chunk is read. */
   keepRest(chunk: Buffer): void {
     if (this.#startsAt < 0) return;
-    this.#add(Buffer.from(chunk.subarray(this.#startsAt)));
+    this.#element.add(Buffer.from(chunk.subarray(this.#startsAt)));
     this.#startsAt = 0;
   }
 
@@ -97,12 +91,12 @@ class ElementCutter {
   *finish(): Generator<Entry> {
     if (this.#startsAt >= 0) {
       if (this.#status === "ended") {
-        yield failure(this.#position(), "After the array there must be nothing more", this.#rest());
+        yield failure(this.#position(), "After the array there must be nothing more", this.#element.excerpt);
         return;
       }
       if (this.#depth > 0 || this.#inString) {
         const message = `The input ends inside the element that begins on line ${this.#startLine}, which takes up the rest`;
-        yield failure(this.#position(), message, this.#rest());
+        yield failure(this.#position(), message, this.#element.excerpt);
         return;
       }
       yield this.#cut();
@@ -163,41 +157,17 @@ class ElementCutter {
   }
 
   #end(chunk: Buffer, end: number): void {
-    this.#add(chunk.subarray(this.#startsAt, end));
+    this.#element.add(chunk.subarray(this.#startsAt, end));
     this.#ready = this.#cut();
-  }
-
-  #add(part: Buffer): void {
-    this.#bytes += part.length;
-    if (this.#over) return;
-    this.#parts.push(part);
-    if (this.#bytes <= this.#maxBytes) return;
-    this.#over = true;
-    this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(0, KEPT_OF_OVERSIZED_BYTES))];
   }
 
   /** The entry for the element whose parts are together; afterwards the reader is outside elements. */
   #cut(): Entry {
-    const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
     const position = this.#position();
-    const over = this.#over;
     this.#number++;
     this.#startsAt = -1;
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#over = false;
-    if (over) return oversized(position, "The element", bytes.toString("utf8"));
-    const text = decodeUtf8(bytes);
-    if (text === undefined) return notUtf8(position, "The element", bytes);
-    return entryOf(position, text.trim());
-  }
-
-  /** An element that never ends, as far as it is shown. */
-  #rest(): Excerpt {
-    const bytes = Buffer.concat(this.#parts);
-    const text = bytes.subarray(0, KEPT_OF_OVERSIZED_BYTES).toString("utf8").trim();
-    const isCut = this.#over || bytes.length > KEPT_OF_OVERSIZED_BYTES;
-    return { text, isJson: true, ...(isCut ? { isCut } : {}) };
+    const text = this.#element.take(position, "The element");
+    return typeof text === "string" ? entryOf(position, text.trim()) : text;
   }
 
   #position(): Position {

@@ -1,14 +1,12 @@
 import {
   type ByteSource,
+  DocumentBytes,
   type Entry,
   entryOf,
-  KEPT_OF_OVERSIZED_BYTES,
   MAX_DOCUMENT_BYTES,
-  notUtf8,
-  oversized,
   type Position,
 } from "./entry.ts";
-import { decodeUtf8, withoutBom } from "./text.ts";
+import { withoutBom } from "./text.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -21,7 +19,13 @@ export async function* readNdjson(
   source: ByteSource,
   maxBytes: number = MAX_DOCUMENT_BYTES,
 ): AsyncGenerator<Entry> {
-  const line = new LineBuffer(maxBytes);
+  const line = new DocumentBytes(maxBytes);
+  /** The entry for a whole line; undefined where it was blank. */
+  const entryAt = (position: Position): Entry | undefined => {
+    const text = line.take(position, "The line");
+    if (typeof text !== "string") return text;
+    return text.trim() === "" ? undefined : entryOf(position, text);
+  };
   let lineNumber = 0;
   let number = 0;
   let afterReturn = false;
@@ -32,7 +36,7 @@ export async function* readNdjson(
       line.add(chunk.subarray(from, end));
       from = chunk[end] === RETURN && chunk[end + 1] === NEWLINE ? end + 2 : end + 1;
       lineNumber++;
-      const entry = line.take({ number: number + 1, line: lineNumber });
+      const entry = entryAt({ number: number + 1, line: lineNumber });
       if (entry === undefined) continue;
       number++;
       yield entry;
@@ -41,7 +45,7 @@ export async function* readNdjson(
     // What is kept beyond this chunk is copied, so that no chunk is held by a short rest of it.
     if (from < chunk.length) line.add(Buffer.from(chunk.subarray(from)));
   }
-  const last = line.take({ number: number + 1, line: lineNumber + 1 });
+  const last = entryAt({ number: number + 1, line: lineNumber + 1 });
   if (last !== undefined) yield last;
 }
 
@@ -61,39 +65,5 @@ class LineEnds {
     const newline = this.#chunk.indexOf(NEWLINE, from);
     if (this.#return === -1) return newline;
     return newline === -1 ? this.#return : Math.min(newline, this.#return);
-  }
-}
-
-/** A line that is being put together, up to a limit; beyond it only the line's beginning is kept. */
-class LineBuffer {
-  readonly #maxBytes: number;
-  #parts: Buffer[] = [];
-  #bytes = 0;
-  #over = false;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  add(part: Buffer): void {
-    this.#bytes += part.length;
-    if (this.#over) return;
-    this.#parts.push(part);
-    if (this.#bytes <= this.#maxBytes) return;
-    this.#over = true;
-    this.#parts = [Buffer.from(Buffer.concat(this.#parts).subarray(0, KEPT_OF_OVERSIZED_BYTES))];
-  }
-
-  /** The entry for the line, which is then empty again; undefined where it was blank. */
-  take(position: Position): Entry | undefined {
-    const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    const over = this.#over;
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#over = false;
-    if (over) return oversized(position, "The line", bytes.toString("utf8"));
-    const text = decodeUtf8(bytes);
-    if (text === undefined) return notUtf8(position, "The line", bytes);
-    return text.trim() === "" ? undefined : entryOf(position, text);
   }
 }

@@ -4,7 +4,7 @@ import { readEventStream } from "../live/event-stream.ts";
 import { eventOf, Interval, type Reading } from "../live/interval.ts";
 import type { LiveEvent } from "../live/live-event.ts";
 import { readMetrics } from "../live/metrics-text.ts";
-import { messageOf } from "../message.ts";
+import { configError, messageOf } from "../message.ts";
 
 /** A row of `/v1/statements`, as far as it is shown. */
 export interface TopStatement {
@@ -40,16 +40,10 @@ const STATEMENTS_EVERY = 2;
 export function targetUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new FormDBError(
-      "FORMDB_CONFIG",
-      `The address must be a URL such as http://127.0.0.1:8080, not ${text}`,
-    );
+    throw configError(`The address must be a URL such as http://127.0.0.1:8080, not ${text}`);
   }
   if (url.username !== "" || url.password !== "") {
-    throw new FormDBError(
-      "FORMDB_CONFIG",
-      "The address must have no user or password; a key comes from FORMDB_API_KEY",
-    );
+    throw configError("The address must have no user or password; a key comes from FORMDB_API_KEY");
   }
   return url;
 }
