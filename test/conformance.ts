@@ -773,6 +773,12 @@ export function describeConformance(
           collection,
         });
         expect(await db.get(collection, "one")).toBeUndefined();
+        await db.createIndex(collection, "tags[0]", { unique: true, name: "first_tag" });
+        await db.insert(collection, { id: "tagged", n: 71, tags: ["a", "b"] });
+        await expect(db.insert(collection, { n: 72, tags: ["a"] })).rejects.toMatchObject({
+          constraint: "first_tag",
+          paths: ["tags[0]"],
+        });
         if (!remote) {
           const inside = db.transaction((tx) => tx.insert(collection, { id: "again", n: 7 }));
           await expect(inside).rejects.toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "only_n" });
