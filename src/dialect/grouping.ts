@@ -6,13 +6,13 @@ import { type Column, type Conditions, conditionsOn, type Grouping } from "./exp
 export interface GroupValue<T> {
   readonly column: Column;
   orderBy(descending: boolean): readonly string[];
-  readonly term: T;
+  term(): T;
 }
 
 /** The same of a field that the rows are grouped by. */
 export interface GroupField<T> extends GroupValue<T> {
   readonly groupBy: string;
-  readonly orderTotally: readonly string[];
+  orderTotally(): readonly string[];
 }
 
 /** What dialects spell each in their way. */
@@ -37,7 +37,7 @@ export function groupingOf<T, F extends GroupField<T>>(spelling: GroupSpelling<T
     groupBy: (field) => [ofField(field).groupBy],
     column: (subject) => groupValue(subject).column,
     orderBy: (subject, descending) => groupValue(subject).orderBy(descending),
-    orderTotally: (field) => ofField(field).orderTotally,
-    conditions: conditionsOn(spelling.conditions, (subject) => groupValue(subject).term),
+    orderTotally: (field) => ofField(field).orderTotally(),
+    conditions: conditionsOn(spelling.conditions, (subject) => groupValue(subject).term()),
   };
 }

@@ -22,7 +22,7 @@ export function grouping(): Grouping {
       columns.push(isKey ? "id" : `nullif(${json}, 'null') AS x${n}`);
       return isKey ? keyField(fieldTerm(field)) : jsonField(computedTerm(`x${n}`));
     },
-    aggregate: (aggregate, of) => aggregated(aggregate, of?.term),
+    aggregate: (aggregate, of) => aggregated(aggregate, of?.term()),
     conditions: termConditions,
   });
 }
@@ -34,15 +34,19 @@ function computedTerm(json: string): PostgresTerm {
 
 function keyField(term: PostgresTerm): GroupField<PostgresTerm> {
   const orderBy = (descending: boolean): readonly string[] => direct(["id"], descending);
-  return { groupBy: "id", column: { text: "id", form: "text" }, orderBy, orderTotally: ["id"], term };
+  const column = { text: "id", form: "text" } as const;
+  return { groupBy: "id", column, orderBy, orderTotally: () => ["id"], term: () => term };
 }
 
 /** What `jsonb` finds equal is one group, and a JSON null is NULL. */
 function jsonField(term: PostgresTerm): GroupField<PostgresTerm> {
   const { key, number, text, json } = term;
   const orderBy = (descending: boolean): readonly string[] => direct([key, number, text], descending);
-  const orderTotally = [...orderBy(false), ...directNullable([`(${json}::text COLLATE "C")`], false)];
-  return { groupBy: json, column: { text: json, form: "json" }, orderBy, orderTotally, term };
+  const orderTotally = (): readonly string[] => [
+    ...orderBy(false),
+    ...directNullable([`(${json}::text COLLATE "C")`], false),
+  ];
+  return { groupBy: json, column: { text: json, form: "json" }, orderBy, orderTotally, term: () => term };
 }
 
 function directNullable(terms: readonly string[], descending: boolean): readonly string[] {
@@ -77,14 +81,17 @@ function aggregated({ function: name }: Aggregate, of: PostgresTerm | undefined)
 
 function counted(text: string): GroupValue<PostgresTerm> {
   const orderBy = (descending: boolean): readonly string[] => directNullable([text], descending);
-  return { column: { text, form: "number" }, orderBy, term: computedTerm(`to_jsonb(${text})`) };
+  return { column: { text, form: "number" }, orderBy, term: () => computedTerm(`to_jsonb(${text})`) };
 }
 
 /** Sums and averages are of decimals, exact until JavaScript reads them. Those that are one double are level, as everywhere. */
 function summed(decimal: string): GroupValue<PostgresTerm> {
-  const double = asDouble(decimal);
-  const orderBy = (descending: boolean): readonly string[] => directNullable([double], descending);
-  return { column: { text: `${decimal}::text`, form: "number" }, orderBy, term: computedTerm(double) };
+  const orderBy = (descending: boolean): readonly string[] => directNullable([asDouble(decimal)], descending);
+  return {
+    column: { text: `${decimal}::text`, form: "number" },
+    orderBy,
+    term: () => computedTerm(asDouble(decimal)),
+  };
 }
 
 /** The value whose key, which begins with its rank, is the smallest or greatest; NULL if there is none. */
@@ -109,7 +116,7 @@ function extreme(name: string, { key: keys, type, text, json }: PostgresTerm): G
   return {
     column: { text: found, form: "json" },
     orderBy: (descending) => directNullable(order, descending),
-    term: computedTerm(`(${found})::jsonb`),
+    term: () => computedTerm(`(${found})::jsonb`),
   };
 }
 

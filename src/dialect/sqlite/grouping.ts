@@ -60,23 +60,26 @@ const KEY_FIELD: SqliteField = Object.freeze<SqliteField>({
   groupBy: "id",
   column: { text: "id", form: "text" },
   orderBy: (descending) => direct(["id"], descending),
-  orderTotally: ["id"],
-  term: KEY_TERM,
+  orderTotally: () => ["id"],
+  term: () => KEY_TERM,
 });
 
 function exactField(columns: ValueColumns): SqliteField {
   const { exact } = columns;
   const value = exactGroupValue(exact);
-  return { ...columns, ...value, groupBy: exact, orderTotally: [...value.orderBy(false), exact] };
+  return { ...columns, ...value, groupBy: exact, orderTotally: () => [...value.orderBy(false), exact] };
 }
 
 /** A value that is given as `ValueColumns.exact`. Arrays are level with each other, and so are objects. */
 function exactGroupValue(exact: string): GroupValue<SqliteTerm> {
-  const terms = [rankOf(exact), `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`];
   return {
     column: { text: jsonText(exact), form: "json" },
-    orderBy: (descending) => direct(terms, descending),
-    term: exactTerm(exact),
+    orderBy: (descending) =>
+      direct(
+        [rankOf(exact), `CASE WHEN ${exact} >= ${FIRST_COMPOSITE} THEN '' ELSE ${exact} END`],
+        descending,
+      ),
+    term: () => exactTerm(exact),
   };
 }
 
@@ -155,7 +158,7 @@ function aggregated({ function: name }: Aggregate, of: SqliteField | undefined):
 
 function computed(text: string): GroupValue<SqliteTerm> {
   const orderBy = (descending: boolean): readonly string[] => direct([text], descending);
-  return { column: { text, form: "number" }, orderBy, term: scalarTerm(`(${text})`) };
+  return { column: { text, form: "number" }, orderBy, term: () => scalarTerm(`(${text})`) };
 }
 
 /**
@@ -175,5 +178,5 @@ function extreme(name: "MIN" | "MAX", { exact }: ValueColumns): GroupValue<Sqlit
   const booleans = of(isBoolean);
   const others = of(`NOT (${isBoolean})`);
   const found = name === "MIN" ? `coalesce(${booleans}, ${others})` : `coalesce(${others}, ${booleans})`;
-  return { ...exactGroupValue(found), term: exactTerm(`(${found})`) };
+  return { ...exactGroupValue(found), term: () => exactTerm(`(${found})`) };
 }
