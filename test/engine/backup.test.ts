@@ -1,26 +1,19 @@
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type BackupProgress, open } from "../../src/index.ts";
+import { useFolderEach } from "../support/hooks.ts";
 
-let folder: string;
-const at = (name: string): string => join(folder, name);
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-backup-"));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useFolderEach();
+const at = (name: string): string => join(folder(), name);
 
 const documents = (count: number, from = 0): object[] =>
   Array.from({ length: count }, (_, n) => ({ id: `${from + n}`, n: from + n, text: "x".repeat(300) }));
@@ -90,7 +83,7 @@ describe("db.backup()", () => {
     const { file } = await db.backup(at("link.db"), { overwrite: true });
     expect(file.endsWith("copy.db")).toBe(true);
     expect(await countIn(at("copy.db"))).toBe(1);
-    expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+    expect(readdirSync(folder()).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
   it("refuses what would harm a database, by whatever name, even if it may overwrite", async () => {
@@ -98,7 +91,7 @@ describe("db.backup()", () => {
     await db.insert("things", { id: "1" });
     symlinkSync(at("app.db"), at("link.db"));
     symlinkSync(at("nowhere"), at("dangling.db"));
-    symlinkSync(folder, at("folder"));
+    symlinkSync(folder(), at("folder"));
     writeFileSync(at("open.db-wal"), "");
     mkdirSync(at("directory.db"));
     const wrong = {
@@ -138,7 +131,7 @@ describe("db.backup()", () => {
     const ended = await Promise.allSettled(Array.from({ length: 10 }, () => db.backup(at("copy.db"))));
     expect(ended.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(await countIn(at("copy.db"))).toBe(500);
-    expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+    expect(readdirSync(folder()).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
   it.each(["file", "memory"])(
@@ -152,7 +145,7 @@ describe("db.backup()", () => {
       await expect(db.backup(at("copy.db"), { timeoutMs: 1 })).rejects.toMatchObject({
         code: "FORMDB_TIMEOUT",
       });
-      expect(readdirSync(folder).filter((name) => name.startsWith("copy"))).toEqual([]);
+      expect(readdirSync(folder()).filter((name) => name.startsWith("copy"))).toEqual([]);
       let closing: Promise<unknown> | undefined;
       const cut = db.backup(at("copy.db"), {
         onProgress: () => {
@@ -161,7 +154,7 @@ describe("db.backup()", () => {
       });
       await expect(cut).rejects.toMatchObject({ code: "FORMDB_CLOSED" });
       await closing;
-      expect(readdirSync(folder).filter((name) => name.startsWith("copy"))).toEqual([]);
+      expect(readdirSync(folder()).filter((name) => name.startsWith("copy"))).toEqual([]);
       await expect(db.backup(at("copy.db"))).rejects.toMatchObject({ code: "FORMDB_CLOSED" });
     },
   );

@@ -1,32 +1,29 @@
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { SqliteSession } from "../../src/backend/sqlite/session.ts";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { JOURNALLED_TOKEN_LIFE_MS } from "../../src/base/journal.ts";
 import { sqliteDdl } from "../../src/dialect/sqlite/ddl.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { useFolderEach } from "../support/hooks.ts";
 
 const HOUR_MS = 60 * 60 * 1_000;
 
-let folder: string;
+const folder = useFolderEach();
 let url: string;
 let spill: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-spilled-"));
-  url = `sqlite:${join(folder, "app.db")}`;
-  spill = join(folder, "app.journal");
+  url = `sqlite:${join(folder(), "app.db")}`;
+  spill = join(folder(), "app.journal");
 });
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The ids that the next start would queue again if this process were gone now. */
 async function heldAfterACrash(): Promise<string[]> {
-  const copy = join(folder, "copy");
+  const copy = join(folder(), "copy");
   copyFileSync(spill, copy);
   copyFileSync(`${spill}-wal`, `${copy}-wal`);
   using journal = new SqliteJournal(copy);
@@ -126,7 +123,7 @@ describe("what close() hands back", () => {
 
 describe("the token of a group from a journal", () => {
   it("outlives those of others, whoever deletes old ones", () => {
-    const file = join(folder, "tokens.db");
+    const file = join(folder(), "tokens.db");
     const session = new SqliteSession({ file, readOnly: false, durability: "normal", busyTimeoutMs: 0 });
     session.bootstrap([...sqliteDdl.bootstrap, ...sqliteDdl.createCollection("users")]);
     for (const token of ["plain", "spill:one"]) {
@@ -150,7 +147,7 @@ describe("the token of a group from a journal", () => {
     const db = await open(url, { spill });
     await db.insert("users", { id: "a" });
     await db.close();
-    const direct = new Database(join(folder, "app.db"));
+    const direct = new Database(join(folder(), "app.db"));
     expect(direct.prepare("SELECT substr(token, 1, 6) AS start FROM formdb_batches").all()).toEqual([
       { start: "spill:" },
     ]);

@@ -3,34 +3,28 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { RowStream } from "../../src/backend/sqlite/row-stream.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { engineOf, type FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/index.ts";
+import { useFolderEach } from "../support/hooks.ts";
 
-let folder: string;
+const folder = useFolderEach();
 let opened: FormDB[] = [];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-regression-"));
-});
 
 afterEach(async () => {
   vi.restoreAllMocks();
   await Promise.all(opened.map((db) => db.close({ deadlineMs: 0 })));
   opened = [];
-  rmSync(folder, { recursive: true, force: true });
 });
 
 async function opening(...call: Parameters<typeof open>): Promise<FormDB> {
@@ -40,7 +34,7 @@ async function opening(...call: Parameters<typeof open>): Promise<FormDB> {
 }
 
 function place(kind: string): string {
-  return kind === "memory" ? "sqlite::memory:" : `sqlite:${join(folder, "test.db")}`;
+  return kind === "memory" ? "sqlite::memory:" : `sqlite:${join(folder(), "test.db")}`;
 }
 
 async function failure(work: Promise<unknown>): Promise<FormDBError> {
@@ -211,7 +205,7 @@ describe("a SQLite file that is taken away while it is open", () => {
       },
     ],
   ])("and %s takes no more writes", async (how, takeAway) => {
-    const file = join(folder, "test.db");
+    const file = join(folder(), "test.db");
     const db = await opening(`sqlite:${file}`);
     await db.insert("c", { id: "1" });
     takeAway(file);
@@ -225,7 +219,7 @@ describe("a SQLite file that is taken away while it is open", () => {
   });
 
   it("takes a journal's entries no longer", async () => {
-    const spill = join(folder, "journal.db");
+    const spill = join(folder(), "journal.db");
     const db = await opening("sqlite::memory:", { spill });
     await db.insert("c", { id: "1" });
     rmSync(spill);
@@ -235,15 +229,15 @@ describe("a SQLite file that is taken away while it is open", () => {
 
 describe("files that are made", () => {
   it("can be read by their owner alone", async () => {
-    const db = await opening(`sqlite:${join(folder, "test.db")}`, { spill: join(folder, "journal.db") });
+    const db = await opening(`sqlite:${join(folder(), "test.db")}`, { spill: join(folder(), "journal.db") });
     await db.insert("c", { id: "1" });
-    const modes = readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode & 0o777]);
+    const modes = readdirSync(folder()).map((name) => [name, statSync(join(folder(), name)).mode & 0o777]);
     expect(modes.length).toBeGreaterThanOrEqual(4);
     expect(modes.filter(([, mode]) => mode !== 0o600)).toEqual([]);
   });
 
   it("leave the modes of files that were there", async () => {
-    const file = join(folder, "test.db");
+    const file = join(folder(), "test.db");
     new Database(file).close();
     chmodSync(file, 0o640);
     await opening(`sqlite:${file}`);
@@ -253,9 +247,9 @@ describe("files that are made", () => {
 
 describe("what can't be opened", () => {
   it("is told as a FormDBError: a loop of links, a name that is too long", async () => {
-    symlinkSync(join(folder, "b"), join(folder, "a"));
-    symlinkSync(join(folder, "a"), join(folder, "b"));
-    for (const url of [join(folder, "a"), join(folder, "x".repeat(300)), join(folder, "a", "db")]) {
+    symlinkSync(join(folder(), "b"), join(folder(), "a"));
+    symlinkSync(join(folder(), "a"), join(folder(), "b"));
+    for (const url of [join(folder(), "a"), join(folder(), "x".repeat(300)), join(folder(), "a", "db")]) {
       expect(await failure(open(url))).toMatchObject({ code: "FORMDB_CONFIG", retryable: false });
       expect(await failure(open("sqlite::memory:", { spill: url }))).toMatchObject({ code: "FORMDB_CONFIG" });
     }
@@ -295,7 +289,7 @@ describe("what can't be opened", () => {
   });
 
   it.runIf(process.getuid?.() === 0)("in a folder that can't be written is told with what is needed", () => {
-    const place = join(folder, "read-only");
+    const place = join(folder(), "read-only");
     mkdirSync(place);
     const file = join(place, "test.db");
     const made = new Database(file);
@@ -303,7 +297,7 @@ describe("what can't be opened", () => {
     made.exec("CREATE TABLE t (a)");
     made.close();
     chmodSync(file, 0o644);
-    chmodSync(folder, 0o755);
+    chmodSync(folder(), 0o755);
     chmodSync(place, 0o555);
     const script =
       `process.setuid(65534); const { open } = await import(${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)});` +
@@ -346,7 +340,7 @@ describe("a failed write", () => {
   );
 
   it("on a locked file was rejected, whichever way it was made", async () => {
-    const file = join(folder, "test.db");
+    const file = join(folder(), "test.db");
     const db = await opening(`sqlite:${file}`, { busyTimeoutMs: 0 });
     await db.insert("c", { id: "1" });
     const holder = new Database(file);

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import { failureOf, sqliteError } from "../../../src/backend/sqlite/errors.ts";
 import { SqliteSession } from "../../../src/backend/sqlite/session.ts";
@@ -12,24 +10,20 @@ import { MAX_GET_HERE } from "../../../src/backend/sqlite/sqlite-connection.ts";
 import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
 import { classify } from "../../../src/batch/classify.ts";
 import { sqliteDialect } from "../../../src/dialect/sqlite/sqlite-dialect.ts";
+import { useFolderEach } from "../../support/hooks.ts";
 
 const never = new AbortController().signal;
 const { ddl } = sqliteDialect;
 
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-session-"));
-});
+const folder = useFolderEach();
 
 afterEach(() => {
   vi.restoreAllMocks();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 function session(): SqliteSession {
   const opened = new SqliteSession({
-    file: join(folder, "session.db"),
+    file: join(folder(), "session.db"),
     readOnly: false,
     durability: "normal",
     busyTimeoutMs: 0,
@@ -67,7 +61,7 @@ describe("the log of a database in a file", () => {
     "is copied into the file from $pages pages on with durability $durability",
     ({ durability, pages }) => {
       const opened = new SqliteSession({
-        file: join(folder, `${durability}.db`),
+        file: join(folder(), `${durability}.db`),
         readOnly: false,
         durability,
         busyTimeoutMs: 0,
@@ -162,7 +156,7 @@ describe("opening a SQLite file", () => {
   });
 
   it("does not hold up the event loop while another process has the lock", async () => {
-    const file = join(folder, "locked.db");
+    const file = join(folder(), "locked.db");
     const holder = new Database(file);
     holder.pragma("journal_mode = WAL");
     holder.exec("BEGIN IMMEDIATE; CREATE TABLE other (a)");
@@ -177,7 +171,7 @@ describe("opening a SQLite file", () => {
   });
 
   it("ends with its signal, and tells of a lock that was not let go in time", async () => {
-    const file = join(folder, "locked.db");
+    const file = join(folder(), "locked.db");
     const holder = new Database(file);
     holder.pragma("journal_mode = WAL");
     holder.exec("BEGIN IMMEDIATE; CREATE TABLE other (a)");
@@ -192,7 +186,7 @@ describe("opening a SQLite file", () => {
   });
 
   it("for reading only has no indexes where FormDB never wrote to it", async () => {
-    const file = join(folder, "foreign.db");
+    const file = join(folder(), "foreign.db");
     const foreign = new Database(file);
     foreign.exec("CREATE TABLE orders (n INTEGER)");
     foreign.close();
@@ -214,7 +208,7 @@ describe("opening a SQLite file", () => {
 
 describe("a connection for reading", () => {
   it("reads few documents on the caller's thread, and many in its worker", async () => {
-    const backend = sqliteBackend(`sqlite:${join(folder, "many.db")}`);
+    const backend = sqliteBackend(`sqlite:${join(folder(), "many.db")}`);
     await backend.start(never);
     const writer = await backend.connect("write", never);
     for (const text of ddl.createCollection("users")) {

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Backend, Connection, GroupWrite } from "../../../src/backend/backend.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
 import type { EngineStatement } from "../../../src/base/engine-statement.ts";
+import { useFolderEach } from "../../support/hooks.ts";
 
 const never = new AbortController().signal;
 
@@ -21,13 +21,16 @@ function group(kind: GroupWrite["kind"], documents: Record<string, unknown>, tok
   return { kind, collection: "users", ids, json: ids.map((id) => JSON.stringify(documents[id])), token };
 }
 
-let folder: string;
+const folder = useFolderEach();
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-sqlite-"));
+/** What the test has opened, closed at its end. */
+const opened: { backend: Backend; writer: Connection }[] = [];
+afterEach(async () => {
+  for (const { backend, writer } of opened.splice(0)) {
+    await writer.close();
+    await backend.stop();
+  }
 });
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function started(url: string): Promise<{ backend: Backend; writer: Connection }> {
   const backend = sqliteBackend(url);
@@ -36,14 +39,15 @@ async function started(url: string): Promise<{ backend: Backend; writer: Connect
   for (const text of backend.dialect.ddl.createCollection("users")) {
     await writer.execute(statement(text, "scan", false), []);
   }
+  opened.push({ backend, writer });
   return { backend, writer };
 }
 
 describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) => {
-  const url = (): string => (place === "memory" ? "sqlite::memory:" : `sqlite:${join(folder, "test.db")}`);
+  const url = (): string => (place === "memory" ? "sqlite::memory:" : `sqlite:${join(folder(), "test.db")}`);
 
   it("writes a group in one transaction and says what was missing", async () => {
-    const { backend, writer } = await started(url());
+    const { writer } = await started(url());
     expect(await writer.write(group("insert", { a: { n: 1 }, b: { n: 2 } }))).toEqual({
       missing: [],
       rejected: [],
@@ -56,8 +60,6 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
       ["a", { n: 1, m: 1 }],
       ["b", { n: 2 }],
     ]);
-    await writer.close();
-    await backend.stop();
   });
 
   it("refuses single rows that break a unique index and keeps the others", async () => {
@@ -69,8 +71,6 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
     expect(result.missing).toEqual([]);
     expect(result.rejected).toMatchObject([{ id: "b", error: { code: "FORMDB_CONSTRAINT" } }]);
     expect((await writer.getMany("users", ["a", "b", "c"])).map(({ id }) => id)).toEqual(["a", "c"]);
-    await writer.close();
-    await backend.stop();
   });
 
   it("finds the rows at fault in a large group, and keeps all others", async () => {
@@ -88,12 +88,10 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
     expect(upserted.missing).toEqual([]);
     expect(upserted.rejected.map(({ id }) => id)).toEqual([key(7), key(8)]);
     expect(await writer.getMany("users", Object.keys(many))).toHaveLength(149);
-    await writer.close();
-    await backend.stop();
   });
 
   it("stores a token with what its group did, and forgets old ones", async () => {
-    const { backend, writer } = await started(url());
+    const { writer } = await started(url());
     await writer.write(group("insert", { a: {} }, "first"));
     const second = group("insert", { a: {}, b: {} }, "second");
     await writer.write(second);
@@ -101,19 +99,15 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
     expect(await writer.lookUpToken({ ...second, token: "third" })).toBeUndefined();
     await writer.pruneTokens(-1_000);
     expect(await writer.lookUpToken(second)).toBeUndefined();
-    await writer.close();
-    await backend.stop();
   });
 
   it("rolls back what a transaction did", async () => {
-    const { backend, writer } = await started(url());
+    const { writer } = await started(url());
     await writer.begin(undefined);
     await writer.write(group("insert", { a: {} }));
     expect(await writer.getMany("users", ["a"])).toHaveLength(1);
     await writer.rollback();
     expect(await writer.getMany("users", ["a"])).toHaveLength(0);
-    await writer.close();
-    await backend.stop();
   });
 
   it("streams in chunks and can be left early", async () => {
@@ -133,24 +127,20 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
     }
     expect((await reader.execute(select, [])).rowCount).toBe(1_200);
     await reader.close();
-    await writer.close();
-    await backend.stop();
   });
 
   it("names the collection that a statement misses", async () => {
-    const { backend, writer } = await started(url());
+    const { writer } = await started(url());
     await expect(writer.execute(statement("SELECT * FROM nowhere"), [])).rejects.toMatchObject({
       code: "FORMDB_UNKNOWN_COLLECTION",
       collection: "nowhere",
     });
-    await writer.close();
-    await backend.stop();
   });
 });
 
 describe("a connection to a SQLite file", () => {
   it("reads by key on the caller's thread and finds what the writer has committed", async () => {
-    const { backend, writer } = await started(`sqlite:${join(folder, "test.db")}`);
+    const { backend, writer } = await started(`sqlite:${join(folder(), "test.db")}`);
     const reader = await backend.connect("read", never);
     const select = statement('SELECT json(doc) FROM "users" WHERE id = ?', "point");
     expect((await reader.execute(select, ["a"])).rows).toEqual([]);
@@ -161,7 +151,7 @@ describe("a connection to a SQLite file", () => {
   });
 
   it("is of no more use once a call in its worker was given up", async () => {
-    const { backend, writer } = await started(`sqlite:${join(folder, "test.db")}`);
+    const { backend, writer } = await started(`sqlite:${join(folder(), "test.db")}`);
     const reader = await backend.connect("read", never);
     const endless = statement(
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) SELECT max(i) FROM n",
@@ -186,15 +176,15 @@ describe("a place that can't be a SQLite database is refused", () => {
   }
 
   it("a directory", async () => {
-    mkdirSync(join(folder, "sub"));
-    expect(await failure(`sqlite:${join(folder, "sub")}`)).toMatchObject({
+    mkdirSync(join(folder(), "sub"));
+    expect(await failure(`sqlite:${join(folder(), "sub")}`)).toMatchObject({
       code: "FORMDB_CONFIG",
       message: expect.stringContaining("is a directory"),
     });
   });
 
   it("a file in a folder that is not there", async () => {
-    expect(await failure(`sqlite:${join(folder, "no", "app.db")}`)).toMatchObject({
+    expect(await failure(`sqlite:${join(folder(), "no", "app.db")}`)).toMatchObject({
       code: "FORMDB_CONFIG",
       message: expect.stringContaining("no folder"),
     });
@@ -202,10 +192,10 @@ describe("a place that can't be a SQLite database is refused", () => {
 
   it("a file that is no database", async () => {
     writeFileSync(
-      join(folder, "text.db"),
+      join(folder(), "text.db"),
       "this is a text and no database, whatever its name says\n".repeat(100),
     );
-    expect(await failure(`sqlite:${join(folder, "text.db")}`)).toMatchObject({
+    expect(await failure(`sqlite:${join(folder(), "text.db")}`)).toMatchObject({
       code: "FORMDB_CONNECT_FAILED",
       message: expect.stringContaining("no SQLite database"),
     });
@@ -217,7 +207,7 @@ describe("a place that can't be a SQLite database is refused", () => {
   });
 
   it("for writing where it was opened for reading", async () => {
-    const file = join(folder, "app.db");
+    const file = join(folder(), "app.db");
     const { writer } = await started(`sqlite:${file}`);
     await writer.close();
     const backend = sqliteBackend(`sqlite:${file}?mode=ro`);

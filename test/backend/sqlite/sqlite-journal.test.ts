@@ -1,22 +1,19 @@
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { SETTLE_WITHIN_MS, SqliteJournal } from "../../../src/backend/sqlite/sqlite-journal.ts";
 import type { JournalOperation } from "../../../src/base/journal.ts";
+import { useFolderEach } from "../../support/hooks.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-let folder: string;
+const folder = useFolderEach();
 let file: string;
 let copies = 0;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "formdb-journal-"));
-  file = join(folder, "app.journal");
+  file = join(folder(), "app.journal");
 });
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function operation(sequence: number): JournalOperation {
   return { sequence, kind: "delete", collection: "users", id: String(sequence), json: "" };
@@ -24,7 +21,7 @@ function operation(sequence: number): JournalOperation {
 
 /** What a process would find if this one were gone now. */
 async function heldAfterACrash(): Promise<number[]> {
-  const copy = join(folder, `copy${copies++}`);
+  const copy = join(folder(), `copy${copies++}`);
   copyFileSync(file, copy);
   copyFileSync(`${file}-wal`, `${copy}-wal`);
   using journal = new SqliteJournal(copy);
