@@ -2,20 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
 import { usePostgres } from "../support/hooks.ts";
-
-/** The code blocks of a page, in their order. */
-function examplesOf(page: string): readonly string[] {
-  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), "utf8");
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!);
-}
-
-/** Runs an example's code as it stands in the page, with `db`. */
-async function run(code: string, db: FormDB): Promise<unknown> {
-  const AsyncFunction = (async () => {}).constructor as new (
-    ...parts: string[]
-  ) => (db: FormDB) => Promise<unknown>;
-  return new AsyncFunction("db", code)(db);
-}
+import { examplesOf, runExample } from "../support/page-examples.ts";
 
 describe("the examples of the pages on documents do what they say", () => {
   const server = usePostgres();
@@ -26,7 +13,7 @@ describe("the examples of the pages on documents do what they say", () => {
   it.each(["SQLite", "PostgreSQL"])("documents.md on %s", async (engine) => {
     await using db = await openOn(engine);
     const results: unknown[] = [];
-    for (const example of examplesOf("documents.md")) results.push(await run(example, db));
+    for (const example of examplesOf("documents.md")) results.push(await runExample(example, db));
     expect(results).toEqual([
       [
         { name: "Grace", age: 45 },
@@ -46,7 +33,7 @@ describe("the examples of the pages on documents do what they say", () => {
   it.each(["SQLite", "PostgreSQL"])("migrating.md on %s", async (engine) => {
     await using db = await openOn(engine);
     const results: unknown[] = [];
-    for (const example of examplesOf("migrating.md")) results.push(await run(example, db));
+    for (const example of examplesOf("migrating.md")) results.push(await runExample(example, db));
     expect(results).toEqual([
       [{ id: "1", name: "Ada", age: 37, tags: ["a", "b"] }],
       [{ id: "3", city: "Oslo", age: 50 }],
@@ -58,7 +45,7 @@ describe("the examples of the pages on documents do what they say", () => {
     async (engine) => {
       await using db = await openOn(engine);
       const results: unknown[] = [];
-      for (const example of examplesOf("indexes.md")) results.push(await run(example, db));
+      for (const example of examplesOf("indexes.md")) results.push(await runExample(example, db));
       const [indexes, explained] = results as [{ name: string }[], unknown];
       expect(indexes.map(({ name }) => name).toSorted()).toEqual([
         "by_age",

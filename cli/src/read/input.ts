@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { FormDBError } from "@formdb/perf";
 import { configError, messageOf } from "../message.ts";
+import { peek } from "./text.ts";
 
 /** The kinds of text that documents are read from. */
 export type InputFormat = "ndjson" | "json" | "csv" | "tsv";
@@ -65,9 +66,12 @@ export async function openInput(
     counted.destroy();
   };
   try {
-    const packed = await peek(named(counted, name), 2);
+    const packed = await peek(named(counted, name), (head) => head.length >= 2);
     const isGzip = packed.head[0] === 0x1f && packed.head[1] === 0x8b;
-    const text = await peek(isGzip ? named(gunzip(packed.all, counted), name) : packed.all, SNIFFED_BYTES);
+    const text = await peek(
+      isGzip ? named(gunzip(packed.all, counted), name) : packed.all,
+      (head) => head.length >= SNIFFED_BYTES || isTelling(head),
+    );
     return {
       name,
       source: file === undefined ? "-" : await realpath(path),
@@ -125,30 +129,6 @@ function gunzip(packed: AsyncIterable<Uint8Array>, source: Readable): Readable {
     if (!source.readableEnded) unpacked.destroy();
   });
   return input.pipe(unpacked);
-}
-
-interface Peeked {
-  readonly head: Uint8Array;
-  readonly all: AsyncIterable<Uint8Array>;
-}
-
-/** The first bytes of a source, as many as asked for where they come at once, and the source with them. */
-async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Peeked> {
-  const rest = source[Symbol.asyncIterator]();
-  let head: Uint8Array = new Uint8Array();
-  while (head.length < bytes) {
-    const { done, value } = await rest.next();
-    if (done === true) break;
-    head = head.length === 0 ? value : Buffer.concat([head, value]);
-    if (bytes === SNIFFED_BYTES && isTelling(head)) break;
-  }
-  return {
-    head,
-    all: (async function* (): AsyncGenerator<Uint8Array> {
-      if (head.length > 0) yield head;
-      yield* { [Symbol.asyncIterator]: () => rest };
-    })(),
-  };
 }
 
 /** Whether the first line is there, so that a slow pipe is not waited for longer than needed. */

@@ -24,3 +24,30 @@ export async function* withoutBom(source: AsyncIterable<Uint8Array>): AsyncGener
   }
   if (start !== undefined && start.length > 0) yield start;
 }
+
+/** What was looked at of a source, and all of it with the rest. */
+export interface Peeked<Bytes extends Uint8Array> {
+  readonly head: Uint8Array;
+  readonly all: AsyncIterable<Bytes | Buffer>;
+}
+
+/** Reads from the beginning of a source until `isEnough` says so of what is there, or the source ends. */
+export async function peek<Bytes extends Uint8Array>(
+  source: AsyncIterable<Bytes>,
+  isEnough: (head: Uint8Array, isAll: boolean) => boolean,
+): Promise<Peeked<Bytes>> {
+  const rest = source[Symbol.asyncIterator]();
+  let head: Bytes | Buffer = Buffer.alloc(0);
+  for (let ended = false; !isEnough(head, ended) && !ended; ) {
+    const next = await rest.next();
+    ended = next.done === true;
+    if (next.done !== true) head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+  }
+  return {
+    head,
+    all: (async function* (): AsyncGenerator<Bytes | Buffer> {
+      if (head.length > 0) yield head;
+      yield* { [Symbol.asyncIterator]: () => rest };
+    })(),
+  };
+}
