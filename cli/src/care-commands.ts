@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
-import { databaseOption, databaseOrServerOption } from "./database-option.ts";
+import { databaseOption, databaseOrServerOption, running } from "./command-parts.ts";
 import { OUTPUT_FORMATS } from "./print/output.ts";
-import type { BackupFlags, CheckFlags, CollectionsFlags } from "./run-care.ts";
 
 export function collectionsCommand(): Command {
   return new Command("collections")
@@ -10,10 +9,7 @@ export function collectionsCommand(): Command {
     .option("--count", "count the documents of each, which reads all of their ids")
     .addOption(new Option("--format <format>", "how to print the rows").choices(OUTPUT_FORMATS))
     .addOption(databaseOrServerOption())
-    .action(async (flags: CollectionsFlags) => {
-      const { runCollections } = await import("./run-care.ts");
-      process.exitCode = await runCollections(flags);
-    });
+    .action(running(async () => (await import("./run-care.ts")).runCollections));
 }
 
 export function backupCommand(): Command {
@@ -26,10 +22,7 @@ export function backupCommand(): Command {
     .argument("<file>", "where the copy goes")
     .option("--overwrite", "replace the file if it is there")
     .addOption(databaseOption())
-    .action(async (file: string, flags: BackupFlags) => {
-      const { runBackup } = await import("./run-care.ts");
-      process.exitCode = await runBackup(file, flags);
-    });
+    .action(running(async () => (await import("./run-care.ts")).runBackup));
 }
 
 export function checkCommand(): Command {
@@ -40,8 +33,5 @@ export function checkCommand(): Command {
         "anything is. Changes nothing.",
     )
     .addOption(databaseOption())
-    .action(async (flags: CheckFlags) => {
-      const { runCheck } = await import("./run-care.ts");
-      process.exitCode = await runCheck(flags);
-    });
+    .action(running(async () => (await import("./run-care.ts")).runCheck));
 }

@@ -1,6 +1,5 @@
 import { Command, Option } from "commander";
-import { wholeNumber } from "./database-option.ts";
-import type { DemoFlags } from "./run-demo.ts";
+import { running, wholeNumber } from "./command-parts.ts";
 
 /** How long one line of the table is measured where the user says nothing, in milliseconds. */
 const DEFAULT_MEASURE_MS = 1_500;
@@ -30,8 +29,5 @@ export function demoCommand(): Command {
       wholeNumber(0, 65_535),
     )
     .option("--duration-ms <n>", "how long that load goes on", wholeNumber(0))
-    .action(async (flags: DemoFlags) => {
-      const { runDemo } = await import("./run-demo.ts");
-      process.exitCode = await runDemo(flags);
-    });
+    .action(running(async () => (await import("./run-demo.ts")).runDemo));
 }

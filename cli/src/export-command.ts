@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
-import { databaseOrServerOption } from "./database-option.ts";
+import { databaseOrServerOption, running } from "./command-parts.ts";
 import { EXPORT_FORMATS } from "./print/output.ts";
-import type { ExportFlags } from "./run-export.ts";
 
 export function exportCommand(): Command {
   return new Command("export")
@@ -20,8 +19,5 @@ export function exportCommand(): Command {
     )
     .option("--safe-csv", "CSV for spreadsheets: a ' before each cell that they would run as a formula")
     .addOption(databaseOrServerOption())
-    .action(async (collection: string, flags: ExportFlags) => {
-      const { runExport } = await import("./run-export.ts");
-      process.exitCode = await runExport(collection, flags);
-    });
+    .action(running(async () => (await import("./run-export.ts")).runExport));
 }

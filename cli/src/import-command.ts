@@ -1,13 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { databaseOrServerOption, wholeNumber } from "./database-option.ts";
-import type { ImportFlags } from "./import-file.ts";
+import { databaseOrServerOption, running, wholeNumber } from "./command-parts.ts";
 import { COLUMN_TYPES, type ColumnType } from "./read/column-types.ts";
 import { INPUT_FORMATS } from "./read/input.ts";
-
-/**
- * Documents in one transaction unless the user says otherwise. Each transaction waits for the disk, so an import
- * takes more at once than callers who wait for each of their writes.
- */
 
 export function importCommand(): Command {
   return new Command("import")
@@ -46,11 +40,7 @@ export function importCommand(): Command {
       "--source <name>",
       "what ids made for documents without one depend on, instead of the file's full path",
     )
-    .action(async (file: string, flags: ImportFlags) => {
-      // What does the work is loaded only when there is some, so that help and refusals come at once.
-      const { importFile } = await import("./import-file.ts");
-      process.exitCode = await importFile(file, flags);
-    });
+    .action(running(async () => (await import("./import-file.ts")).importFile));
 }
 
 function delimiter(text: string): string {

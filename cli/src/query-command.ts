@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
-import { databaseOrServerOption } from "./database-option.ts";
+import { databaseOrServerOption, running } from "./command-parts.ts";
 import { OUTPUT_FORMATS } from "./print/output.ts";
-import type { QueryFlags } from "./run-query.ts";
 
 export function queryCommand(): Command {
   return new Command("query")
@@ -23,8 +22,5 @@ export function queryCommand(): Command {
     .option("--safe-csv", "CSV for spreadsheets: a ' before each cell that they would run as a formula")
     .option("--explain", "print the plan instead of running the query")
     .addOption(databaseOrServerOption())
-    .action(async (text: string, flags: QueryFlags) => {
-      const { runQuery } = await import("./run-query.ts");
-      process.exitCode = await runQuery(text, flags);
-    });
+    .action(running(async () => (await import("./run-query.ts")).runQuery));
 }

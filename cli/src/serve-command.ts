@@ -1,6 +1,5 @@
 import { Command, Option } from "commander";
-import { databaseOption, wholeNumber } from "./database-option.ts";
-import type { ServeFlags } from "./run-serve.ts";
+import { databaseOption, running, wholeNumber } from "./command-parts.ts";
 
 export function serveCommand(): Command {
   return new Command("serve")
@@ -21,8 +20,5 @@ export function serveCommand(): Command {
         .default("info"),
     )
     .addOption(databaseOption())
-    .action(async (flags: ServeFlags) => {
-      const { runServe } = await import("./run-serve.ts");
-      process.exitCode = await runServe(flags);
-    });
+    .action(running(async () => (await import("./run-serve.ts")).runServe));
 }

@@ -1,6 +1,5 @@
 import { Command } from "commander";
-import { wholeNumber } from "./database-option.ts";
-import type { TopFlags } from "./run-top.ts";
+import { running, wholeNumber } from "./command-parts.ts";
 
 export function topCommand(): Command {
   return new Command("top")
@@ -22,8 +21,5 @@ export function topCommand(): Command {
       1_000,
     )
     .option("--samples <n>", "end after so many samples", wholeNumber(1))
-    .action(async (url: string, flags: TopFlags) => {
-      const { runTop } = await import("./run-top.ts");
-      process.exitCode = await runTop(url, flags);
-    });
+    .action(running(async () => (await import("./run-top.ts")).runTop));
 }

@@ -23,3 +23,16 @@ export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER):
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
 }
+
+/**
+ * The action of a command: its exit code is what `load` loads gives. What does the work is loaded only when there is some, so
+ * that help and refusals come at once.
+ */
+export function running<Values extends unknown[]>(
+  load: () => Promise<(...values: Values) => Promise<number>>,
+): (...values: Values) => Promise<void> {
+  return async (...values) => {
+    const run = await load();
+    process.exitCode = await run(...values);
+  };
+}
