@@ -8,6 +8,14 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Neither signal nor time. */
+export const NO_BOUNDS: CallOptions = Object.freeze({});
+
+/** The bounds alone of options that say more. */
+export function boundsOf({ signal, timeoutMs }: CallOptions): CallOptions {
+  return signal === undefined && timeoutMs === undefined ? NO_BOUNDS : { signal, timeoutMs };
+}
+
 /** The error for a call that its signal ended. The signal's reason is the cause. */
 export function abortedError(what: string, signal: AbortSignal): FormDBError {
   return new FormDBError("FORMDB_ABORTED", `${what} was aborted by its signal`, { cause: signal.reason });

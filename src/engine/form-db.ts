@@ -1,5 +1,5 @@
 import type { BackupOptions, BackupResult, Connection } from "../backend/backend.ts";
-import { type CallOptions, throwIfAborted } from "../base/abort.ts";
+import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -15,6 +15,8 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { StatementStats } from "../metrics/top-statements.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
 import type { Pool, PoolStats } from "../pool/pool.ts";
+import { type Answer, answered, promised } from "./answer.ts";
+import { CallGate } from "./call-gate.ts";
 import type { CheckResult } from "./check.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { DatabaseHost } from "./collection/database-host.ts";
@@ -54,10 +56,8 @@ export interface CloseOptions {
 /** What closing gives: what could not be delivered, as operations that can be queued again. */
 export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
-const NO_OPTIONS: CallOptions = Object.freeze({});
 const SQL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, readOnly: boolean };
 const BACKUP_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, overwrite: boolean, onProgress: func };
-const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 
 const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
   insert: "batchInsert()",
@@ -82,6 +82,7 @@ export function engineOf(db: FormDB): Engine {
 export class FormDB {
   readonly #engine: Engine;
   readonly #queries: Queries;
+  readonly #gate: CallGate;
   readonly #host: CollectionHost;
   #closing: Promise<CloseResult> | undefined;
   /**
@@ -93,10 +94,8 @@ export class FormDB {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#queries = new Queries(engine);
-    this.#host = new DatabaseHost(this, engine, this.#queries, {
-      check: (what, options) => this.#check(what, options),
-      call: async (what, work) => this.#call(what, work),
-    });
+    this.#gate = new CallGate(engine.calls, engine.transactions);
+    this.#host = new DatabaseHost(this, engine, this.#queries, this.#gate);
     this.sql = sqlFunction(engine.sql.placeholder, (statement, options) => this.#runSql(statement, options));
     engines.set(this, engine);
   }
@@ -128,47 +127,41 @@ export class FormDB {
   query<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
-    options: CallOptions = NO_OPTIONS,
+    options: CallOptions = NO_BOUNDS,
   ): Promise<QueryResult<R>> {
-    try {
-      this.#check("query()", options);
-      const answer = this.#call("query()", () => this.#queries.run(text, parameters, options));
-      return Promise.resolve(answer) as Promise<QueryResult<R>>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return promised(() => {
+      this.#gate.check("query()", options);
+      return this.#gate.run("query()", () => this.#queries.run(text, parameters, options));
+    }) as Promise<QueryResult<R>>;
   }
 
   /** The rows of a SELECT one by one, in constant memory. A connection is held until the iteration ends. */
   stream<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
-    options: CallOptions = NO_OPTIONS,
+    options: CallOptions = NO_BOUNDS,
   ): AsyncIterableIterator<R> {
-    this.#check("stream()", options);
+    this.#gate.check("stream()", options);
     return this.#queries.stream(text, parameters, options) as AsyncIterableIterator<R>;
   }
 
   /** What a query would do: its shape, how the plan cache answers, the engine's statement and plan. */
   async explain(text: string, parameters: Parameters = []): Promise<Explanation> {
-    this.#check("explain()");
-    return this.#call("explain()", () => this.#engine.explainer.explain(text, parameters));
+    this.#gate.check("explain()");
+    return this.#gate.run("explain()", () => this.#engine.explainer.explain(text, parameters));
   }
 
   /** The document of an id. `T` is the type that the caller knows it to have; nothing checks it. */
   get<T extends object = Document>(
     collection: string,
     id: string | number,
-    options: CallOptions = NO_OPTIONS,
+    options: CallOptions = NO_BOUNDS,
   ): Promise<T | undefined> {
-    try {
-      this.#check("get()", options);
+    return promised(() => {
+      this.#gate.check("get()", options);
       const key = encodeId(id);
-      const answer = this.#call("get()", () => this.#get(collection, key, options));
-      return Promise.resolve(answer) as Promise<T | undefined>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+      return this.#gate.run("get()", () => this.#get(collection, key, options));
+    }) as Promise<T | undefined>;
   }
 
   /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
@@ -280,7 +273,7 @@ export class FormDB {
 
   /** Runs `fn` as one transaction, again where the engine asks for it. */
   async transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
-    this.#check("transaction()");
+    this.#gate.check("transaction()");
     return this.#reported("transaction", "", "transaction", (times) =>
       this.#engine.transactions.run(fn, options, times),
     );
@@ -302,8 +295,8 @@ export class FormDB {
 
   /** The names of all collections, in their order. */
   async listCollections(): Promise<readonly string[]> {
-    this.#check("listCollections()");
-    return this.#call("listCollections()", () => this.#engine.schema.listCollections());
+    this.#gate.check("listCollections()");
+    return this.#gate.run("listCollections()", () => this.#engine.schema.listCollections());
   }
 
   /** Makes an index over one or more paths; resolves to its name. */
@@ -324,8 +317,8 @@ export class FormDB {
 
   /** The indexes of a collection, or of all. */
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
-    this.#check("listIndexes()");
-    return this.#call("listIndexes()", () => this.#engine.schema.indexes(collection));
+    this.#gate.check("listIndexes()");
+    return this.#gate.run("listIndexes()", () => this.#engine.schema.indexes(collection));
   }
 
   /** The statements that took the most time, by shape. */
@@ -350,6 +343,7 @@ export class FormDB {
   /** Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. */
   async close(options: CloseOptions = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
+    this.#gate.close();
     this.#closing ??= this.#close(options);
     return this.#closing;
   }
@@ -381,30 +375,17 @@ export class FormDB {
     }
   }
 
-  #check(what: string, options?: CallOptions): void {
-    if (this.#closing !== undefined) {
-      throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
-    }
-    if (options === undefined || options === NO_OPTIONS) return;
-    checkOptions(what, options, CALL_OPTIONS);
-    throwIfAborted(what, options.signal);
-  }
-
-  #get(
-    collection: string,
-    key: string,
-    options: CallOptions,
-  ): Document | undefined | Promise<Document | undefined> {
+  #get(collection: string, key: string, options: CallOptions): Answer<Document | undefined> {
     const { catalog, reads, readsAtOnce, writer } = this.#engine;
     const found = readsAtOnce.get(collection, key, options);
-    if (found !== undefined) return found instanceof Promise ? found.then(orUndefined) : orUndefined(found);
+    if (found !== undefined) return answered(found, orUndefined);
     if (catalog.has(collection)) return reads.get(collection, key, options);
     checkCollectionName(collection);
     return writer.mayRead(collection).then((may) => (may ? reads.get(collection, key, options) : undefined));
   }
 
   async #reporting<T>(what: string, work: () => Promise<T>): Promise<T> {
-    this.#check(what);
+    this.#gate.check(what);
     this.#engine.transactions.refuseInside(what);
     try {
       return await work();
@@ -445,7 +426,7 @@ export class FormDB {
 
   #checkWrite(what: string, options: CallOptions | undefined): void {
     try {
-      this.#check(what, options);
+      this.#gate.check(what, options);
       this.#engine.transactions.refuseInside(what);
     } catch (error) {
       throw errorForCaller(error as FormDBError, "rejected", 0);
@@ -453,7 +434,7 @@ export class FormDB {
   }
 
   #changeSchema<T>(name: string, collection: string, work: () => Promise<T>): Promise<T> {
-    this.#check(`${name}()`);
+    this.#gate.check(`${name}()`);
     this.#engine.transactions.refuseInside(`${name}()`);
     return this.#reported("ddl", checkCollectionName(collection), name, work);
   }
@@ -469,18 +450,18 @@ export class FormDB {
   }
 
   async #runSql(statement: SqlStatement, options: SqlOptions): Promise<QueryResult> {
-    this.#check("sql()");
+    this.#gate.check("sql()");
     checkOptions("sql()", options, SQL_OPTIONS);
     const { sql, connections, transactions } = this.#engine;
     const beforeWriting = (): void => transactions.refuseInside("An sql() that writes");
     // Where only the caller knows what reads, it is told before it waits.
     if (options.readOnly !== true && !connections.refusesWrites) beforeWriting();
-    return this.#call("sql()", () => sql.run(statement, options, beforeWriting));
+    return this.#gate.run("sql()", () => sql.run(statement, options, beforeWriting));
   }
 
   /** Whether the engine answers now: a statement of no effect goes there and back. Rejects if it does not. */
-  async ping(options: CallOptions = NO_OPTIONS): Promise<void> {
-    this.#check("ping()", options);
+  async ping(options: CallOptions = NO_BOUNDS): Promise<void> {
+    this.#gate.check("ping()", options);
     await this.sql("SELECT 1", [], { ...options, readOnly: true });
   }
 
@@ -511,16 +492,8 @@ export class FormDB {
    * Looks whether the database is as it must be: SQLite's file (its own integrity check), the indexes that are registered
    * and those that there are, and each document's JSON, id and version. Reads everything, and changes nothing.
    */
-  async check(options: CallOptions = NO_OPTIONS): Promise<CheckResult> {
-    this.#check("check()", options);
-    return this.#call("check()", () => this.#engine.checker.run(options));
-  }
-
-  /** Runs a read; closing waits for it, if it is not answered at once. */
-  #call<T>(what: string, work: () => T | Promise<T>): T | Promise<T> {
-    const { calls, transactions } = this.#engine;
-    if (transactions.inside) return calls.run(() => transactions.beside(what, async () => work()));
-    const answer = work();
-    return answer instanceof Promise ? calls.track(answer) : answer;
+  async check(options: CallOptions = NO_BOUNDS): Promise<CheckResult> {
+    this.#gate.check("check()", options);
+    return this.#gate.run("check()", () => this.#engine.checker.run(options));
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection, StoredDocument } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { type CallOptions, NO_BOUNDS } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
@@ -60,8 +60,6 @@ export interface TransactionTools {
   readonly signal: AbortSignal | undefined;
 }
 
-const NO_OPTIONS: CallOptions = Object.freeze({});
-
 /** A transaction while its function runs: each call is a part of it, and it does not end before them. */
 export class OpenTransaction implements Transaction {
   readonly #tools: TransactionTools;
@@ -100,7 +98,7 @@ export class OpenTransaction implements Transaction {
   query<R extends object = Row>(
     text: string,
     parameters: Parameters = [],
-    options: CallOptions = {},
+    options: CallOptions = NO_BOUNDS,
   ): Promise<QueryResult<R>> {
     return this.#call(async () => {
       const { reader } = this.#tools;
@@ -125,7 +123,7 @@ export class OpenTransaction implements Transaction {
       const key = encodeId(id);
       const { connection, writer } = this.#tools;
       if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) return undefined;
-      const [found] = await connection.getMany(collection, [key], this.#bounds(NO_OPTIONS));
+      const [found] = await connection.getMany(collection, [key], this.#bounds(NO_BOUNDS));
       return found === undefined ? undefined : decode(found);
     });
   }
@@ -222,7 +220,7 @@ export class OpenTransaction implements Transaction {
   async #insertAll(operations: readonly Operation[]): Promise<void> {
     this.wrote = true;
     await this.#ensureCollection("insert", operations[0]!.collection);
-    await insertAll(this.#tools.connection, operations, this.#bounds(NO_OPTIONS));
+    await insertAll(this.#tools.connection, operations, this.#bounds(NO_BOUNDS));
   }
 
   async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
@@ -235,7 +233,7 @@ export class OpenTransaction implements Transaction {
     this.wrote = true;
     await this.#ensureCollection(kind, collection);
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
-    const { found, error } = await writeOne(connection, group, this.#bounds(NO_OPTIONS));
+    const { found, error } = await writeOne(connection, group, this.#bounds(NO_BOUNDS));
     if (error !== undefined) throw noteDetail(error, "id", id);
     return { id, found };
   }

@@ -1,6 +1,7 @@
 import type { CallOptions } from "../base/abort.ts";
 import type { Document, Row } from "../base/document.ts";
 import type { Parameters, Plan } from "../plan/plan.ts";
+import { type Answer, answered } from "./answer.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import { documentsOf, encodeAll, inserted } from "./insert.ts";
@@ -17,17 +18,17 @@ export class Queries implements QueryPlace {
   }
 
   /** Throws at once if the query can't even be begun. What is answered at once is no promise. */
-  run(text: string, parameters: Parameters, options: CallOptions): QueryResult | Promise<QueryResult> {
+  run(text: string, parameters: Parameters, options: CallOptions): Answer<QueryResult> {
     const { reader } = this.#engine;
     return this.#run(reader.plan(text, parameters, options));
   }
 
   /** The same for a statement that was made without a text. */
-  runTree(tree: PlannedTree, options: CallOptions): QueryResult | Promise<QueryResult> {
+  runTree(tree: PlannedTree, options: CallOptions): Answer<QueryResult> {
     return this.#run(this.#engine.reader.planTree(tree, options));
   }
 
-  #run(query: Query): QueryResult | Promise<QueryResult> {
+  #run(query: Query): Answer<QueryResult> {
     const { reader, readsAtOnce } = this.#engine;
     const { plan, values, parameters, options } = query;
     const id = plan.pointId?.(values, parameters);
@@ -93,11 +94,11 @@ export class Queries implements QueryPlace {
     }
   }
 
-  #get(collection: string, id: string, options: CallOptions): QueryResult | Promise<QueryResult> {
+  #get(collection: string, id: string, options: CallOptions): Answer<QueryResult> {
     const { reads, readsAtOnce } = this.#engine;
-    let found: Found | Promise<Found> = readsAtOnce.get(collection, id, options);
+    let found: Answer<Found> = readsAtOnce.get(collection, id, options);
     if (found === undefined) found = reads.get(collection, id, options);
-    return found instanceof Promise ? found.then(toResult) : toResult(found);
+    return answered(found, toResult);
   }
 }
 

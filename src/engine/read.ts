@@ -5,6 +5,7 @@ import { FormDBError, noteDetail } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
 import type { QueryOperation } from "../base/observer.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
+import type { Answer } from "./answer.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
@@ -323,11 +324,7 @@ export class Reader {
     return this.#decode(plan, result, times);
   }
 
-  #decode(
-    plan: Plan,
-    { rows, rowCount }: EngineResult,
-    times: QueryTimes,
-  ): QueryResult | Promise<QueryResult> {
+  #decode(plan: Plan, { rows, rowCount }: EngineResult, times: QueryTimes): Answer<QueryResult> {
     const { clock } = this.#reporter;
     const received = clock.now();
     const finish = (decoded: Row[]): QueryResult => {
@@ -340,7 +337,7 @@ export class Reader {
 }
 
 /** The rows of a result. Few, as most queries give, are decoded at once; between many the event loop gets its turn. */
-export function decodeRows(plan: Plan, rows: EngineResult["rows"]): Row[] | Promise<Row[]> {
+export function decodeRows(plan: Plan, rows: EngineResult["rows"]): Answer<Row[]> {
   if (rows.length > DECODED_AT_ONCE) return decodeInTurns(plan, rows);
   const decoded: Row[] = new Array(rows.length);
   for (let i = 0; i < rows.length; i++) decoded[i] = plan.decode(rows[i]!);

@@ -4,6 +4,7 @@ import type { Document, Row } from "../base/document.ts";
 import { turnAfterShortCall } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
+import type { Answer } from "./answer.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 import { decodeRows, factsOf, type Query, type QueryResult } from "./read.ts";
@@ -30,11 +31,7 @@ export class ReadsAtOnce {
   }
 
   /** The document of an id; null if there is none. */
-  get(
-    collection: string,
-    id: string,
-    options: CallOptions,
-  ): Document | null | Promise<Document | null> | undefined {
+  get(collection: string, id: string, options: CallOptions): Answer<Document | null> | undefined {
     if (!this.#mayAnswer(collection, options)) return undefined;
     const connection = this.#connections.tryImmediate();
     if (connection === undefined) return undefined;
@@ -62,7 +59,7 @@ export class ReadsAtOnce {
   }
 
   /** The rows of a SELECT. */
-  run(query: Query): QueryResult | Promise<QueryResult> | undefined {
+  run(query: Query): Answer<QueryResult> | undefined {
     const { plan, values, parameters, options } = query;
     if (plan.kind !== "select" || !this.#mayAnswer(plan.collections[0]!, options)) return undefined;
     const bound = bindOrNot(plan, values, parameters);

@@ -4,22 +4,12 @@ import { isPlace, pathText, splitPath } from "../base/subject.ts";
 import { MAX_CONDITIONS, MAX_NESTING_DEPTH, MAX_PATH_ARRAYS } from "../query/limits.ts";
 import { parsePath, parseWidePath } from "../query/path-text.ts";
 import type { Expression, Field, Operand, Path, WidePath } from "../query/syntax-tree.ts";
-import { COMPARISONS, conditionOf, formOf, isPlainObject, rememberForm } from "./filter-form.ts";
+import { COMPARISONS, isPlainObject, OPERATORS } from "./filter-form.ts";
 import { isPlainValue, jsonValue, listValue, patternValue } from "./operand-values.ts";
 
 /** Paths that are kept by their texts. */
 const MAX_PATHS = 2_000;
 const paths = new Map<string, WidePath>();
-
-const OPERATORS: ReadonlySet<string> = new Set([
-  ...COMPARISONS.keys(),
-  "in",
-  "notIn",
-  "like",
-  "between",
-  "exists",
-  "contains",
-]);
 
 /** What MongoDB's filters hold beside fields. */
 const FOREIGN: ReadonlySet<string> = new Set(["$and", "$or", "$nor", "$not", "$expr", "$where", "$text"]);
@@ -55,17 +45,7 @@ export class FilterReader {
 
   /** The condition that a filter stands for; undefined if it holds for every document. */
   read(filter: unknown): Expression | undefined {
-    if (this.values.length > 0) return all(this.#parts(filter, undefined, 0));
-    const { form, values } = formOf(filter);
-    if (form === undefined) return all(this.#parts(filter, undefined, 0));
-    const known = conditionOf(form);
-    if (known !== undefined) {
-      for (const value of values) this.values.push(value);
-      return known;
-    }
-    const condition = all(this.#parts(filter, undefined, 0));
-    if (condition !== undefined) rememberForm(form, condition);
-    return condition;
+    return all(this.#parts(filter, undefined, 0));
   }
 
   /** Lifts a value out. */

@@ -26,14 +26,6 @@ export function isText(key: string): boolean {
   return !key.replace(/`(?:[^`]|``)*`/g, "").includes("@");
 }
 
-/** Of conditions that come again: they never change. */
-const texts = new WeakMap<Expression, string>();
-
-/** Keeps the text of a condition that will be asked for again. */
-export function rememberText(condition: Expression): void {
-  texts.set(condition, expression(condition));
-}
-
 function selectText({
   items,
   collection,
@@ -46,7 +38,7 @@ function selectText({
   offset,
 }: Select): string {
   let text = `SELECT ${items === undefined ? "*" : items.map(itemText).join(", ")} FROM ${name(collection)}`;
-  if (where !== undefined) text += ` WHERE ${texts.get(where) ?? expression(where)}`;
+  if (where !== undefined) text += ` WHERE ${expression(where)}`;
   if (groupBy.length > 0) text += ` GROUP BY ${groupBy.map((each) => subject(each)).join(", ")}`;
   if (having !== undefined) text += ` HAVING ${expression(having)}`;
   if (orderBy.length > 0) text += ` ORDER BY ${orderText(orderBy)}`;

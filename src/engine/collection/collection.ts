@@ -1,4 +1,4 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
@@ -6,9 +6,10 @@ import { abortSignal, checkOptions, integer, milliseconds } from "../../base/opt
 import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
-import type { Change, Expression, Select } from "../../query/syntax-tree.ts";
-import { isText, keyOf } from "../../query/tree-text.ts";
-import type { PlannedTree } from "../plan-source.ts";
+import { addFilter, type Form } from "../../plan/filter-form.ts";
+import type { Change, Field, Select } from "../../query/syntax-tree.ts";
+import { isText } from "../../query/tree-text.ts";
+import { type Answer, answered, promised } from "../answer.ts";
 import type { IndexOptions } from "../schema.ts";
 import type { FoundByChange } from "../write.ts";
 import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./changes.ts";
@@ -17,6 +18,7 @@ import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from
 import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
 import type { IndexPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
+import { treeOf, treeOfForm } from "./tree.ts";
 
 /** A document as it is written: one without an id is given one. */
 export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined };
@@ -43,12 +45,20 @@ export interface ChangeOptions extends CallOptions {
 }
 
 const BOUNDS = { signal: abortSignal, timeoutMs: milliseconds };
-const NO_BOUNDS: ChangeOptions = Object.freeze({});
 /** How often a change is tried that met nothing, while nothing that is there says why. */
 const MAX_TRIES = 5;
-const TRUE_WHERE_ID: { readonly type: "path"; readonly path: readonly ["id"] } = {
-  type: "path",
-  path: ["id"],
+const ID: Field = { type: "path", path: ["id"] };
+/** A count of all documents of a collection that is not named yet. */
+const COUNT_OF: Select = {
+  type: "select",
+  items: [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }],
+  collection: "",
+  where: undefined,
+  groupBy: [],
+  having: undefined,
+  orderBy: [],
+  limit: undefined,
+  offset: undefined,
 };
 
 /** The documents of one collection, as documents of the type `T`. It holds nothing but its name; make as many as you like. */
@@ -72,16 +82,21 @@ export class Collection<T extends object = Document> {
     id: string | number,
     options?: CallOptions & { readonly version?: false },
   ): Promise<Found<T> | undefined>;
-  async get(
+  get(id: string | number, options?: CallOptions & { readonly version?: boolean }): Promise<unknown> {
+    return options === undefined ? this.#host.methods.get(this.name, id) : this.#getBy(id, options);
+  }
+
+  async #getBy(
     id: string | number,
-    { version = false, ...options }: CallOptions & { readonly version?: boolean } = {},
+    { version, ...bounds }: CallOptions & { readonly version?: boolean },
   ): Promise<unknown> {
-    return version ? this.#host.getVersioned(this.name, id, options) : this.#host.get(this.name, id, options);
+    const { methods } = this.#host;
+    return version ? this.#host.getVersioned(this.name, id, bounds) : methods.get(this.name, id, bounds);
   }
 
   /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
   insert(document: New<T>, options?: CallOptions): Promise<string> {
-    return this.#checked(document, (checked) => this.#host.insert(this.name, checked, options));
+    return this.#checked(document, (checked) => this.#host.methods.insert(this.name, checked, options));
   }
 
   /**
@@ -97,12 +112,12 @@ export class Collection<T extends object = Document> {
           : await checkDocument(this.#schema, document, `[${checked.length}].`),
       );
     }
-    return this.#host.insertAll(this.name, checked, options);
+    return this.#host.methods.batchInsert(this.name, checked, options);
   }
 
   /** Inserts a document or replaces the one with its id. */
   upsert(document: New<T>, options?: CallOptions): Promise<string> {
-    return this.#checked(document, (checked) => this.#host.upsert(this.name, checked, options));
+    return this.#checked(document, (checked) => this.#host.methods.upsert(this.name, checked, options));
   }
 
   /** Replaces a document that is there. Resolves to its new version. */
@@ -133,7 +148,7 @@ export class Collection<T extends object = Document> {
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
     const { ifVersion, ...bounds } = options;
     try {
-      if (ifVersion === undefined) return await this.#host.delete(this.name, id, bounds);
+      if (ifVersion === undefined) return await this.#host.methods.delete(this.name, id, bounds);
       await this.#change(id, options, { action: "delete" }, () => ({}));
       return true;
     } catch (error) {
@@ -169,28 +184,25 @@ export class Collection<T extends object = Document> {
   }
 
   /** How many documents a filter means. */
-  async count(
+  count(
     filter: Filter<Found<T>> = {} as Filter<Found<T>>,
     options: CallOptions = NO_BOUNDS,
   ): Promise<number> {
-    checkOptions("count()", options, BOUNDS);
-    const reader = new FilterReader();
-    const statement: Select = {
-      type: "select",
-      items: [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }],
+    return promised(() => this.#count(filter, options));
+  }
+
+  #count(filter: Filter<Found<T>>, options: CallOptions): Answer<number> {
+    if (options !== NO_BOUNDS) checkOptions("count()", options, BOUNDS);
+    const make = (reader: FilterReader): Select => ({
+      ...COUNT_OF,
       collection: this.name,
       where: reader.read(filter),
-      groupBy: [],
-      having: undefined,
-      orderBy: [],
-      limit: undefined,
-      offset: undefined,
-    };
-    const tree = planned(statement, reader);
+    });
+    const form: Form = { words: ["count", this.name], values: [] };
+    const tree = addFilter(form, filter) ? treeOfForm(form, make) : treeOf(make);
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined && !isText(tree.key)) return elsewhere.count(this.name, filter, options);
-    const { rows } = await this.#host.run("count()", tree, options);
-    return Number(rows[0]?.n ?? 0);
+    return answered(this.#host.run("count()", tree, options), ({ rows }) => Number(rows[0]?.n ?? 0));
   }
 
   /**
@@ -224,21 +236,18 @@ export class Collection<T extends object = Document> {
   ): Promise<Found<T> | undefined> {
     const order = orderOf(orderBy);
     for (const skipLocked of [true, false]) {
-      const reader = new FilterReader();
-      const steps = stepsOf(changes, reader);
-      const where = reader.read(filter);
-      const statement: Change = {
+      const tree = treeOf((reader) => ({
         type: "change",
         action: "update",
         collection: this.name,
-        steps,
+        steps: stepsOf(changes, reader),
         document: undefined,
-        where,
+        where: reader.read(filter),
         version: undefined,
         first: { orderBy: order, skipLocked },
         gives: "document",
-      };
-      const { rows } = await this.#host.run("findOneAndUpdate()", planned(statement, reader), options);
+      }));
+      const { rows } = await this.#host.run("findOneAndUpdate()", tree, options);
       if (rows.length > 0) return rows[0]!.document as Found<T>;
     }
     const blocked = await new Find<Row>(this.#host, this.name, filter, { orderBy, ...options }).first();
@@ -254,7 +263,7 @@ export class Collection<T extends object = Document> {
     paths: IndexPathOf<Found<T>> | readonly IndexPathOf<Found<T>>[],
     options?: IndexOptions,
   ): Promise<string> {
-    return this.#host.createIndex(this.name, paths, options);
+    return this.#host.methods.createIndex(this.name, paths, options);
   }
 
   /** What a schema gives for a document. Without one nothing is awaited: calls are queued in the order in which they are made. */
@@ -293,28 +302,19 @@ export class Collection<T extends object = Document> {
   async #makeChange({ key, ifVersion, action, make }: ChangeToMake, bounds: CallOptions): Promise<Version> {
     const what = `${action}()`;
     for (let tries = 1; ; tries++) {
-      const reader = new FilterReader();
-      const made = make(reader);
-      const where: Expression = {
-        type: "compare",
-        operator: "=",
-        left: TRUE_WHERE_ID,
-        right: reader.slot(key),
-      };
-      const statement: Change = {
+      const tree = treeOf((reader) => ({
         type: "change",
         action,
         collection: this.name,
         steps: [],
         document: undefined,
-        where,
         first: undefined,
         gives: "version",
-        ...made,
+        ...make(reader),
+        where: { type: "compare", operator: "=", left: ID, right: reader.slot(key) },
         version: ifVersion === undefined ? undefined : reader.slot(ifVersion),
-      };
-      const tree = planned(statement, reader);
-      const request = { statement, id: key, ifVersion, values: reader.values };
+      }));
+      const request = { statement: tree.statement as Change, id: key, ifVersion, values: tree.values };
       const refuse = (found: FoundByChange): FormDBError =>
         whyNotMade(request, found && { version: found.version, document: JSON.parse(found.json) }) ??
         unexplained(request);
@@ -336,8 +336,4 @@ interface ChangeToMake {
   readonly ifVersion: number | undefined;
   readonly action: AskedChange["action"];
   readonly make: (reader: FilterReader) => Partial<Change>;
-}
-
-function planned(statement: Select | Change, { values }: FilterReader): PlannedTree {
-  return { statement, key: keyOf(statement), values };
 }

@@ -1,48 +1,42 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { boundsOf, type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { encodeId, type Row } from "../../base/document.ts";
 import type { Ending } from "../../batch/operation.ts";
 import type { Change } from "../../query/syntax-tree.ts";
+import type { Answer } from "../answer.ts";
+import type { CallGate } from "../call-gate.ts";
 import type { Engine } from "../engine.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { Queries } from "../query.ts";
 import type { QueryResult } from "../read.ts";
 import type { QueuedChange } from "../write.ts";
-import type { ChangeOfOne, Versioned } from "./host.ts";
-import { boundsOf, type DatabaseMethods, MethodsHost } from "./methods-host.ts";
-
-/** What a database does around each call. */
-export interface CallGuard {
-  /** Throws if the call can't be made now, or not with these options. */
-  check(what: string, options?: CallOptions): void;
-  /** Runs it so that closing waits for it. */
-  call<T>(what: string, work: () => Promise<T>): Promise<T>;
-}
+import type { ChangeOfOne, CollectionHost, DatabaseMethods, Versioned } from "./host.ts";
 
 /** A database as what a collection's handle works on. */
-export class DatabaseHost extends MethodsHost {
+export class DatabaseHost implements CollectionHost {
+  readonly methods: DatabaseMethods;
   readonly #engine: Engine;
   readonly #queries: Queries;
-  readonly #guard: CallGuard;
+  readonly #gate: CallGate;
 
-  constructor(database: DatabaseMethods, engine: Engine, queries: Queries, guard: CallGuard) {
-    super(database);
+  constructor(methods: DatabaseMethods, engine: Engine, queries: Queries, gate: CallGate) {
+    this.methods = methods;
     this.#engine = engine;
     this.#queries = queries;
-    this.#guard = guard;
+    this.#gate = gate;
   }
 
   async getVersioned(
     collection: string,
     id: string | number,
-    options: CallOptions = {},
+    options: CallOptions = NO_BOUNDS,
   ): Promise<Versioned<Row> | undefined> {
-    this.#guard.check("get()", options);
+    this.#gate.check("get()", options);
     const key = encodeId(id);
     checkCollectionName(collection);
     const { reads, writer } = this.#engine;
-    return this.#guard.call("get()", async () =>
+    return this.#gate.run("get()", async () =>
       (await writer.mayRead(collection)) ? reads.getVersioned(collection, key, options) : undefined,
     );
   }
@@ -58,7 +52,7 @@ export class DatabaseHost extends MethodsHost {
     if (spills) return undefined;
     const bounds = boundsOf(options);
     try {
-      this.#guard.check(what, bounds);
+      this.#gate.check(what, bounds);
       const { plan, values } = reader.planTree(tree, bounds);
       const bound = plan.bindInGroup?.(values);
       if (bound === undefined) return undefined;
@@ -84,30 +78,27 @@ export class DatabaseHost extends MethodsHost {
     }
   }
 
-  run(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+  run(what: string, tree: PlannedTree, options: CallOptions): Answer<QueryResult> {
     const bounds = boundsOf(options);
-    try {
-      this.#guard.check(what, bounds);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    if (this.#engine.writer.knows(collectionOf(tree))) {
-      return this.#guard.call(what, async () => this.#queries.runTree(tree, bounds));
-    }
-    return this.#guard.call(what, async () =>
-      (await this.#isThere(tree)) ? this.#queries.runTree(tree, bounds) : { rows: [], rowCount: 0 },
+    this.#gate.check(what, bounds);
+    return this.#gate.run(what, () =>
+      this.#engine.writer.knows(collectionOf(tree))
+        ? this.#queries.runTree(tree, bounds)
+        : this.#isThere(tree).then((isThere) =>
+            isThere ? this.#queries.runTree(tree, bounds) : NOTHING_FOUND(),
+          ),
     );
   }
 
   async *stream(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
     const bounds = boundsOf(options);
-    this.#guard.check("find()", bounds);
+    this.#gate.check("find()", bounds);
     if (await this.#isThere(tree)) yield* this.#queries.streamTree(tree, bounds);
   }
 
   async explain(tree: PlannedTree): Promise<Explanation> {
-    this.#guard.check("explain()");
-    return this.#guard.call("explain()", () => this.#engine.explainer.explainTree(tree));
+    this.#gate.check("explain()");
+    return this.#gate.run("explain()", () => this.#engine.explainer.explainTree(tree));
   }
 
   /** A collection that a first insert would make reads as empty before that. */
@@ -117,6 +108,7 @@ export class DatabaseHost extends MethodsHost {
 }
 
 const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
+const NOTHING_FOUND = (): QueryResult => ({ rows: [], rowCount: 0 });
 const versionOf = (_id: string, { version }: Ending): number => version!;
 
 /** Whether a change makes values that a database may refuse by themselves: where it is of a set value, or an index is unique. */

@@ -1,16 +1,19 @@
 import type { CallOptions } from "../../base/abort.ts";
 import { abortSignal, checkOptions, configError, integer, milliseconds, show } from "../../base/options.ts";
 import { pathText } from "../../base/subject.ts";
-import { all, FilterReader, pathOf } from "../../plan/filter.ts";
+import { all, type FilterReader, pathOf } from "../../plan/filter.ts";
+import { addFilter, END, type Form } from "../../plan/filter-form.ts";
 import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
 import { pathKey } from "../../query/path-text.ts";
-import type { Expression, Path, Select } from "../../query/syntax-tree.ts";
-import { isText, keyOf } from "../../query/tree-text.ts";
+import type { Path, Select } from "../../query/syntax-tree.ts";
+import { isText } from "../../query/tree-text.ts";
+import { answered, promised } from "../answer.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import { beginsAt, isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
 import type { Asked, CollectionHost } from "./host.ts";
 import type { PathOf } from "./paths.ts";
+import { treeOf, treeOfForm } from "./tree.ts";
 
 /** Rows of a page if no limit is given. */
 export const DEFAULT_PAGE_SIZE = 100;
@@ -91,13 +94,12 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   /** All rows. */
   toArray(): Promise<R[]> {
-    return this.#rows(this.#options.limit);
+    return this.#ask(this.#options.limit, (rows) => rows);
   }
 
   /** The first row; which one that is, only `orderBy` says. */
-  async first(): Promise<R | undefined> {
-    if (this.#options.limit === 0) return undefined;
-    return (await this.#rows(1))[0];
+  first(): Promise<R | undefined> {
+    return this.#options.limit === 0 ? Promise.resolve(undefined) : this.#ask(1, ([first]) => first);
   }
 
   /**
@@ -110,7 +112,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
     const keys = totalOrder(this.#orderBy);
     const hidden = this.#items && hiddenItems(this.#items, keys);
     const items = this.#items && [...this.#items, ...hidden!.items];
-    const tree = this.#tree(this.#orderBy.length === 0 ? keys : this.#orderBy, items, limit + 1);
+    const orderBy = this.#orderBy.length === 0 ? keys : this.#orderBy;
+    const tree = this.#tree({ orderBy, items, limit: limit + 1 });
     if (this.#host.elsewhere !== undefined) {
       const asked = this.#asked(limit);
       return (await this.#host.elsewhere.page(this.#collection, asked, this.#options)) as Page<R>;
@@ -129,25 +132,25 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   /** What it would do: its shape, how the plan cache answers, the engine's statement and plan. */
   explain(): Promise<Explanation> {
-    return this.#host.explain(this.#tree());
+    return this.#host.explain(this.#tree(this.#wanted(this.#options.limit)));
   }
 
   /** The rows one by one, in constant memory. */
   [Symbol.asyncIterator](): AsyncIterator<R> {
-    const tree = this.#tree();
-    const rows = this.#rowsElsewhere(tree, this.#options.limit) ?? this.#host.stream(tree, this.#options);
+    const { limit } = this.#options;
+    const tree = this.#tree(this.#wanted(limit));
+    const rows = this.#rowsElsewhere(tree, limit) ?? this.#host.stream(tree, this.#options);
     return rows[Symbol.asyncIterator]() as AsyncIterator<R>;
   }
 
-  async #rows(limit: number | undefined): Promise<R[]> {
-    const tree = this.#tree(this.#orderBy, this.#items, limit);
-    const elsewhere = this.#rowsElsewhere(tree, limit);
-    if (elsewhere !== undefined) {
-      const rows: object[] = [];
-      for await (const row of elsewhere) rows.push(row);
-      return rows as R[];
-    }
-    return (await this.#host.run("find()", tree, this.#options)).rows as R[];
+  #ask<T>(limit: number | undefined, give: (rows: R[]) => T): Promise<T> {
+    return promised(() => {
+      const tree = this.#tree(this.#wanted(limit));
+      const elsewhere = this.#rowsElsewhere(tree, limit);
+      return elsewhere === undefined
+        ? answered(this.#host.run("find()", tree, this.#options), ({ rows }) => give(rows as R[]))
+        : answered(collect(elsewhere), (rows) => give(rows as R[]));
+    });
   }
 
   /** What no text says, such as what comes after a page, from a host that can't be given a tree. */
@@ -161,17 +164,36 @@ export class Find<R extends object> implements AsyncIterable<R> {
     return { filter: this.#filter, select, orderBy, limit, offset, after };
   }
 
-  #tree(
-    orderBy: readonly PathKey[] = this.#orderBy,
-    items: readonly PathItem[] | undefined = this.#items,
-    limit: number | undefined = this.#options.limit,
-  ): PlannedTree {
-    const { offset, after } = this.#options;
-    const reader = new FilterReader();
-    let where = reader.read(this.#filter);
-    if (where !== undefined && after === undefined && orderBy.length === 0 && items === undefined) {
-      return this.#plainTree(where, reader, limit);
+  #wanted(limit: number | undefined): Wanted {
+    return { orderBy: this.#orderBy, items: this.#items, limit };
+  }
+
+  #tree(wanted: Wanted): PlannedTree {
+    const form = this.#options.after === undefined ? this.#form(wanted) : undefined;
+    const make = (reader: FilterReader): Select => this.#statement(wanted, reader);
+    return form === undefined ? treeOf(make) : treeOfForm(form, make);
+  }
+
+  /** The form of all but what comes after a page; undefined if the filter has none. */
+  #form({ orderBy, items, limit }: Wanted): Form | undefined {
+    const { offset } = this.#options;
+    const bounds = (limit === undefined ? 0 : 1) + (offset === undefined ? 0 : 2);
+    const words: unknown[] = [bounds, this.#collection];
+    const values: unknown[] = [];
+    if (!addFilter({ words, values }, this.#filter)) return undefined;
+    for (const { path, descending } of orderBy) words.push(path, descending);
+    if (items !== undefined) {
+      words.push(END);
+      for (const { path, name } of items) words.push(path, name);
     }
+    if (limit !== undefined) values.push(limit);
+    if (offset !== undefined) values.push(offset);
+    return { words, values };
+  }
+
+  #statement({ orderBy, items, limit }: Wanted, reader: FilterReader): Select {
+    const { offset, after } = this.#options;
+    let where = reader.read(this.#filter);
     let order = orderBy;
     let from: Select["from"];
     if (after !== undefined) {
@@ -182,7 +204,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
       if (beginsAt(keys, place)) from = { value: reader.slot(place[0]), later };
       else where = all(where === undefined ? [later] : [where, later]);
     }
-    const statement: Select = {
+    return {
       ...ALL_OF,
       items,
       collection: this.#collection,
@@ -192,34 +214,31 @@ export class Find<R extends object> implements AsyncIterable<R> {
       limit: limit === undefined ? undefined : reader.slot(limit),
       offset: offset === undefined ? undefined : reader.slot(offset),
     };
-    return { statement, key: keyOf(statement), values: reader.values };
-  }
-
-  /** Of a filter, and nothing more than a number of documents: what is kept for its condition. */
-  #plainTree(where: Expression, reader: FilterReader, limit: number | undefined): PlannedTree {
-    const { offset } = this.#options;
-    const bounds = (limit === undefined ? 0 : 1) + (offset === undefined ? 0 : 2);
-    const name = `${bounds}${this.#collection}`;
-    const ofCondition = plainTrees.get(where);
-    let tree = ofCondition?.get(name);
-    const slots = {
-      limit: limit === undefined ? undefined : reader.slot(limit),
-      offset: offset === undefined ? undefined : reader.slot(offset),
-    };
-    if (tree === undefined) {
-      const statement = { ...ALL_OF, collection: this.#collection, where, ...slots };
-      tree = { statement, key: keyOf(statement) };
-      if (ofCondition === undefined) plainTrees.set(where, new Map([[name, tree]]));
-      else if (ofCondition.size < MAX_PLAIN_TREES) ofCondition.set(name, tree);
-    }
-    return { statement: tree.statement, key: tree.key, values: reader.values };
   }
 
   /** What a cursor must have been made for: the shape of the filter, and the order. */
   #identity(): string {
-    const where = new FilterReader().read(this.#filter);
-    return keyOf({ ...ALL_OF, collection: this.#collection, where, orderBy: totalOrder(this.#orderBy) });
+    const orderBy = totalOrder(this.#orderBy);
+    return treeOf((reader) => ({
+      ...ALL_OF,
+      collection: this.#collection,
+      where: reader.read(this.#filter),
+      orderBy,
+    })).key;
   }
+}
+
+/** What is asked for of a find, which a page has more of than its options say. */
+interface Wanted {
+  readonly orderBy: readonly PathKey[];
+  readonly items: readonly PathItem[] | undefined;
+  readonly limit: number | undefined;
+}
+
+async function collect(rows: AsyncIterable<object>): Promise<object[]> {
+  const collected: object[] = [];
+  for await (const row of rows) collected.push(row);
+  return collected;
 }
 
 /** A statement for all documents of a collection that is not named yet. */
@@ -234,15 +253,14 @@ const ALL_OF: Select = Object.freeze<Select>({
   limit: undefined,
   offset: undefined,
 });
-/** Collections for which the trees of one condition are kept. */
-const MAX_PLAIN_TREES = 100;
-/** Trees of conditions that come again (see `FilterReader`), by their bounds and collections. */
-const plainTrees = new WeakMap<Expression, Map<string, Omit<PlannedTree, "values">>>();
 export const NO_OPTIONS: AnyFindOptions = Object.freeze({});
+
+const NO_ORDER: readonly PathKey[] = Object.freeze([]);
 
 /** The keys of an order that is given as an object. */
 export function orderOf(orderBy: object | undefined): readonly PathKey[] {
-  const entries = Object.entries(orderBy ?? {});
+  if (orderBy === undefined) return NO_ORDER;
+  const entries = Object.entries(orderBy);
   if (entries.length > MAX_SORT_PATHS) {
     throw configError(`orderBy must have at most ${MAX_SORT_PATHS} paths, not ${entries.length}`, "orderBy");
   }

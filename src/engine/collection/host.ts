@@ -2,6 +2,7 @@ import type { CallOptions } from "../../base/abort.ts";
 import type { Row } from "../../base/document.ts";
 import type { FormDBError } from "../../base/errors.ts";
 import type { BatchResult } from "../../batch/group.ts";
+import type { Answer } from "../answer.ts";
 import type { Explanation } from "../explain.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { QueryResult } from "../read.ts";
@@ -66,20 +67,26 @@ export interface ChangeOfOne {
   readonly refuse: (found: FoundByChange) => FormDBError;
 }
 
+/** The methods of a database that a collection's handle uses as they are. */
+export interface DatabaseMethods {
+  get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined>;
+  insert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
+  batchInsert(collection: string, documents: Iterable<unknown>, options?: CallOptions): Promise<BatchResult>;
+  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
+  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean>;
+  createIndex(collection: string, paths: string | readonly string[], options?: IndexOptions): Promise<string>;
+}
+
 /** What a collection's handle works on: a database, or a transaction. */
 export interface CollectionHost {
+  readonly methods: DatabaseMethods;
   /** There for a host that can't be given a tree. */
   readonly elsewhere?: CallsElsewhere;
-  get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined>;
   getVersioned(
     collection: string,
     id: string | number,
     options?: CallOptions,
   ): Promise<Versioned<Row> | undefined>;
-  insert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
-  insertAll(collection: string, documents: readonly unknown[], options?: CallOptions): Promise<BatchResult>;
-  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
-  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean>;
   /**
    * Queues a change of one document, and resolves to its new version. Undefined if it can't be queued; left out where there is
    * no queue.
@@ -91,8 +98,7 @@ export interface CollectionHost {
     options: CallOptions,
   ): Promise<number> | undefined;
   /** Runs a query or a change that was made without a text. `what` is the call. */
-  run(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
+  run(what: string, tree: PlannedTree, options: CallOptions): Answer<QueryResult>;
   stream(tree: PlannedTree, options: CallOptions): AsyncIterable<Row>;
   explain(tree: PlannedTree): Promise<Explanation>;
-  createIndex(collection: string, paths: string | readonly string[], options?: IndexOptions): Promise<string>;
 }

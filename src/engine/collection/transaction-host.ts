@@ -1,10 +1,10 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { boundsOf, type CallOptions } from "../../base/abort.ts";
 import type { Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import type { PlannedTree } from "../plan-source.ts";
 import type { QueryResult } from "../read.ts";
-import type { CollectionHost, Versioned } from "./host.ts";
+import type { CollectionHost, DatabaseMethods, Versioned } from "./host.ts";
 
 /** The methods of a transaction that a collection's handle uses. */
 export interface TransactionMethods {
@@ -19,39 +19,26 @@ export interface TransactionMethods {
 /** An open transaction as what a collection's handle works on. */
 export class TransactionHost implements CollectionHost {
   readonly #transaction: TransactionMethods;
+  readonly methods: DatabaseMethods;
 
   constructor(transaction: TransactionMethods) {
     this.#transaction = transaction;
-  }
-
-  get(collection: string, id: string | number): Promise<Row | undefined> {
-    return this.#transaction.get(collection, id);
+    this.methods = {
+      get: (collection, id) => transaction.get(collection, id),
+      insert: (collection, document) => transaction.insert(collection, document),
+      batchInsert: (collection, documents) => insertEach(transaction, collection, documents),
+      upsert: (collection, document) => transaction.upsert(collection, document),
+      delete: (collection, id) => transaction.delete(collection, id),
+      createIndex: () => Promise.reject(notHere("createIndex()")),
+    };
   }
 
   getVersioned(collection: string, id: string | number): Promise<Versioned<Row> | undefined> {
     return this.#transaction.getVersioned(collection, id);
   }
 
-  insert(collection: string, document: unknown): Promise<string> {
-    return this.#transaction.insert(collection, document);
-  }
-
-  /** One that fails fails the call, and with it the transaction. */
-  async insertAll(collection: string, documents: readonly unknown[]): Promise<BatchResult> {
-    for (const document of documents) await this.#transaction.insert(collection, document);
-    return { successful: documents.length, failed: 0, errors: [] };
-  }
-
-  upsert(collection: string, document: unknown): Promise<string> {
-    return this.#transaction.upsert(collection, document);
-  }
-
-  delete(collection: string, id: string | number): Promise<boolean> {
-    return this.#transaction.delete(collection, id);
-  }
-
-  run(_what: string, tree: PlannedTree, { signal, timeoutMs }: CallOptions): Promise<QueryResult> {
-    return this.#transaction.runTree(tree, { signal, timeoutMs });
+  run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    return this.#transaction.runTree(tree, boundsOf(options));
   }
 
   /** The transaction's connection runs one call at a time: all rows are read before the first is given. */
@@ -62,10 +49,20 @@ export class TransactionHost implements CollectionHost {
   async explain(): Promise<never> {
     throw notHere("explain()");
   }
+}
 
-  async createIndex(): Promise<never> {
-    throw notHere("createIndex()");
+/** One that fails fails the call, and with it the transaction. */
+async function insertEach(
+  transaction: TransactionMethods,
+  collection: string,
+  documents: Iterable<unknown>,
+): Promise<BatchResult> {
+  let successful = 0;
+  for (const document of documents) {
+    await transaction.insert(collection, document);
+    successful++;
   }
+  return { successful, failed: 0, errors: [] };
 }
 
 function notHere(what: string): FormDBError {

@@ -1,9 +1,8 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { boundsOf, type CallOptions } from "../../base/abort.ts";
 import type { Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { Page } from "../collection/find.ts";
 import type { Asked, AskedChange, CallsElsewhere, Target, Version, Versioned } from "../collection/host.ts";
-import { boundsOf } from "../collection/methods-host.ts";
 import type { HttpClient, Request } from "./http-client.ts";
 import { collectionPath, documentPath } from "./http-paths.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";

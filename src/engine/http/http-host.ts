@@ -1,9 +1,8 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { boundsOf, type CallOptions } from "../../base/abort.ts";
 import { encodeId, type Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { isText } from "../../query/tree-text.ts";
-import type { Versioned } from "../collection/host.ts";
-import { boundsOf, type DatabaseMethods, MethodsHost } from "../collection/methods-host.ts";
+import type { CollectionHost, DatabaseMethods, Versioned } from "../collection/host.ts";
 import type { Explanation } from "../explain.ts";
 import type { FormDB } from "../form-db.ts";
 import type { PlannedTree } from "../plan-source.ts";
@@ -13,13 +12,12 @@ import type { HttpCalls } from "./http-calls.ts";
 type Methods = DatabaseMethods & Pick<FormDB, "query" | "stream" | "explain">;
 
 /** A database behind HTTP as what a collection's handle works on: what has a text is sent as one. */
-export class HttpHost extends MethodsHost {
-  readonly #database: Methods;
+export class HttpHost implements CollectionHost {
+  readonly methods: Methods;
   readonly elsewhere: HttpCalls;
 
-  constructor(database: Methods, calls: HttpCalls) {
-    super(database);
-    this.#database = database;
+  constructor(methods: Methods, calls: HttpCalls) {
+    this.methods = methods;
     this.elsewhere = calls;
   }
 
@@ -33,7 +31,7 @@ export class HttpHost extends MethodsHost {
 
   async run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
     try {
-      return await this.#database.query(textOf(tree), tree.values, boundsOf(options));
+      return await this.methods.query(textOf(tree), tree.values, boundsOf(options));
     } catch (error) {
       if (isUnknown(error)) return { rows: [], rowCount: 0 };
       throw error;
@@ -42,14 +40,14 @@ export class HttpHost extends MethodsHost {
 
   async *stream(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
     try {
-      yield* this.#database.stream(textOf(tree), tree.values, boundsOf(options));
+      yield* this.methods.stream(textOf(tree), tree.values, boundsOf(options));
     } catch (error) {
       if (!isUnknown(error)) throw error;
     }
   }
 
   async explain(tree: PlannedTree): Promise<Explanation> {
-    return this.#database.explain(textOf(tree), tree.values);
+    return this.methods.explain(textOf(tree), tree.values);
   }
 }
 
