@@ -8,6 +8,8 @@ interface Record {
   trialRuns: number;
   /** Milliseconds of long runs on the caller's thread that are forgiven. */
   creditMs: number;
+  /** Whether it was long there once: since then it is measured what its runs take of the thread. */
+  isDoubted: boolean;
 }
 
 /** A statement that took less than this, in milliseconds, costs less than a trip to a worker thread and back. */
@@ -32,10 +34,10 @@ const MAX_STATEMENTS = 1_000;
  * Which statements are short enough for the caller's thread. A worker keeps the event loop free, but costs
  * tens of microseconds; so a statement starts on the worker, and moves to the caller's thread after a
  * number of short runs. A long run there may be an accident: a busy machine, or a limit on the processor's time, stops any
- * statement for milliseconds now and then. It is forgiven as far as short runs have made up for it. Until they have made up
- * for the most that they can, the processor's time is read before each run, which tells an accident: it counts for nothing.
- * What is not forgiven sends the statement back to the worker, for twice as many runs, unless nothing was held against it
- * before. A statement without a name is a stranger each time, of which nothing is learned.
+ * statement for milliseconds now and then. The first is forgiven as far as short runs have made up for it; after it the
+ * processor's time tells an accident, which counts for nothing. What is not forgiven sends the statement back to the
+ * worker, for twice as many runs, unless nothing was held against it before. A statement without a name is a stranger
+ * each time, of which nothing is learned.
  */
 export class ThreadChoice {
   readonly #records = new Map<string, Record>();
@@ -53,10 +55,8 @@ export class ThreadChoice {
 
   /** Before a run on the caller's thread, for `ran` after it: what the thread has used, if that is asked of the statement. */
   usedBefore(name: string): number | undefined {
-    if (this.#usage === undefined) return undefined;
-    const record = this.#records.get(name);
-    if (record === undefined || record.creditMs === MAX_CREDIT_MS) return undefined;
-    return record.shortRuns >= record.trialRuns ? this.#usage.cpuMs() : undefined;
+    if (this.#usage === undefined || this.#records.get(name)?.isDoubted !== true) return undefined;
+    return this.#usage.cpuMs();
   }
 
   /** Notes that a statement ran for `ms`. */
@@ -64,7 +64,7 @@ export class ThreadChoice {
     if (name === "") return;
     let record = this.#records.get(name);
     if (record === undefined) {
-      record = { shortRuns: 0, trialRuns: TRIAL_RUNS, creditMs: 0 };
+      record = { shortRuns: 0, trialRuns: TRIAL_RUNS, creditMs: 0, isDoubted: false };
       this.#records.set(name, record);
       if (this.#records.size > MAX_STATEMENTS) this.#records.delete(this.#records.keys().next().value!);
     }
@@ -79,6 +79,7 @@ export class ThreadChoice {
       record.creditMs = Math.min(MAX_CREDIT_MS, creditMs + CREDIT_A_RUN_MS);
       return;
     }
+    record.isDoubted = true;
     if (this.#wasStopped(usedBeforeMs)) return;
     record.creditMs -= ms;
     if (record.creditMs >= 0) return;
