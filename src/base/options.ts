@@ -70,7 +70,8 @@ export function checkOptions(
   if (typeof options !== "object" || options === null) {
     throw configError(`${what}'s options must be an object, not ${show(options)}`);
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const name of Object.keys(options)) {
+    const value = options[name as keyof typeof options] as unknown;
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) {
       throw configError(

@@ -131,14 +131,26 @@ const MAX_WORDS = 20_000;
 export class Forms<Made> {
   #root: Place<Made> = emptyPlace();
   #count = 0;
+  /** What was asked for last is often asked for again. */
+  #lastWords: readonly unknown[] = [];
+  #last: Made | undefined;
 
   get(words: readonly unknown[]): Made | undefined {
+    if (areSame(words, this.#lastWords)) return this.#last;
+    this.#lastWords = words;
+    this.#last = this.#find(words);
+    return this.#last;
+  }
+
+  #find(words: readonly unknown[]): Made | undefined {
     let place: Place<Made> | undefined = this.#root;
     for (let i = 0; i < words.length && place !== undefined; i++) place = place.next.get(words[i]);
     return place?.made;
   }
 
   keep(words: readonly unknown[], made: Made): void {
+    this.#lastWords = words;
+    this.#last = made;
     if (this.#count + words.length > MAX_WORDS) {
       this.#root = emptyPlace();
       this.#count = 0;
@@ -156,6 +168,12 @@ export class Forms<Made> {
     }
     place.made = made;
   }
+}
+
+function areSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** What follows on the words before it. */

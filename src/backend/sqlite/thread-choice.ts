@@ -8,7 +8,7 @@ interface Record {
   trialRuns: number;
   /** Milliseconds of long runs on the caller's thread that are forgiven. */
   creditMs: number;
-  /** Whether it was long there once: since then it is measured what its runs take of the thread. */
+  /** Whether it was long there: until short runs have made up for all they can, it is measured what its runs take of the thread. */
   isDoubted: boolean;
 }
 
@@ -34,8 +34,8 @@ const MAX_STATEMENTS = 1_000;
  * Which statements are short enough for the caller's thread. A worker keeps the event loop free, but costs
  * tens of microseconds; so a statement starts on the worker, and moves to the caller's thread after a
  * number of short runs. A long run there may be an accident: a busy machine, or a limit on the processor's time, stops any
- * statement for milliseconds now and then. The first is forgiven as far as short runs have made up for it; after it the
- * processor's time tells an accident, which counts for nothing. What is not forgiven sends the statement back to the
+ * statement for milliseconds now and then. The first is forgiven as far as short runs have made up for it; after it, until
+ * short runs have made up for the most that they can, the processor's time tells an accident, which counts for nothing. What is not forgiven sends the statement back to the
  * worker, for twice as many runs, unless nothing was held against it before. A statement without a name is a stranger
  * each time, of which nothing is learned.
  */
@@ -77,6 +77,7 @@ export class ThreadChoice {
     const { creditMs, trialRuns } = record;
     if (ms <= LONG_RUN_MS) {
       record.creditMs = Math.min(MAX_CREDIT_MS, creditMs + CREDIT_A_RUN_MS);
+      if (record.creditMs === MAX_CREDIT_MS) record.isDoubted = false;
       return;
     }
     record.isDoubted = true;

@@ -122,6 +122,16 @@ describe("the choice of a thread", () => {
       expect(choice.runsHere("s")).toBe(false);
     });
 
+    it("is not asked for any more once short runs have made up for long ones", () => {
+      const choice = doubted();
+      expect(choice.usedBefore("s")).toBeDefined();
+      for (let i = 0; i < 401; i++) run(choice, 0.01, { cpuMs: 0.01 });
+      expect(choice.usedBefore("s")).toBeUndefined();
+      run(choice, MAX_CREDIT_MS - 1, { cpuMs: 0.1 });
+      expect(choice.runsHere("s")).toBe(true);
+      expect(choice.usedBefore("s")).toBeDefined();
+    });
+
     it("so does one that waited for the disk", () => {
       const choice = doubted();
       run(choice, 50, { cpuMs: 0.1, diskReads: 3 });
