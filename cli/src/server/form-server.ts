@@ -5,9 +5,10 @@ import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { Gate, isLoopback } from "./access.ts";
 import { Connections } from "./connections.ts";
+import { KnownPaths } from "./known-paths.ts";
 import { formdbApi } from "./plugin.ts";
-import type { ApiOptions } from "./server-options.ts";
-import { answerTo, HEADERS, HttpError } from "./status.ts";
+import { type ApiOptions, limitsOf } from "./server-options.ts";
+import { answerTo, HEADERS, MAX_PARAM_LENGTH, ofFastify } from "./status.ts";
 
 export interface FormServerOptions extends ApiOptions {
   /** Default `127.0.0.1`. Another address than a loopback one needs `apiKey`. */
@@ -26,7 +27,6 @@ const HEADERS_CHECK_MS = 2_000;
 /** Milliseconds in which nothing moves on a connection. Longer than a call of the database may take. */
 const IDLE_CONNECTION_MS = 60_000;
 const MAX_CONNECTIONS = 20_000;
-const MAX_PARAM_LENGTH = 8_192;
 /** What closing may take unless told otherwise. */
 const CLOSE_DEADLINE_MS = 10_000;
 
@@ -73,15 +73,21 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     return503OnClosing: false,
     clientErrorHandler: (error, socket) => connections?.refuse(socket, refusalOf(error)),
     frameworkErrors: (error, request, reply) => {
-      const { status, body } = answerTo(error, request.id);
+      const { maxBodyBytes } = limitsOf(options.limits);
+      const refusal = ofFastify(error, { headers: request.headers, maxBodyBytes });
+      const { status, body } = answerTo(refusal, request.id);
       void (reply as FastifyReply).headers(HEADERS).code(status).send(body);
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   connections = new Connections(app.server);
   if (tagsCalls) app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
+  const paths = new KnownPaths();
+  app.addHook("onRoute", (route) => paths.add(route));
   app.setNotFoundHandler((request, reply) => {
-    const { status, body } = answerTo(new HttpError("HTTP_NOT_FOUND", "There is no such route"), request.id);
+    const { error, allow } = paths.refusalOf(request.method, request.url);
+    if (allow !== undefined) reply.header("allow", allow);
+    const { status, body } = answerTo(error, request.id);
     return reply.headers(HEADERS).code(status).send(body);
   });
   app.register(formdbApi, { ...options, db, draining: draining.signal });

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import type { FormDB } from "@formdb/perf";
-import { Ajv } from "ajv";
+import { Ajv, type ErrorObject } from "ajv";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { show } from "../message.ts";
 import { pageDocument } from "../page/page-document.ts";
 import { parseJson } from "../read/parse-json.ts";
 import { decodeUtf8 } from "../read/text.ts";
@@ -14,7 +15,8 @@ import { probeRoutes } from "./probe-routes.ts";
 import { queryRoute } from "./query-route.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { type ApiOptions, limitsOf } from "./server-options.ts";
-import { answerTo, HEADERS, HttpError } from "./status.ts";
+import { answerTo, HEADERS, HttpError, ofFastify } from "./status.ts";
+import { wrongInput } from "./wrong-input.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -60,8 +62,9 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   let knownHost: string | undefined;
 
   // Requests are taken as they are: nothing is coerced, filled in or removed.
-  const ajv = new Ajv({ allErrors: false, strict: false });
+  const ajv = new Ajv({ allErrors: false, strict: false, verbose: true });
   app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
+  app.setSchemaErrorFormatter((errors, part) => wrongInput(errors as ErrorObject[], part));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest("formdbAccess", "open");
   app.decorateRequest("formdbBodyDeadline", undefined);
@@ -74,7 +77,7 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
       clearTimeout(request.formdbBodyDeadline);
       try {
         const text = decodeUtf8(bytes as Buffer);
-        if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body is not UTF-8");
+        if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body must be UTF-8, and is not");
         done(null, parseJson(text));
       } catch (error) {
         done(error as Error);
@@ -85,7 +88,13 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     // It is read as a stream, which has a time of its own.
     clearTimeout(request.formdbBodyDeadline);
     if (request.routeOptions.config.takesNdjson === true) done(null, body);
-    else done(new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "NDJSON is taken for inserting documents alone"));
+    else
+      done(
+        new HttpError(
+          "HTTP_UNSUPPORTED_MEDIA_TYPE",
+          "The body must be application/json; NDJSON is taken for inserting documents alone",
+        ),
+      );
   });
 
   app.addHook("onRequest", (request, reply, done) => {
@@ -109,7 +118,11 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
       throw unauthorized(reply, "The key is not one of this server's");
     }
     if (!allows(holder.access, access)) {
-      if (holder.access === "open") throw unauthorized(reply, `This needs a key: ${keyFor(access)}`);
+      if (holder.access === "open")
+        throw unauthorized(
+          reply,
+          `This needs a key, as Authorization: Bearer KEY or X-API-Key: KEY: ${keyFor(access)}`,
+        );
       throw new HttpError("HTTP_FORBIDDEN", `This needs another key: ${keyFor(access)}`);
     }
     request.formdbAccess = holder.access;
@@ -130,7 +143,9 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     done();
   });
   app.setErrorHandler((error, request, reply) => {
-    const { status, body } = answerTo(error, request.id);
+    const { headers } = request;
+    const refusal = ofFastify(error, { headers, maxBodyBytes: limits.maxBodyBytes });
+    const { status, body } = answerTo(refusal, request.id);
     if (status >= 500)
       log.error({ reqId: request.id, err: error, code: body.error.code }, "a request failed");
     // A connection that is closed with a part of the body unread is reset, and the answer with it.
@@ -191,11 +206,17 @@ function hostOf(request: FastifyRequest): string {
 function refuseCodings(headers: FastifyRequest["headers"]): void {
   const packed = headers["content-encoding"];
   if (packed !== undefined && packed !== "identity") {
-    throw new HttpError("HTTP_UNSUPPORTED_MEDIA_TYPE", "A body must have no Content-Encoding");
+    throw new HttpError(
+      "HTTP_UNSUPPORTED_MEDIA_TYPE",
+      `A body must have no Content-Encoding, not ${show(packed)}`,
+    );
   }
   const framed = headers["transfer-encoding"];
   if (framed !== undefined && framed.toLowerCase() !== "chunked") {
-    throw new HttpError("HTTP_BAD_REQUEST", "A body's Transfer-Encoding must be chunked, or none");
+    throw new HttpError(
+      "HTTP_BAD_REQUEST",
+      `A body's Transfer-Encoding must be chunked, or none, not ${show(framed)}`,
+    );
   }
 }
 

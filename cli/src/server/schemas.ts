@@ -34,6 +34,7 @@ export const IMPORT_QUERY: object = {
 
 const ifVersion = {
   type: "string",
+  title: "a version of 1 to 16 digits",
   pattern: "^[0-9]{1,16}$",
   description: "The version it must have; else 409",
 };
@@ -45,6 +46,7 @@ export const REPLACE_QUERY: object = {
   properties: {
     ifVersion: {
       ...ifVersion,
+      title: "a version of 1 to 16 digits, or any",
       pattern: "^([0-9]{1,16}|any)$",
       description:
         "The version that the document must have, else 409; any: it must be there, else 404. Without it, it may be new",

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { type ErrorCode, FormDBError } from "@formdb/perf";
+import { show } from "../message.ts";
 
 /** What goes wrong before FormDB is asked: codes of the HTTP API alone. */
 export type HttpCode =
@@ -6,6 +8,7 @@ export type HttpCode =
   | "HTTP_UNAUTHORIZED"
   | "HTTP_FORBIDDEN"
   | "HTTP_NOT_FOUND"
+  | "HTTP_METHOD_NOT_ALLOWED"
   | "HTTP_TIMEOUT"
   | "HTTP_TOO_LARGE"
   | "HTTP_URI_TOO_LONG"
@@ -46,6 +49,7 @@ export const STATUS: Readonly<Record<ErrorCode | HttpCode, number>> = {
   HTTP_UNAUTHORIZED: 401,
   HTTP_FORBIDDEN: 403,
   HTTP_NOT_FOUND: 404,
+  HTTP_METHOD_NOT_ALLOWED: 405,
   HTTP_TIMEOUT: 408,
   HTTP_TOO_LARGE: 413,
   HTTP_URI_TOO_LONG: 414,
@@ -98,6 +102,9 @@ export const HEADERS: Readonly<Record<string, string>> = Object.freeze({
   "x-content-type-options": "nosniff",
 });
 
+/** Characters of a part of a path, such as an id. */
+export const MAX_PARAM_LENGTH = 8_192;
+
 /** The body of every answer that is an error. */
 export interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly [detail: string]: unknown };
@@ -132,35 +139,52 @@ export function answerTo(
   return { status: STATUS[code], body: { error: { code, message, retryable: false, requestId } } };
 }
 
-/** Fastify's own errors, by their status; whatever else was thrown is a fault of the server. */
+/** Errors that are none of the API's are faults of the server. */
 function httpErrorOf(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  const { statusCode, message, validation } = error as Error & {
-    statusCode?: number;
-    validation?: readonly { readonly params?: { readonly additionalProperty?: string } }[];
-  };
-  if (validation !== undefined) {
-    const stranger = validation[0]?.params?.additionalProperty;
-    const named = stranger === undefined ? "" : `, as ${JSON.stringify(stranger.slice(0, 100))} is`;
-    return new HttpError("HTTP_BAD_REQUEST", `${message}${named}`);
-  }
-  switch (statusCode) {
-    case 400:
-      return new HttpError("HTTP_BAD_REQUEST", message);
-    case 404:
-      return new HttpError("HTTP_NOT_FOUND", message);
-    case 408:
-      return new HttpError("HTTP_TIMEOUT", message);
-    case 413:
-      return new HttpError("HTTP_TOO_LARGE", "The body is larger than the server takes");
-    case 414:
-      return new HttpError("HTTP_URI_TOO_LONG", "A part of the path is longer than the server takes");
-    case 415:
+  return new HttpError("HTTP_INTERNAL", "The server failed; its log says why, under this request's id");
+}
+
+/** What a refusal of Fastify's own is about. */
+interface Refused {
+  readonly headers: IncomingHttpHeaders;
+  readonly maxBodyBytes: number;
+}
+
+/** An error of Fastify's own for a request that it does not take, in the API's words. Others are given back. */
+export function ofFastify(error: unknown, { headers, maxBodyBytes }: Refused): unknown {
+  switch ((error as { code?: string }).code) {
+    case "FST_ERR_BAD_URL":
+      return new HttpError(
+        "HTTP_BAD_REQUEST",
+        "The path must be UTF-8, percent-encoded as in a URL, and is not",
+      );
+    case "FST_ERR_MAX_PARAM_LENGTH":
+      return new HttpError(
+        "HTTP_URI_TOO_LONG",
+        `A part of the path must be at most ${MAX_PARAM_LENGTH} characters long, and one is longer`,
+      );
+    case "FST_ERR_CTP_BODY_TOO_LARGE": {
+      const found = headers["content-length"] ?? "more";
+      return new HttpError(
+        "HTTP_TOO_LARGE",
+        `A JSON body must have at most ${maxBodyBytes} bytes, not ${found}; documents are taken as NDJSON without a limit`,
+      );
+    }
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return new HttpError(
+        "HTTP_BAD_REQUEST",
+        "The body must be as long as its Content-Length says, and is not",
+      );
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE": {
+      const type = headers["content-type"];
       return new HttpError(
         "HTTP_UNSUPPORTED_MEDIA_TYPE",
-        "The body must be application/json or, for documents, application/x-ndjson",
+        "The body's Content-Type must be application/json or, for documents, application/x-ndjson, " +
+          (type === undefined ? "and there is none" : `not ${show(type)}`),
       );
+    }
     default:
-      return new HttpError("HTTP_INTERNAL", "The server failed; its log says why, under this request's id");
+      return error;
   }
 }

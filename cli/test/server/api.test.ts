@@ -134,7 +134,12 @@ it("a filter's documents come page by page, as lines, or one by one to be change
   }
   expect(await ask(server, "POST", path, { where: {} })).toMatchObject({
     status: 400,
-    body: { error: { message: 'body must NOT have additional properties, as "where" is' } },
+    body: {
+      error: {
+        message:
+          'The body must not have "where"; it may have "filter", "select", "orderBy", "limit", "offset" and "after"',
+      },
+    },
   });
   const take = { filter: { taken: null }, changes: { set: { taken: true } }, orderBy: { n: "desc" } };
   const one = "/v1/collections/users/find-one-and-update";
@@ -211,6 +216,69 @@ it("queries give rows, plans, or a stream of lines", async () => {
   );
   expect(wrong).toMatchObject({ status: 400, body: { error: { code: "FORMDB_SYNTAX", line: 1 } } });
   expect(wrong.headers.get("x-request-id")).toBe(wrong.body.error.requestId);
+});
+
+it("what a request has wrong is told in one sentence: where, what must hold, and what was found", async () => {
+  const server = await started();
+  for (const [method, path, body, message] of [
+    [
+      "POST",
+      "/v1/query",
+      { query: "x", params: 5 },
+      "The body's params must be an array or an object, not 5",
+    ],
+    ["POST", "/v1/query", {}, 'The body must have "query"; it has nothing'],
+    ["POST", "/v1/query", { query: "" }, "The body's query must not be empty"],
+    ["PUT", USERS, 5, "The body must be an object or an array, not 5"],
+    ["DELETE", USERS, ["1", 1.5], "The body's [1] must be a string or an integer, not 1.5"],
+    [
+      "PUT",
+      `${USERS}/1?ifVersion=x`,
+      {},
+      'The URL\'s parameter ifVersion must be a version of 1 to 16 digits, or any, not "x"',
+    ],
+    ["GET", `${USERS}/`, undefined, "The path's id must not be empty"],
+    [
+      "POST",
+      "/v1/collections/users/find",
+      { orderBy: { "a/b~c": "up" } },
+      'The body\'s orderBy.a/b~c must be "asc" or "desc", not "up"',
+    ],
+    ["POST", "/v1/collections/users/find", { limit: -1 }, "The body's limit must be at least 0, not -1"],
+    [
+      "POST",
+      "/v1/collections/users/indexes",
+      { paths: Array(101).fill("a") },
+      "The body's paths must have at most 100 elements, not 101",
+    ],
+  ] as const) {
+    expect(await ask(server, method, path, body)).toMatchObject({
+      status: 400,
+      body: { error: { code: "HTTP_BAD_REQUEST", message } },
+    });
+  }
+});
+
+it("a path or a method that is not there is told with those that are", async () => {
+  const server = await started();
+  const wrongMethod = await ask(server, "GET", `${USERS}?limit=5`);
+  expect(wrongMethod).toMatchObject({
+    status: 405,
+    body: {
+      error: {
+        code: "HTTP_METHOD_NOT_ALLOWED",
+        message: `"${USERS}" takes DELETE, PATCH, POST, PUT, not GET`,
+      },
+    },
+  });
+  expect(wrongMethod.headers.get("allow")).toBe("DELETE, PATCH, POST, PUT");
+  for (const [path, message] of [
+    ["/query", 'There is no path "/query"; did you mean "/v1/query"?'],
+    ["/v1/stats/", 'There is no path "/v1/stats/"; did you mean "/v1/stats"?'],
+    ["/sql", 'There is no path "/sql"; GET /openapi.json describes those that there are'],
+  ] as const) {
+    expect(await ask(server, "POST", path, {})).toMatchObject({ status: 404, body: { error: { message } } });
+  }
 });
 
 it("each key allows what it is for, and no more", async () => {

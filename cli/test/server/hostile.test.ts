@@ -104,9 +104,9 @@ describe("methods", () => {
   it.each([
     ["HEAD /v1/collections/users/documents/1", 200],
     ["HEAD /health", 200],
-    ["OPTIONS /v1/query", 404],
-    ["TRACE /health", 404],
-    ["PROPFIND /", 404],
+    ["OPTIONS /v1/query", 405],
+    ["TRACE /health", 405],
+    ["PROPFIND /", 405],
     ["BREW /", 400],
     ["get /health", 400],
     ["GET", 400],
