@@ -32,13 +32,13 @@ export function wrongInput(errors: readonly ErrorObject[], part: string): HttpEr
 }
 
 function placeOf(instancePath: string, part: string): string {
-  const [whole, inside] = PARTS[part] ?? [part, `${part} `];
+  const [whole, inside] = PARTS[part]!;
   if (instancePath === "") return whole;
   const names = instancePath.slice(1).split("/").map(unescaped);
   const path = names
     .map((name, i) => (/^\d+$/.test(name) ? `[${name}]` : i === 0 ? name : `.${name}`))
     .join("");
-  return inside + (path.length > 100 ? `${path.slice(0, 97)}...` : path);
+  return (path.startsWith("[") ? whole : inside) + (path.length > 100 ? `${path.slice(0, 97)}...` : path);
 }
 
 /** A name of a JSON pointer. */
@@ -46,12 +46,12 @@ function unescaped(name: string): string {
   return name.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-function requirementOf({ keyword, schema, parentSchema, data, params }: ErrorObject): string {
+function requirementOf({ keyword, instancePath, schema, parentSchema, data, params }: ErrorObject): string {
   switch (keyword) {
     case "type":
-      return `be ${typesIn([{ type: schema }])}${insteadOf(data)}`;
+      return `be ${typesIn([{ type: schema as Typed["type"] }])}${insteadOf(data, instancePath)}`;
     case "anyOf":
-      return `be ${typesIn(schema as Typed[])}${insteadOf(data)}`;
+      return `be ${typesIn(schema as Typed[])}${insteadOf(data, instancePath)}`;
     case "enum":
       return `be ${listed((schema as unknown[]).map(show), "or")}${insteadOf(data)}`;
     case "pattern":
@@ -78,8 +78,8 @@ interface Typed {
   readonly type: string | readonly string[];
 }
 
-function typesIn(schemas: readonly { readonly type: unknown }[]): string {
-  const types = schemas.flatMap(({ type }) => type as string | readonly string[]);
+function typesIn(schemas: readonly Typed[]): string {
+  const types = schemas.flatMap(({ type }) => type);
   return listed(
     types.map((type) => TYPES[type]!),
     "or",
@@ -98,8 +98,9 @@ function listed(words: readonly string[], last: "and" | "or"): string {
   return `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }
 
-function insteadOf(value: unknown): string {
-  if (value === undefined) return ", and there is none";
+function insteadOf(value: unknown, instancePath = "/"): string {
+  // Fastify has null for a body that is not there.
+  if (value === null && instancePath === "") return ", not null or absent";
   if (Array.isArray(value)) return ", not an array";
   return typeof value === "object" && value !== null ? ", not an object" : `, not ${show(value)}`;
 }

@@ -227,10 +227,12 @@ it("what a request has wrong is told in one sentence: where, what must hold, and
       { query: "x", params: 5 },
       "The body's params must be an array or an object, not 5",
     ],
+    ["POST", "/v1/query", undefined, "The body must be an object, not null or absent"],
+    ["POST", "/v1/query", null, "The body must be an object, not null or absent"],
     ["POST", "/v1/query", {}, 'The body must have "query"; it has nothing'],
     ["POST", "/v1/query", { query: "" }, "The body's query must not be empty"],
     ["PUT", USERS, 5, "The body must be an object or an array, not 5"],
-    ["DELETE", USERS, ["1", 1.5], "The body's [1] must be a string or an integer, not 1.5"],
+    ["DELETE", USERS, ["1", 1.5], "The body[1] must be a string or an integer, not 1.5"],
     [
       "PUT",
       `${USERS}/1?ifVersion=x`,
@@ -278,6 +280,21 @@ it("a path or a method that is not there is told with those that are", async () 
     ["/sql", 'There is no path "/sql"; GET /openapi.json describes those that there are'],
   ] as const) {
     expect(await ask(server, "POST", path, {})).toMatchObject({ status: 404, body: { error: { message } } });
+  }
+  for (const body of ["{not json", "x".repeat(2_000_000), '{"__proto__":1}']) {
+    expect(await ask(server, "POST", "/v1/stats", body)).toMatchObject({
+      status: 405,
+      body: { error: { code: "HTTP_METHOD_NOT_ALLOWED" } },
+    });
+    expect(await ask(server, "POST", "/nowhere?key=secret", body)).toMatchObject({
+      status: 404,
+      body: {
+        error: {
+          code: "HTTP_NOT_FOUND",
+          message: 'There is no path "/nowhere"; GET /openapi.json describes those that there are',
+        },
+      },
+    });
   }
 });
 
