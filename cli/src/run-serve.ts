@@ -9,6 +9,7 @@ export interface ServeFlags {
   readonly host: string;
   readonly maxRequests?: number;
   readonly requestsPerSecond?: number;
+  readonly stallTimeoutMs?: number;
   readonly slowQueryMs?: number;
   readonly deadlineMs: number;
   readonly logLevel: string;
@@ -19,7 +20,7 @@ export interface ServeFlags {
 export async function runServe(flags: ServeFlags): Promise<number> {
   const log = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: true }));
   const asked = stopAsked();
-  const { slowQueryMs, maxRequests, requestsPerSecond } = flags;
+  const { slowQueryMs, maxRequests, requestsPerSecond, stallTimeoutMs } = flags;
   const slowLog =
     slowQueryMs === undefined
       ? undefined
@@ -49,6 +50,7 @@ export async function runServe(flags: ServeFlags): Promise<number> {
       limits: {
         ...(maxRequests === undefined ? {} : { maxRequests }),
         ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+        ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
       },
     });
     process.stdout.write(`Serving ${db.stats().url} at ${server.url}\n`);

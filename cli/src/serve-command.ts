@@ -12,6 +12,7 @@ export function serveCommand(): Command {
     .option("--host <address>", "the address to listen on", "127.0.0.1")
     .option("--max-requests <n>", "requests under way at once; more are answered by 503", wholeNumber(1))
     .option("--requests-per-second <n>", "requests a second for each key or address", wholeNumber(1))
+    .option("--stall-timeout-ms <n>", "cut off a stream that its client reads nothing of", wholeNumber(1))
     .option("--slow-query-ms <n>", "log queries that take as long or longer", wholeNumber(0))
     .option("--deadline-ms <n>", "how long SIGTERM may take", wholeNumber(0), 10_000)
     .addOption(

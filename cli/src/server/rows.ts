@@ -56,7 +56,7 @@ export async function sendRows(
   } finally {
     clearTimeout(timer);
   }
-  const lines = new LineWriter(reply);
+  const lines = new LineWriter(reply, limits.stallTimeoutMs);
   try {
     let piece: string[] = [];
     for (; next.done !== true; next = await rows.next()) {
@@ -68,6 +68,8 @@ export async function sendRows(
     return lines.end(piece.length === 0 ? "" : `${piece.join("\n")}\n`);
   } catch (error) {
     log.warn({ reqId: request.id, err: error }, "a stream of rows was cut short");
+    // The query ends with what cut it, and is counted so.
+    await rows.throw?.(error).catch(() => {});
     return lines.break();
   } finally {
     await rows.return?.();

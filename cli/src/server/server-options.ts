@@ -17,6 +17,8 @@ export interface ServerLimits {
   readonly bodyTimeoutMs: number;
   /** Milliseconds for a call of the database; of a stream of rows, to its first one. */
   readonly callTimeoutMs: number;
+  /** Milliseconds in which the client of an answer in lines takes nothing of it; the answer is then cut short. */
+  readonly stallTimeoutMs: number;
   /** Milliseconds for a stream of rows, which holds a connection of the database while its client reads. */
   readonly streamTimeoutMs: number;
 }
@@ -29,6 +31,7 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   maxEventStreams: 100,
   bodyTimeoutMs: 30_000,
   callTimeoutMs: 30_000,
+  stallTimeoutMs: 60_000,
   streamTimeoutMs: 3_600_000,
 });
 

@@ -33,7 +33,7 @@ export async function upload(
   reply: FastifyReply,
 ): Promise<unknown> {
   const byLine = (request.headers.accept ?? "").includes("application/x-ndjson");
-  const lines = byLine ? new LineWriter(reply) : undefined;
+  const lines = byLine ? new LineWriter(reply, tools.limits.stallTimeoutMs) : undefined;
   const counted = new Counted();
   const tell = (result: LineResult): Promise<void> | undefined => {
     counted.add(result);
@@ -62,7 +62,7 @@ export async function importLines(
   ifExists: ImportOptions["ifExists"],
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
 ): Promise<unknown> {
-  const lines = new LineWriter(reply);
+  const lines = new LineWriter(reply, limits.stallTimeoutMs);
   const tell = (line: object): Promise<void> | undefined => lines.write(`${JSON.stringify(line)}\n`);
   const documents = async function* (): AsyncGenerator<unknown> {
     for await (const entry of readNdjson(bodyOf(request, limits.bodyTimeoutMs, draining))) {
@@ -222,13 +222,15 @@ class Counted {
   }
 }
 
-/** Writes lines of an answer; a client that does not read them is waited for. */
+/** Writes lines of an answer. A client that does not read them is waited for, and cut off once it takes nothing for a time. */
 export class LineWriter {
   readonly #reply: FastifyReply;
+  readonly #stallTimeoutMs: number;
   #begun = false;
 
-  constructor(reply: FastifyReply) {
+  constructor(reply: FastifyReply, stallTimeoutMs: number) {
     this.#reply = reply;
+    this.#stallTimeoutMs = stallTimeoutMs;
   }
 
   write(text: string): Promise<void> | undefined {
@@ -236,17 +238,24 @@ export class LineWriter {
     if (raw.destroyed) throw clientGone();
     if (raw.write(text)) return undefined;
     return new Promise((resolve, reject) => {
+      let isStalled = false;
       const end = (): void => {
-        raw.off("drain", end).off("close", end);
-        if (raw.destroyed) reject(clientGone());
+        raw.off("drain", end).off("close", end).off("timeout", onStall).setTimeout(0);
+        if (isStalled) reject(clientStalled(this.#stallTimeoutMs));
+        else if (raw.destroyed) reject(clientGone());
         else resolve();
       };
-      raw.once("drain", end).once("close", end);
+      const onStall = (): void => {
+        isStalled = true;
+        raw.destroy();
+      };
+      // The socket's own timeout sees whether the system takes bytes of a write that is under way.
+      raw.on("drain", end).on("close", end).on("timeout", onStall).setTimeout(this.#stallTimeoutMs);
     });
   }
 
   end(text: string): FastifyReply {
-    this.#begin().end(text);
+    this.#begin().setTimeout(this.#stallTimeoutMs).end(text);
     return this.#reply;
   }
 
@@ -265,9 +274,18 @@ export class LineWriter {
         ...(this.#reply.getHeaders() as Record<string, string>),
         "content-type": "application/x-ndjson; charset=utf-8",
       });
+      // While the database works on the next line, an idle connection is no fault of the client.
+      raw.setTimeout(0);
     }
     return raw;
   }
+}
+
+function clientStalled(timeoutMs: number): FormDBError {
+  return new FormDBError(
+    "FORMDB_ABORTED",
+    `The client must read its answer, and has taken nothing of it for ${timeoutMs} ms`,
+  );
 }
 
 function clientGone(): FormDBError {

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "@formdb/perf";
 import { afterEach, expect, it } from "vitest";
@@ -419,6 +423,38 @@ it("a stream of rows may take longer than a call, if its first row came in time"
   // More than sockets hold, so that the server waits for its client.
   await sleep(600);
   expect((await response.text()).split("\n")).toHaveLength(701);
+});
+
+it("a stream whose client stops reading is cut short, counted, and holds no connection of the database", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "formdb-stalled-"));
+  const db = await open(`sqlite:${join(directory, "stalled.db")}`);
+  const text = "x".repeat(100_000);
+  await db.batchInsert(
+    "users",
+    Array.from({ length: 150 }, (_, n) => ({ id: `d${n}`, text })),
+  );
+  const server = await serve(db, { port: 0, limits: { stallTimeoutMs: 200 } });
+  running.push(server);
+  const socket = connect(server.port, "127.0.0.1").pause();
+  const body = '{"query":"SELECT * FROM users"}';
+  socket.write(
+    "POST /v1/query HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\n" +
+      `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  const aborted = /formdb_errors_by_code_total\{code="FORMDB_ABORTED"\} 1/;
+  while (!aborted.test(db.metrics.exportPrometheus())) await sleep(10);
+  expect(db.pool.stats().inUse).toBe(0);
+  let answer = "";
+  socket
+    .on("error", () => {})
+    .on("data", (part) => {
+      answer += part.toString("latin1");
+    });
+  socket.resume();
+  await new Promise((resolve) => socket.once("close", resolve));
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer.endsWith("0\r\n\r\n")).toBe(false);
+  await rm(directory, { recursive: true });
 });
 
 it("events tell once a second what the database did", async () => {
