@@ -58,6 +58,9 @@ export function either(...checks: readonly OptionCheck[]): OptionCheck {
   };
 }
 
+/** By an option's name what other libraries call it, in lower case and without underscores. */
+export type OtherNames = Readonly<Record<string, readonly string[]>>;
+
 /**
  * Refuses unknown option names and values that an option does not accept, each by name. Options whose
  * value is `undefined` count as not given. Throws `FORMDB_CONFIG`.
@@ -66,6 +69,7 @@ export function checkOptions(
   what: string,
   options: object,
   checks: Readonly<Record<string, OptionCheck>>,
+  others: OtherNames = {},
 ): void {
   if (typeof options !== "object" || options === null) {
     throw configError(`${what}'s options must be an object, not ${show(options)}`);
@@ -75,7 +79,7 @@ export function checkOptions(
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) {
       throw configError(
-        `${what} has no option ${JSON.stringify(name)}${didYouMean(name, Object.keys(checks)) || "."} ` +
+        `${what} has no option ${JSON.stringify(name)}${hint(name, Object.keys(checks), others)} ` +
           `Its options are ${Object.keys(checks).join(", ")}`,
         name,
       );
@@ -109,6 +113,12 @@ export function wrongOption(
     return error as FormDBError;
   }
   return undefined;
+}
+
+function hint(name: string, known: readonly string[], others: OtherNames): string {
+  const plain = name.toLowerCase().replaceAll("_", "");
+  const meant = Object.keys(others).find((own) => others[own]!.includes(plain));
+  return meant === undefined ? didYouMean(name, known) || "." : `; did you mean ${JSON.stringify(meant)}?`;
 }
 
 /** The error for an option that can't be used. */

@@ -12,6 +12,7 @@ import {
   milliseconds,
   number,
   type OptionCheck,
+  type OtherNames,
   object,
   oneOf,
 } from "../base/options.ts";
@@ -146,6 +147,15 @@ const CHECKS: Readonly<Record<keyof BatchOptions, OptionCheck>> = {
   captureContext: func,
 };
 
+/** What other queues call them. */
+export const BATCH_OTHER_NAMES: OtherNames = {
+  maxBatchSize: ["batchsize", "max", "limit", "size"],
+  flushIntervalMs: ["flushinterval", "interval", "intervalms", "linger", "lingerms", "delay", "delayms"],
+  concurrency: ["maxconcurrency", "maxinflight", "parallelism"],
+  maxQueued: ["highwatermark", "maxqueue", "maxqueuesize", "queuesize", "queuelimit"],
+  maxRetries: ["retries", "retrylimit"],
+};
+
 const MIB = 1024 * 1024;
 /** The default of `maxBatchSize`. */
 export const DEFAULT_BATCH_SIZE = 100;
@@ -154,7 +164,7 @@ export const DEFAULT_BATCH_BYTES: number = 4 * MIB;
 
 /** Checks options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function batchSettings(options: BatchOptions): BatchSettings {
-  checkOptions("BatchProcessor", options, CHECKS);
+  checkOptions("BatchProcessor", options, CHECKS, BATCH_OTHER_NAMES);
   const { backoff = {}, adaptive } = options;
   checkOptions("BatchProcessor's backoff", backoff, { baseMs: number(0), maxMs: number(0) });
   const maxBatchSize = options.maxBatchSize ?? DEFAULT_BATCH_SIZE;

@@ -1,6 +1,15 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { CacheMissReason, CacheObserver } from "../base/observer.ts";
-import { checkOptions, func, integer, milliseconds, object, oneOf } from "../base/options.ts";
+import {
+  checkOptions,
+  func,
+  integer,
+  milliseconds,
+  type OptionCheck,
+  type OtherNames,
+  object,
+  oneOf,
+} from "../base/options.ts";
 
 /** More entries than this are refused: a `Map` ends at 2^24, and plans that many need another design. */
 export const MAX_PLAN_CACHE_SIZE = 1_000_000;
@@ -71,17 +80,26 @@ export interface CheckedPlanCacheOptions<Plan> extends PlanCacheOptions<Plan> {
   readonly clock: Clock;
 }
 
+const CHECKS: Readonly<Record<keyof PlanCacheOptions<unknown>, OptionCheck>> = {
+  maxSize: integer(1, MAX_PLAN_CACHE_SIZE),
+  ttlMs: milliseconds,
+  maxBytes: integer(1, Number.POSITIVE_INFINITY),
+  sizeOf: func,
+  admission: oneOf("always", "tinylfu"),
+  clock: object,
+  observer: object,
+};
+
+/** What other caches call them. */
+export const CACHE_OTHER_NAMES: OtherNames = {
+  maxSize: ["max", "maxentries", "maxitems", "capacity", "size"],
+  ttlMs: ["ttl", "maxage", "maxagems", "stdttl"],
+  maxBytes: ["maxmemory"],
+};
+
 /** Applies the defaults and refuses what can't be. Throws `FORMDB_CONFIG`. */
 export function checkPlanCacheOptions<Plan>(options: PlanCacheOptions<Plan>): CheckedPlanCacheOptions<Plan> {
-  checkOptions("PlanCache", options, {
-    maxSize: integer(1, MAX_PLAN_CACHE_SIZE),
-    ttlMs: milliseconds,
-    maxBytes: integer(1, Number.POSITIVE_INFINITY),
-    sizeOf: func,
-    admission: oneOf("always", "tinylfu"),
-    clock: object,
-    observer: object,
-  });
+  checkOptions("PlanCache", options, CHECKS, CACHE_OTHER_NAMES);
   return {
     ...options,
     maxSize: options.maxSize ?? 1_000,

@@ -4,6 +4,7 @@ import type { EngineStatement } from "../base/engine-statement.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
+import { checkPoolOptions } from "../pool/options.ts";
 import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
 /** What the backend gives a pool, and what only a pool of its own can use. */
@@ -50,6 +51,8 @@ export class Connections {
         throw configError(`open()'s option pool does not take ${name}: a database has its own`, name);
       }
     }
+    // Here, and not by the pools alone: what an engine with one connection does without is wrong all the same.
+    checkPoolOptions(options, NOT_TAKEN);
     this.#backend = backend;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter

@@ -11,15 +11,18 @@ import {
   integer,
   milliseconds,
   type OptionCheck,
+  type OtherNames,
   object,
   oneOf,
   show,
   string,
 } from "../base/options.ts";
-import type { BatchOptions } from "../batch/batch-options.ts";
+import { BATCH_OTHER_NAMES, type BatchOptions } from "../batch/batch-options.ts";
 import type { PlanCache, PlanCacheOptions } from "../cache/plan-cache.ts";
+import { CACHE_OTHER_NAMES } from "../cache/plan-cache-options.ts";
 import type { Metrics, MetricsOptions } from "../metrics/metrics.ts";
 import type { Plan } from "../plan/plan.ts";
+import { POOL_OTHER_NAMES } from "../pool/options.ts";
 import type { ConnectionPoolOptions } from "./connections.ts";
 
 /** Options of the batch queue; what a database gives the queue itself is not taken. */
@@ -88,9 +91,30 @@ const CHECKS: Readonly<Record<keyof OpenOptions, OptionCheck>> = {
   clock: object,
 };
 
+/** What others call the options, and those of a part that stand beside it instead of in it. */
+const OTHER_NAMES: OtherNames = {
+  ...inPart("pool", POOL_OTHER_NAMES),
+  ...inPart("cache", CACHE_OTHER_NAMES),
+  ...inPart("batch", BATCH_OTHER_NAMES),
+  ...inPart("postgres", {
+    tls: ["ssl"],
+    applicationName: [],
+    statementTimeoutMs: ["statementtimeout"],
+    password: [],
+  }),
+  mustExist: ["filemustexist"],
+  slowQueryMs: ["slowms", "slowquerythreshold", "logslowqueries"],
+};
+
+function inPart(part: string, others: OtherNames): OtherNames {
+  return Object.fromEntries(
+    Object.entries(others).map(([name, words]) => [`${part}.${name}`, [name.toLowerCase(), ...words]]),
+  );
+}
+
 /** Refuses unknown and unusable options by name. The parts check their own. */
 export function checkOpenOptions(options: OpenOptions): void {
-  checkOptions("open()", options, CHECKS);
+  checkOptions("open()", options, CHECKS, OTHER_NAMES);
   const reads: unknown = options.batch?.reads;
   if (reads !== undefined && typeof reads !== "boolean" && reads !== "always") {
     throw configError(

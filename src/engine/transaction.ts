@@ -125,12 +125,17 @@ export class Transactions {
     if (typeof fn !== "function") {
       throw new FormDBError("FORMDB_CONFIG", `A transaction needs a function to run, not ${String(fn)}`);
     }
-    checkOptions("transaction()", options, {
-      isolation: oneOf("read committed", "repeatable read", "serializable"),
-      maxRetries: integer(0, 1_000),
-      signal: abortSignal,
-      timeoutMs: milliseconds,
-    });
+    checkOptions(
+      "transaction()",
+      options,
+      {
+        isolation: oneOf("read committed", "repeatable read", "serializable"),
+        maxRetries: integer(0, 1_000),
+        signal: abortSignal,
+        timeoutMs: milliseconds,
+      },
+      { isolation: ["isolationlevel", "level"], maxRetries: ["retries", "attempts"] },
+    );
     if (this.inside) {
       throw new FormDBError(
         "FORMDB_UNSUPPORTED",

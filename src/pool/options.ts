@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { FormDBError } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
-import type { OptionCheck } from "../base/options.ts";
+import type { OptionCheck, OtherNames } from "../base/options.ts";
 import {
   boolean,
   checkOptions,
@@ -150,6 +150,25 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
   random: func,
 };
 
+/** What other pools call them: those of pg, postgres.js, MongoDB, mysql2, Knex, HikariCP and Prisma. */
+export const POOL_OTHER_NAMES: OtherNames = {
+  maxConnections: "max maxpoolsize maximumpoolsize poolsize poolmax connectionlimit maxconns size".split(" "),
+  minConnections: "min minpoolsize minimumidle poolmin minconns minidle".split(" "),
+  acquireTimeoutMs:
+    "connectiontimeoutmillis connectiontimeout connectiontimeoutms acquiretimeoutmillis acquiretimeout waitqueuetimeoutms pooltimeout".split(
+      " ",
+    ),
+  connectTimeoutMs: "createtimeoutmillis connecttimeout".split(" "),
+  idleTimeoutMs: "idletimeoutmillis idletimeout maxidletimems maxconnidletime".split(" "),
+  maxLifetimeMs: "maxlifetimeseconds maxlifetime maxconnlifetime".split(" "),
+  keepaliveMs: "keepalivetime keepalive".split(" "),
+  maxWaiting: "queuelimit maxwaitingclients maxqueue".split(" "),
+  leakThresholdMs: "leakdetectionthreshold".split(" "),
+  validateTimeoutMs: "validationtimeout".split(" "),
+  destroy: ["close", "dispose"],
+  validate: ["check", "testonborrow"],
+};
+
 /** The options that have a default of their own. Those of the sizes depend on each other: see `sizeOf`. */
 type DefaultName = Exclude<
   keyof PoolOptions<unknown>,
@@ -204,7 +223,7 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   if (typeof options !== "object" || options === null) {
     throw configError("A pool's options must be an object with at least create");
   }
-  checkOptions("Pool", options, CHECKS);
+  checkOptions("Pool", options, CHECKS, POOL_OTHER_NAMES);
   if (options.create === undefined) throw configError("A pool needs the option create", "create");
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: PoolSettings<T> = { ...DEFAULTS, create: options.create, ...given };
@@ -223,11 +242,24 @@ export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   return Object.freeze(settings);
 }
 
+/** Checks what a user says of a pool whose maker gives it the options `without`, sizes included. Throws `FORMDB_CONFIG`. */
+export function checkPoolOptions(
+  options: Omit<PoolOptions<unknown>, "create">,
+  without: readonly string[],
+): void {
+  const taken = Object.entries(CHECKS).filter(([name]) => !without.includes(name));
+  checkOptions("Pool", options, Object.fromEntries(taken), POOL_OTHER_NAMES);
+  sizeOf(options);
+}
+
 const DEFAULT_MIN = 2;
 const DEFAULT_MAX = 10;
 
 /** The sizes to start with: a default gives way to the one that was given. Throws `FORMDB_CONFIG`. */
-export function sizeOf<T>({ minConnections, maxConnections }: PoolOptions<T>): PoolSize {
+export function sizeOf({
+  minConnections,
+  maxConnections,
+}: Pick<PoolOptions<unknown>, "minConnections" | "maxConnections">): PoolSize {
   const max = maxConnections ?? Math.max(DEFAULT_MAX, minConnections ?? 0);
   const min = minConnections ?? Math.min(DEFAULT_MIN, max);
   if (min > max) throw outOfOrder("Pool's option minConnections", min, "maxConnections", max);

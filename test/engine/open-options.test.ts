@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
+import { POSTGRES_OTHER_NAMES, postgresSettings } from "../../src/backend/postgres/postgres-options.ts";
+import { BATCH_OTHER_NAMES } from "../../src/batch/batch-options.ts";
+import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import { PlanCache } from "../../src/cache/plan-cache.ts";
+import { CACHE_OTHER_NAMES } from "../../src/cache/plan-cache-options.ts";
 import { type OpenOptions, open } from "../../src/index.ts";
+import { POOL_OTHER_NAMES } from "../../src/pool/options.ts";
+import { Pool } from "../../src/pool/pool.ts";
 
 it.each<[string, OpenOptions, string]>([
   ["sqlite::memory:", { postgres: {} }, "postgres"],
@@ -8,3 +15,91 @@ it.each<[string, OpenOptions, string]>([
 ])("open(%j, %j) is refused: the engine has no such option", async (url, options, option) => {
   await expect(open(url, options)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option });
 });
+
+const MEANT: readonly [Record<string, unknown>, string][] = [
+  [{ max: 5 }, "pool.maxConnections"],
+  [{ maxConnections: 5 }, "pool.maxConnections"],
+  [{ maxBatchSize: 5 }, "batch.maxBatchSize"],
+  [{ ttl: 5 }, "cache.ttlMs"],
+  [{ ssl: true }, "postgres.tls"],
+  [{ pool: { max: 5 } }, "maxConnections"],
+  [{ pool: { min: 1 } }, "minConnections"],
+  [{ pool: { maximumPoolSize: 5 } }, "maxConnections"],
+  [{ pool: { connectionLimit: 5 } }, "maxConnections"],
+  [{ pool: { connectionTimeoutMillis: 5 } }, "acquireTimeoutMs"],
+  [{ pool: { idleTimeoutMillis: 5 } }, "idleTimeoutMs"],
+  [{ pool: { idle_timeout: 5 } }, "idleTimeoutMs"],
+  [{ pool: { connect_timeout: 5 } }, "connectTimeoutMs"],
+  [{ pool: { max_lifetime: 5 } }, "maxLifetimeMs"],
+  [{ pool: { maxLifetimeSeconds: 5 } }, "maxLifetimeMs"],
+  [{ cache: { max: 5 } }, "maxSize"],
+  [{ batch: { batchSize: 5 } }, "maxBatchSize"],
+];
+
+it.each(MEANT)("open() with %j asks whether %s was meant", async (options, meant) => {
+  await expect(open("sqlite::memory:", options as OpenOptions)).rejects.toMatchObject({
+    code: "FORMDB_CONFIG",
+    message: expect.stringContaining(`did you mean ${JSON.stringify(meant)}?`),
+  });
+});
+
+it.each(["maxConnections", "minConnections"] as const)(
+  "a wrong pool.%s is refused for a database in memory too, which has one connection",
+  async (option) => {
+    const wrong = { pool: { [option]: "3" } } as unknown as OpenOptions;
+    await expect(open("sqlite::memory:", wrong)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option });
+  },
+);
+
+it("a pool that is to keep more connections than it may have is refused for a database in memory too", async () => {
+  await expect(
+    open("sqlite::memory:", { pool: { minConnections: 3, maxConnections: 2 } }),
+  ).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+});
+
+it("what open() says of a pool's options are those that it takes", async () => {
+  const refused = open("sqlite::memory:", { pool: { size: 1 } } as OpenOptions);
+  await expect(refused).rejects.toThrow("maxConnections, maxConnecting");
+  await expect(refused).rejects.not.toThrow("isFatal");
+});
+
+it("each name that others use is looked for beneath an option that there is", () => {
+  const part = (options: object, names: object): string[] =>
+    Object.keys(names).filter((name) => !(name in options));
+  expect(
+    part(
+      namesOf(() => new PlanCache({ none: 1 } as object)),
+      CACHE_OTHER_NAMES,
+    ),
+  ).toEqual([]);
+  expect(
+    part(
+      namesOf(() => new BatchProcessor(async () => {}, { none: 1 } as object)),
+      BATCH_OTHER_NAMES,
+    ),
+  ).toEqual([]);
+  expect(
+    part(
+      namesOf(() => new Pool({ none: 1 } as never)),
+      POOL_OTHER_NAMES,
+    ),
+  ).toEqual([]);
+  expect(
+    part(
+      namesOf(() => postgresSettings("postgres://h/db", { none: 1 } as object)),
+      POSTGRES_OTHER_NAMES,
+    ),
+  ).toEqual([]);
+});
+
+/** The options that a refusal lists. */
+function namesOf(refused: () => unknown): Record<string, true> {
+  let message = "";
+  try {
+    refused();
+  } catch (error) {
+    ({ message } = error as Error);
+  }
+  const listed = message.slice(message.indexOf("options are ") + 12).split(", ");
+  return Object.fromEntries(listed.map((name) => [name, true]));
+}

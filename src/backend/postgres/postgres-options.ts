@@ -8,6 +8,7 @@ import {
   func,
   integer,
   milliseconds,
+  type OtherNames,
   object,
   oneOf,
   string,
@@ -114,9 +115,19 @@ const CHECKS = {
   clock: object,
 } as const;
 
+/** What other clients call them. */
+export const POSTGRES_OTHER_NAMES: OtherNames = {
+  tls: ["ssl", "sslmode"],
+  applicationName: ["applicationname"],
+  statementTimeoutMs: ["statementtimeout", "querytimeout"],
+  connectTimeoutMs: ["connecttimeout", "connectiontimeoutmillis", "connectiontimeout"],
+  targetSessionAttrs: ["targetsessionattrs"],
+  statementCacheSize: ["maxprepared", "preparedstatementcachesize"],
+};
+
 /** Checks URL and options, alone and together. Throws `FORMDB_CONFIG`. */
 export function postgresSettings(url: string, options: PostgresOptions): PostgresSettings {
-  checkOptions("The PostgreSQL backend", options, CHECKS);
+  checkOptions("The PostgreSQL backend", options, CHECKS, POSTGRES_OTHER_NAMES);
   checkSecrets(options);
   for (const name of Object.keys(options.profileOverrides ?? {})) {
     if (!(name in PROFILES.postgres))

@@ -38,6 +38,10 @@ const KNOWN = [
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["ssl", "; say sslmode=require, or sslmode=disable."],
   ["schema", "; say options=-c%20search_path%3Dapp."],
+  ["connection_limit", "; say open(url, { pool: { maxConnections } })."],
+  ["pool_timeout", "; say open(url, { pool: { acquireTimeoutMs } })."],
+  ["max", "; say open(url, { pool: { maxConnections } })."],
+  ["pool_size", "; say open(url, { pool: { maxConnections } })."],
 ]);
 
 /**

@@ -1,5 +1,13 @@
 import type { CallOptions } from "../../base/abort.ts";
-import { abortSignal, checkOptions, configError, integer, milliseconds, show } from "../../base/options.ts";
+import {
+  abortSignal,
+  checkOptions,
+  configError,
+  integer,
+  milliseconds,
+  type OtherNames,
+  show,
+} from "../../base/options.ts";
 import { pathText } from "../../base/subject.ts";
 import { all, type FilterReader, pathOf } from "../../plan/filter.ts";
 import { addFilter, END, type Form } from "../../plan/filter-form.ts";
@@ -41,13 +49,22 @@ export interface AnyFindOptions extends CallOptions {
   readonly after?: string | undefined;
 }
 
+/** What other drivers call them. */
+const FIND_OTHER_NAMES: OtherNames = {
+  select: ["projection", "project", "fields", "columns"],
+  orderBy: ["sort", "order"],
+  limit: ["take", "top", "pagesize"],
+  offset: ["skip"],
+  after: ["cursor", "startafter"],
+};
+
 /** A page of rows. `next` is undefined after the last one. */
 export interface Page<R> {
   readonly rows: R[];
   readonly next: string | undefined;
 }
 
-const CHECKS = {
+const FIND_CHECKS = {
   select: (value: unknown) =>
     Array.isArray(value) && value.length > 0 ? undefined : "an array of one path or more",
   orderBy: (value: unknown) =>
@@ -77,7 +94,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
   readonly #items: readonly PathItem[] | undefined;
 
   constructor(host: CollectionHost, collection: string, filter: unknown, options: AnyFindOptions) {
-    if (options !== NO_OPTIONS) checkOptions("find()", options, CHECKS);
+    if (options !== NO_OPTIONS) checkOptions("find()", options, FIND_CHECKS, FIND_OTHER_NAMES);
     if (options.after !== undefined && options.offset !== undefined) {
       throw configError(
         "find() takes after or offset, not both: a cursor says by itself where to go on",

@@ -20,7 +20,7 @@ import { HttpCalls } from "./http-calls.ts";
 import { HttpClient, type Request } from "./http-client.ts";
 import { HttpHost } from "./http-host.ts";
 import { importOverHttp } from "./http-import.ts";
-import { checkKey, HTTP_CHECKS, type HttpOptions } from "./http-options.ts";
+import { checkKey, HTTP_CHECKS, HTTP_OTHER_NAMES, type HttpOptions } from "./http-options.ts";
 import { collectionPath, documentPath, documentsPath } from "./http-paths.ts";
 import { HttpQueries } from "./http-queries.ts";
 import { HttpSchema } from "./http-schema.ts";
@@ -35,7 +35,7 @@ const NOTHING_LEFT: CloseResult = { result: { successful: 0, failed: 0, errors: 
 /** The first contact: whether there is such a server, and whether the key is good. */
 export async function openHttp(url: string, options: HttpOptions): Promise<HttpDatabase> {
   checkKey(options.apiKey);
-  checkOptions("open()", options, HTTP_CHECKS);
+  checkOptions("open() of a server's URL", options, HTTP_CHECKS, HTTP_OTHER_NAMES);
   const client = new HttpClient(url, options);
   try {
     const { profile } = await client.json<DatabaseStats>({

@@ -1,4 +1,11 @@
-import { configError, integer, milliseconds, type OptionCheck, show } from "../../base/options.ts";
+import {
+  configError,
+  integer,
+  milliseconds,
+  type OptionCheck,
+  type OtherNames,
+  show,
+} from "../../base/options.ts";
 
 /** How a database behind `formdb serve` is used. */
 export interface HttpOptions {
@@ -30,6 +37,13 @@ export const HTTP_CHECKS: Readonly<Record<keyof HttpOptions, OptionCheck>> = {
   maxRetries: integer(0, 100),
   maxConnections: integer(1, 10_000),
   maxWaiting: integer(0),
+};
+
+/** What other clients call them. */
+export const HTTP_OTHER_NAMES: OtherNames = {
+  apiKey: ["key", "token", "password", "authorization"],
+  maxRetries: ["retries", "retry"],
+  maxConnections: ["max", "connections", "maxsockets"],
 };
 
 /** The options that are numbers, with what is left out. */
