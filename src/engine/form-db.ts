@@ -226,7 +226,7 @@ export class FormDB {
     return this.#writeAll("upsert", collection, documents, options);
   }
 
-  /** Deletes many by their ids. An id that is not there is an error of its own in the result. */
+  /** Deletes many by their ids. One that is not there is deleted already, and no failure. */
   batchDelete(
     collection: string,
     ids: Iterable<string | number>,

@@ -38,7 +38,8 @@ export function backupPlace(file: unknown, database: string | undefined, overwri
 }
 
 /** Why nothing is written over a file unless that is asked for. */
-export const ALREADY_THERE = "there is a file already. With the option overwrite it is replaced";
+export const ALREADY_THERE =
+  "there is a file already. overwrite: true, or --overwrite for the command, replaces it";
 
 function withoutLinks(file: string, refuse: (why: string) => Error): string {
   const path = resolve(file);
