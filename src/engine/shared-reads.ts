@@ -26,7 +26,10 @@ const SHORT_MS = 2;
 const FEW_ROWS = 100;
 /** How many calls by themselves say so. */
 const SAMPLES = 4;
-/** A merged statement that takes longer is no gain: its calls go by themselves again until they have shown to be short. */
+/**
+ * A merged statement that takes longer, and longer than as many short calls one after the other, is no gain: its calls go by
+ * themselves again until they have shown to be short. A machine that is busy makes a large group take longer too.
+ */
 const LONG_GROUP_MS = 50;
 
 interface Call {
@@ -246,8 +249,8 @@ export class ReadLane {
   }
 
   /** Learns from a merged statement. */
-  learnOfGroup(ms: number): void {
-    if (ms > LONG_GROUP_MS) this.#recent = [];
+  learnOfGroup(ms: number, calls: number): void {
+    if (ms > Math.max(LONG_GROUP_MS, calls * SHORT_MS)) this.#recent = [];
   }
 
   /** Counts a merged statement. */
@@ -322,7 +325,7 @@ class Group {
       calls[0]!.resolve(result);
       return;
     }
-    lane.learnOfGroup(ownMs);
+    lane.learnOfGroup(ownMs, calls.length);
     const results = calls.map(() => [] as (readonly unknown[])[]);
     for (const row of result.rows) results[(row.at(-1) as number) - 1]!.push(row);
     for (let i = 0; i < calls.length; i++) {

@@ -251,6 +251,19 @@ describe("a group of reads", () => {
     expect(reads.isShared).toBe(true);
   });
 
+  it("is the last for a while if it took longer than its calls would have one after the other", () => {
+    const reads = lane([], false);
+    for (let i = 0; i < 4; i++) {
+      reads.begin();
+      reads.end(0.1, 3);
+    }
+    reads.learnOfGroup(80, 60);
+    reads.learnOfGroup(45, 2);
+    expect(reads.isShared).toBe(true);
+    reads.learnOfGroup(80, 20);
+    expect(reads.isShared).toBe(false);
+  });
+
   it("is bounded", async () => {
     const sent: string[] = [];
     const sizes: number[] = [];
