@@ -46,3 +46,11 @@ export function turnAfterShortCall(): Promise<void> | undefined {
   shortCalls++;
   return shortCalls % SHORT_CALLS === 0 || turn !== undefined ? turnIfDue() : undefined;
 }
+
+/**
+ * Calls back when the event loop has worked on all that it found ready in this turn: answers that came together, requests
+ * that came together. Whatever those began has begun by then.
+ */
+export function atEndOfTurn(callback: () => void): void {
+  realSetImmediate(callback);
+}

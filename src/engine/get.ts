@@ -2,6 +2,7 @@ import type { Connection, StoredDocument } from "../backend/backend.ts";
 import type { CallOptions } from "../base/abort.ts";
 import { bounded } from "../base/abort.ts";
 import type { Document } from "../base/document.ts";
+import { atEndOfTurn } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
@@ -10,12 +11,14 @@ import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 
 /** Ids that one read asks for at most. */
 export const MAX_GATHERED_IDS = 1_000;
+/** From this many on, reads are sent in two halves: then the engine works on one while the other's documents are read here. */
+const HALVE_AT = 32;
 
 /**
- * Which reads by id become one: those of a tick, as suits an engine behind a network; those that would have to wait for a
+ * Which reads by id become one: those of a turn of the event loop, as suits an engine behind a network; those that would have to wait for a
  * connection; or none.
  */
-export type Gathering = "tick" | "waiting" | "never";
+export type Gathering = "turn" | "waiting" | "never";
 
 interface Waiting {
   readonly id: string;
@@ -25,7 +28,7 @@ interface Waiting {
 }
 
 /**
- * Reads of documents by id. Where the engine is behind a network, the reads of one tick are gathered into one
+ * Reads of documents by id. Where the engine is behind a network, the reads of one turn of the event loop are gathered into one
  * (as in GraphQL's DataLoader): a hundred callers cost one round trip. Else each is answered at once by an idle
  * connection, and only those that would have to wait for one are gathered.
  */
@@ -129,11 +132,11 @@ export class DocumentReads {
   /** The read by itself; undefined if it is to be gathered with others. */
   #alone<T>(read: (connection: Connection) => Promise<T>, options: CallOptions): Promise<T> | undefined {
     if (this.#gathering === "never") return this.#connections.use("read", options, read);
-    if (this.#gathering === "tick" && !this.#callerIsAlone) return undefined;
+    if (this.#gathering === "turn" && !this.#callerIsAlone) return undefined;
     return this.#connections.tryRead(read);
   }
 
-  /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
+  /** The last read was the only one of its turn, and none is under way: waiting for others would be in vain. */
   get #callerIsAlone(): boolean {
     return this.#lastWasAlone && this.#underWay === 0;
   }
@@ -156,14 +159,21 @@ export class DocumentReads {
       }
       const first: Waiting[] = [{ id, times, resolve, reject }];
       this.#waiting.set(collection, first);
-      // After the promise jobs that are due have run, so that awaiting callers of this tick are all in.
-      DONE.then(() => process.nextTick(() => this.#send(collection, first)));
+      atEndOfTurn(() => this.#leave(collection, first));
     });
   }
 
-  #send(collection: string, waiting: readonly Waiting[]): void {
+  /** Many reads that no other is under way beside are sent in two halves, as `SharedReads` does. */
+  #leave(collection: string, waiting: Waiting[]): void {
     if (this.#waiting.get(collection) === waiting) this.#waiting.delete(collection);
     this.#lastWasAlone = waiting.length === 1;
+    if (waiting.length >= HALVE_AT && this.#underWay === 0 && this.#connections.read.idle > 1) {
+      this.#send(collection, waiting.splice(waiting.length >> 1));
+    }
+    this.#send(collection, waiting);
+  }
+
+  #send(collection: string, waiting: readonly Waiting[]): void {
     const { clock } = this.#reporter;
     const asked = clock.now();
     let lent = false;
@@ -186,8 +196,6 @@ export class DocumentReads {
     );
   }
 }
-
-const DONE: Promise<void> = Promise.resolve();
 
 function countOf(found: unknown): number {
   return found === undefined ? 0 : 1;

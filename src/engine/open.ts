@@ -233,7 +233,7 @@ async function assembleParts(
       connections,
       catalog,
       reporter,
-      mergeReads === false ? "never" : backend.gathersReads ? "tick" : "waiting",
+      mergeReads === false ? "never" : backend.gathersReads ? "turn" : "waiting",
     ),
     readsAtOnce: new ReadsAtOnce(connections, catalog, reporter),
     schema: new Schema(catalog),

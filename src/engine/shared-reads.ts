@@ -3,6 +3,7 @@ import { bounded, type CallOptions } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
+import { atEndOfTurn } from "../base/loop-turn.ts";
 import type { BoundStatement } from "../plan/plan.ts";
 import type { Connections } from "./connections.ts";
 import type { QueryTimes } from "./reporter.ts";
@@ -80,7 +81,7 @@ export class SharedReads {
     return lane;
   }
 
-  /** The last read was the only one of its tick, and none is under way: waiting for others would be in vain. */
+  /** The last read was the only one of its turn, and none is under way: waiting for others would be in vain. */
   get callerIsAlone(): boolean {
     return this.#underWay === 0 && this.#lastWasAlone;
   }
@@ -100,8 +101,7 @@ export class SharedReads {
     let trip = this.#gathering;
     if (trip === undefined) {
       trip = this.#gathering = new Trip();
-      // After the promise jobs that are due have run, so that awaiting callers of this tick are all in.
-      DONE.then(() => process.nextTick(() => this.#leave(trip!)));
+      atEndOfTurn(() => this.#leave(trip!));
     }
     trip.add(lane, call);
   }
@@ -386,8 +386,6 @@ class Trip {
     return new Trip(part);
   }
 }
-
-const DONE: Promise<void> = Promise.resolve();
 
 /** Whether the statement itself failed, and not the way to the engine. */
 function isOfStatement(error: unknown): boolean {

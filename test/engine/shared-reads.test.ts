@@ -251,6 +251,25 @@ describe("a group of reads", () => {
     expect(reads.isShared).toBe(true);
   });
 
+  it("has all that begin in one turn of the event loop, in whatever callback", async () => {
+    const sent: string[] = [];
+    const reads = lane(sent);
+    const join = (value: string) => reads.join([value], {}, times());
+    const asked: Promise<EngineResult>[] = [];
+    const ask = (value: string): unknown => asked.push(join(value));
+    setImmediate(() => {
+      ask("a");
+      process.nextTick(() => {
+        ask("b");
+        void Promise.resolve().then(() => process.nextTick(() => ask("c")));
+      });
+    });
+    while (asked.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ rows }) => rows[0]![0])).toEqual(["a", "b", "c"]);
+    expect(sent).toEqual(["many"]);
+  });
+
   it("is the last for a while if it took longer than its calls would have one after the other", () => {
     const reads = lane([], false);
     for (let i = 0; i < 4; i++) {
