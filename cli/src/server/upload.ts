@@ -64,19 +64,33 @@ export async function importLines(
 ): Promise<unknown> {
   const lines = new LineWriter(reply, limits.stallTimeoutMs);
   const tell = (line: object): Promise<void> | undefined => lines.write(`${JSON.stringify(line)}\n`);
+  /** Why lines could not be read, by their documents' index: of those under way, and of the first ones, which the result lists. */
+  const unreadable = new Map<number, FormDBError>();
+  let failed = 0;
+  const withReason = <Failure extends { readonly index: number }>(failure: Failure): Failure => {
+    const why = unreadable.get(failure.index);
+    return why === undefined ? failure : { ...failure, code: why.code, error: why.message };
+  };
   const documents = async function* (): AsyncGenerator<unknown> {
+    let index = 0;
     for await (const entry of readNdjson(bodyOf(request, limits.bodyTimeoutMs, draining))) {
       // What can't be read is no document either; it is refused in its place.
+      if (entry.error !== undefined) unreadable.set(index, entry.error);
       yield entry.error === undefined ? entry.document : entry.excerpt.text;
+      index++;
     }
   };
   try {
     const result = await db.import(collection, documents(), {
       ifExists,
       onProgress: (progress) => tell({ progress }),
-      onRejected: (rejected) => tell({ rejected }),
+      onRejected: (rejected) => {
+        const told = withReason(rejected);
+        if (++failed > MAX_ERRORS) unreadable.delete(rejected.index);
+        return tell({ rejected: told });
+      },
     });
-    return lines.end(`${JSON.stringify({ result })}\n`);
+    return lines.end(`${JSON.stringify({ result: { ...result, errors: result.errors.map(withReason) } })}\n`);
   } catch (error) {
     const failure = error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
     return lines.end(`${JSON.stringify(answerTo(failure, request.id).body)}\n`);
@@ -227,6 +241,8 @@ export class LineWriter {
   readonly #reply: FastifyReply;
   readonly #stallTimeoutMs: number;
   #begun = false;
+  /** Settles once the client has taken what was written. */
+  #drained: Promise<void> | undefined;
 
   constructor(reply: FastifyReply, stallTimeoutMs: number) {
     this.#reply = reply;
@@ -237,10 +253,17 @@ export class LineWriter {
     const raw = this.#begin();
     if (raw.destroyed) throw clientGone();
     if (raw.write(text)) return undefined;
+    // All who write meanwhile wait for the same.
+    this.#drained ??= this.#nextDrain(raw);
+    return this.#drained;
+  }
+
+  #nextDrain(raw: FastifyReply["raw"]): Promise<void> {
     return new Promise((resolve, reject) => {
       let isStalled = false;
       const end = (): void => {
         raw.off("drain", end).off("close", end).off("timeout", onStall).setTimeout(0);
+        this.#drained = undefined;
         if (isStalled) reject(clientStalled(this.#stallTimeoutMs));
         else if (raw.destroyed) reject(clientGone());
         else resolve();

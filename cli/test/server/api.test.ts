@@ -181,6 +181,48 @@ it("a batch has an outcome for each document, and NDJSON may ask for them line b
   ]);
 });
 
+it("an import tells why a line could not be read, where it comes and in the result", async () => {
+  const server = await started();
+  // biome-ignore lint/suspicious/noExplicitAny: what is expected of the lines is said below
+  const importOf = async (lines: string): Promise<readonly any[]> => {
+    const told = await ask(server, "POST", "/v1/collections/users/import", lines, {
+      "content-type": "application/x-ndjson",
+    });
+    return (told.body as string)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  };
+  const lines = '{"id":"1"}\n[1]\nnot json\n{"n":12345678901234567890}\n{"id":{}}\n{"id":"2"}\n';
+  const answers = await importOf(lines);
+  const expected = [
+    {
+      index: 1,
+      code: "FORMDB_INVALID_DOCUMENT",
+      error: "A document must be a JSON object, not the array [1]",
+    },
+    { index: 2, code: "FORMDB_INVALID_DOCUMENT", error: expect.stringMatching(/^This is no JSON/) },
+    { index: 3, code: "FORMDB_INVALID_DOCUMENT", error: expect.stringMatching(/could be rounded/) },
+    { index: 4, code: "FORMDB_INVALID_ID", error: "An id must be a string or a safe integer, not an object" },
+  ];
+  const rejected = answers.flatMap((answer) => answer.rejected ?? []);
+  expect(rejected.toSorted((a, b) => a.index - b.index)).toMatchObject(expected);
+  const { result } = answers.at(-1);
+  expect(result).toMatchObject({ read: 6, successful: 2, failed: 4 });
+  expect(
+    result.errors.toSorted((a: { index: number }, b: { index: number }) => a.index - b.index),
+  ).toMatchObject(expected);
+  const warnings: Error[] = [];
+  const warned = (warning: Error): number => warnings.push(warning);
+  process.on("warning", warned);
+  const many = await importOf("not json\n".repeat(3_000));
+  process.off("warning", warned);
+  expect(warnings).toEqual([]);
+  const messages = [...many.flatMap((answer) => answer.rejected ?? []), ...many.at(-1).result.errors];
+  expect(messages).toHaveLength(4_000);
+  expect(messages.filter(({ error }) => !error.startsWith("This is no JSON"))).toEqual([]);
+});
+
 it("queries give rows, plans, or a stream of lines", async () => {
   const server = await started();
   await ask(
