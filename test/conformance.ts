@@ -656,7 +656,43 @@ export function describeConformance(
           code: "FORMDB_UNKNOWN_COLLECTION",
           message: expect.stringContaining(collection),
         });
-        expect(await codeOf(db.update("nowhere_at_all", "1", {}))).toBe("FORMDB_UNKNOWN_COLLECTION");
+        expect(await codeOf(db.query("UPDATE nowhere_at_all SET a = 1"))).toBe("FORMDB_UNKNOWN_COLLECTION");
+        expect(await codeOf(db.createIndex("nowhere_at_all", "a"))).toBe("FORMDB_UNKNOWN_COLLECTION");
+      });
+
+      it("a collection that is not there yet is as good as an empty one for calls by id and by filter", async () => {
+        const collection = await collectionOf();
+        const missing = `${collection}x`;
+        const handle = db.collection(missing);
+        const change = { set: { a: 1 } };
+        for (const [get, remove] of [
+          [() => db.get(missing, "1"), () => db.delete(missing, "1")],
+          [() => handle.get("1"), () => handle.delete("1")],
+          [() => handle.findOne({}), () => handle.delete("1", { ifVersion: 1 })],
+          [
+            () => db.transaction((tx) => tx.get(missing, "1")),
+            () => db.transaction((tx) => tx.delete(missing, "1")),
+          ],
+        ] as const) {
+          expect(await get()).toBeUndefined();
+          expect(await remove()).toBe(false);
+        }
+        expect(await handle.find().toArray()).toEqual([]);
+        expect(await db.batchDelete(missing, ["1"])).toMatchObject({ successful: 1, failed: 0 });
+        const { errors } = await db.batchUpdate(missing, [{ id: "1", document: {} }]);
+        expect(errors).toMatchObject([{ code: "FORMDB_NOT_FOUND", id: "1" }]);
+        for (const update of [
+          () => db.update(missing, "1", {}),
+          () => handle.update("1", change),
+          () => handle.replace("1", {}),
+          () => db.transaction((tx) => tx.update(missing, "1", {})),
+        ]) {
+          await expect(update()).rejects.toMatchObject({
+            code: "FORMDB_NOT_FOUND",
+            message: expect.stringContaining(`no collection "${missing}"; did you mean "${collection}"?`),
+          });
+        }
+        expect(await db.listCollections()).not.toContain(missing);
       });
 
       it.each([

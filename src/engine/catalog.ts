@@ -69,22 +69,28 @@ export class Catalog {
 
   /** Resolves when the collection is there; else rejects with the nearest known name. */
   async need(collection: string): Promise<void> {
-    if (this.#collections.has(collection)) return;
-    const names = await this.refresh();
-    if (this.#collections.has(collection)) return;
-    throw unknownError(collection, names);
+    const absence = await this.absence(collection);
+    if (absence !== undefined) throw unknownError(collection, absence);
   }
 
   /** As `need`, asking on a connection that the caller holds. */
   async needOn(connection: Connection, collection: string): Promise<void> {
-    if (this.#collections.has(collection)) return;
-    const names = await namesOn(connection, this.#ddl);
-    if (!names.includes(collection)) throw unknownError(collection, names);
+    const absence = await this.absenceOn(connection, collection);
+    if (absence !== undefined) throw unknownError(collection, absence);
   }
 
-  /** Whether the collection is there, asking on a connection that the caller holds. */
-  async isOn(connection: Connection, collection: string): Promise<boolean> {
-    return this.#collections.has(collection) || (await namesOn(connection, this.#ddl)).includes(collection);
+  /** What there is instead of a collection that is not there, for an error's message; undefined if it is there. */
+  async absence(collection: string): Promise<string | undefined> {
+    if (this.#collections.has(collection)) return undefined;
+    const names = await this.refresh();
+    return names.includes(collection) ? undefined : absenceAmong(names, collection);
+  }
+
+  /** As `absence`, asking on a connection that the caller holds. */
+  async absenceOn(connection: Connection, collection: string): Promise<string | undefined> {
+    if (this.#collections.has(collection)) return undefined;
+    const names = await namesOn(connection, this.#ddl);
+    return names.includes(collection) ? undefined : absenceAmong(names, collection);
   }
 
   /** Makes the collection as a part of the caller's transaction; `created` tells of it once that is committed. */
@@ -330,16 +336,16 @@ async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[
   return rows.map(([name]) => name as string);
 }
 
-function unknownError(collection: string, names: readonly string[]): FormDBError {
+function absenceAmong(names: readonly string[], collection: string): string {
   const known =
     names.length === 0
       ? "; there are no collections yet"
       : didYouMean(collection, names) || `; there are ${list(names)}`;
-  return new FormDBError(
-    "FORMDB_UNKNOWN_COLLECTION",
-    `There is no collection ${JSON.stringify(collection)}${known}`,
-    { details: { collection } },
-  );
+  return `no collection ${JSON.stringify(collection)}${known}`;
+}
+
+function unknownError(collection: string, absence: string): FormDBError {
+  return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is ${absence}`, { details: { collection } });
 }
 
 function twinError(collection: string, twin: string): FormDBError {

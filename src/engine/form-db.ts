@@ -199,7 +199,7 @@ export class FormDB {
     );
   }
 
-  /** Resolves to whether there was such a document. */
+  /** Resolves to whether there was such a document: false also where its collection is not there yet. */
   delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
     return this.#write("delete()", { kind: "delete", collection, id, value: undefined }, options, wasFound);
   }

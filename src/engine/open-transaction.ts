@@ -3,7 +3,7 @@ import { type CallOptions, NO_BOUNDS } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
-import type { QueryOperation, WriteKind } from "../base/observer.ts";
+import type { QueryOperation } from "../base/observer.ts";
 import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
@@ -19,7 +19,7 @@ import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { SqlRunner } from "./run-sql.ts";
 import { type Sql, sqlFunction } from "./sql.ts";
-import { type Writer, writeOne } from "./write.ts";
+import { mayMake, outcomeWithout, type Writer, writeOne } from "./write.ts";
 
 /** What `fn` works with: every call is a part of the transaction. */
 export interface Transaction {
@@ -121,8 +121,8 @@ export class OpenTransaction implements Transaction {
     const rows = (found: unknown): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
       const key = encodeId(id);
-      const { connection, writer } = this.#tools;
-      if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) return undefined;
+      const { connection } = this.#tools;
+      if ((await this.#absence(collection)) !== undefined) return undefined;
       const [found] = await connection.getMany(collection, [key], this.#bounds(NO_BOUNDS));
       return found === undefined ? undefined : decode(found);
     });
@@ -140,13 +140,11 @@ export class OpenTransaction implements Transaction {
   /** Runs a query or a change that was made without a text. In a collection that is not there nothing is found. */
   runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
     return this.#call(async () => {
-      const { reader, writer, connection } = this.#tools;
+      const { reader } = this.#tools;
       const query = reader.planTree(tree, this.#bounds(options));
       this.wrote ||= query.plan.kind !== "select";
       const collection = query.plan.collections[0]!;
-      if (!this.made.has(collection) && !(await writer.mayReadOn(connection, collection))) {
-        return { rows: [], rowCount: 0 };
-      }
+      if ((await this.#absence(collection)) !== undefined) return { rows: [], rowCount: 0 };
       return dispatch(query, this.#place, reader);
     });
   }
@@ -219,7 +217,7 @@ export class OpenTransaction implements Transaction {
 
   async #insertAll(operations: readonly Operation[]): Promise<void> {
     this.wrote = true;
-    await this.#ensureCollection("insert", operations[0]!.collection);
+    await this.#ensureCollection(operations[0]!.collection);
     await insertAll(this.#tools.connection, operations, this.#bounds(NO_BOUNDS));
   }
 
@@ -231,18 +229,27 @@ export class OpenTransaction implements Transaction {
     const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
     this.wrote = true;
-    await this.#ensureCollection(kind, collection);
+    if (mayMake(kind)) await this.#ensureCollection(collection);
+    const absence = mayMake(kind) ? undefined : await this.#absence(collection);
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
-    const { found, error } = await writeOne(connection, group, this.#bounds(NO_BOUNDS));
+    const { found, error } =
+      absence === undefined
+        ? await writeOne(connection, group, this.#bounds(NO_BOUNDS))
+        : outcomeWithout(absence, { kind, collection, id });
     if (error !== undefined) throw noteDetail(error, "id", id);
     return { id, found };
   }
 
-  async #ensureCollection(kind: WriteKind, collection: string): Promise<void> {
+  async #ensureCollection(collection: string): Promise<void> {
     if (this.made.has(collection)) return;
     const { connection, writer } = this.#tools;
-    const made = await writer.ensureCollectionOn(connection, kind, collection);
+    const made = await writer.ensureCollectionOn(connection, collection);
     if (made) this.made.add(collection);
+  }
+
+  async #absence(collection: string): Promise<string | undefined> {
+    const { connection, writer } = this.#tools;
+    return this.made.has(collection) ? undefined : writer.absenceOn(connection, collection);
   }
 
   /** A call ends with its transaction. */

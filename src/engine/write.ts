@@ -93,7 +93,7 @@ export class Writer {
   /** Inserts that are no group of the queue: what `write` does in one transaction, in a collection that is made for it. */
   insertInto(collection: string, write: () => Promise<void>): Promise<void> {
     return this.#againIfDropped(collection, async () => {
-      await this.ensureCollection("insert", collection);
+      await this.ensureCollection(collection);
       await write();
     });
   }
@@ -109,11 +109,14 @@ export class Writer {
   }
 
   async #sendIfThere(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
-    const { kind, collection } = group;
-    const changes = changesOf(group);
-    if (changes === undefined) await this.ensureCollection(kind, collection);
-    else if (!(await this.mayRead(collection)))
-      return changes.map(({ refuse }) => ({ error: refuse(undefined) }));
+    const { kind, collection, operations } = group;
+    if (mayMake(kind)) {
+      await this.ensureCollection(collection);
+    } else {
+      const absence = await this.absence(collection);
+      if (absence !== undefined)
+        return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
+    }
     return this.#send(group, times);
   }
 
@@ -143,10 +146,10 @@ export class Writer {
         : (outcomes(group, found) ?? group.operations.map(() => APPLIED));
     });
 
-  /** Makes the collection where the write may do so; otherwise it must be there. */
-  async ensureCollection(kind: WriteKind, collection: string): Promise<void> {
+  /** Makes the collection for an insert; without `autoCreate` it must be there. */
+  async ensureCollection(collection: string): Promise<void> {
     if (this.#catalog.has(collection)) return;
-    if (this.#autoCreate && (kind === "insert" || kind === "upsert")) await this.#catalog.create(collection);
+    if (this.#autoCreate) await this.#catalog.create(collection);
     else await this.#catalog.need(collection);
   }
 
@@ -154,10 +157,9 @@ export class Writer {
    * The same inside a transaction, on its connection. Resolves to whether the transaction has made the collection,
    * which it can only where the engine takes changes of the schema in one.
    */
-  async ensureCollectionOn(connection: Connection, kind: WriteKind, collection: string): Promise<boolean> {
+  async ensureCollectionOn(connection: Connection, collection: string): Promise<boolean> {
     if (this.#catalog.has(collection)) return false;
-    const may = this.#autoCreate && (kind === "insert" || kind === "upsert");
-    if (!may || !this.#connections.transactionalDdl) {
+    if (!this.#autoCreate || !this.#connections.transactionalDdl) {
       await this.#catalog.needOn(connection, collection);
       return false;
     }
@@ -171,21 +173,25 @@ export class Writer {
   }
 
   /**
-   * Whether there is a collection that a document can be read from. One that a first insert would make reads as empty
-   * before that; without `autoCreate` it must be there.
+   * What there is instead of a collection, as `Catalog.absence`. One that a first insert would make is as good as an empty
+   * one for calls by id and by filter; without `autoCreate` it must be there.
    */
-  async mayRead(collection: string): Promise<boolean> {
-    if (this.#catalog.has(collection)) return true;
-    if (this.#autoCreate) return (await this.#catalog.refresh()).includes(collection);
+  async absence(collection: string): Promise<string | undefined> {
+    if (this.#autoCreate) return this.#catalog.absence(collection);
     await this.#catalog.need(collection);
-    return true;
+    return undefined;
   }
 
   /** The same inside a transaction, on its connection. */
-  async mayReadOn(connection: Connection, collection: string): Promise<boolean> {
-    if (this.#autoCreate) return this.#catalog.isOn(connection, collection);
+  async absenceOn(connection: Connection, collection: string): Promise<string | undefined> {
+    if (this.#autoCreate) return this.#catalog.absenceOn(connection, collection);
     await this.#catalog.needOn(connection, collection);
-    return true;
+    return undefined;
+  }
+
+  /** Whether there is a collection that documents can be read from. */
+  async mayRead(collection: string): Promise<boolean> {
+    return this.#catalog.has(collection) || (await this.absence(collection)) === undefined;
   }
 
   /** The collection must be there for a query inside a transaction. */
@@ -216,6 +222,21 @@ export async function writeOne(
   const { missing, rejected } = await connection.write(write, options);
   if (rejected.length > 0) throw rejected[0]!.error;
   return missing.length === 0 ? APPLIED : outcomeOfMissing(write.kind, write.collection, write.ids[0]!);
+}
+
+/** Whether a write makes its collection if that is not there yet. */
+export function mayMake(kind: WriteKind): boolean {
+  return kind === "insert" || kind === "upsert";
+}
+
+/** What comes of an update or a delete whose collection is not there. */
+export function outcomeWithout(
+  absence: string,
+  { kind, collection, id }: { readonly kind: WriteKind; readonly collection: string; readonly id: string },
+): OperationResult {
+  if (kind === "delete") return { found: false };
+  const message = `The document could not be changed: there is ${absence}`;
+  return { error: new FormDBError("FORMDB_NOT_FOUND", message, { details: { collection, id } }) };
 }
 
 const APPLIED: OperationResult = Object.freeze({ found: true });

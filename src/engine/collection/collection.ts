@@ -26,9 +26,6 @@ export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined
 /** A document as it is read: its id is a string. */
 export type Found<T> = T & { readonly id: string };
 
-/** Where nothing can be deleted, since nothing is there. */
-const NOT_THERE: ReadonlySet<string> = new Set(["FORMDB_NOT_FOUND", "FORMDB_UNKNOWN_COLLECTION"]);
-
 /** A row of the selected paths, each by its text. */
 export type Selected<T, P extends string> = { [K in P]: K extends "id" ? string : Read<ValueAt<T, K>> };
 
@@ -147,12 +144,12 @@ export class Collection<T extends object = Document> {
   /** Resolves to whether there was such a document. */
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
     const { ifVersion, ...bounds } = options;
+    if (ifVersion === undefined) return this.#host.methods.delete(this.name, id, bounds);
     try {
-      if (ifVersion === undefined) return await this.#host.methods.delete(this.name, id, bounds);
       await this.#change(id, options, { action: "delete" }, () => ({}));
       return true;
     } catch (error) {
-      if (error instanceof FormDBError && NOT_THERE.has(error.code)) return false;
+      if (error instanceof FormDBError && error.code === "FORMDB_NOT_FOUND") return false;
       throw error;
     }
   }
