@@ -152,19 +152,33 @@ const CHECKS: Readonly<Record<keyof PoolOptions<unknown>, OptionCheck>> = {
 
 /** What other pools call them: those of pg, postgres.js, MongoDB, mysql2, Knex, HikariCP and Prisma. */
 export const POOL_OTHER_NAMES: OtherNames = {
-  maxConnections: "max maxpoolsize maximumpoolsize poolsize poolmax connectionlimit maxconns size".split(" "),
-  minConnections: "min minpoolsize minimumidle poolmin minconns minidle".split(" "),
-  acquireTimeoutMs:
-    "connectiontimeoutmillis connectiontimeout connectiontimeoutms acquiretimeoutmillis acquiretimeout waitqueuetimeoutms pooltimeout".split(
-      " ",
-    ),
-  connectTimeoutMs: "createtimeoutmillis connecttimeout".split(" "),
-  idleTimeoutMs: "idletimeoutmillis idletimeout maxidletimems maxconnidletime".split(" "),
-  maxLifetimeMs: "maxlifetimeseconds maxlifetime maxconnlifetime".split(" "),
-  keepaliveMs: "keepalivetime keepalive".split(" "),
-  maxWaiting: "queuelimit maxwaitingclients maxqueue".split(" "),
-  leakThresholdMs: "leakdetectionthreshold".split(" "),
-  validateTimeoutMs: "validationtimeout".split(" "),
+  maxConnections: [
+    "max",
+    "maxpoolsize",
+    "maximumpoolsize",
+    "poolsize",
+    "poolmax",
+    "connectionlimit",
+    "maxconns",
+    "size",
+  ],
+  minConnections: ["min", "minpoolsize", "minimumidle", "poolmin", "minconns", "minidle"],
+  acquireTimeoutMs: [
+    "connectiontimeoutmillis",
+    "connectiontimeout",
+    "connectiontimeoutms",
+    "acquiretimeoutmillis",
+    "acquiretimeout",
+    "waitqueuetimeoutms",
+    "pooltimeout",
+  ],
+  connectTimeoutMs: ["createtimeoutmillis", "connecttimeout"],
+  idleTimeoutMs: ["idletimeoutmillis", "idletimeout", "maxidletimems", "maxconnidletime"],
+  maxLifetimeMs: ["maxlifetimeseconds", "maxlifetime", "maxconnlifetime"],
+  keepaliveMs: ["keepalivetime", "keepalive"],
+  maxWaiting: ["queuelimit", "maxwaitingclients", "maxqueue"],
+  leakThresholdMs: ["leakdetectionthreshold"],
+  validateTimeoutMs: ["validationtimeout"],
   destroy: ["close", "dispose"],
   validate: ["check", "testonborrow"],
 };
@@ -247,8 +261,9 @@ export function checkPoolOptions(
   options: Omit<PoolOptions<unknown>, "create">,
   without: readonly string[],
 ): void {
-  const taken = Object.entries(CHECKS).filter(([name]) => !without.includes(name));
-  checkOptions("Pool", options, Object.fromEntries(taken), POOL_OTHER_NAMES);
+  const taken = <T>(names: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(names).filter(([name]) => !without.includes(name)));
+  checkOptions("Pool", options, taken(CHECKS), taken(POOL_OTHER_NAMES));
   sizeOf(options);
 }
 

@@ -63,6 +63,20 @@ it("what open() says of a pool's options are those that it takes", async () => {
   await expect(refused).rejects.not.toThrow("isFatal");
 });
 
+it("findOneAndUpdate() with sort asks whether orderBy was meant, and names it among its options", async () => {
+  await using db = await open("sqlite::memory:");
+  const sorted = { sort: ["n"] } as object;
+  await expect(db.collection("jobs").findOneAndUpdate({}, { set: { n: 1 } }, sorted)).rejects.toThrow(
+    'has no option "sort"; did you mean "orderBy"? Its options are signal, timeoutMs, orderBy',
+  );
+});
+
+it("open() does not ask whether an option was meant that a database has of its own", async () => {
+  await expect(open("sqlite::memory:", { pool: { dispose: () => {} } } as OpenOptions)).rejects.toThrow(
+    'has no option "dispose". Its options are',
+  );
+});
+
 it("each name that others use is looked for beneath an option that there is", () => {
   const part = (options: object, names: object): string[] =>
     Object.keys(names).filter((name) => !(name in options));

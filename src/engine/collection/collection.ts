@@ -14,7 +14,15 @@ import type { IndexOptions } from "../schema.ts";
 import type { FoundByChange } from "../write.ts";
 import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./changes.ts";
 import type { Filter } from "./filter.ts";
-import { type AnyFindOptions, Find, type FindOptions, NO_OPTIONS, orderOf } from "./find.ts";
+import {
+  type AnyFindOptions,
+  FIND_CHECKS,
+  FIND_OTHER_NAMES,
+  Find,
+  type FindOptions,
+  NO_OPTIONS,
+  orderOf,
+} from "./find.ts";
 import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
 import type { IndexPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
@@ -210,9 +218,11 @@ export class Collection<T extends object = Document> {
   async findOneAndUpdate(
     filter: Filter<Found<T>>,
     changes: Changes<T>,
-    { orderBy, ...options }: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
+    options: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
   ): Promise<Found<T> | undefined> {
-    checkOptions("findOneAndUpdate()", options, BOUNDS);
+    const checks = { ...BOUNDS, orderBy: FIND_CHECKS.orderBy };
+    checkOptions("findOneAndUpdate()", options, checks, { orderBy: FIND_OTHER_NAMES.orderBy });
+    const { orderBy, ...bounds } = options;
     orderOf(orderBy);
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined) {
@@ -220,9 +230,9 @@ export class Collection<T extends object = Document> {
       stepsOf(changes, reader);
       reader.read(filter);
       const asked = { filter, changes, orderBy };
-      return (await elsewhere.findOneAndUpdate(this.name, asked, options)) as Found<T> | undefined;
+      return (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined;
     }
-    return this.#write(() => this.#changeFirst(filter, changes, orderBy, options));
+    return this.#write(() => this.#changeFirst(filter, changes, orderBy, bounds));
   }
 
   async #changeFirst(

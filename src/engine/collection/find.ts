@@ -5,7 +5,7 @@ import {
   configError,
   integer,
   milliseconds,
-  type OtherNames,
+  type OptionCheck,
   show,
 } from "../../base/options.ts";
 import { pathText } from "../../base/subject.ts";
@@ -50,7 +50,9 @@ export interface AnyFindOptions extends CallOptions {
 }
 
 /** What other drivers call them. */
-const FIND_OTHER_NAMES: OtherNames = {
+export const FIND_OTHER_NAMES: Readonly<
+  Record<Exclude<keyof AnyFindOptions, keyof CallOptions>, readonly string[]>
+> = {
   select: ["projection", "project", "fields", "columns"],
   orderBy: ["sort", "order"],
   limit: ["take", "top", "pagesize"],
@@ -64,7 +66,7 @@ export interface Page<R> {
   readonly next: string | undefined;
 }
 
-const FIND_CHECKS = {
+export const FIND_CHECKS: Readonly<Record<keyof AnyFindOptions, OptionCheck>> = {
   select: (value: unknown) =>
     Array.isArray(value) && value.length > 0 ? undefined : "an array of one path or more",
   orderBy: (value: unknown) =>
