@@ -660,6 +660,23 @@ export function describeConformance(
         expect(await codeOf(db.createIndex("nowhere_at_all", "a"))).toBe("FORMDB_UNKNOWN_COLLECTION");
       });
 
+      it("an index is not made over what only looks like a path, but over a field of that name by a query", async () => {
+        const collection = await collectionOf([{ id: "1", "LENGTH(name)": 1 }]);
+        for (const [text, rule] of [
+          ["LENGTH(name)", "no other function"],
+          ["LOWER(TRIM(a.b))", "no other function"],
+          ["name DESC", "no ASC or DESC"],
+          ["city, age", "an array of them"],
+        ] as const) {
+          await expect(db.createIndex(collection, text)).rejects.toMatchObject({
+            code: "FORMDB_CONFIG",
+            message: expect.stringContaining(rule),
+          });
+          await db.query(`CREATE INDEX ON ${collection} (\`${text}\`)`);
+        }
+        expect((await db.listIndexes(collection)).length).toBe(4);
+      });
+
       it("a collection that is not there yet is as good as an empty one for calls by id and by filter", async () => {
         const collection = await collectionOf();
         const missing = `${collection}x`;

@@ -11,7 +11,7 @@ export function importCommand(): Command {
         "imported is reported with its line, and the rest goes on. Running the same import again stores nothing twice.",
     )
     .argument("<file>", "the file to read, or - for the standard input")
-    .requiredOption("--into <collection>", "the collection, which is created when it is missing")
+    .option("--into <collection>", "the collection, which is created when it is missing; it must be given")
     .addOption(databaseOrServerOption())
     .addOption(
       new Option("--format <format>", "what the input is; else its extension or first bytes say").choices(
@@ -40,7 +40,12 @@ export function importCommand(): Command {
       "--source <name>",
       "what ids made for documents without one depend on, instead of the file's full path",
     )
-    .action(running(async () => (await import("./import-file.ts")).importFile));
+    .action(running(async () => (await import("./import-file.ts")).importFile))
+    .hook("preAction", (command) => {
+      // Not a required option of Commander's, which would ask for it where it was misspelled.
+      if (command.opts<{ into?: string }>().into === undefined)
+        command.error("error: required option '--into <collection>' not specified");
+    });
 }
 
 function delimiter(text: string): string {

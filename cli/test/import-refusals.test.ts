@@ -5,7 +5,8 @@ import { importInto, runCli, Scratch } from "./run-cli.ts";
 describe("formdb import refuses", () => {
   it.each<[string, string[], string]>([
     ["an unknown option", ["import", "x", "--into", "t", "--reject", "f"], "unknown option '--reject'"],
-    ["no collection", ["import", "x"], "--into"],
+    ["a misspelled --into", ["import", "x", "--int", "t"], "unknown option '--int'\n(Did you mean --into?)"],
+    ["no collection", ["import", "x"], "required option '--into <collection>' not specified"],
     ["no file", ["import", "--into", "t"], "missing required argument 'file'"],
     ["a second file", ["import", "x", "y", "--into", "t"], "too many arguments"],
     ["a batch of none", ["import", "x", "--into", "t", "--batch-size", "0"], "a whole number of at least 1"],

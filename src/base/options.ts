@@ -115,9 +115,14 @@ export function wrongOption(
   return undefined;
 }
 
-function hint(name: string, known: readonly string[], others: OtherNames): string {
+/** The option that a name of other libraries means. */
+export function ownName(name: string, others: OtherNames): string | undefined {
   const plain = name.toLowerCase().replaceAll("_", "");
-  const meant = Object.keys(others).find((own) => others[own]!.includes(plain));
+  return Object.keys(others).find((own) => others[own]!.includes(plain));
+}
+
+function hint(name: string, known: readonly string[], others: OtherNames): string {
+  const meant = ownName(name, others);
   return meant === undefined ? didYouMean(name, known) || "." : `; did you mean ${JSON.stringify(meant)}?`;
 }
 

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { TargetSessionAttrs } from "../backend/postgres/connection-url.ts";
 import { TARGET_SESSION_ATTRS } from "../backend/postgres/connection-url.ts";
+import { nearestName } from "../base/nearest.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import {
   boolean,
@@ -9,8 +10,10 @@ import {
   integer,
   number,
   type OptionCheck,
+  type OtherNames,
   object,
   oneOf,
+  ownName,
   show,
   string,
 } from "../base/options.ts";
@@ -59,6 +62,55 @@ const CHECKS: Readonly<Record<string, OptionCheck>> = {
   poolName: string,
   observer: object,
 };
+
+/** The options of `pg.Pool` and `pg.Client`, also those that their published types do not have. */
+const PG_OPTIONS: readonly string[] = (
+  "Client Promise allowExitOnIdle application_name binary client_encoding connectionString connectionTimeoutMillis database " +
+  "enableChannelBinding encoding fallback_application_name host idle_in_transaction_session_timeout idleTimeoutMillis isDomainSocket " +
+  "keepAlive keepAliveInitialDelayMillis lock_timeout log max maxLifetimeSeconds maxUses min onConnect options " +
+  "parseInputDatesAsUTC password pipelining poolSize port query_timeout replication ssl sslmode sslnegotiation " +
+  "statement_timeout stream types user verify"
+).split(" ");
+
+/** What other pools, FormDB's own among them, call them. */
+const OTHER_NAMES: OtherNames = {
+  max: ["maxconnections", "maxpoolsize", "maximumpoolsize", "connectionlimit"],
+  min: ["minconnections", "minpoolsize", "minimumidle"],
+  connectionTimeoutMillis: [
+    "acquiretimeoutms",
+    "acquiretimeout",
+    "connecttimeout",
+    "connecttimeoutms",
+    "connectiontimeoutms",
+  ],
+  idleTimeoutMillis: ["idletimeoutms", "maxidletimems"],
+  maxLifetimeSeconds: ["maxlifetimems", "maxlifetimemillis"],
+  leakThresholdMillis: ["leakthresholdms"],
+  endTimeoutMillis: ["endtimeoutms", "closetimeoutms"],
+  user: ["username"],
+  connectionString: ["url", "uri", "connectionuri"],
+};
+
+/** The names that were told: a program that makes many pools makes the same mistake in each. */
+const told: Set<string> = new Set();
+
+/**
+ * Warns once of each option that looks like a misspelled one that is not given. `pg.Pool` ignores what it does not know, and there are
+ * programs that keep things of their own among its options, so none is refused.
+ */
+export function warnOfMisspelled(options: PgPoolOptions): void {
+  const known = [...PG_OPTIONS, ...Object.keys(CHECKS)];
+  for (const name of Object.keys(options)) {
+    if (known.includes(name) || told.has(name)) continue;
+    const meant = ownName(name, OTHER_NAMES) ?? nearestName(name, known);
+    if (meant === undefined || Object.hasOwn(options, meant)) continue;
+    told.add(name);
+    process.emitWarning(
+      `Pool has no option ${JSON.stringify(name)}, which changes nothing; did you mean ${JSON.stringify(meant)}?`,
+      { code: "FORMDB_UNKNOWN_OPTION" },
+    );
+  }
+}
 
 /** How long opening a connection may take if `connectionTimeoutMillis` does not say. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;

@@ -7,7 +7,13 @@ import type { PoolStats } from "../pool/stats.ts";
 import { type Client, type ClientClass, isAtRest, type PooledClient, pooledClientClass } from "./client.ts";
 import { acquireError, endsAllConnections, endsConnection } from "./failures.ts";
 import { Opener } from "./opener.ts";
-import { type ConnectOptions, type PgPoolOptions, type PgPoolSettings, settingsOf } from "./pool-options.ts";
+import {
+  type ConnectOptions,
+  type PgPoolOptions,
+  type PgPoolSettings,
+  settingsOf,
+  warnOfMisspelled,
+} from "./pool-options.ts";
 import { StatementBook } from "./statement-book.ts";
 
 type Done = (error: unknown, value?: unknown, release?: unknown) => void;
@@ -77,6 +83,7 @@ export class Pool extends BasePool {
     if (Client !== undefined && options.Client === undefined) Object.assign(this, { Client });
     const given = this.options as PgPoolOptions;
     const settings = settingsOf(given);
+    warnOfMisspelled(options);
     this.#settings = settings;
     const book =
       given.prepare === false ? undefined : new StatementBook(given.maxPrepared ?? DEFAULT_MAX_PREPARED);

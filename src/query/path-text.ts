@@ -40,10 +40,27 @@ export function parseWidePath(text: string): WidePath {
 
 const CASE_OF = /^(LOWER|UPPER)\((.+)\)$/i;
 
-/** What an index is over, from a text such as `address.city`, `items[*].sku` or `LOWER(email)`. */
+/** What is seldom the name of a field, and what those who write it mean to have. */
+const MEANT_OTHERWISE: readonly (readonly [pattern: RegExp, rule: string])[] = [
+  [/^\w+\(.*\)$/, "An index is over paths, LOWER(path) and UPPER(path), and over no other function"],
+  [/\s(?:ASC|DESC)$/i, "An index is read in both directions, and its paths have no ASC or DESC"],
+  [/,/, "An index over several paths takes an array of them"],
+];
+
+/**
+ * What an index is over, from a text such as `address.city`, `items[*].sku` or `LOWER(email)`. A name that looks like another
+ * function, a direction or several paths is refused; queries as text take it in backticks.
+ */
 export function parseIndexPath(text: string): IndexPath {
-  const [, name, path] = CASE_OF.exec(text) ?? [];
-  if (name === undefined || path === undefined) return parseWidePath(text);
+  const [, name, inner] = CASE_OF.exec(text) ?? [];
+  const path = inner ?? text;
+  const rule = MEANT_OTHERWISE.find(([pattern]) => pattern.test(path))?.[1];
+  if (rule !== undefined) {
+    throw configError(
+      `${rule}, unlike ${show(text)}; a field of that name is indexed by CREATE INDEX, with its name in backticks`,
+    );
+  }
+  if (name === undefined) return parseWidePath(text);
   return { type: name.toUpperCase() === "LOWER" ? "lower" : "upper", path: parsePath(path) };
 }
 

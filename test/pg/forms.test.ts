@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Pool } from "../../src/pg.ts";
 import { usePostgres } from "../support/hooks.ts";
 
@@ -35,6 +35,27 @@ describe("a Pool in place of pg.Pool", () => {
     });
     expect(password).toBe("secret");
     expect(Object.keys(pool.options)).not.toContain("password");
+  });
+
+  it("warns once of an option that looks misspelled, and of no others", async () => {
+    const told: string[] = [];
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation((warning) => {
+      told.push(String(warning));
+    });
+    try {
+      const odd = { maxConnections: 3, idleTimeoutMs: 5, conectionString: "", leakThresholdMilis: 1 };
+      const others = { pipelining: false, statement_timeout: 5, tenant: "a", url: server.url, ssl: false };
+      await using _odd = newPool(odd as object);
+      await using _again = newPool(odd as object);
+      await using _others = newPool(others as object);
+    } finally {
+      warn.mockRestore();
+    }
+    expect(told.map((text) => /"(\w+)".*mean "(\w+)"/.exec(text)?.slice(1))).toEqual([
+      ["maxConnections", "max"],
+      ["idleTimeoutMs", "idleTimeoutMillis"],
+      ["leakThresholdMilis", "leakThresholdMillis"],
+    ]);
   });
 
   it("answers every form of a query", async () => {
