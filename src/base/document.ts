@@ -85,6 +85,8 @@ export function encodeId(id: unknown): string {
 const EMPTY_AS_JSON = [Map, Set, WeakMap, WeakSet, RegExp, Promise, ArrayBuffer];
 
 function mayBeDeep(text: string): boolean {
+  // Each level has two brackets.
+  if (text.length < 2 * MAX_DOCUMENT_DEPTH) return false;
   let depth = 0;
   // Counting every opening bracket overestimates, which is safe.
   for (let i = text.indexOf("["); i !== -1; i = text.indexOf("[", i + 1)) {

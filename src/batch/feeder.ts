@@ -156,7 +156,8 @@ export class Feeder implements Waiter {
     const { kind, collection, toItem } = this.#source;
     let write: Write = { kind, collection, id: undefined, value: step.value };
     try {
-      write = { kind, collection, ...toItem(step.value) };
+      const { id, value, change } = toItem(step.value);
+      write = { kind, collection, id, value, change };
       return this.#counted(toOperation(write, this.#intake.settings.generateId));
     } catch (error) {
       this.#intake.refuse(this.#counted(refusedOperation(write)), asFormDBError(error));

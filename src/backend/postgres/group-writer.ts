@@ -24,7 +24,7 @@ export interface WriteRunner {
     values: readonly unknown[],
     options?: CallOptions,
   ): Promise<EngineResult>;
-  runCopy(text: string, rows: Buffer): Promise<void>;
+  runCopy(text: string, rows: readonly Buffer[]): Promise<void>;
   begin(isolation: IsolationLevel | undefined): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;

@@ -152,7 +152,7 @@ export class PostgresConnection implements Connection {
   }
 
   /** Sends rows of the text format by `COPY`. */
-  async runCopy(text: string, rows: Buffer): Promise<void> {
+  async runCopy(text: string, rows: readonly Buffer[]): Promise<void> {
     await this.#session.copy(text, rows, this.#flight(true));
   }
 

@@ -192,7 +192,7 @@ export class PostgresSession implements WatchedSession {
   }
 
   /** Sends rows of the text format by `COPY`. */
-  async copy(text: string, rows: Buffer, flight: Flight): Promise<void> {
+  async copy(text: string, rows: readonly Buffer[], flight: Flight): Promise<void> {
     this.#take({});
     try {
       const copy = new CopyIn(text, rows);

@@ -11,10 +11,26 @@ import { postgresVersions } from "../../support/postgres-server.ts";
 const MANY = 600;
 const open = new OpenBackends();
 
+const numbered = (from: number, count = MANY): string[] =>
+  Array.from({ length: count }, (_, i) => `k${String(from + i).padStart(6, "0")}`);
+
 describe("rows for COPY", () => {
   test("have their separators and escapes written as escapes", () => {
-    const rows = encodeRows(["a\tb\\", "c\nd\r"], ['{"t":"\\n"}', "{}"], 5).toString();
+    const rows = encodeRows(["a\tb\\", "c\nd\r"], ['{"t":"\\n"}', "{}"], 5).join("");
     expect(rows).toBe('a\\tb\\\\\t{"t":"\\\\n"}\t5\nc\\nd\\r\t{}\t5\n');
+  });
+
+  test("come in several messages, each of whole rows", () => {
+    const ids = numbered(0, 2_000);
+    const json = ids.map((id) => `{"of":"${id}, é and 😀"}`);
+    const messages = encodeRows(ids, json, 5).map(String);
+    expect(messages.length).toBeGreaterThan(1);
+    for (const message of messages) expect(message).toMatch(/^k\d+\t.*\t5\n$/s);
+    expect(messages.join("")).toBe(ids.map((id, i) => `${id}\t${json[i]}\t5\n`).join(""));
+  });
+
+  test("of no documents are no message", () => {
+    expect(encodeRows([], [], 5)).toEqual([]);
   });
 });
 
@@ -47,9 +63,6 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
       token: `copy-${version}-${++tokens}`,
     };
   }
-
-  const numbered = (from: number, count = MANY): string[] =>
-    Array.from({ length: count }, (_, i) => `k${String(from + i).padStart(6, "0")}`);
 
   async function count(): Promise<unknown> {
     return (await connection.execute(statement('SELECT count(*)::int FROM "docs"'), [])).rows[0]![0];
