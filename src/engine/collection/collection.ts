@@ -26,7 +26,7 @@ import {
 import type { AskedChange, CollectionHost, Version, Versioned } from "./host.ts";
 import type { IndexPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
-import { treeOf, treeOfForm } from "./tree.ts";
+import { knownTree, newTree, treeOf } from "./tree.ts";
 
 /** A document as it is written: one without an id is given one. */
 export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined };
@@ -204,7 +204,7 @@ export class Collection<T extends object = Document> {
       where: reader.read(filter),
     });
     const form: Form = { words: ["count", this.name], values: [] };
-    const tree = addFilter(form, filter) ? treeOfForm(form, make) : treeOf(make);
+    const tree = addFilter(form, filter) ? (knownTree(form) ?? newTree(form, make)) : treeOf(make);
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined && !isText(tree.key)) return elsewhere.count(this.name, filter, options);
     return answered(this.#host.run("count()", tree, options), ({ rows }) => Number(rows[0]?.n ?? 0));

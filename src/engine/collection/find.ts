@@ -21,7 +21,7 @@ import type { PlannedTree } from "../plan-source.ts";
 import { beginsAt, isAfter, type PathKey, placeOf, readCursor, valueAt, writeCursor } from "./cursor.ts";
 import type { Asked, CollectionHost } from "./host.ts";
 import type { PathOf } from "./paths.ts";
-import { treeOf, treeOfForm } from "./tree.ts";
+import { knownTree, newTree, treeOf } from "./tree.ts";
 
 /** Rows of a page if no limit is given. */
 export const DEFAULT_PAGE_SIZE = 100;
@@ -118,7 +118,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   /** The first row; which one that is, only `orderBy` says. */
   first(): Promise<R | undefined> {
-    return this.#options.limit === 0 ? Promise.resolve(undefined) : this.#ask(1, ([first]) => first);
+    return this.#options.limit === 0 ? Promise.resolve(undefined) : this.#ask(1, (rows) => rows[0]);
   }
 
   /**
@@ -189,8 +189,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   #tree(wanted: Wanted): PlannedTree {
     const form = this.#options.after === undefined ? this.#form(wanted) : undefined;
-    const make = (reader: FilterReader): Select => this.#statement(wanted, reader);
-    return form === undefined ? treeOf(make) : treeOfForm(form, make);
+    if (form === undefined) return treeOf((reader) => this.#statement(wanted, reader));
+    return knownTree(form) ?? newTree(form, (reader) => this.#statement(wanted, reader));
   }
 
   /** The form of all but what comes after a page; undefined if the filter has none. */
@@ -199,7 +199,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
     const bounds = (limit === undefined ? 0 : 1) + (offset === undefined ? 0 : 2);
     const words: unknown[] = [bounds, this.#collection];
     const values: unknown[] = [];
-    if (!addFilter({ words, values }, this.#filter)) return undefined;
+    const form = { words, values };
+    if (!addFilter(form, this.#filter)) return undefined;
     for (const { path, descending } of orderBy) words.push(path, descending);
     if (items !== undefined) {
       words.push(END);
@@ -207,7 +208,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
     }
     if (limit !== undefined) values.push(limit);
     if (offset !== undefined) values.push(offset);
-    return { words, values };
+    return form;
   }
 
   #statement({ orderBy, items, limit }: Wanted, reader: FilterReader): Select {

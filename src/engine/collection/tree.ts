@@ -16,10 +16,14 @@ export function treeOf(make: (reader: FilterReader) => Select | Change): Planned
   return { statement, key: keyOf(statement), values: reader.values };
 }
 
-/** The same for a request that has a form: made anew only where there was none of its form before. */
-export function treeOfForm(form: Form, make: (reader: FilterReader) => Select): PlannedTree {
-  const known = kept.get(form.words);
-  if (known !== undefined) return { statement: known.statement, key: known.key, values: form.values };
+/** The tree of a request whose form was kept; undefined if none was. */
+export function knownTree({ words, values }: Form): PlannedTree | undefined {
+  const known = kept.get(words);
+  return known && { statement: known.statement, key: known.key, values };
+}
+
+/** Makes a tree as `treeOf`, and keeps it for its form. */
+export function newTree(form: Form, make: (reader: FilterReader) => Select): PlannedTree {
   const tree = treeOf(make);
   kept.keep(form.words, { statement: tree.statement, key: tree.key });
   return tree;
