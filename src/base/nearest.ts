@@ -1,11 +1,11 @@
 /**
  * The known name that a mistyped one most likely meant: the one at the smallest edit distance
- * (Levenshtein's, a swap counting once), if that is small against the name's length; otherwise undefined.
+ * (Levenshtein's, a swap counting once), if that is small against the name's length and not all of it; otherwise undefined.
  */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const lowered = name.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.min(Math.max(1, Math.floor(name.length / 3)), name.length - 1) + 1;
   for (const candidate of known) {
     if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
     const distance = editDistance(lowered, candidate.toLowerCase());
