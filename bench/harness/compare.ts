@@ -27,8 +27,9 @@ export interface CompareOptions {
 }
 
 /**
- * Lets the contenders take turns, round by round in a rotating order, so that a noisy machine hits all of
- * them alike, and gives each one's median rate. One round before the first is not counted.
+ * Lets the contenders take turns, round by round in an order of chance, so that a noisy machine, and what the one before
+ * leaves behind in caches and in the system's choice of processors, hits all of them alike; and gives each one's median rate.
+ * One round before the first is not counted.
  */
 export async function compare(
   contenders: readonly Contender[],
@@ -37,13 +38,17 @@ export async function compare(
   const { rounds, turnMs } = QUICK ? { rounds: 3, turnMs: 60 } : { rounds: 7, turnMs: 300, ...options };
   const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
-    for (let i = 0; i < contenders.length; i++) {
-      const contender = contenders[(i + round) % contenders.length]!;
+    for (const contender of shuffled(contenders)) {
       const rate = await turn(contender, turnMs * SCALE);
       if (round > 0) rates.get(contender.name)!.push(rate);
     }
   }
   return contenders.map(({ name }) => summary(name, rates.get(name)!));
+}
+
+function shuffled<T>(values: readonly T[]): T[] {
+  const places = values.map((value) => ({ value, place: Math.random() }));
+  return places.sort((a, b) => a.place - b.place).map(({ value }) => value);
 }
 
 /** Median and spread of a contender's rates, one a round. */
