@@ -21,6 +21,19 @@ const BEFORE = [
 const UNCHANGED = { a: [1, 1], b: [1, 1] };
 const A_CHANGED = { ...UNCHANGED, a: [2, 2] };
 
+/** An INSERT of several documents. */
+const INSERTS_TWO: Omit<Row, "at"> = {
+  call: (db) =>
+    db.query("INSERT INTO c $1", [
+      [
+        { id: "new-1", n: 1 },
+        { id: "new-2", n: 1 },
+      ],
+    ]),
+  gives: { rows: [{ id: "new-1" }, { id: "new-2" }], rowCount: 2 },
+  leaves: { ...UNCHANGED, "new-1": [1, 1], "new-2": [1, 1] },
+};
+
 /** The table in docs/operations.md. */
 const EXACTLY_ONCE: Record<string, Row> = {
   "insert()": {
@@ -74,27 +87,11 @@ const EXACTLY_ONCE: Record<string, Row> = {
   },
   "an INSERT of several documents": {
     at: "COMMIT",
-    call: (db) =>
-      db.query("INSERT INTO c $1", [
-        [
-          { id: "new-1", n: 1 },
-          { id: "new-2", n: 1 },
-        ],
-      ]),
-    gives: { rows: [{ id: "new-1" }, { id: "new-2" }], rowCount: 2 },
-    leaves: { ...UNCHANGED, "new-1": [1, 1], "new-2": [1, 1] },
+    ...INSERTS_TWO,
   },
   "an INSERT of several documents, before its COMMIT": {
     at: "new-1",
-    call: (db) =>
-      db.query("INSERT INTO c $1", [
-        [
-          { id: "new-1", n: 1 },
-          { id: "new-2", n: 1 },
-        ],
-      ]),
-    gives: { rows: [{ id: "new-1" }, { id: "new-2" }], rowCount: 2 },
-    leaves: { ...UNCHANGED, "new-1": [1, 1], "new-2": [1, 1] },
+    ...INSERTS_TWO,
   },
   "transaction()": {
     at: "COMMIT",

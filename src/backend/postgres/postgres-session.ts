@@ -12,6 +12,7 @@ import { type PreparedStatement, PreparedStatements } from "./prepared-statement
 import type { ReplicationState } from "./replication.ts";
 import { RowStream } from "./row-stream.ts";
 import type { OpenSession } from "./session-opener.ts";
+import { unprepared } from "./statement-name.ts";
 import {
   type Flight,
   isStalePlan,
@@ -41,7 +42,7 @@ interface Call {
 }
 
 const COMMIT: StatementCall = Object.freeze<StatementCall>({
-  statement: { text: "COMMIT", name: "", prepare: false, cost: "bounded", returnsRows: false },
+  statement: unprepared("COMMIT"),
   values: Object.freeze([]),
 });
 

@@ -15,6 +15,7 @@ import type { FoundByChange } from "../write.ts";
 import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./changes.ts";
 import type { Filter } from "./filter.ts";
 import {
+  ALL_OF,
   type AnyFindOptions,
   FIND_CHECKS,
   FIND_OTHER_NAMES,
@@ -53,18 +54,7 @@ const BOUNDS = { signal: abortSignal, timeoutMs: milliseconds };
 /** How often a change is tried that met nothing, while nothing that is there says why. */
 const MAX_TRIES = 5;
 const ID: Field = { type: "path", path: ["id"] };
-/** A count of all documents of a collection that is not named yet. */
-const COUNT_OF: Select = {
-  type: "select",
-  items: [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }],
-  collection: "",
-  where: undefined,
-  groupBy: [],
-  having: undefined,
-  orderBy: [],
-  limit: undefined,
-  offset: undefined,
-};
+const COUNT: Select["items"] = [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }];
 
 /** The documents of one collection, as documents of the type `T`. It holds nothing but its name; make as many as you like. */
 export class Collection<T extends object = Document> {
@@ -199,7 +189,8 @@ export class Collection<T extends object = Document> {
   #count(filter: Filter<Found<T>>, options: CallOptions): Answer<number> {
     if (options !== NO_BOUNDS) checkOptions("count()", options, BOUNDS);
     const make = (reader: FilterReader): Select => ({
-      ...COUNT_OF,
+      ...ALL_OF,
+      items: COUNT,
       collection: this.name,
       where: reader.read(filter),
     });

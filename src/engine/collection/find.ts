@@ -262,7 +262,7 @@ async function collect(rows: AsyncIterable<object>): Promise<object[]> {
 }
 
 /** A statement for all documents of a collection that is not named yet. */
-const ALL_OF: Select = Object.freeze<Select>({
+export const ALL_OF: Select = Object.freeze<Select>({
   type: "select",
   items: undefined,
   collection: "",
