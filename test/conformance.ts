@@ -1125,6 +1125,40 @@ export function describeConformance(
         expect(await db.get(collection, "2")).toEqual({ id: "2", n: 2 });
       });
 
+      it("calls of one that are made together run in the order in which they were made", async () => {
+        const collection = await collectionOf([{ id: "1", v: 0 }]);
+        const given = await db.transaction((tx) =>
+          Promise.all([
+            tx.get(collection, "1"),
+            tx.update(collection, "1", { v: 1 }),
+            tx.insert(collection, { id: "2", v: 2 }),
+            tx.query(`SELECT id, v FROM ${collection} ORDER BY id`),
+            tx.collection(collection).find({ v: 2 }).toArray(),
+          ]),
+        );
+        const rows = [
+          { id: "1", v: 1 },
+          { id: "2", v: 2 },
+        ];
+        expect(given).toEqual([{ id: "1", v: 0 }, undefined, "2", { rows, rowCount: 2 }, rows.slice(1)]);
+      });
+
+      it("calls that are not awaited belong to it, and if one of them fails, so does the transaction", async () => {
+        const collection = await collectionOf([{ id: "taken" }]);
+        await db.transaction(async (tx) => {
+          for (const id of ["1", "2", "3"]) void tx.insert(collection, { id });
+        });
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id`)).toEqual(["1", "2", "3", "taken"]);
+
+        const told: unknown[] = [];
+        const failed = db.transaction(async (tx) => {
+          for (const id of ["4", "taken", "5"]) void tx.insert(collection, { id }).catch((e) => told.push(e));
+        });
+        await expect(failed).rejects.toMatchObject({ code: "FORMDB_DUPLICATE_ID", outcome: "rejected" });
+        expect(told).toMatchObject([{ code: "FORMDB_DUPLICATE_ID" }]);
+        expect(await ids(`SELECT id FROM ${collection} ORDER BY id`)).toEqual(["1", "2", "3", "taken"]);
+      });
+
       /** As many callers as there are documents to take turns at, at the same time. */
       function atOnce<T>(callers: number, call: (n: number) => Promise<T>): Promise<T[]> {
         return Promise.all(Array.from({ length: callers }, (_, n) => call(n)));

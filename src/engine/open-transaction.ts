@@ -60,12 +60,17 @@ export interface TransactionTools {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A transaction while its function runs: each call is a part of it, and it does not end before them. */
+/**
+ * A transaction while its function runs: each call is a part of it, and it does not end before them. Its connection runs
+ * one call at a time, so calls that are made together run in the order in which they were made.
+ */
 export class OpenTransaction implements Transaction {
   readonly #tools: TransactionTools;
   readonly #inDatabase: Stopwatch;
   readonly #place: QueryPlace;
   readonly #underWay = new Set<Promise<unknown>>();
+  /** The call that was made last. */
+  #last: Promise<unknown> | undefined;
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
   /** Whether it may have written anything. */
@@ -89,7 +94,13 @@ export class OpenTransaction implements Transaction {
     });
   }
 
-  /** Takes no more calls, and resolves when those under way, awaited or not, have ended. */
+  /** Takes no more calls, and waits for those that the function did not await. What one of them fails with is thrown. */
+  async finish(): Promise<void> {
+    this.#ended = true;
+    await Promise.all(this.#underWay);
+  }
+
+  /** Takes no more calls, and resolves when those under way have ended, in whatever way. */
   async end(): Promise<void> {
     this.#ended = true;
     await Promise.allSettled(this.#underWay);
@@ -276,7 +287,8 @@ export class OpenTransaction implements Transaction {
       );
     }
     this.#inDatabase.start();
-    const call = work();
+    const call = this.#underWay.size === 0 ? work() : this.#last!.then(work, work);
+    this.#last = call;
     this.#underWay.add(call);
     try {
       return await call;

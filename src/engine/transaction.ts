@@ -257,7 +257,9 @@ export class Transactions {
           const result = await inTransaction(connection, terms, async () => {
             inDatabase.stop();
             try {
-              return await limit.race(this.#context.run(scope, () => fn(transaction)));
+              const given = await limit.race(this.#context.run(scope, () => fn(transaction)));
+              await transaction.finish();
+              return given;
             } finally {
               await transaction.end();
               inDatabase.start();
