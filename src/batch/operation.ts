@@ -58,7 +58,9 @@ export class Operation implements BatchOperation {
   /** The next operation of the same id. */
   next: Operation | undefined = undefined;
   state: OperationState = "new";
-  lane: Lane | undefined = undefined;
+  /** What `Tails` finds it by, and the operation below it there. */
+  hash = 0;
+  below: Operation | undefined = undefined;
   /** Whether it has a place in the processor's room. */
   held = false;
   /** Rises with the order in which operations were queued. */
@@ -136,17 +138,14 @@ function bytesOf(operations: readonly Operation[]): number {
 export class Lane {
   readonly kind: WriteKind;
   readonly collection: string;
-  /** By id, the last operation that is not settled; shared by the lanes of a collection. */
-  readonly tails: Map<string, Operation>;
   readonly ready: Operation[] = [];
   head = 0;
   /** If its operations are changes: takes it away where lanes of changes are kept. */
   readonly drop: (() => void) | undefined;
 
-  constructor(kind: WriteKind, collection: string, tails: Map<string, Operation>, drop?: () => void) {
+  constructor(kind: WriteKind, collection: string, drop?: () => void) {
     this.kind = kind;
     this.collection = collection;
-    this.tails = tails;
     this.drop = drop;
   }
 }

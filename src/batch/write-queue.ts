@@ -2,6 +2,7 @@ import type { WriteKind } from "../base/observer.ts";
 import { coalesce } from "./coalesce.ts";
 import type { Coalesce } from "./group.ts";
 import { Lane, type Operation } from "./operation.ts";
+import { Tails } from "./tails.ts";
 
 /** Operations that were taken stay in a lane's array until there are this many of them. */
 const COMPACT_AT = 1_024;
@@ -24,6 +25,7 @@ export class WriteQueue {
   readonly #partition: ((id: string) => number) | undefined;
   /** By collection, and by the partition of the ids if there are partitions. */
   readonly #lanes: Map<string, Lanes> = new Map();
+  readonly #tails: Tails = new Tails();
   /** Lanes with ready operations, in the order of their turns. */
   readonly #active: Set<Lane> = new Set();
   /** Operations that are queued and not sent, blocked ones included. */
@@ -47,16 +49,12 @@ export class WriteQueue {
   }
 
   add(operation: Operation): void {
-    const lane = this.#lane(operation.kind, operation);
-    operation.lane = lane;
     operation.order = ++this.#order;
     this.count++;
     this.bytes += operation.bytes;
-    const { tails } = lane;
-    const tail = tails.get(operation.id);
-    tails.set(operation.id, operation);
+    const tail = this.#tails.put(operation);
     if (tail === undefined) {
-      this.#makeReady(operation, lane);
+      this.#makeReady(operation, this.#lane(operation.kind, operation));
     } else {
       tail.next = operation;
       operation.state = "blocked";
@@ -148,7 +146,6 @@ export class WriteQueue {
   }
 
   #release(operation: Operation): void {
-    const { tails } = operation.lane!;
     let last = operation;
     let next = operation.next;
     while (next !== undefined && next.state === "settled") {
@@ -158,7 +155,7 @@ export class WriteQueue {
     // One that was sent together with this one is settled in its turn.
     if (next?.state === "sent" || next?.state === "resending") return;
     if (next !== undefined) this.#makeReady(next, this.#lane(next.kind, next));
-    else if (tails.get(operation.id) === last) tails.delete(operation.id);
+    else this.#tails.delete(last);
   }
 
   /** All that is queued, what waits behind operations that were `sent` included, in the order in which it was added. */
@@ -227,10 +224,10 @@ export class WriteQueue {
     const lanes = this.#lanesOf(collection, id);
     if (change === undefined) return lanes[kind];
     const { form } = change;
-    const { changes, update } = lanes;
+    const { changes } = lanes;
     let lane = changes.get(form);
     if (lane === undefined) {
-      lane = new Lane(kind, collection, update.tails, () => changes.delete(form));
+      lane = new Lane(kind, collection, () => changes.delete(form));
       changes.set(form, lane);
     }
     return lane;
@@ -240,12 +237,11 @@ export class WriteQueue {
     const key = this.#partition === undefined ? collection : `${collection}.${this.#partition(id)}`;
     let lanes = this.#lanes.get(key);
     if (lanes === undefined) {
-      const tails = new Map<string, Operation>();
       lanes = {
-        insert: new Lane("insert", collection, tails),
-        update: new Lane("update", collection, tails),
-        upsert: new Lane("upsert", collection, tails),
-        delete: new Lane("delete", collection, tails),
+        insert: new Lane("insert", collection),
+        update: new Lane("update", collection),
+        upsert: new Lane("upsert", collection),
+        delete: new Lane("delete", collection),
         changes: new Map(),
       };
       this.#lanes.set(key, lanes);
