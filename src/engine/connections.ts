@@ -1,6 +1,7 @@
 import type { Backend, Connection, ConnectionRole, IsolationLevel } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
+import { FormDBError } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
@@ -98,7 +99,7 @@ export class Connections {
     const pool = role === "read" ? this.read : this.write;
     const connection = pool.tryAcquire(prefer);
     if (connection === undefined) {
-      return acquire(role, pool, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
+      return this.#acquire(role, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
     }
     return this.#lendFresh(role, connection, options, work);
   }
@@ -128,6 +129,17 @@ export class Connections {
   /** Whether there are readers that answer at once. */
   get answersAtOnce(): boolean {
     return this.#backend.isShort !== undefined;
+  }
+
+  async #acquire(role: ConnectionRole, options: UseOptions): Promise<Connection> {
+    if (role === "read" || this.write === this.read) return acquire("main", this.read, options);
+    try {
+      return await acquire("writer", this.write, options);
+    } catch (error) {
+      throw error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT"
+        ? waitedToWrite(error)
+        : error;
+    }
   }
 
   /** Lends a connection; if it is a reader that has not caught up with our writes, one that may write in its place. */
@@ -224,19 +236,27 @@ export class Connections {
   }
 }
 
-function acquire(role: ConnectionRole, pool: Pool<Connection>, options: UseOptions): Promise<Connection> {
+function acquire(name: string, pool: Pool<Connection>, options: UseOptions): Promise<Connection> {
   return traced(
     channels.poolAcquire,
-    () => ({ pool: role === "read" ? "main" : "writer" }),
+    () => ({ pool: name }),
     () => pool.acquire(options),
   );
 }
 
-/** The one writer of an engine is always one; a pool of writers is as the user says. */
+function waitedToWrite({ message, ...details }: FormDBError): FormDBError {
+  return new FormDBError(
+    "FORMDB_POOL_TIMEOUT",
+    `${message}. It is the one connection that writes, which a transaction holds until its end`,
+    { cause: details.cause, retryable: details.retryable, details },
+  );
+}
+
+/** The one writer of an engine is always one, but who waits for it and who holds it is told as the user says. */
 function writerOptions(backend: Backend, options: ConnectionPoolOptions): ConnectionPoolOptions {
   if (backend.sizing("write").maxConnections > 1) return options;
-  const { acquireTimeoutMs } = options;
-  return acquireTimeoutMs === undefined ? {} : { acquireTimeoutMs };
+  const { acquireTimeoutMs, trackHolders, leakThresholdMs, onLeak } = options;
+  return { acquireTimeoutMs, trackHolders, leakThresholdMs, onLeak };
 }
 
 function hasPrepared(connection: Connection, name: string): boolean {

@@ -18,7 +18,7 @@ export interface TimeoutFacts {
   readonly timeoutMs: number;
   /** How long the process could not run meanwhile. */
   readonly eventLoopDelayMs: number;
-  readonly holders: readonly HolderReport[] | undefined;
+  readonly holders: readonly HolderReport[];
 }
 
 /** A delay of the event loop that is worth mentioning, in milliseconds. */
@@ -42,13 +42,13 @@ export function acquireTimeout(
       : [
           `the event loop was blocked for ${Math.round(eventLoopDelayMs)} ms, so the database may not be to blame`,
         ]),
-    ...(holders === undefined || holders.length === 0 ? [] : [`held the longest: ${held(holders[0]!)}`]),
+    ...(holders.length === 0 ? [] : [`held the longest: ${held(holders[0]!)}`]),
   ];
   return failure("FORMDB_POOL_TIMEOUT", parts.join("; "), lastConnectError, {
     ...facts(stats, waitMs, lastConnectError),
     timeoutMs,
     eventLoopDelayMs,
-    ...(holders === undefined ? {} : { holders }),
+    holders,
   });
 }
 
@@ -65,7 +65,7 @@ export function nestedAcquire({ stats, waitMs }: Circumstances): FormDBError {
 export function connectFailed({ stats, waitMs, lastConnectError }: Circumstances): FormDBError {
   return failure(
     "FORMDB_CONNECT_FAILED",
-    `No connection could be opened and none is left to wait for: ${messageOf(lastConnectError)}`,
+    `No connection is open, and none could be opened: ${messageOf(lastConnectError)}`,
     lastConnectError,
     facts(stats, waitMs, lastConnectError),
   );
@@ -127,7 +127,7 @@ function failure(
 }
 
 function counts({ total, max, idle, inUse, pending, waiting }: PoolStats): string {
-  return `${total} of at most ${max} connections are open (${inUse} in use, ${idle} idle), ${pending} being opened, ${waiting} other callers wait`;
+  return `${total} of at most ${max} connections are open (${inUse} in use, ${idle} idle), ${pending} being opened, ${waiting} other ${waiting === 1 ? "caller waits" : "callers wait"}`;
 }
 
 function facts(stats: PoolStats, waitMs: number, lastConnectError: unknown): Record<string, unknown> {
@@ -146,7 +146,8 @@ function facts(stats: PoolStats, waitMs: number, lastConnectError: unknown): Rec
 }
 
 function held({ connection, heldMs, stack }: HolderReport): string {
-  return `connection ${connection} for ${heldMs} ms${stack === undefined ? "" : ` from\n${stack}\n`}`;
+  const from = stack === undefined ? " (trackHolders: true tells from where)" : ` from\n${stack}\n`;
+  return `connection ${connection} for ${heldMs} ms${from}`;
 }
 
 /** Calls a predicate that the user gave; one that throws has said nothing good. */

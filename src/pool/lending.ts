@@ -249,7 +249,7 @@ export class Lending<T> {
   #timeOut(waiter: Waiter<T>, now: number): void {
     const { timeoutMs } = waiter.deadlines!;
     const stallMs = this.#stalledAt >= waiter.since ? this.#stallMs : 0;
-    const holders = this.#core.settings.trackHolders ? holdersOf(this.#roster.entries(), now) : undefined;
+    const holders = holdersOf(this.#roster.entries(), now);
     const eventLoopDelayMs = Math.max(stallMs, now - waiter.deadline);
     this.#fail(waiter, () =>
       acquireTimeout(this.#circumstances(waiter.since), { timeoutMs, eventLoopDelayMs, holders }),

@@ -3,7 +3,11 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { type ConnectionPoolOptions, Connections } from "../../src/engine/connections.ts";
 import { open } from "../../src/index.ts";
+import { failure } from "../support/failure.ts";
+import { useFolderEach } from "../support/hooks.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+
+const folder = useFolderEach();
 
 /** The pools over an engine that takes any number of connections, and refuses each. */
 function connections(options: ConnectionPoolOptions, facts: Partial<Backend> = {}): Connections {
@@ -35,3 +39,32 @@ it.each(["create", "clock", "holds", "detectNested", "hosts"])(
     });
   },
 );
+
+it("a time-out tells the caller's lines that took what is lent, of readers and of SQLite's writer", async () => {
+  await using db = await open(`sqlite:${folder()}/a.db`, {
+    pool: { maxConnections: 1, acquireTimeoutMs: 50, trackHolders: true },
+  });
+  await db.insert("c", { id: "1" });
+  const hasBoth = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<void>();
+  const holder = db.transaction(async (tx) => {
+    await tx.get("c", "1");
+    for await (const _ of db.stream("SELECT * FROM c")) {
+      hasBoth.resolve();
+      await mayEnd.promise;
+    }
+  });
+  await hasBoth.promise;
+  const toWrite = await failure(db.transaction((tx) => tx.get("c", "1")));
+  const toRead = await failure(db.sql("SELECT count(*) FROM c", [], { readOnly: true }));
+  mayEnd.resolve();
+  await holder;
+  for (const error of [toWrite, toRead]) {
+    expect(error).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", retryable: true, inUse: 1 });
+    const [{ stack }] = (error as unknown as { holders: [{ stack: string }] }).holders;
+    expect(stack).toMatch(/^ {4}at .*connections\.test\.ts:\d+/);
+    expect(stack).not.toContain("/src/engine/");
+  }
+  expect((toWrite as Error).message).toContain("the one connection that writes");
+  expect((toRead as Error).message).not.toContain("the one connection that writes");
+});

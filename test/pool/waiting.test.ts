@@ -47,6 +47,19 @@ describe("a caller that waits", () => {
     ]);
   });
 
+  it("says how long the longest holder has had it, and what would tell from where", async () => {
+    const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
+    await pool.acquire();
+    const late = watched(pool.acquire());
+    const later = watched(pool.acquire({ timeoutMs: 2_000 }));
+    await clock.advance(1_000);
+    expect(late.error?.message).toMatch(
+      /1 other caller waits; held the longest: connection 1 for 1000 ms \(trackHolders: true tells from where\)$/,
+    );
+    await clock.advance(1_000);
+    expect(later.error?.holders).toEqual([{ connection: 1, heldMs: 2_000 }]);
+  });
+
   it("is told that the event loop was blocked, not the pool exhausted", async () => {
     const { pool, clock } = world({ maxConnections: 1, acquireTimeoutMs: 1_000 });
     await pool.acquire();
