@@ -82,7 +82,7 @@ export function encodeId(id: unknown): string {
 }
 
 /** Objects that JSON.stringify writes as `{}`, whatever they hold. */
-const EMPTY_AS_JSON = [Map, Set, WeakMap, WeakSet, RegExp, Promise, ArrayBuffer];
+const EMPTY_AS_JSON = [Map, Set, WeakMap, WeakSet, RegExp, Promise, ArrayBuffer, Error];
 
 function mayBeDeep(text: string): boolean {
   // Each level has two brackets.
@@ -127,11 +127,16 @@ function checkChildren(value: object, path: string[], ancestors: Set<object>): v
   }
   const json = (value as { toJSON?: unknown }).toJSON;
   if (typeof json === "function") {
+    if (value instanceof Date && Number.isNaN(value.getTime())) {
+      throw invalidAt(path, "a JSON value, not an invalid Date, of which JSON would make null");
+    }
     checkValue(json.call(value, path.at(-1) ?? ""), path, ancestors);
     return;
   }
   if (EMPTY_AS_JSON.some((type) => value instanceof type)) {
-    throw invalidAt(path, `a JSON value, not a ${value.constructor.name}, of which JSON would keep nothing`);
+    const { name } = value.constructor;
+    const article = /^[AEIOU]/.test(name) ? "an" : "a";
+    throw invalidAt(path, `a JSON value, not ${article} ${name}, of which JSON would keep nothing`);
   }
   ancestors.add(value);
   for (const [name, child] of Object.entries(value)) {

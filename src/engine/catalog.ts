@@ -340,7 +340,7 @@ function absenceAmong(names: readonly string[], collection: string): string {
   const known =
     names.length === 0
       ? "; there are no collections yet"
-      : didYouMean(collection, names) || `; there are ${list(names)}`;
+      : didYouMean(collection, names) || `; there ${names.length === 1 ? "is" : "are"} ${list(names)}`;
   return `no collection ${JSON.stringify(collection)}${known}`;
 }
 
@@ -378,6 +378,9 @@ function sameIndex(a: IndexDefinition, b: IndexDefinition): boolean {
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 10).join(", ");
+  const shown = names
+    .slice(0, 10)
+    .map((name) => JSON.stringify(name))
+    .join(", ");
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }

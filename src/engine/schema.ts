@@ -5,7 +5,7 @@ import { boolean, checkOptions, configError, show, string } from "../base/option
 import { indexPathText, isPlace } from "../base/subject.ts";
 import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
-import { MAX_INDEX_PATHS } from "../query/limits.ts";
+import { MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS } from "../query/limits.ts";
 import { parseIndexPath } from "../query/path-text.ts";
 import type { IndexPath, Statement } from "../query/syntax-tree.ts";
 import type { Catalog } from "./catalog.ts";
@@ -19,7 +19,7 @@ export interface IndexOptions {
   readonly name?: string | undefined;
 }
 
-const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Makes, drops and lists collections and indexes: for the methods of the database and for queries alike. */
 export class Schema {
@@ -113,9 +113,9 @@ export class Schema {
       );
     }
     const name = givenName ?? defaultName(paths);
-    if (!INDEX_NAME.test(name)) {
+    if (!INDEX_NAME.test(name) || name.length > MAX_INDEX_NAME_LENGTH) {
       throw configError(
-        `An index's name must consist of at most 63 letters, digits and underscores, unlike ${show(name)}`,
+        `An index's name must consist of at most ${MAX_INDEX_NAME_LENGTH} letters, digits and underscores and not start with a digit, unlike ${show(name)}`,
       );
     }
     await this.#catalog.createIndex({ collection, name, paths, unique });
@@ -156,5 +156,5 @@ function defaultName(paths: readonly IndexPath[]): string {
       .join("_")
       .replaceAll(/[^A-Za-z0-9_]/g, "_"),
   );
-  return `by_${parts.join("_and_")}`.slice(0, 63);
+  return `by_${parts.join("_and_")}`.slice(0, MAX_INDEX_NAME_LENGTH);
 }

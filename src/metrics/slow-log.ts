@@ -97,11 +97,11 @@ export class SlowLog {
       operation: query.operation,
       collection: query.collection,
       code: query.code,
-      totalMs: query.totalMs,
-      ...("queueMs" in query ? { queueMs: query.queueMs } : {}),
-      waitMs: query.waitMs,
-      databaseMs: query.databaseMs,
-      decodeMs: query.decodeMs,
+      totalMs: toMicroseconds(query.totalMs),
+      ...("queueMs" in query ? { queueMs: toMicroseconds(query.queueMs) } : {}),
+      waitMs: toMicroseconds(query.waitMs),
+      databaseMs: toMicroseconds(query.databaseMs),
+      decodeMs: toMicroseconds(query.decodeMs),
       rows: query.rows,
       shape: cut(query.shape),
       cacheHit: query.cacheHit,
@@ -171,4 +171,9 @@ function kindOf(value: unknown): string {
   if (typeof value === "string") return `string(${value.length})`;
   if (Array.isArray(value)) return `array(${value.length})`;
   return typeof value;
+}
+
+/** Milliseconds to three places: what a clock says beyond them is noise. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }

@@ -49,7 +49,7 @@ export const MAX_ARITHMETIC = 100;
 export const MAX_INDEX_PATHS = 8;
 
 /** The longest name of an index: PostgreSQL cuts identifiers at 63 bytes. */
-export const MAX_INDEX_NAME_LENGTH = 48;
+export const MAX_INDEX_NAME_LENGTH = 63;
 
 /** The error for a text that is no string or too long to be looked at. */
 export function checkText(text: unknown): asserts text is string {

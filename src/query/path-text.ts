@@ -42,7 +42,8 @@ const CASE_OF = /^(LOWER|UPPER)\((.+)\)$/i;
 
 /** What is seldom the name of a field, and what those who write it mean to have. */
 const MEANT_OTHERWISE: readonly (readonly [pattern: RegExp, rule: string])[] = [
-  [/^\w+\(.*\)$/, "An index is over paths, LOWER(path) and UPPER(path), and over no other function"],
+  [/[()]/, "An index is over paths, LOWER(path) and UPPER(path), and over no other function"],
+  [/(?:^|\.)\*(?:\.|$)/, "Each element of an array is [*] in a path, as in items[*].sku"],
   [/\s(?:ASC|DESC)$/i, "An index is read in both directions, and its paths have no ASC or DESC"],
   [/,/, "An index over several paths takes an array of them"],
 ];

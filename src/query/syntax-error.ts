@@ -32,7 +32,8 @@ export function syntaxError(problem: SyntaxProblem): FormDBError {
   const at = Math.min(problem.at, text.length);
   const { line, start, end } = lineAt(text, at);
   const column = charactersBetween(text, start, at) + 1;
-  const said = reason ?? `expected ${list(expected)}, found ${found}${suggestion(found, expected)}`;
+  const said =
+    reason ?? `expected ${list(expected)}, found ${found}${hint(problem) ?? suggestion(found, expected)}`;
   return new FormDBError(
     "FORMDB_SYNTAX",
     `The query can't be read at line ${line}, column ${column}: ${said}\n\n${excerpt(text, start, at, end)}`,
@@ -121,6 +122,33 @@ function excerpt(text: string, start: number, at: number, end: number): string {
 function list(expected: readonly string[]): string {
   if (expected.length < 2) return expected.join("");
   return `${expected.slice(0, -1).join(", ")} or ${expected.at(-1)}`;
+}
+
+/** What SQL has and the language has not, by how the text goes on from the place, and what there is in its stead. */
+const OF_SQL: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [
+    /^(?:\w{1,64}\s+)?(?:(?:LEFT|RIGHT|INNER|OUTER|FULL|CROSS|NATURAL)\s+)*JOIN\b/i,
+    "a query is of one collection; db.sql joins",
+  ],
+  [/^SELECT\b/i, "a query has no other query in it; db.sql takes such"],
+  [/^(?:UNION|INTERSECT|EXCEPT|WITH|CASE|WHEN|OVER|RETURNING)\b/i, "db.sql takes the engine's own SQL"],
+  [/^(?:ALTER|TRUNCATE|MERGE|GRANT|VACUUM|ANALYZE|PRAGMA)\b/i, "db.sql takes the engine's own SQL"],
+  [/^(?:BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT)\b/i, "db.transaction() runs several statements as one"],
+  [/^TABLE\b/i, "collections take the place of tables, and have no columns to declare"],
+  [/^(?:SHOW|DESCRIBE)\b/i, "INTROSPECT COLLECTIONS and INTROSPECT INDEXES list what there is"],
+  [/^ILIKE\b/i, "LOWER(path) LIKE 'a%' looks past upper and lower case"],
+  [/^\([^()]{0,150}\)\s*VALUES\b/i, 'a document is inserted, as in INSERT INTO people {"name": "Ada"}'],
+  [/^->/, "a field of a field is written a.b, an element a[0]"],
+];
+
+function hint({ text, at, expected }: SyntaxProblem): string | undefined {
+  const rest = text.slice(at, at + 200);
+  const known = OF_SQL.find(([pattern]) => pattern.test(rest))?.[1];
+  if (known !== undefined) return `; ${known}`;
+  // Behind a path, and not where a value or another path could stand.
+  if (!rest.startsWith("(") || expected.some((item) => item.startsWith("a "))) return undefined;
+  const called = /([A-Za-z_]\w{0,63})\s{0,20}$/.exec(text.slice(Math.max(0, at - 90), at))?.[1];
+  return called === undefined ? undefined : `; there is no function ${called}`;
 }
 
 function suggestion(found: string, expected: readonly string[]): string {

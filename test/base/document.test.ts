@@ -17,3 +17,22 @@ describe("a document's depth", () => {
     );
   });
 });
+
+describe("a value of which JSON keeps nothing", () => {
+  test.each([
+    [new Map([[1, 2]]), "not a Map, of which JSON would keep nothing"],
+    [new ArrayBuffer(2), "not an ArrayBuffer, of which JSON would keep nothing"],
+    [Promise.resolve(1), "not a Promise, of which JSON would keep nothing"],
+    [new TypeError("x"), "not a TypeError, of which JSON would keep nothing"],
+    [new Date("x"), "not an invalid Date, of which JSON would make null"],
+  ])("is refused: %o", (value, message) => {
+    expect(() => encodeDocument({ at: { value } })).toThrow(
+      `The value at at.value must be a JSON value, ${message}`,
+    );
+  });
+
+  test("is none that says by toJSON what it keeps", () => {
+    const error = Object.assign(new Error("x"), { toJSON: () => "x" });
+    expect(encodeDocument({ error, at: new Date(0) })).toBe('{"error":"x","at":"1970-01-01T00:00:00.000Z"}');
+  });
+});

@@ -106,3 +106,9 @@ describe("SlowLog", () => {
     expect(() => new SlowLog({ thresholdMs: 1, parameters: "some" as never })).toThrow(/redacted/);
   });
 });
+
+test("times are written to the microsecond", () => {
+  const log = new SlowLog({ thresholdMs: 100, write: () => {} });
+  log.report({ ...query, totalMs: 104.50790599999993, waitMs: 0.0696419999999307 });
+  expect(log.entries()).toMatchObject([{ totalMs: 104.508, waitMs: 0.07 }]);
+});

@@ -71,7 +71,7 @@ describe("further limits", () => {
     expect(() => parse(`SELECT \`${"x".repeat(MAX_NAME_LENGTH + 1)}\` FROM c`)).toThrow(/MAX_NAME_LENGTH/);
     expect(() => parse(`CREATE INDEX ${"x".repeat(MAX_INDEX_NAME_LENGTH)} ON c (a)`)).not.toThrow();
     expect(() => parse(`CREATE INDEX ${"x".repeat(MAX_INDEX_NAME_LENGTH + 1)} ON c (a)`)).toThrow(
-      /at most 48/,
+      /at most 63/,
     );
     const nested = (depth: number): string =>
       `INSERT INTO c {"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;

@@ -50,6 +50,37 @@ describe("a syntax error", () => {
     expect(errorOf(text).message).toContain(`; did you mean ${keyword}?`);
   });
 
+  it.each([
+    ["SELECT a.n FROM c a LEFT JOIN d ON a.id = d.id", "a query is of one collection; db.sql joins"],
+    ["SELECT a FROM c WHERE n IN (SELECT id FROM d)", "a query has no other query in it; db.sql takes such"],
+    ["SELECT a FROM c UNION SELECT a FROM d", "db.sql takes the engine's own SQL"],
+    ["DELETE FROM c WHERE a = 1 RETURNING id", "db.sql takes the engine's own SQL"],
+    ["BEGIN", "db.transaction() runs several statements as one"],
+    ["CREATE TABLE c (id int)", "collections take the place of tables, and have no columns to declare"],
+    ["SHOW TABLES", "INTROSPECT COLLECTIONS and INTROSPECT INDEXES list what there is"],
+    ["SELECT a FROM c WHERE a ILIKE 'x%'", "LOWER(path) LIKE 'a%' looks past upper and lower case"],
+    [
+      "INSERT INTO c (id, a) VALUES (1, 2)",
+      'a document is inserted, as in INSERT INTO people {"name": "Ada"}',
+    ],
+    ["SELECT a FROM c WHERE a->>'b' = 1", "a field of a field is written a.b, an element a[0]"],
+    ["SELECT LENGTH(a) FROM c", "there is no function LENGTH"],
+    ["SELECT a FROM c ORDER BY RANDOM()", "there is no function RANDOM"],
+  ])("SQL that the language has not, %s: %s", (text, hint) => {
+    expect(errorOf(text).message.split("\n")[0]).toMatch(/, found "[^"]+"; /);
+    expect(errorOf(text).message.split("\n")[0]).toContain(`; ${hint}`);
+  });
+
+  it("takes a parenthesis for a function's only where a path could end", () => {
+    for (const text of [
+      "SELECT a FROM c GROUP BY (a)",
+      "SELECT a FROM c LIMIT (5)",
+      "SELECT a FROM c WHERE a IN (1) (",
+    ]) {
+      expect(errorOf(text).message).not.toContain("there is no function");
+    }
+  });
+
   it("counts columns in characters, and every kind of line end once", () => {
     expect(errorOf("SELECT `😀` FORM c")).toMatchObject({ line: 1, column: 12 });
     expect(errorOf("SELECT a\r\nFORM c")).toMatchObject({ line: 2, column: 1 });

@@ -129,7 +129,7 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
   return new FormDBError(
     code,
-    `${what} failed${isOfSystem(sqliteCode) ? "" : " in SQLite"}: ${explain(sqliteCode, message)}`,
+    `${what} failed${isOfSystem(sqliteCode) || isOurs(sqliteCode) ? "" : " in SQLite"}: ${explain(sqliteCode, message)}`,
     {
       cause,
       ...(LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),

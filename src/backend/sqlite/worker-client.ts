@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { bounded, type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
 import { type FailureOutcome, FormDBError, noteDetail } from "../../base/errors.ts";
+import { configError } from "../../base/options.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { sqliteError } from "./errors.ts";
 import {
@@ -87,9 +89,7 @@ export class WorkerClient implements SessionClient {
   }
 
   #start(): Worker {
-    // The files end in .ts when run from source and in .js in the package.
-    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    const worker = new Worker(new URL(file, import.meta.url), {
+    const worker = new Worker(workerFile(import.meta.url), {
       workerData: this.#settings,
       // Flags of the process, such as --input-type, may not fit a file.
       execArgv: [],
@@ -129,6 +129,20 @@ export class WorkerClient implements SessionClient {
       details: outcome === undefined ? {} : { outcome },
     });
   }
+}
+
+/**
+ * The worker's file, which lies beside this one and ends as it does: in .ts when run from source and in .js in the package.
+ * A bundler leaves it behind, and gives a CommonJS bundle no `import.meta.url`.
+ */
+export function workerFile(here: string | undefined): URL {
+  const file =
+    here === undefined ? undefined : new URL(here.endsWith(".ts") ? "./worker.ts" : "./worker.js", here);
+  if (file !== undefined && existsSync(file)) return file;
+  throw configError(
+    `A database file needs the file of SQLite's worker thread beside the code of @formdb/perf, but there is none${file === undefined ? "" : `: ${file.href}`}. ` +
+      "Leave @formdb/perf and better-sqlite3 out of a bundle (external)",
+  );
 }
 
 function isGivenUp(error: unknown): error is FormDBError {

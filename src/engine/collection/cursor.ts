@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { JsonValue, Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
+import { show } from "../../base/options.ts";
 import { isComposite, RANK, rankOf } from "../../dialect/value-rank.ts";
 import { all, any, type FilterReader } from "../../plan/filter.ts";
 import type { Expression, Field, Path } from "../../query/syntax-tree.ts";
@@ -42,7 +43,8 @@ export function writeCursor(query: string, place: Place): string {
 /** Throws `FORMDB_PARAMETER_MISMATCH` for what is no cursor, or one of another query. */
 export function readCursor(cursor: unknown, query: string, keys: readonly PathKey[]): Place {
   const parts = parse(cursor);
-  if (parts === undefined) throw refuse("after must be what a page has given as its next");
+  if (parts === undefined)
+    throw refuse(`after must be what a page has given as its next, not ${show(cursor)}`);
   const [made, ...place] = parts;
   if (made !== digest(query) || place.length !== keys.length) {
     throw refuse("after was made for another query: collection, filter and order must be the same");

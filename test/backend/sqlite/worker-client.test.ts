@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it, vi } from "vitest";
-import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
+import { WorkerClient, workerFile } from "../../../src/backend/sqlite/worker-client.ts";
 import type { FormDBError } from "../../../src/base/errors.ts";
 
 const settings = { file: ":memory:", readOnly: false, durability: "normal", busyTimeoutMs: 0 } as const;
@@ -45,4 +45,23 @@ describe("a worker with a SQLite session", () => {
     expect(lost).toHaveBeenCalledTimes(1);
     await client.terminate();
   });
+});
+
+describe("the file of the worker", () => {
+  it("lies beside the code, in the package and in its source", () => {
+    const source = new URL("../../../src/backend/sqlite/worker-client.ts", import.meta.url).href;
+    expect(workerFile(source).href).toMatch(/\/src\/backend\/sqlite\/worker\.ts$/);
+  });
+
+  it.each([undefined, "file:///app/dist/bundle.mjs"])(
+    "is missed where a bundler has left it behind: %s",
+    (here) => {
+      expect(() => workerFile(here)).toThrow(
+        expect.objectContaining({
+          code: "FORMDB_CONFIG",
+          message: expect.stringContaining("out of a bundle"),
+        }),
+      );
+    },
+  );
 });
