@@ -1,27 +1,32 @@
 import pg from "pg";
 
-/** Turns a column's text into a value. */
-export type ColumnDecoder = (text: string) => unknown;
+/** Turns a column's text, from `start` to `end` of the bytes, into a value. */
+export type ColumnDecoder = (bytes: Buffer, start: number, end: number) => unknown;
 
 /** Documents stay text, and are parsed once, by whoever knows what they are. */
-const asText: ColumnDecoder = (text) => text;
+const asText = (bytes: Buffer, start: number, end: number): string => bytes.toString("utf8", start, end);
+
+const asNumber = (bytes: Buffer, start: number, end: number): number =>
+  Number(bytes.toString("latin1", start, end));
 
 /** Numbers that a double can't hold stay text rather than change. */
-const asInteger: ColumnDecoder = (text) => {
-  const value = Number(text);
-  return Number.isSafeInteger(value) ? value : text;
+const asInteger: ColumnDecoder = (bytes, start, end) => {
+  const value = asNumber(bytes, start, end);
+  return Number.isSafeInteger(value) ? value : asText(bytes, start, end);
 };
+
+const TRUE = 0x74;
 
 /** By the type's OID in `pg_type`: bool, int8, int2, int4, oid, float4, float8, numeric. */
 const DECODERS: ReadonlyMap<number, ColumnDecoder> = new Map<number, ColumnDecoder>([
-  [16, (text) => text === "t"],
+  [16, (bytes, start) => bytes[start] === TRUE],
   [20, asInteger],
-  [21, Number],
-  [23, Number],
-  [26, Number],
-  [700, Number],
-  [701, Number],
-  [1700, Number],
+  [21, asNumber],
+  [23, asNumber],
+  [26, asNumber],
+  [700, asNumber],
+  [701, asNumber],
+  [1700, asNumber],
 ]);
 
 export function decoderOf(typeOid: number): ColumnDecoder {
@@ -29,16 +34,18 @@ export function decoderOf(typeOid: number): ColumnDecoder {
 }
 
 /** A whole number, a BigInt where a double can't hold it. */
-const asExactInteger: ColumnDecoder = (text) => {
-  const value = Number(text);
-  return Number.isSafeInteger(value) ? value : BigInt(text);
+const asExactInteger: ColumnDecoder = (bytes, start, end) => {
+  const value = asNumber(bytes, start, end);
+  return Number.isSafeInteger(value) ? value : BigInt(asText(bytes, start, end));
 };
 
 const INT8 = 20;
 
 /** What the driver makes of a type, as its `pg.types` has it; but for whole numbers, which it gives as text. */
 export function rawDecoderOf(typeOid: number): ColumnDecoder {
-  return typeOid === INT8 ? asExactInteger : (pg.types.getTypeParser(typeOid, "text") as ColumnDecoder);
+  if (typeOid === INT8) return asExactInteger;
+  const parse = pg.types.getTypeParser(typeOid, "text");
+  return (bytes, start, end) => parse(asText(bytes, start, end));
 }
 
 /** A value in the protocol's text form. An array becomes one of PostgreSQL's, an object JSON. */

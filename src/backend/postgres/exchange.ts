@@ -1,5 +1,6 @@
 import { callMessage } from "./call-message.ts";
 import { type ColumnDecoder, decoderOf, encodeValue, rawDecoderOf } from "./column-decoders.ts";
+import type { AnswerTaker } from "./messages.ts";
 import type { Wire } from "./wire.ts";
 
 /** What is sent. Without a statement name it is parsed anew, with one it is kept under that name. */
@@ -38,7 +39,7 @@ const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
  * queries it asks the server to describe a prepared statement only once, closes what fell out of the
  * LRU in the same packet, and settles only when the server is ready again, so that the state of the transaction is known.
  */
-export class Exchange {
+export class Exchange implements AnswerTaker {
   readonly reply: Promise<Reply>;
   /** Called when the server is ready for the next call, or is gone; with the error of a call that failed. */
   onEnd: ((error: unknown) => void) | undefined;
@@ -63,6 +64,7 @@ export class Exchange {
 
   /** Called by the client: the answers that come from now on are this call's. */
   submit(wire: Wire): null {
+    wire.taker = this;
     if (!this.#isWritten) this.write(wire);
     return null;
   }
@@ -113,12 +115,12 @@ export class Exchange {
     this.#rows.length = 0;
   }
 
-  handleDataRow({ fields }: { readonly fields: (string | null)[] }): void {
-    this.#rows.push(decodeRow(fields, this.#decoders ?? NO_COLUMNS));
+  takeRow(bytes: Buffer, start: number): void {
+    this.#rows.push(decodeRow(bytes, start, this.#decoders ?? NO_COLUMNS));
   }
 
-  handleCommandComplete({ text }: { readonly text: string }): void {
-    this.#tag = text;
+  takeTag(tag: string): void {
+    this.#tag = tag;
   }
 
   handleEmptyQuery(): void {}
@@ -147,13 +149,21 @@ export class Exchange {
   }
 }
 
-/** A row's values from their text forms. The array is used again. */
-export function decodeRow(fields: unknown[], decoders: readonly ColumnDecoder[]): unknown[] {
-  for (let i = 0; i < fields.length; i++) {
-    const text = fields[i] as string | null;
-    if (text !== null) fields[i] = decoders[i]!(text);
+/** A row's values from what a `DataRow` holds: how many there are, then the length (-1 for NULL) and the text of each. */
+export function decodeRow(bytes: Buffer, start: number, decoders: readonly ColumnDecoder[]): unknown[] {
+  const row = new Array<unknown>(bytes.readUInt16BE(start));
+  let at = start + 2;
+  for (let i = 0; i < row.length; i++) {
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    if (length < 0) {
+      row[i] = null;
+      continue;
+    }
+    row[i] = decoders[i]!(bytes, at, at + length);
+    at += length;
   }
-  return fields;
+  return row;
 }
 
 /** Calls back when the server is ready again after an error, or is gone. */

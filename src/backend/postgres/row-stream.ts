@@ -1,5 +1,6 @@
 import { type ColumnDecoder, decoderOf, encodeValue } from "./column-decoders.ts";
 import { afterError, decodeRow } from "./exchange.ts";
+import type { AnswerTaker } from "./messages.ts";
 import type { Wire } from "./wire.ts";
 
 const FIRST_CHUNK_ROWS = 64;
@@ -14,7 +15,7 @@ type Chunk = readonly (readonly unknown[])[];
  * server goes on only when the next chunk is asked for. The transaction around it is the
  * caller's, or one that ends with the stream.
  */
-export class RowStream {
+export class RowStream implements AnswerTaker {
   readonly #text: string;
   readonly #values: readonly unknown[];
   #wire: Wire | undefined;
@@ -51,6 +52,7 @@ export class RowStream {
 
   submit(wire: Wire): null {
     this.#wire = wire;
+    wire.taker = this;
     wire.stream.cork();
     try {
       wire.parse({ text: this.#text, name: "" });
@@ -68,9 +70,9 @@ export class RowStream {
     this.#decoders = fields.map(({ dataTypeID }) => decoderOf(dataTypeID));
   }
 
-  handleDataRow(message: { readonly fields: (string | null)[]; readonly length: number }): void {
-    this.#bytes += message.length;
-    this.#rows.push(decodeRow(message.fields, this.#decoders));
+  takeRow(bytes: Buffer, start: number, end: number): void {
+    this.#bytes += end - start;
+    this.#rows.push(decodeRow(bytes, start, this.#decoders));
   }
 
   handlePortalSuspended(): void {
@@ -78,7 +80,7 @@ export class RowStream {
     this.#move("suspended");
   }
 
-  handleCommandComplete(): void {
+  takeTag(): void {
     this.#finish();
   }
 

@@ -1,11 +1,13 @@
+import { Socket } from "node:net";
 import pg from "pg";
+import { Messages, type Reader } from "./messages.ts";
 import type { Warning } from "./translate-error.ts";
 
 /**
  * The parts of a `pg` client's connection that its own queries, and packages such as `pg-cursor`, use to
  * speak the protocol. The published types lag behind it.
  */
-export interface Wire {
+export interface Wire extends Reader {
   readonly stream: {
     readonly destroyed: boolean;
     readonly writable: boolean;
@@ -59,8 +61,24 @@ export interface WireClient {
   on(event: "notice", listener: (notice: Warning) => void): unknown;
 }
 
-export function newClient(config: object): WireClient {
-  return new pg.Client(config as pg.ClientConfig) as unknown as WireClient;
+/** What all sockets without TLS read into: it is used up, or copied, before the next read. */
+const READ_INTO = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** A client that is not yet connected. Its rows go to the connection's `taker`. */
+export function newClient(config: Readonly<Record<string, unknown>>): WireClient {
+  // Node allocates 64 KiB for each read of a socket, unless it is told where to read to.
+  const onRead = (length: number): boolean => {
+    messages.take(READ_INTO, length);
+    return true;
+  };
+  const plain =
+    config.ssl === false ? new Socket({ onread: { buffer: READ_INTO, callback: onRead } }) : undefined;
+  const client = new pg.Client({
+    ...config,
+    ...(plain && { stream: () => plain }),
+  }) as unknown as WireClient;
+  const messages = new Messages(client.connection, (socket) => socket === plain);
+  return client;
 }
 
 /**

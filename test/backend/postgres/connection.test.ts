@@ -31,6 +31,21 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     ]);
   });
 
+  test("reads rows that are larger than what a socket gives at once, on several connections together", async () => {
+    const letters = ["a", "é", "😀"];
+    const rows = await Promise.all(
+      letters.map(async (letter) => {
+        const connection = await open.connect(backend);
+        const text = `SELECT repeat('${letter}', n * 40000), n FROM generate_series(0, 4) AS n`;
+        return (await connection.execute(statement(text), [])).rows;
+      }),
+    );
+    const expected = letters.map((letter) =>
+      Array.from({ length: 5 }, (_, n) => [letter.repeat(n * 40_000), n]),
+    );
+    expect(rows).toEqual(expected);
+  });
+
   test("sends every kind of value", async () => {
     const connection = await open.connect(backend);
     const { rows } = await connection.execute(

@@ -84,7 +84,7 @@ describe("with PostgreSQL 18", () => {
     using hole = await BlackHole.before(server.port);
     const backend = await open.start(`postgres://${ROLE}@127.0.0.1:${hole.port}/postgres`, {
       silenceMs: 50,
-      connectTimeoutMs: 100,
+      connectTimeoutMs: 2_000,
     });
     const connection = await open.connect(backend);
     hole.swallow();
