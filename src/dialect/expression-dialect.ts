@@ -86,6 +86,13 @@ export interface DocumentsQuery {
   readonly orderBy: readonly (Field & { readonly descending: boolean })[];
   /** The operand with a value of the first of `orderBy` before which `where` holds for nothing. */
   readonly from: number | undefined;
+  /**
+   * Whether `where` asks for nothing but what comes before or after places in the first of `orderBy`, if for anything:
+   * then the documents are found in the order, whatever the values are.
+   */
+  readonly inOrder: boolean;
+  /** Whether a lock stands behind it: it would reach into queries within the query. */
+  readonly locks: boolean;
   readonly limit: Bound | undefined;
   readonly offset: Bound | undefined;
 }
@@ -185,8 +192,8 @@ export interface ExpressionDialect {
 
   /** A whole SELECT of documents. */
   documents(query: DocumentsQuery): Fragment;
-  /** For one grouped SELECT. */
-  grouping(): Grouping;
+  /** For one SELECT that is grouped by these fields. */
+  grouping(groupBy: readonly Field[]): Grouping;
   limit(limit: Bound | undefined, offset: Bound | undefined): Fragment;
 
   /** The changed document. */

@@ -141,6 +141,8 @@ function which({ where, first, collection }: Change, dialect: Dialect, operands:
     where: compileWhere(where, dialect, operands),
     orderBy: first.orderBy.map(fieldOf),
     from: undefined,
+    inOrder: false,
+    locks: true,
     limit: one,
     offset: undefined,
   });

@@ -2,7 +2,7 @@ import type { Dialect } from "../dialect/dialect.ts";
 import { type DocumentsQuery, fieldOf, type Grouping } from "../dialect/expression-dialect.ts";
 import { combine, type Fragment, sql } from "../dialect/fragment.ts";
 import { isOperand, subjectKey } from "../query/path-text.ts";
-import type { Expression, Field, Operand, Select } from "../query/syntax-tree.ts";
+import type { Expression, Field, Operand, Select, Subject } from "../query/syntax-tree.ts";
 import { ConditionCompiler } from "./conditions.ts";
 import { type Decode, decodeDocument, rowDecoder } from "./decode.ts";
 import type { OperandTable } from "./operand-table.ts";
@@ -49,6 +49,7 @@ export function compileCondition(where: Expression, dialect: Dialect, operands: 
   return new ConditionCompiler(dialect.expressions.conditions, operands).compile(where, true);
 }
 
+type Comparison = Extract<Expression, { type: "compare" }>;
 type Limits = Pick<DocumentsQuery, "limit" | "offset">;
 type Compiled = ReturnType<typeof compileSelect>;
 
@@ -72,6 +73,8 @@ function compileDocuments(
         select.from && orderBy[0] === select.orderBy[0]
           ? operands.add(select.from.value, "value")
           : undefined,
+      inOrder: isInOrder(select.where, orderBy[0]),
+      locks: false,
       ...parts,
     }),
     decode: columns === undefined ? decodeDocument : rowDecoder(columns),
@@ -90,7 +93,19 @@ function neededOrder(orderBy: Select["orderBy"], fixed: ReadonlySet<string>): Se
 function fixedKeys(where: Expression | undefined): readonly string[] {
   if (where?.type === "and") return where.operands.flatMap(fixedKeys);
   if (where?.type !== "compare" || where.operator !== "=") return [];
-  const { left, right } = where;
+  return comparedKeys(where);
+}
+
+/** Whether a condition, if there is one, asks only for what comes before or after values in the order by this field. */
+function isInOrder(where: Expression | undefined, by: Subject | undefined): boolean {
+  if (where === undefined) return true;
+  if (where.type === "and") return where.operands.every((operand) => isInOrder(operand, by));
+  if (where.type !== "compare" || where.operator === "=" || where.operator === "!=") return false;
+  return by !== undefined && comparedKeys(where)[0] === subjectKey(by);
+}
+
+/** What is compared with a value, if a value it is compared with. */
+function comparedKeys({ left, right }: Comparison): readonly string[] {
   if (isOperand(left)) return isOperand(right) ? [] : [subjectKey(right)];
   return isOperand(right) ? [subjectKey(left)] : [];
 }
@@ -102,7 +117,7 @@ function compileGroups(
   { where, limit, offset }: Limits & { readonly where: Fragment },
 ): Compiled {
   const { items = [], groupBy, having } = select;
-  const grouping = expressions.grouping();
+  const grouping = expressions.grouping(groupBy);
   const columns = items.map((item) => ({ name: item.name, ...grouping.column(item) }));
   const list = columns.map(({ text }) => text).join(", ");
   const groups = groupBy.flatMap((field) => grouping.groupBy(field));

@@ -135,7 +135,14 @@ describe.each([
   it("use the key itself for id", () => {
     expect(dialect.indexExpressions(["id"])).toEqual(["id"]);
     const byId = { type: "path", path: ["id"], descending: true } as const;
-    const all = { where: [], from: undefined, limit: undefined, offset: undefined };
+    const all = {
+      where: [],
+      from: undefined,
+      inOrder: true,
+      locks: false,
+      limit: undefined,
+      offset: undefined,
+    };
     expect(dialect.documents({ list: "id", table: "c", orderBy: [byId], ...all })).toEqual([
       "SELECT id FROM c ORDER BY id DESC",
     ]);

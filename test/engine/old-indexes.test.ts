@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
 import { open } from "../../src/index.ts";
 import { usePostgres } from "../support/hooks.ts";
+import { postgresVersions } from "../support/postgres-server.ts";
 
 const documents = Array.from({ length: 3_000 }, (_, n) => ({ id: `${n}`, age: n * 2, name: `name ${n}` }));
 
@@ -23,6 +24,13 @@ const OLD_POSTGRES = (path: string): string =>
   `((CASE WHEN jsonb_typeof((doc -> '${path}')) = 'number' THEN (doc -> '${path}')::numeric ` +
   `WHEN (doc -> '${path}') = 'true' THEN 1::numeric ELSE 0::numeric END)), ` +
   `((left(CASE WHEN jsonb_typeof((doc -> '${path}')) = 'string' THEN (doc ->> '${path}') ELSE '' END, 64) COLLATE "C"))`;
+
+/** What was made of a path before its key asked for the type once. */
+const LONG_KEY = (path: string): string =>
+  `((CASE WHEN jsonb_typeof((doc -> '${path}')) = 'string' THEN '3' || left((doc ->> '${path}'), 64) ` +
+  `WHEN jsonb_typeof((doc -> '${path}')) = 'number' THEN '2' WHEN jsonb_typeof((doc -> '${path}')) = 'boolean' THEN '1' || (doc ->> '${path}') ` +
+  `ELSE coalesce(translate(right(jsonb_typeof((doc -> '${path}')), 1), 'lyt', '045'), '0') END COLLATE "C")), ` +
+  `((CASE WHEN jsonb_typeof((doc -> '${path}')) = 'number' THEN (doc -> '${path}')::numeric ELSE 0::numeric END))`;
 
 interface Old {
   readonly url: string;
@@ -92,8 +100,13 @@ it("indexes of an earlier version in a SQLite file are made anew when it is open
   }
 });
 
-describe("on PostgreSQL", () => {
-  const server = usePostgres();
+describe.each(
+  postgresVersions().flatMap((version) => [
+    { version, form: "0.1.0", columns: OLD_POSTGRES },
+    { version, form: "long keys", columns: LONG_KEY },
+  ]),
+)("on PostgreSQL ($version), $form", ({ version, columns }) => {
+  const server = usePostgres({ version });
   let client: pg.Client;
   let url: string;
 
@@ -115,7 +128,7 @@ describe("on PostgreSQL", () => {
         await client.query(`DROP INDEX ${physical}`);
         const guard = unique ? `, (CASE WHEN jsonb_typeof((doc -> '${path}')) = 'string' THEN '' END)` : "";
         await client.query(
-          `CREATE ${unique ? "UNIQUE " : ""}INDEX ${physical} ON people (${OLD_POSTGRES(path)}${guard})`,
+          `CREATE ${unique ? "UNIQUE " : ""}INDEX ${physical} ON people (${columns(path)}${guard})`,
         );
         await client.query("ANALYZE people");
       },

@@ -54,6 +54,40 @@ describe.each(postgresVersions())("statements for PostgreSQL (%s)", (version) =>
     expect((await db.query("SELECT id FROM things WHERE n = 'five'")).rows).toEqual([{ id: "1" }]);
   });
 
+  it("are planned once where no value can change the plan", async () => {
+    await using db = await open(await server.createDatabase(), {
+      pool: { minConnections: 1, maxConnections: 1 },
+    });
+    await db.import(
+      "things",
+      Array.from({ length: 5_000 }, (_, i) => ({ id: `${i}`, n: i, m: i % 50, s: `s${i}` })),
+    );
+    await db.createIndex("things", "n");
+    await db.createIndex("things", "s");
+    await db.sql("ANALYZE things");
+    const queries: readonly [string, readonly unknown[], first: unknown][] = [
+      ["SELECT id FROM things LIMIT 7", [], "0"],
+      ["SELECT id FROM things ORDER BY id LIMIT 7", [], "0"],
+      ["SELECT id FROM things WHERE id > $1 AND id < $2 ORDER BY id LIMIT 7", ["1", "2"], "10"],
+      ["SELECT id, m FROM things ORDER BY n DESC LIMIT 7", [], "4999"],
+      ["SELECT id FROM things WHERE n >= $1 ORDER BY n LIMIT 7", [4_990], "4990"],
+      ["SELECT id FROM things WHERE s >= $1 ORDER BY s LIMIT 7", ["s99"], "99"],
+      ["SELECT id FROM things ORDER BY m LIMIT 7", [], "0"],
+    ];
+    for (const [text, values, first] of queries) {
+      for (let i = 0; i < 12; i++) {
+        const { rows } = await db.query(text, values);
+        expect(rows).toHaveLength(7);
+        expect(rows[0]!.id).toBe(first);
+      }
+    }
+    const { rows } = await db.sql(
+      "SELECT statement, custom_plans::int AS custom FROM pg_prepared_statements WHERE generic_plans + custom_plans = 12",
+    );
+    expect(rows).toHaveLength(queries.length);
+    expect(rows.filter(({ custom }) => (custom as number) > 5)).toEqual([]);
+  });
+
   it("know the indexes of a collection that another process has made meanwhile", async () => {
     const url = await server.createDatabase();
     await using db = await open(url);

@@ -3,7 +3,7 @@ import type { Conditions, OrderOperator } from "../expression-dialect.ts";
 import { choice, combine, type Fragment, sql, steps } from "../fragment.ts";
 import { kindOfPattern, likePrefix, spellLike, textAfter } from "../like-pattern.ts";
 import { encodeKey, keysOfList, kindOf, kindsOfList, RANK, splitList } from "../value-rank.ts";
-import { INDEXED_CHARACTERS, isTextInstead, KEY, type PostgresTerm, stringKey } from "./terms.ts";
+import { INDEXED_CHARACTERS, isTextInstead, jsonSteps, KEY, type PostgresTerm, stringKey } from "./terms.ts";
 
 /*
  * A condition begins with the comparison that is cheapest and leaves few rows: of `jsonb` values, whose own order
@@ -30,6 +30,16 @@ const keyOperand = (operand: number): Fragment => bound(operand, "text", keyOf);
 function keyOf(value: JsonValue): string {
   if (typeof value === "string") return stringKey(value);
   return typeof value === "boolean" ? KEY[value ? "true" : "false"] : KEY[kindOf(value) as keyof typeof KEY];
+}
+
+/** Where the value is a number or boolean, as the operand is, and in this order with it. */
+function inOrder(term: PostgresTerm, operator: OrderOperator, operand: number, kind: string): Fragment {
+  const { path, json } = term;
+  if (path === undefined)
+    return steps(sql`${json} ${operator} ${jsonOperand(operand)}`, isOfType(term, kind));
+  const asked = (value: JsonValue): string =>
+    `strict $${jsonSteps(path)} ${operator} ${JSON.stringify(value)}`;
+  return sql`doc @@ ${bound(operand, "jsonpath", asked)}`;
 }
 
 const inCodePoints = (text: string): string => `${text} COLLATE "C"`;
@@ -95,7 +105,7 @@ function orders(term: PostgresTerm, operator: OrderOperator, operand: number, wa
     }
     const exact = sql`${term.json} ${operator} ${jsonOperand(operand)}`;
     if (!wanted) return falsehood(term, kind, exact);
-    if (term.index === undefined) return steps(exact, isOfType(term, kind));
+    if (term.index === undefined) return inOrder(term, operator, operand, kind);
     if (kind === "boolean") {
       return steps(
         exact,

@@ -6,7 +6,7 @@ import { indexColumns } from "./columns.ts";
 import { CREATE_MERGE_FUNCTION } from "./merge-patch.ts";
 import { literal, physicalIndexName } from "./names.ts";
 import type { EngineProfile } from "./profiles.ts";
-import { elementsOf, KEY_LETTERS } from "./terms.ts";
+import { always, elementsOf, keyMark } from "./terms.ts";
 
 /** The key of the advisory lock under which FormDB changes the schema: "FormDB" in ASCII. */
 export const DDL_LOCK_KEY = 77_444_475_077_698n;
@@ -47,7 +47,7 @@ export function postgresDdl(profile: EngineProfile): DdlDialect {
         { details: { collection, index: name } },
       );
     }
-    const parts = indexColumns(places, unique);
+    const parts = indexColumns(places, unique, { indexedAt: always, shortCase: profile.shortCase });
     return `(${parts.map((part) => (part === "id" ? part : `(${part})`)).join(", ")})`;
   }
 
@@ -102,7 +102,7 @@ export function postgresDdl(profile: EngineProfile): DdlDialect {
     // PostgreSQL gives expressions in a spelling of its own.
     isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
       paths.every((path) => isKey(path) || !isPlace(path) || "type" in path) ||
-      definition.includes(KEY_LETTERS),
+      definition.includes(keyMark(profile.shortCase)),
     listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
     ownIndexes: Object.freeze(["formdb_indexes_pkey", "formdb_batches_pkey"]),
     invalidIndexes:

@@ -1,16 +1,16 @@
-import type { Aggregate } from "../../base/subject.ts";
+import type { Aggregate, Field } from "../../base/subject.ts";
 import type { Grouping } from "../expression-dialect.ts";
 import { direct, sql } from "../fragment.ts";
 import { type GroupField, type GroupValue, groupingOf } from "../grouping.ts";
 import { RANK } from "../value-rank.ts";
 import { termConditions } from "./conditions.ts";
-import { fieldTerm, jsonTerm, KEY, type PostgresTerm } from "./terms.ts";
+import { fieldTerm, jsonTerm, KEY, type PostgresTerm, type TermSpelling } from "./terms.ts";
 
 /**
  * Groups and aggregates. The offset of the inner query keeps PostgreSQL from merging the two, and with that from
  * taking a document apart for each mention of a path.
  */
-export function grouping(): Grouping {
+export function grouping(groupBy: readonly Field[], { shortCase }: TermSpelling): Grouping {
   const columns: string[] = [];
   return groupingOf<PostgresTerm, GroupField<PostgresTerm>>({
     from: (table, where) =>
@@ -19,8 +19,12 @@ export function grouping(): Grouping {
         : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} OFFSET 0) AS x`,
     field: (field, n) => {
       const { isKey, json } = fieldTerm(field);
-      columns.push(isKey ? "id" : `nullif(${json}, 'null') AS x${n}`);
-      return isKey ? keyField(fieldTerm(field)) : jsonField(computedTerm(`x${n}`));
+      // Aggregates tell a JSON null themselves.
+      const isGroup = groupBy.some((grouped) => fieldTerm(grouped).json === json);
+      columns.push(isKey ? "id" : `${isGroup ? `nullif(${json}, 'null')` : json} AS x${n}`);
+      return isKey
+        ? keyField(fieldTerm(field))
+        : jsonField({ ...jsonTerm(`x${n}`, shortCase), index: undefined });
     },
     aggregate: (aggregate, of) => aggregated(aggregate, of?.term()),
     conditions: termConditions,
@@ -29,7 +33,7 @@ export function grouping(): Grouping {
 
 /** The term of what no index holds. */
 function computedTerm(json: string): PostgresTerm {
-  return { ...jsonTerm(json), index: undefined };
+  return { ...jsonTerm(json, false), index: undefined };
 }
 
 function keyField(term: PostgresTerm): GroupField<PostgresTerm> {

@@ -11,11 +11,11 @@ import { expressionsFor } from "./expressions.ts";
 import { mergedText } from "./merged.ts";
 import { NOW_MS } from "./names.ts";
 import { type EngineProfile, PROFILES } from "./profiles.ts";
-import type { IndexedAs, IndexedAt } from "./terms.ts";
+import { always, type IndexedAs, type IndexedAt } from "./terms.ts";
 
 /** How an engine behind PostgreSQL's protocol spells things. */
-export function dialectOf(profile: EngineProfile, indexedAt?: IndexedAt): Dialect {
-  const postgresExpressions = expressionsFor(indexedAt);
+export function dialectOf(profile: EngineProfile, indexedAt: IndexedAt = always): Dialect {
+  const postgresExpressions = expressionsFor({ indexedAt, shortCase: profile.shortCase });
   // Citus refuses volatile functions in an UPDATE of many shards.
   const expressions = Object.freeze({
     ...postgresExpressions,

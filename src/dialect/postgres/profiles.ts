@@ -57,6 +57,8 @@ export interface EngineProfile {
    * numbers.
    */
   readonly spellsByIndexes: boolean;
+  /** Whether the keys of indexes are spelled by `CASE x WHEN …`, whose meaning Citus changes on the way to its workers. */
+  readonly shortCase: boolean;
   /** Settings for each session, in the form of `options`. */
   readonly sessionOptions: string;
   /** Whether the wait for a lock is worth cutting short: where deadlocks are found only after a while, by one node. */
@@ -96,6 +98,7 @@ const postgres: EngineProfile = Object.freeze<EngineProfile>({
   groupsChanges: true,
   commitTokens: true,
   spellsByIndexes: true,
+  shortCase: true,
   // Compiling a statement costs hundreds of milliseconds, for statements that take one.
   sessionOptions: "-c jit=off",
   lockTimeouts: true,
@@ -110,6 +113,7 @@ function like(parts: Partial<EngineProfile> & { readonly name: ProfileName }): E
     groupsChanges: false,
     commitTokens: false,
     spellsByIndexes: false,
+    shortCase: false,
     ...parts,
   });
 }

@@ -34,6 +34,11 @@ export interface PostgresTerm {
   readonly guard: string;
   /** Whether it is the document's key. */
   readonly isKey: boolean;
+  /**
+   * Its path from the document, by which conditions may look for it without taking it out; undefined where it is no place in
+   * one, and where an index may hold it.
+   */
+  readonly path: Path | undefined;
   /** How an index may hold it, so that conditions are spelled for one too; undefined if none does. */
   readonly index: IndexedAs | undefined;
   /** What an index over the elements of the array there holds; undefined if there is none. */
@@ -45,6 +50,16 @@ export type IndexedAs = "first" | "somewhere";
 
 /** How an index may hold what is at a path, or at a path in each element of an array. */
 export type IndexedAt = (path: IndexPath) => IndexedAs | undefined;
+
+/** How an engine's terms are spelled. */
+export interface TermSpelling {
+  readonly indexedAt: IndexedAt;
+  /** Whether a key is spelled by `CASE x WHEN …`. */
+  readonly shortCase: boolean;
+}
+
+/** What any engine understands, with any index. */
+export const ANY_ENGINE: TermSpelling = Object.freeze({ indexedAt: always, shortCase: false });
 
 /** The keys of values that are no strings. */
 export const KEY: {
@@ -63,11 +78,30 @@ export const KEY: {
   object: String(RANK.object),
 });
 
+/** The last letters of the names that `jsonb_typeof` gives to null, arrays and objects. */
+const KEY_LETTERS = "lyt";
+
+/** What tells an index over keys, however the engine spells its definition. */
+export function keyMark(shortCase: boolean): string {
+  return shortCase ? "CASE jsonb_typeof(" : KEY_LETTERS;
+}
+
 /**
- * The last letters of the names that `jsonb_typeof` gives to null, arrays and objects. They tell an index of this
- * form.
+ * The key of a value, from its type and its text. The short `CASE` asks for the type once and takes the server less to set up for
+ * each execution. It would reach the workers of Citus with another meaning: the long one asks for the most frequent types
+ * first, and tells null, array and object by their last letters.
  */
-export const KEY_LETTERS: string = "lyt";
+function keyOfType(type: string, plain: string, shortCase: boolean): string {
+  const string = `'${RANK.string}' || left(${plain}, ${INDEXED_CHARACTERS})`;
+  const boolean = `'${RANK.boolean}' || ${plain}`;
+  const key = shortCase
+    ? `CASE ${type} WHEN 'string' THEN ${string} WHEN 'number' THEN '${KEY.number}' WHEN 'boolean' THEN ${boolean} ` +
+      `WHEN 'array' THEN '${KEY.array}' WHEN 'object' THEN '${KEY.object}' ELSE '${KEY.null}' END`
+    : `CASE WHEN ${type} = 'string' THEN ${string} WHEN ${type} = 'number' THEN '${KEY.number}' ` +
+      `WHEN ${type} = 'boolean' THEN ${boolean} ` +
+      `ELSE coalesce(translate(right(${type}, 1), '${KEY_LETTERS}', '${KEY.null}${KEY.array}${KEY.object}'), '${KEY.null}') END`;
+  return `(${key} COLLATE "C")`;
+}
 
 /** The key of a string; `null` is no string and has none. */
 export function stringKey(text: string): string {
@@ -110,7 +144,7 @@ function spell(root: string, path: Path): { readonly json: string; readonly text
 }
 
 /** A path as a JSON path has it behind its `$` or `@`. */
-function jsonSteps(path: Path): string {
+export function jsonSteps(path: Path): string {
   return path.map((part) => (typeof part === "number" ? `[${part}]` : `.${JSON.stringify(part)}`)).join("");
 }
 
@@ -140,18 +174,15 @@ export function isTextInstead(elements: string): string {
   return `${elements} @> '[${TEXT_INSTEAD}]'::jsonb`;
 }
 
-/**
- * The term of a `jsonb` expression. The short `CASE x WHEN …` would reach the workers of Citus with another meaning;
- * so the most frequent types are asked for first, and null, array and object are told by their last letters.
- */
-export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): PostgresTerm {
+/** The term of a `jsonb` expression. */
+export function jsonTerm(
+  json: string,
+  shortCase: boolean,
+  plain: string = `(${json} #>> '{}')`,
+): PostgresTerm {
   const type = `jsonb_typeof(${json})`;
   return {
-    key:
-      `(CASE WHEN ${type} = 'string' THEN '${RANK.string}' || left(${plain}, ${INDEXED_CHARACTERS}) ` +
-      `WHEN ${type} = 'number' THEN '${KEY.number}' WHEN ${type} = 'boolean' THEN '${RANK.boolean}' || ${plain} ` +
-      `ELSE coalesce(translate(right(${type}, 1), '${KEY_LETTERS}', '${KEY.null}${KEY.array}${KEY.object}'), '${KEY.null}') END ` +
-      `COLLATE "C")`,
+    key: keyOfType(type, plain, shortCase),
     number: `(CASE WHEN ${type} = 'number' THEN ${json}::numeric ELSE 0::numeric END)`,
     text: `(CASE WHEN ${type} = 'string' THEN ${plain} ELSE '' END COLLATE "C")`,
     json,
@@ -161,31 +192,42 @@ export function jsonTerm(json: string, plain: string = `(${json} #>> '{}')`): Po
       `(CASE WHEN ${type} = 'string' AND length(${plain}) > ${INDEXED_CHARACTERS} THEN md5(${plain}) ` +
       `WHEN ${type} = ANY ('{string,number,boolean}') THEN '' END)`,
     isKey: false,
+    path: undefined,
     index: "somewhere",
     elements: undefined,
   };
 }
 
 /** The one place where a path is spelled: filters, orderings and indexes all come here. */
-export function termOf(path: Path, indexedAt: IndexedAt = always): PostgresTerm {
+export function termOf(path: Path, { indexedAt, shortCase }: TermSpelling = ANY_ENGINE): PostgresTerm {
   if (path.length === 1 && path[0] === "id") return ID;
   const { json, text } = spell("doc", path);
   const elements = indexedAt([...path, null]) === undefined ? undefined : elementsOf([...path, null]);
-  return { ...jsonTerm(json, text), index: indexedAt(path), elements };
+  const index = indexedAt(path);
+  return {
+    ...jsonTerm(json, shortCase, text),
+    path: index === undefined ? path : undefined,
+    index,
+    elements,
+  };
 }
 
 /** What is at a path from an element of an array, which no index leads to. */
 export function elementTerm(element: string, path: Path): PostgresTerm {
   const { json, text } = spell(element, path);
-  return { ...jsonTerm(json, text), index: undefined };
+  return { ...jsonTerm(json, false, text), index: undefined };
 }
 
 /**
  * What is at a path, or the text there in lower or upper case: in the collation "C", which every database has, the letters
  * from A to Z are all that is changed.
  */
-export function fieldTerm({ type, path }: Field, indexedAt: IndexedAt = always): PostgresTerm {
-  return inCase(type, termOf(path, indexedAt), type === "path" ? undefined : indexedAt({ type, path }));
+export function fieldTerm({ type, path }: Field, spelling: TermSpelling = ANY_ENGINE): PostgresTerm {
+  return inCase(
+    type,
+    termOf(path, spelling),
+    type === "path" ? undefined : spelling.indexedAt({ type, path }),
+  );
 }
 
 /** The same of what is at the path already. An index may hold the text in the other case. */
@@ -207,6 +249,7 @@ function textTerm(text: string): PostgresTerm {
     type: `(CASE WHEN ${text} IS NOT NULL THEN 'string' END)`,
     guard: `(CASE WHEN length(${text}) > ${INDEXED_CHARACTERS} THEN md5(${text}) WHEN ${text} IS NOT NULL THEN '' END)`,
     isKey: false,
+    path: undefined,
     index: undefined,
     elements: undefined,
   };
@@ -226,6 +269,7 @@ const ID: PostgresTerm = Object.freeze({
   type: "'string'",
   guard: "(1)",
   isKey: true,
+  path: undefined,
   index: "first",
   elements: undefined,
 });
