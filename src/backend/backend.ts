@@ -75,7 +75,8 @@ export interface StoredDocument {
 
 /** Short reads that are answered on the caller's thread, before the call returns. They throw a `FormDBError`. */
 export interface ImmediateReads {
-  execute(statement: EngineStatement, values: readonly unknown[]): EngineResult;
+  /** `at` is the caller's clock, in milliseconds. */
+  execute(statement: EngineStatement, values: readonly unknown[], at: number): EngineResult;
   /** Notes that a statement took this long. */
   took(statement: EngineStatement, ms: number): void;
   /** The JSON text of the document of an id. */

@@ -5,6 +5,7 @@ import { FormDBError } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
+import type { Entry } from "../pool/entry.ts";
 import { checkPoolOptions } from "../pool/options.ts";
 import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
@@ -39,6 +40,8 @@ export class Connections {
   readonly #backend: Backend;
   readonly read: Pool<Connection>;
   readonly write: Pool<Connection>;
+  /** Whether there are readers that answer at once. */
+  readonly answersAtOnce: boolean;
 
   constructor(
     backend: Backend,
@@ -55,6 +58,7 @@ export class Connections {
     // Here, and not by the pools alone: what an engine with one connection does without is wrong all the same.
     checkPoolOptions(options, NOT_TAKEN);
     this.#backend = backend;
+    this.answersAtOnce = backend.isShort !== undefined;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter
       ? this.#pool("write", writerOptions(backend, options), clock, writerObserver)
@@ -117,18 +121,13 @@ export class Connections {
    * A reader that is idle and answers at once, to be given back before anything else runs; undefined if there is none,
    * and nothing has happened.
    */
-  tryImmediate(): Connection | undefined {
-    return this.answersAtOnce ? this.read.tryAcquire() : undefined;
+  tryImmediate(now: number): Entry<Connection> | undefined {
+    return this.answersAtOnce ? this.read.tryLend(now) : undefined;
   }
 
   /** Whether a reader answers a statement at once, for a call with a signal or a time if it `isBounded`. */
   isShort(statement: EngineStatement, isBounded: boolean): boolean {
     return this.#backend.isShort?.(statement, isBounded) === true;
-  }
-
-  /** Whether there are readers that answer at once. */
-  get answersAtOnce(): boolean {
-    return this.#backend.isShort !== undefined;
   }
 
   async #acquire(role: ConnectionRole, options: UseOptions): Promise<Connection> {

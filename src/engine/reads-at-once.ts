@@ -4,6 +4,7 @@ import type { Document, Row } from "../base/document.ts";
 import { turnAfterShortCall } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
+import type { Entry } from "../pool/entry.ts";
 import type { Answer } from "./answer.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
@@ -33,15 +34,17 @@ export class ReadsAtOnce {
   /** The document of an id; null if there is none. */
   get(collection: string, id: string, options: CallOptions): Answer<Document | null> | undefined {
     if (!this.#mayAnswer(collection, options)) return undefined;
-    const connection = this.#connections.tryImmediate();
-    if (connection === undefined) return undefined;
-    const query = this.#reporter.begin(this.#factsOfGet(collection));
+    const { clock } = this.#reporter;
+    const start = clock.now();
+    const loan = this.#connections.tryImmediate(start);
+    if (loan === undefined) return undefined;
+    const query = this.#reporter.beginUntraced(this.#factsOfGet(collection), undefined, start);
     let document: Document | null = null;
     try {
-      const text = this.#readText(connection, collection, id);
-      const { clock } = this.#reporter;
+      const text = this.#readText(loan.resource, collection, id);
       const received = clock.now();
-      query.databaseMs = received - query.startedAt;
+      this.#connections.read.takeBack(loan, received);
+      query.databaseMs = received - start;
       if (text === undefined) query.end(received);
       else {
         document = parseDocument(id, text);
@@ -65,11 +68,13 @@ export class ReadsAtOnce {
     const bound = bindOrNot(plan, values, parameters);
     if (bound === undefined || !this.#connections.isShort(bound.statement!, isBounded(options)))
       return undefined;
-    const connection = this.#connections.tryImmediate();
-    if (connection === undefined) return undefined;
-    const ongoing = this.#reporter.begin(factsOf(query, { operation: "select", held: undefined }));
+    const start = this.#reporter.clock.now();
+    const loan = this.#connections.tryImmediate(start);
+    if (loan === undefined) return undefined;
+    const facts = factsOf(query, { operation: "select", held: undefined });
+    const ongoing = this.#reporter.beginUntraced(facts, undefined, start);
     try {
-      const { rows, rowCount } = this.#readRows(connection, bound, ongoing);
+      const { rows, rowCount } = this.#readRows(loan, bound, ongoing);
       const decoded = decodeRows(plan, rows);
       if (decoded instanceof Promise) return this.#decodeMany(decoded, ongoing);
       this.#end(ongoing, rowCount);
@@ -100,32 +105,30 @@ export class ReadsAtOnce {
   }
 
   #readText(connection: Connection, collection: string, id: string): string | undefined {
-    let text: string | undefined;
     try {
-      text = connection.immediate!.get(collection, id);
+      return connection.immediate!.get(collection, id);
     } catch (error) {
       this.#connections.giveBack("read", connection, error);
       throw error;
     }
-    this.#connections.giveBack("read", connection);
-    return text;
   }
 
   #readRows(
-    connection: Connection,
+    loan: Entry<Connection>,
     { statement, values }: BoundStatement,
     times: OngoingQuery,
   ): EngineResult {
-    const reads = connection.immediate!;
+    const reads = loan.resource.immediate!;
     let result: EngineResult;
     try {
-      result = reads.execute(statement!, values);
+      result = reads.execute(statement!, values, times.startedAt);
     } catch (error) {
-      this.#connections.giveBack("read", connection, error);
+      this.#connections.giveBack("read", loan.resource, error);
       throw error;
     }
-    this.#connections.giveBack("read", connection);
-    times.databaseMs = this.#reporter.clock.now() - times.startedAt;
+    const received = this.#reporter.clock.now();
+    this.#connections.read.takeBack(loan, received);
+    times.databaseMs = received - times.startedAt;
     reads.took(statement!, times.databaseMs);
     return result;
   }

@@ -54,7 +54,7 @@ export class Reporter {
     rowsOf: (result: T) => number,
     work: (times: QueryTimes) => Promise<T>,
   ): Promise<T> {
-    const query = this.#begin(facts, undefined);
+    const query = this.beginUntraced(facts);
     try {
       const result = await work(query);
       query.rows = rowsOf(result);
@@ -71,12 +71,13 @@ export class Reporter {
     const endTrace = channels.query.hasSubscribers
       ? beginTrace(channels.query, this.#trace(facts))
       : undefined;
-    return this.#begin(facts, endTrace);
+    return this.beginUntraced(facts, endTrace);
   }
 
-  #begin(facts: QueryFacts, endTrace: ((end: TraceEnd) => void) | undefined): OngoingQuery {
+  /** The same for a query of which traces hear from the caller, or not at all. `now` is the clock's time, for callers that know it. */
+  beginUntraced(facts: QueryFacts, endTrace?: (end: TraceEnd) => void, now?: number): OngoingQuery {
     this.#observer.queryStarted(facts.operation, facts.collection);
-    return new OngoingQuery(this, this.#observer, facts, endTrace);
+    return new OngoingQuery(this, this.#observer, facts, endTrace, now);
   }
 
   #trace({ operation, collection, shape }: QueryFacts): QueryTrace {
@@ -134,6 +135,7 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
     observer: Required<QueryObserver>,
     facts: QueryFacts,
     endTrace: ((end: TraceEnd) => void) | undefined,
+    now: number = reporter.clock.now(),
   ) {
     this.operation = facts.operation;
     this.collection = facts.collection;
@@ -144,7 +146,7 @@ export class OngoingQuery implements QueryTimes, EndedQuery {
     this.#endTrace = endTrace;
     this.#reporter = reporter;
     this.#observer = observer;
-    this.startedAt = reporter.clock.now();
+    this.startedAt = now;
   }
 
   /** `now` is the clock's time, for callers that know it. */

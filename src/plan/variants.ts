@@ -60,8 +60,14 @@ export class Variants {
   }
 
   #variant(operands: readonly JsonValue[]): Variant {
+    const choices = this.#choices;
     let key = "";
-    for (const { operand, kindOf } of this.#choices) key += `${kindOf(operands[operand]!)},`;
+    for (let i = 0; i < choices.length; i++) {
+      const { operand, kindOf } = choices[i]!;
+      const kind = kindOf(operands[operand]!);
+      // Most statements have one at most, and so nothing to put together.
+      key = i === 0 ? kind : `${key},${kind}`;
+    }
     if (key === this.#lastKey) return this.#last!;
     let variant = this.#kept.get(key);
     if (variant === undefined) {

@@ -112,12 +112,21 @@ export class Pool<T> implements AsyncDisposable {
 
   /** A resource if one can be had at once, without validation; else undefined, and nothing has happened. */
   tryAcquire(prefer?: string): T | undefined {
-    const now = this.#core.settings.clock.now();
+    return this.tryLend(this.#core.settings.clock.now(), prefer)?.resource;
+  }
+
+  /** @internal The same for a caller that knows the time, and gives the entry back by `takeBack`. */
+  tryLend(now: number, prefer?: string): Entry<T> | undefined {
     const entry = this.#lending.takeFresh(prefer, now);
     if (entry === undefined) return undefined;
     this.#core.observer.acquireStarted();
-    this.#lending.lend(entry, now, now, this.#keepOrigins ? captureOrigin(this.tryAcquire) : undefined);
-    return entry.resource;
+    this.#lending.lend(entry, now, now, this.#keepOrigins ? captureOrigin(this.tryLend) : undefined);
+    return entry;
+  }
+
+  /** @internal Ends a loan of `tryLend` that went well and that nobody else can have ended. */
+  takeBack(entry: Entry<T>, now: number): void {
+    this.#returning.giveBack(entry, entry.loans, undefined, now);
   }
 
   /**

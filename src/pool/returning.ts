@@ -36,10 +36,14 @@ export class Returning<T> {
   }
 
   /** Ends a lease. Throws `FORMDB_CONFIG` if it is over already. */
-  giveBack(entry: Entry<T>, loan: number, error: unknown): void {
+  giveBack(
+    entry: Entry<T>,
+    loan: number,
+    error: unknown,
+    now: number = this.#core.settings.clock.now(),
+  ): void {
     if (entry.loans !== loan || (entry.state !== "lent" && entry.state !== "revoked")) throw notLent(entry);
     const core = this.#core;
-    const now = core.settings.clock.now();
     const revoked = entry.state === "revoked";
     this.#roster.takeBack(entry, now);
     core.counts.totals.released++;

@@ -15,8 +15,8 @@ export class SqliteImmediateReads implements ImmediateReads {
     this.#choice = choice;
   }
 
-  execute({ text, cost, name }: EngineStatement, values: readonly unknown[]): EngineResult {
-    if (cost !== "point") this.#usedMs = this.#choice.usedBefore(name);
+  execute({ text, cost }: EngineStatement, values: readonly unknown[], at: number): EngineResult {
+    if (cost !== "point") this.#usedMs = this.#choice.usedBefore(at);
     try {
       return this.#session.read(text, values);
     } catch (error) {

@@ -88,7 +88,7 @@ export class SqliteConnection implements Connection {
     const learns = cost !== "point";
     if (here !== undefined && (!learns || this.#choice.runsHere(name))) {
       const start = learns ? performance.now() : 0;
-      const usedMs = learns ? this.#choice.usedBefore(name) : undefined;
+      const usedMs = learns ? this.#choice.usedBefore(start) : undefined;
       const result = this.#run(here, () => here.execute(request));
       if (learns) this.#choice.ran(name, performance.now() - start, usedMs);
       const turn = learns ? turnIfDue() : turnAfterShortCall();

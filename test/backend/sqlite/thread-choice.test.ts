@@ -89,62 +89,64 @@ describe("the choice of a thread", () => {
   });
 
   describe("where the thread's processor time is known", () => {
+    let now = 0;
     let cpuMs = 0;
     let diskReads = 7;
-    const usage = { cpuMs: () => cpuMs, diskReads: () => diskReads };
+    let readings = 0;
+    const usage = {
+      cpuMs: () => {
+        readings++;
+        return cpuMs;
+      },
+      diskReads: () => diskReads,
+    };
+    const atHome = (): ThreadChoice => {
+      const choice = new ThreadChoice(usage);
+      shortRunsUntilHere(choice, "s");
+      return choice;
+    };
     /** A run of a statement on the caller's thread. */
     const run = (choice: ThreadChoice, ms: number, took: { cpuMs: number; diskReads?: number }): void => {
-      const before = choice.usedBefore("s");
+      const before = choice.usedBefore(now);
+      now += ms;
       cpuMs += took.cpuMs;
       diskReads += took.diskReads ?? 0;
       choice.ran("s", ms, before);
     };
-    /** It was long once, and came back. */
-    const doubted = (): ThreadChoice => {
-      const choice = new ThreadChoice(usage);
-      shortRunsUntilHere(choice, "s");
-      expect(choice.usedBefore("s")).toBeUndefined();
-      run(choice, 50, { cpuMs: 0.1 });
-      expect(choice.runsHere("s")).toBe(false);
-      shortRunsUntilHere(choice, "s");
-      return choice;
-    };
 
-    it("a run that the system has stopped counts for nothing, however often that is", () => {
-      const choice = doubted();
+    it("a run that the system has stopped counts for nothing, from the first on and however often that is", () => {
+      const choice = atHome();
       for (let i = 0; i < 1_000; i++) run(choice, 50, { cpuMs: 0.1 });
       expect(choice.runsHere("s")).toBe(true);
     });
 
     it("a run that took the processor's time sends it to the worker", () => {
-      const choice = doubted();
+      const choice = atHome();
       run(choice, 50, { cpuMs: 49 });
       expect(choice.runsHere("s")).toBe(false);
     });
 
-    it("is not asked for any more once short runs have made up for long ones", () => {
-      const choice = doubted();
-      expect(choice.usedBefore("s")).toBeDefined();
-      for (let i = 0; i < 401; i++) run(choice, 0.01, { cpuMs: 0.01 });
-      expect(choice.usedBefore("s")).toBeUndefined();
-      run(choice, MAX_CREDIT_MS - 1, { cpuMs: 0.1 });
-      expect(choice.runsHere("s")).toBe(true);
-      expect(choice.usedBefore("s")).toBeDefined();
-    });
-
     it("so does one that waited for the disk", () => {
-      const choice = doubted();
+      const choice = atHome();
       run(choice, 50, { cpuMs: 0.1, diskReads: 3 });
       expect(choice.runsHere("s")).toBe(false);
+    });
+
+    it("is read once for the runs that begin within a millisecond", () => {
+      const choice = atHome();
+      const before = readings;
+      for (let i = 0; i < 100; i++) run(choice, 0.05, { cpuMs: 0.05 });
+      expect(readings - before).toBeGreaterThan(3);
+      expect(readings - before).toBeLessThan(8);
+      run(choice, 50, { cpuMs: 0.05 });
+      expect(choice.runsHere("s")).toBe(true);
     });
   });
 
   it("knows work of this thread's by Node's own figures", () => {
     const choice = new ThreadChoice();
     shortRunsUntilHere(choice, "s");
-    choice.ran("s", 50);
-    shortRunsUntilHere(choice, "s");
-    const before = choice.usedBefore("s");
+    const before = choice.usedBefore(performance.now());
     expect(before !== undefined).toBe(typeof process.threadCpuUsage === "function");
     const used = process.threadCpuUsage ?? process.cpuUsage;
     const start = used().user;
