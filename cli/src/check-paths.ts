@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { databaseFiles, type FormDBError } from "@formdb/perf";
 import { configError } from "./message.ts";
 import { isOpenAs, isSameFile } from "./same-file.ts";
@@ -25,11 +26,24 @@ export function checkPaths({ input, rejects, url }: ImportPaths): void {
     throw refusal("--rejects", "the input", rejects);
   }
   refuseDatabase("--rejects", rejects, files);
+  refuseOtherPlaces("--rejects", rejects);
 }
 
 /** Refuses an output that would be written over a database. Throws `FORMDB_CONFIG`. */
 export function checkOutput(path: string, url: string | undefined): void {
   refuseDatabase("--out", path, databaseFiles(url));
+  refuseOtherPlaces("--out", path);
+}
+
+/** Refuses a path at which no file can be made. */
+function refuseOtherPlaces(option: string, path: string): void {
+  const folder = dirname(resolve(path));
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw configError(`${option} must name a file in a folder that is there, and ${folder} is none`);
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw configError(`${option} must name a file, and ${path} is a directory`);
+  }
 }
 
 function refuseDatabase(option: string, path: string, files: readonly string[]): void {

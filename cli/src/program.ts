@@ -6,6 +6,7 @@ import { demoCommand } from "./demo-command.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { exportCommand } from "./export-command.ts";
 import { importCommand } from "./import-command.ts";
+import { withMeantWord } from "./meant-words.ts";
 import { messageOf } from "./message.ts";
 import { painterOf } from "./print/colours.ts";
 import { printableLines } from "./print/printable.ts";
@@ -17,7 +18,7 @@ import { topCommand } from "./top-command.ts";
 /** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
   process.on("uncaughtException", (error) => process.exit(endWith(error)));
-  const program = new Command("formdb")
+  const program: Command = new Command("formdb")
     .description("FormDB Perf: documents in SQLite and PostgreSQL.")
     .version(version())
     .option("--no-color", "no colours, as NO_COLOR=1 in the environment")
@@ -25,6 +26,7 @@ export async function run(args: readonly string[]): Promise<void> {
       process.env.NO_COLOR = "1";
     })
     .helpCommand(true)
+    .configureOutput({ outputError: (text, write) => write(withMeantWord(text, program)) })
     .showHelpAfterError("(--help shows what there is)");
   for (const command of [
     demoCommand(),
@@ -38,7 +40,9 @@ export async function run(args: readonly string[]): Promise<void> {
     backupCommand(),
     checkCommand(),
   ]) {
-    program.addCommand(command.copyInheritedSettings(program).exitOverride());
+    command.copyInheritedSettings(program).exitOverride();
+    command.configureOutput({ outputError: (text, write) => write(withMeantWord(text, command)) });
+    program.addCommand(command);
   }
   program.exitOverride();
   try {

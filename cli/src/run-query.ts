@@ -1,4 +1,4 @@
-import type { Row } from "@formdb/perf";
+import { FormDBError, type Row } from "@formdb/perf";
 import { outlineOf, type QueryOutline } from "@formdb/perf/query";
 import { ExitCode } from "./exit-code.ts";
 import { configError } from "./message.ts";
@@ -38,6 +38,16 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
     }
     const rows = await rowsOf(db, text, outline, params, signal);
     return await printRows(rows, format, output, flags.safeCsv === true);
+  }).catch((error) => {
+    throw flags.param.length === 0 ? withOption(error) : error;
+  });
+}
+
+/** What the library says of missing parameters, and how they are given here. */
+function withOption(error: unknown): unknown {
+  if (!(error instanceof FormDBError) || error.code !== "FORMDB_PARAMETER_MISMATCH") return error;
+  return new FormDBError(error.code, `${error.message}; --param VALUE, or --param NAME=VALUE, gives one`, {
+    cause: error,
   });
 }
 

@@ -21,7 +21,7 @@ import { uuidV4, uuidV7 } from "../base/uuid.ts";
 import { type BatchOptions, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_SIZE } from "../batch/batch-options.ts";
 import { BatchProcessor } from "../batch/batch-processor.ts";
 import { PlanCache } from "../cache/plan-cache.ts";
-import { Metrics } from "../metrics/metrics.ts";
+import { Metrics, storeOf } from "../metrics/metrics.ts";
 import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { recorder } from "../metrics/recorder.ts";
 import { SlowLog, slowQueryObserver } from "../metrics/slow-log.ts";
@@ -246,6 +246,7 @@ async function assembleParts(
       pruner.stop();
       journal?.[Symbol.dispose]();
       for (const detach of detachers) detach();
+      if (metrics !== options.metrics) storeOf(metrics).released.abort();
     },
   });
 }

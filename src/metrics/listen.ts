@@ -101,10 +101,14 @@ function plain(response: ServerResponse, status: number, text: string): void {
   response.end(text);
 }
 
-/** Serves metrics at one path of a port. Throws `FORMDB_CONFIG` when the port can't be had. */
+/**
+ * Serves metrics at one path of a port, and keeps the process running until `released` fires. Throws `FORMDB_CONFIG` when
+ * the port can't be had.
+ */
 export async function listen(
   metrics: Exporter & { watchEventLoop?(): Promise<() => void> },
   options: ListenOptions = {},
+  released?: AbortSignal,
 ): Promise<ScrapeEndpoint> {
   checkOptions("metrics.listen", options, {
     host: string,
@@ -130,10 +134,13 @@ export async function listen(
     stopWatching?.();
     throw error;
   }
-  if (options.keepAlive === false) {
+  const letGo = (): void => {
     server.unref();
     server.on("connection", (socket) => socket.unref());
-  }
+    server.closeIdleConnections();
+  };
+  if (options.keepAlive === false || released?.aborted === true) letGo();
+  else released?.addEventListener("abort", letGo, { once: true });
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {
@@ -142,6 +149,7 @@ export async function listen(
     close: () => {
       closing ??= new Promise<void>((resolve) => {
         stopWatching?.();
+        released?.removeEventListener("abort", letGo);
         server.close(() => resolve());
         server.closeAllConnections();
       });

@@ -225,10 +225,13 @@ export class Metrics {
     };
   }
 
-  /** Serves the metrics over HTTP, for services that have no server of their own. */
+  /**
+   * Serves the metrics over HTTP, for services that have no server of their own. Those of a database that made them for
+   * itself are served after its `close()` too, but no longer keep the process running.
+   */
   async listen(options: ListenOptions = {}): Promise<ScrapeEndpoint> {
     const { listen } = await import("./listen.ts");
-    return listen(this, options);
+    return listen(this, options, this.#store.released.signal);
   }
 }
 

@@ -30,6 +30,8 @@ export class MetricStore {
   readonly exemplars: ExemplarSource;
   /** Failures of what the application has metrics read from. */
   readonly collectErrors: Counter;
+  /** Aborted when endpoints need not keep the process running any more: the database whose metrics these are is closed. */
+  readonly released: AbortController = new AbortController();
   readonly #settings: MetricsSettings;
 
   constructor(settings: MetricsSettings) {

@@ -2,12 +2,13 @@ import { rm } from "node:fs/promises";
 import { FormDBError, open } from "../../src/index.ts";
 
 /**
- * Makes calls of every kind and, while they are under way, ends as it is told to: `close` (waits for them), `exit`
+ * Serves its metrics, makes calls of every kind and, while they are under way, ends as it is told to: `close` (waits for them), `exit`
  * (`process.exit` at once), or `term` (SIGTERM, on which it closes within 50 ms). Prints a line for each document that was
  * acknowledged, and for each call how it ended. Usage: node closing-process.ts URL HOW FOLDER
  */
 const [url, how, folder] = process.argv.slice(2);
 const db = await open(url);
+await db.metrics.listen({ port: 0 });
 const c = db.collection<{ id: string; n: number }>("c");
 await db.batchInsert(
   "c",

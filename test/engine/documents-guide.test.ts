@@ -37,6 +37,12 @@ describe("the examples of the pages on documents do what they say", () => {
     expect(results).toEqual([
       [{ id: "1", name: "Ada", age: 37, tags: ["a", "b"] }],
       [{ id: "3", city: "Oslo", age: 50 }],
+      {
+        successful: 1,
+        failed: 0,
+        errors: [],
+        found: { id: "7", name: "Ada", tags: ["math"], email: "ada@x.org" },
+      },
     ]);
   });
 

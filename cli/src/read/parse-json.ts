@@ -23,10 +23,14 @@ export function parseJson(text: string): unknown {
     return LONG_DIGITS.test(text) ? parseWithSource(text, refuseRounding) : JSON.parse(text);
   } catch (error) {
     if (error instanceof FormDBError) throw error;
-    throw new FormDBError("FORMDB_INVALID_DOCUMENT", `This is no JSON: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const why = text.trim() === "" ? "it is empty" : inOneLine(text, messageOf(error));
+    throw new FormDBError("FORMDB_INVALID_DOCUMENT", `This is no JSON: ${why}`, { cause: error });
   }
+}
+
+/** A line of an input has a number of its own, which V8's "(line 1 column 2)" would contradict. */
+function inOneLine(text: string, message: string): string {
+  return text.includes("\n") ? message : message.replace(/ \(line 1 column \d+\)$/, "");
 }
 
 function refuseRounding(_name: string, value: unknown, { source }: ReviverContext): unknown {

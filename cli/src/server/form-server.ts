@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { Gate, isLoopback } from "./access.ts";
 import { Connections } from "./connections.ts";
-import { KnownPaths } from "./known-paths.ts";
+import { tellPaths } from "./known-paths.ts";
 import { formdbApi } from "./plugin.ts";
 import { type ApiOptions, limitsOf } from "./server-options.ts";
 import { answerTo, HEADERS, MAX_PARAM_LENGTH, ofFastify } from "./status.ts";
@@ -82,19 +82,10 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
   app.server.maxConnections = MAX_CONNECTIONS;
   connections = new Connections(app.server);
   if (tagsCalls) app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
-  const paths = new KnownPaths();
-  app.addHook("onRoute", (route) => paths.add(route));
-  const notFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const { error, allow } = paths.refusalOf(request.method, request.url);
-    if (allow !== undefined) reply.header("allow", allow);
-    const { status, body } = answerTo(error, request.id);
-    return reply.headers(HEADERS).code(status).send(body);
-  };
-  app.setNotFoundHandler(notFound);
+  const notFound = tellPaths(app);
   // Fastify reads the body first, and a body that it can't read changes nothing.
   app.setErrorHandler((error, request, reply) => {
     if (!request.is404) throw error;
-    reply.removeHeader("connection");
     return notFound(request, reply);
   });
   app.register(formdbApi, { ...options, db, draining: draining.signal });

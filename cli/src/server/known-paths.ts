@@ -1,22 +1,46 @@
-import type { RouteOptions } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { show } from "../message.ts";
-import { HttpError } from "./status.ts";
+import { answerTo, HEADERS, HttpError } from "./status.ts";
 
 interface KnownPath {
   readonly pattern: RegExp;
   readonly methods: Set<string>;
 }
 
+/** Answers a request without a route. */
+export type NotFound = (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+/** Tells who asks for a path or a method that is not there which there are, of the routes that are added from now on. */
+export function tellPaths(app: FastifyInstance): NotFound {
+  const paths = new KnownPaths(app.prefix);
+  app.addHook("onRoute", (route) => paths.add(route));
+  const notFound: NotFound = (request, reply) => {
+    const { error, allow } = paths.refusalOf(request.method, request.url);
+    if (allow !== undefined) reply.header("allow", allow);
+    const { status, body } = answerTo(error, request.id);
+    // Fastify would close the connection where it could not read the body, which changes nothing here.
+    return reply.removeHeader("connection").headers(HEADERS).code(status).send(body);
+  };
+  app.setNotFoundHandler(notFound);
+  return notFound;
+}
+
 /** What a request without a route is answered with. */
-export interface NoRoute {
+interface NoRoute {
   readonly error: HttpError;
   /** The methods that its path takes, for the header `Allow`. */
   readonly allow?: string;
 }
 
 /** The paths that a server has, to tell a request that asks for another path or method which there are. */
-export class KnownPaths {
+class KnownPaths {
+  readonly #prefix: string;
   readonly #paths: Map<string, KnownPath> = new Map();
+
+  /** What the paths of all routes begin with. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
 
   add({ url, method }: RouteOptions): void {
     let path = this.#paths.get(url);
@@ -37,14 +61,14 @@ export class KnownPaths {
         allow,
       };
     }
-    const near = [`/v1${path}`, path.replace(/\/+$/, ""), `/v1${path.replace(/\/+$/, "")}`].find(
-      (other) => this.#methodsOf(other).length > 0,
-    );
+    const prefix = this.#prefix;
+    const own = (path.startsWith(prefix) ? path.slice(prefix.length) : path).replace(/\/+$/, "");
+    const near = [`${prefix}/v1${own}`, `${prefix}${own}`].find((other) => this.#methodsOf(other).length > 0);
     const hint = near === undefined ? "" : `; did you mean ${show(near)}?`;
     return {
       error: new HttpError(
         "HTTP_NOT_FOUND",
-        `There is no path ${show(path)}${hint === "" ? "; GET /openapi.json describes those that there are" : hint}`,
+        `There is no path ${show(path)}${hint === "" ? `; GET ${prefix}/openapi.json describes those that there are` : hint}`,
       ),
     };
   }

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { FormDB } from "@formdb/perf";
+import { type FormDB, FormDBError } from "@formdb/perf";
 import { Ajv, type ErrorObject } from "ajv";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { show } from "../message.ts";
@@ -9,6 +9,7 @@ import { decodeUtf8 } from "../read/text.ts";
 import { type Access, allows, Gate, isLoopback } from "./access.ts";
 import { collectionRoutes } from "./collection-routes.ts";
 import { documentRoutes, schemaRoutes } from "./document-routes.ts";
+import { tellPaths } from "./known-paths.ts";
 import { liveRoutes } from "./live-routes.ts";
 import { OpenApi } from "./openapi.ts";
 import { probeRoutes } from "./probe-routes.ts";
@@ -78,6 +79,9 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
       try {
         const text = decodeUtf8(bytes as Buffer);
         if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body must be UTF-8, and is not");
+        if (text === "") {
+          throw new FormDBError("FORMDB_INVALID_DOCUMENT", "The body must be JSON, and is empty");
+        }
         done(null, parseJson(text));
       } catch (error) {
         done(error as Error);
@@ -142,7 +146,10 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
     if (hasBody(request)) setBodyDeadline(request, reply, limits.bodyTimeoutMs);
     done();
   });
+  // Without a prefix the paths that are not ours are those of the service.
+  const notFound = app.prefix === "" ? undefined : tellPaths(app);
   app.setErrorHandler((error, request, reply) => {
+    if (request.is404 && notFound !== undefined) return notFound(request, reply);
     const { headers } = request;
     const refusal = ofFastify(error, { headers, maxBodyBytes: limits.maxBodyBytes });
     const { status, body } = answerTo(refusal, request.id);

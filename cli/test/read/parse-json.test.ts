@@ -41,3 +41,8 @@ describe("parseJson", () => {
     },
   );
 });
+
+it("broken JSON on one line is told without a second line number, and nothing as nothing", () => {
+  expect(() => parseJson("{bad")).toThrow(/^This is no JSON: [^()]* in JSON at position 1$/);
+  expect(() => parseJson(" ")).toThrow("This is no JSON: it is empty");
+});

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "@formdb/perf";
+import { fastify } from "fastify";
 import { afterEach, expect, it } from "vitest";
-import { type FormServer, type FormServerOptions, serve } from "../../src/server.ts";
+import { type FormServer, type FormServerOptions, formdbApi, serve } from "../../src/server.ts";
 
 const running: FormServer[] = [];
 afterEach(async () => {
@@ -305,6 +306,42 @@ it("what a request has wrong is told in one sentence: where, what must hold, and
       body: { error: { code: "HTTP_BAD_REQUEST", message } },
     });
   }
+});
+
+it("a plugin with a prefix tells the paths and methods below it, and leaves all others to the service", async () => {
+  const app = fastify();
+  const db = await open("sqlite::memory:");
+  app.register(formdbApi, { prefix: "/db", db });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send("the service's own"));
+  const server = { url: await app.listen({ port: 0 }) } as FormServer;
+  const wrongMethod = await ask(server, "GET", "/db/v1/query");
+  expect(wrongMethod).toMatchObject({
+    status: 405,
+    body: { error: { code: "HTTP_METHOD_NOT_ALLOWED", message: '"/db/v1/query" takes POST, not GET' } },
+  });
+  expect(wrongMethod.headers.get("allow")).toBe("POST");
+  for (const [path, message] of [
+    ["/db/query", 'There is no path "/db/query"; did you mean "/db/v1/query"?'],
+    ["/db/sql", 'There is no path "/db/sql"; GET /db/openapi.json describes those that there are'],
+  ] as const) {
+    for (const body of [{}, "{not json"]) {
+      expect(await ask(server, "POST", path, body)).toMatchObject({
+        status: 404,
+        body: { error: { message } },
+      });
+    }
+  }
+  expect((await ask(server, "GET", "/v1/query")).body).toBe("the service's own");
+  await app.close();
+  await db.close();
+});
+
+it("a body that is empty is told as such", async () => {
+  const server = await started();
+  expect(await ask(server, "POST", "/v1/query", "")).toMatchObject({
+    status: 422,
+    body: { error: { code: "FORMDB_INVALID_DOCUMENT", message: "The body must be JSON, and is empty" } },
+  });
 });
 
 it("a path or a method that is not there is told with those that are", async () => {

@@ -43,7 +43,7 @@ export function withPromClient(
     },
     async listen(options = {}) {
       const { listen } = await import("../listen.ts");
-      return listen(combined, options);
+      return listen(combined, options, storeOf(metrics).released.signal);
     },
     watchEventLoop: () => metrics.watchEventLoop(),
   };
