@@ -25,8 +25,18 @@ import type { Plan } from "../plan/plan.ts";
 import { POOL_OTHER_NAMES } from "../pool/options.ts";
 import type { ConnectionPoolOptions } from "./connections.ts";
 
-/** Options of the batch queue; what a database gives the queue itself is not taken. */
-export interface DatabaseBatchOptions extends Omit<BatchOptions, "makeToken" | "lookUpToken" | "spill"> {
+/** What a database gives its queue itself. A journal and a clock are options of `open()`. */
+const BATCH_NOT_TAKEN = [
+  "makeToken",
+  "lookUpToken",
+  "spill",
+  "captureContext",
+  "generateId",
+  "clock",
+] as const;
+
+/** Options of the batch queue but those that a database gives the queue itself. */
+export interface DatabaseBatchOptions extends Omit<BatchOptions, (typeof BATCH_NOT_TAKEN)[number]> {
   /**
    * Whether small reads that are under way together become one statement, if the engine is behind a network: reads by id,
    * and queries of one shape. Default true: those that have shown to be short. `"always"` merges every query that can be
@@ -40,7 +50,7 @@ export interface OpenOptions {
   /** Options of the plan cache, or a cache to share. */
   readonly cache?: PlanCacheOptions<Plan> | PlanCache<Plan> | PlanCache<unknown> | undefined;
   readonly pool?: ConnectionPoolOptions | undefined;
-  /** Tokens are looked up in this database, and a journal is asked for by `spill`: those two are not taken here. */
+  /** Options of the batch queue. */
   readonly batch?: DatabaseBatchOptions | undefined;
   /** Options of the metrics, a store to share, or false for none. */
   readonly metrics?: MetricsOptions | Metrics | false | undefined;
@@ -123,7 +133,7 @@ export function checkOpenOptions(options: OpenOptions): void {
       reads,
     );
   }
-  for (const name of ["makeToken", "lookUpToken", "spill", "captureContext"]) {
+  for (const name of BATCH_NOT_TAKEN) {
     if (options.batch !== undefined && name in options.batch) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
     }

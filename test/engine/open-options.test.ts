@@ -16,6 +16,14 @@ it.each<[string, OpenOptions, string]>([
   await expect(open(url, options)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option });
 });
 
+it.each(["makeToken", "lookUpToken", "generateId", "captureContext", "clock"])(
+  "open() refuses its option batch.%s, which a database has itself",
+  async (option) => {
+    const given = { batch: { [option]: () => "x" } } as OpenOptions;
+    await expect(open("sqlite::memory:", given)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option });
+  },
+);
+
 const MEANT: readonly [Record<string, unknown>, string][] = [
   [{ max: 5 }, "pool.maxConnections"],
   [{ maxConnections: 5 }, "pool.maxConnections"],

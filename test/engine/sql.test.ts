@@ -169,6 +169,18 @@ describe("sql on a SQLite file", () => {
     expect(await db.get("c", "1")).toEqual({ id: "1" });
   });
 
+  it("is told of $1 for a value and of a table that is not there", async () => {
+    await using db = await open(`sqlite:${join(folder, "places.db")}`);
+    await expect(db.sql("SELECT $1", [1])).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+      message: expect.stringContaining("each ? in SQLite's SQL is a value's place, and $1 is none"),
+    });
+    await expect(db.sql("SELECT * FROM nowhere")).rejects.toMatchObject({
+      code: "FORMDB_UNKNOWN_COLLECTION",
+      message: 'There is no collection or table "nowhere"',
+    });
+  });
+
   it("is answered by a reader while a transaction holds the writer", async () => {
     await using db = await open(`sqlite:${join(folder, "beside.db")}`);
     await db.insert("c", { id: "1" });

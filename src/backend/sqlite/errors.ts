@@ -115,16 +115,28 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
   if (refused !== undefined) return refused;
   const missing = /^no such table: (.+)$/.exec(message)?.[1];
   if (missing !== undefined) {
-    return new FormDBError("FORMDB_UNKNOWN_COLLECTION", `There is no collection ${JSON.stringify(missing)}`, {
-      cause,
-      details: { ...details, collection: missing },
-    });
+    return new FormDBError(
+      "FORMDB_UNKNOWN_COLLECTION",
+      `There is no collection or table ${JSON.stringify(missing)}`,
+      {
+        cause,
+        details: { ...details, collection: missing },
+      },
+    );
   }
   if (sqliteCode === undefined && WRONG_VALUES.test(message)) {
-    return new FormDBError("FORMDB_PARAMETER_MISMATCH", `${what} can't be given its values: ${message}`, {
-      cause,
-      details,
-    });
+    // Of a statement with $1, which SQLite takes for the name of a parameter, all values are too many.
+    const places = message.startsWith("Too ")
+      ? "; each ? in SQLite's SQL is a value's place, and $1 is none"
+      : "";
+    return new FormDBError(
+      "FORMDB_PARAMETER_MISMATCH",
+      `${what} can't be given its values: ${message}${places}`,
+      {
+        cause,
+        details,
+      },
+    );
   }
   const code = CODES.find(([prefix]) => sqliteCode?.startsWith(prefix))?.[1] ?? "FORMDB_ENGINE";
   return new FormDBError(

@@ -61,6 +61,11 @@ function tellState(state: string, because: string, kind: "healthy" | "fault" | "
   byId("verdict-because").textContent = because;
 }
 
+function tellConnection(): void {
+  showConnection("Connected", false);
+  tellState("connected", "The first figures come within a second", "waiting");
+}
+
 /** Without a connection nothing is known of the server: what was said of it no longer holds. */
 function tellLoss(): void {
   showConnection("The connection to the server is lost; trying again …", true);
@@ -173,7 +178,7 @@ async function watch(): Promise<void> {
   let hasKey = true;
   while (hasKey) {
     try {
-      await readEvents(() => showConnection("Connected", false), receive);
+      await readEvents(tellConnection, receive);
     } catch (error) {
       const status = error instanceof AnswerError ? error.status : undefined;
       hasKey = status !== 401 && status !== 403;
