@@ -246,7 +246,7 @@ function acquire(name: string, pool: Pool<Connection>, options: UseOptions): Pro
 function waitedToWrite({ message, ...details }: FormDBError): FormDBError {
   return new FormDBError(
     "FORMDB_POOL_TIMEOUT",
-    `${message}. It is the one connection that writes, which a transaction holds until its end`,
+    `The one connection that writes is in use, which a transaction holds until its end. ${message}`,
     { cause: details.cause, retryable: details.retryable, details },
   );
 }

@@ -21,7 +21,7 @@ import type { CheckResult } from "./check.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { DatabaseHost } from "./collection/database-host.ts";
 import type { CollectionHost } from "./collection/host.ts";
-import { checkSchema } from "./collection/standard-schema.ts";
+import { checkCollectionOptions } from "./collection/standard-schema.ts";
 import type { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
@@ -166,7 +166,7 @@ export class FormDB {
 
   /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
   collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
-    if (options.schema !== undefined) checkSchema(options.schema);
+    checkCollectionOptions(options);
     return new Collection(this.#host, name, options.schema);
   }
 

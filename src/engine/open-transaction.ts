@@ -9,7 +9,7 @@ import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
-import { checkSchema } from "./collection/standard-schema.ts";
+import { checkCollectionOptions } from "./collection/standard-schema.ts";
 import { TransactionHost } from "./collection/transaction-host.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import { toDocument, toVersioned } from "./get.ts";
@@ -140,7 +140,7 @@ export class OpenTransaction implements Transaction {
   }
 
   collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
-    if (options.schema !== undefined) checkSchema(options.schema);
+    checkCollectionOptions(options);
     return new Collection(new TransactionHost(this), name, options.schema);
   }
 

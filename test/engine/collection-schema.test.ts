@@ -55,7 +55,13 @@ describe.each([
   });
 });
 
-it("what is no Standard Schema is refused", async () => {
+it("what is no Standard Schema, and a misspelled option, are refused", async () => {
   await using db = await open("sqlite::memory:");
   expect(() => db.collection("users", { schema: { parse: () => 1 } as never })).toThrow(/Standard Schema/);
+  expect(() => db.collection("users", { shema: withZod } as never)).toThrow(
+    'collection() has no option "shema"; did you mean "schema"?',
+  );
+  expect(() => db.collection("users").find({}, { orderBy: ["age"] as never })).toThrow(
+    `find()'s option orderBy must be an object of paths such as { age: "desc" }, not ["age"]`,
+  );
 });

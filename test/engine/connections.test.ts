@@ -65,6 +65,6 @@ it("a time-out tells the caller's lines that took what is lent, of readers and o
     expect(stack).toMatch(/^ {4}at .*connections\.test\.ts:\d+/);
     expect(stack).not.toContain("/src/engine/");
   }
-  expect((toWrite as Error).message).toContain("the one connection that writes");
-  expect((toRead as Error).message).not.toContain("the one connection that writes");
+  expect((toWrite as Error).message).toContain("one connection that writes");
+  expect((toRead as Error).message).not.toContain("one connection that writes");
 });

@@ -44,6 +44,18 @@ describe("a database with a journal", () => {
     await expect(open(url, { spill: journal })).rejects.toMatchObject({ code: "FORMDB_BUSY" });
   });
 
+  it("lets no second process in where the journal was there already, and nothing is written yet", async () => {
+    const journal = join(folder, "there.journal");
+    new SqliteJournal(journal)[Symbol.dispose]();
+    const url = `sqlite:${join(folder, "there.db")}`;
+    await using db = await open(url, { spill: journal });
+    await expect(open(url, { spill: journal })).rejects.toMatchObject({
+      code: "FORMDB_BUSY",
+      message: expect.stringContaining("a journal is of one open database, and another has it"),
+    });
+    await db.insert("a", { id: "1" });
+  });
+
   it("is refused where the path can't be a journal", async () => {
     await expect(open("sqlite::memory:", { spill: folder })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
   });

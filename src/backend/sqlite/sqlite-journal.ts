@@ -1,6 +1,7 @@
 import { closeSync, openSync, realpathSync } from "node:fs";
 import type Database from "better-sqlite3";
 import { type Clock, systemClock, type Timer } from "../../base/clock.ts";
+import { FormDBError } from "../../base/errors.ts";
 import type { Journal, JournalGroup, JournalOperation } from "../../base/journal.ts";
 import type { WriteKind } from "../../base/observer.ts";
 import { openDatabase } from "./database.ts";
@@ -54,8 +55,10 @@ export class SqliteJournal implements Journal, Disposable {
     let database: Database.Database | undefined;
     try {
       database = openDatabase({ file, readOnly: false, durability: "normal", busyTimeoutMs: 0 });
-      // Held until the end: a second process would send the same operations again.
+      // Held until the end: a second process would send the same operations again. Only a transaction that may write takes
+      // the lock, and making the table is none where it is there.
       database.pragma("locking_mode = EXCLUSIVE");
+      database.exec("BEGIN IMMEDIATE; COMMIT");
       database.exec(
         "CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, " +
           "collection TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, token TEXT)",
@@ -65,7 +68,9 @@ export class SqliteJournal implements Journal, Disposable {
       this.#log = new FileSync(openSync(`${realpathSync(file)}-wal`, "r+"));
     } catch (error) {
       database?.close();
-      throw sqliteError(`Opening the journal ${file}`, failureOf(error), { cause: error });
+      const failure = failureOf(error);
+      if (failure.sqliteCode === "SQLITE_BUSY") throw takenError(file, error);
+      throw sqliteError(`Opening the journal ${file}`, failure, { cause: error });
     }
     this.#database = database;
     const insert = database.prepare(
@@ -196,4 +201,12 @@ export class SqliteJournal implements Journal, Disposable {
       throw sqliteError("Writing the journal", failureOf(error), { cause: error, writes: true });
     }
   }
+}
+
+function takenError(file: string, cause: unknown): FormDBError {
+  return new FormDBError(
+    "FORMDB_BUSY",
+    `The journal ${file} can't be opened: a journal is of one open database, and another has it, in this process or another`,
+    { cause },
+  );
 }

@@ -70,7 +70,9 @@ export const FIND_CHECKS: Readonly<Record<keyof AnyFindOptions, OptionCheck>> = 
   select: (value: unknown) =>
     Array.isArray(value) && value.length > 0 ? undefined : "an array of one path or more",
   orderBy: (value: unknown) =>
-    typeof value === "object" && value !== null ? undefined : "an object of paths",
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? undefined
+      : 'an object of paths such as { age: "desc" }',
   limit: integer(0),
   offset: integer(0),
   after: (value: unknown) => (typeof value === "string" ? undefined : "what a page has given as its next"),

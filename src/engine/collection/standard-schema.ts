@@ -1,5 +1,5 @@
 import { FormDBError } from "../../base/errors.ts";
-import { configError, show } from "../../base/options.ts";
+import { checkOptions } from "../../base/options.ts";
 
 /** A schema by the Standard Schema specification (standardschema.dev), as zod, valibot and arktype make them. */
 export interface StandardSchema<Output = unknown> {
@@ -20,13 +20,16 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Refuses what is no Standard Schema. */
-export function checkSchema(schema: unknown): void {
-  const standard = (schema as Partial<StandardSchema> | null | undefined)?.["~standard"];
-  if (typeof standard?.validate === "function") return;
-  throw configError(
-    `A collection's schema must be a Standard Schema, as zod and valibot make them, not ${show(schema)}`,
-  );
+/** Refuses unknown options of a handle, and a schema that is no Standard Schema. */
+export function checkCollectionOptions(options: object): void {
+  checkOptions("collection()", options, { schema });
+}
+
+function schema(value: unknown): string | undefined {
+  const standard = (value as Partial<StandardSchema> | null)?.["~standard"];
+  return typeof standard?.validate === "function"
+    ? undefined
+    : "a Standard Schema, as zod and valibot make them";
 }
 
 /**

@@ -9,7 +9,7 @@ import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
 import type { StatementStats } from "../../metrics/top-statements.ts";
 import type { Parameters } from "../../plan/plan.ts";
 import { Collection, type CollectionOptions } from "../collection/collection.ts";
-import { checkSchema } from "../collection/standard-schema.ts";
+import { checkCollectionOptions } from "../collection/standard-schema.ts";
 import type { Explanation } from "../explain.ts";
 import type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "../form-db.ts";
 import type { ImportOptions, ImportResult } from "../import.ts";
@@ -113,7 +113,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   }
 
   collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
-    if (options.schema !== undefined) checkSchema(options.schema);
+    checkCollectionOptions(options);
     return new Collection(this.#host, name, options.schema);
   }
 
