@@ -38,20 +38,20 @@ export class ReadsAtOnce {
     const start = clock.now();
     const loan = this.#connections.tryImmediate(start);
     if (loan === undefined) return undefined;
-    const query = this.#reporter.beginUntraced(this.#factsOfGet(collection), undefined, start);
+    const query = this.#reporter.beginShort(this.#factsOfGet(collection), start);
     let document: Document | null = null;
     try {
       const text = this.#readText(loan.resource, collection, id);
       const received = clock.now();
       this.#connections.read.takeBack(loan, received);
       query.databaseMs = received - start;
-      if (text === undefined) query.end(received);
+      if (text === undefined) this.#reporter.endShort(query, received);
       else {
         document = parseDocument(id, text);
         const now = clock.now();
         query.decodeMs = now - received;
         query.rows = 1;
-        query.end(now);
+        this.#reporter.endShort(query, now);
       }
     } catch (error) {
       query.fail(error);
@@ -72,7 +72,7 @@ export class ReadsAtOnce {
     const loan = this.#connections.tryImmediate(start);
     if (loan === undefined) return undefined;
     const facts = factsOf(query, { operation: "select", held: undefined });
-    const ongoing = this.#reporter.beginUntraced(facts, undefined, start);
+    const ongoing = this.#reporter.beginShort(facts, start);
     try {
       const { rows, rowCount } = this.#readRows(loan, bound, ongoing);
       const decoded = decodeRows(plan, rows);
@@ -148,7 +148,7 @@ export class ReadsAtOnce {
     const now = this.#reporter.clock.now();
     ongoing.decodeMs = now - ongoing.startedAt - ongoing.databaseMs;
     ongoing.rows = rowCount;
-    ongoing.end(now);
+    this.#reporter.endShort(ongoing, now);
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
+import type { EndedQuery } from "../../src/base/observer.ts";
 import { open } from "../../src/engine/open.ts";
 
 /** How many of the queue's turns a call takes until it has its answer. */
@@ -68,6 +69,39 @@ describe("short reads on the caller's thread", () => {
       expect(db.stats().pool.inUse).toBe(0);
     }
     expect(db.metrics.exportPrometheus()).toMatch(/formdb_errors_by_code_total\{code="FORMDB_ENGINE"\} 2/);
+  });
+
+  it("are each reported by themselves, those too that an observer makes when it is told of another", async () => {
+    const told: Partial<EndedQuery>[] = [];
+    let isAsking = false;
+    const queryFinished = (query: EndedQuery): void => {
+      if (query.operation !== "get" && query.operation !== "select") return;
+      if (isAsking) {
+        isAsking = false;
+        void db.get("c", "2");
+        void db.query("SELECT n FROM c WHERE n > $1", [0]);
+      }
+      const { operation, shape, rows, parameters, code } = query;
+      told.push({ operation, shape, rows, parameters, code });
+    };
+    await using db = await open("sqlite::memory:", { observer: { queryFinished } });
+    await db.batchInsert("c", [
+      { id: "1", n: 1 },
+      { id: "2", n: 2 },
+    ]);
+    await db.query("SELECT n FROM c WHERE n = $1", [1]);
+    isAsking = true;
+    await db.get("c", "no such");
+    await db.query("SELECT COUNT(*) AS n FROM c");
+    const get = { operation: "get", shape: "get c", parameters: undefined, code: "" };
+    const select = { operation: "select", code: "" };
+    expect(told).toEqual([
+      { ...select, shape: "SELECT n FROM c WHERE n = $1", rows: 1, parameters: [1] },
+      { ...get, rows: 1 },
+      { ...select, shape: "SELECT n FROM c WHERE n > $1", rows: 2, parameters: [0] },
+      { ...get, rows: 0 },
+      { ...select, shape: "SELECT COUNT(*) AS n FROM c", rows: 1, parameters: [] },
+    ]);
   });
 
   it("let the event loop turn", async () => {
