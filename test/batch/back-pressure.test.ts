@@ -2,25 +2,19 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import type { BatchGroup } from "../../src/batch/group.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 
 const docs = (count: number): { id: string }[] => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 100; i++) await undefined;
-};
 const MANY = Number(process.env.FORMDB_SOAK_DOCUMENTS ?? 300_000);
 
 describe("a full queue", () => {
   it("refuses what does not fit to a producer that does not wait, and counts it", async () => {
-    let release: () => void = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const processor = new BatchProcessor(() => gate, { maxQueued: 10 });
+    const gate = Promise.withResolvers<void>();
+    const processor = new BatchProcessor(() => gate.promise, { maxQueued: 10 });
     for (const document of docs(25)) processor.insert("c", document);
     const flushed = processor.flush();
     await settle();
-    release();
+    gate.resolve();
     const result = await flushed;
     expect(result).toMatchObject({ successful: 10, failed: 15 });
     expect(result.errors.map(({ index, code }) => [index, code])).toEqual(
@@ -106,20 +100,18 @@ describe("an aborted call", () => {
   it("takes back what was not sent, and does not wait for what was", async () => {
     const abort = new AbortController();
     const groups: BatchGroup[] = [];
-    let release: () => void = () => {};
+    const gate = Promise.withResolvers<void>();
     const processor = new BatchProcessor(
       (group) => {
         groups.push(group);
-        return new Promise<void>((resolve) => {
-          release = resolve;
-        });
+        return gate.promise;
       },
       { maxBatchSize: 2, maxQueued: 4 },
     );
     const result = processor.submitAll("insert", "c", docs(6), { signal: abort.signal });
     await settle();
     abort.abort();
-    release();
+    gate.resolve();
     const { successful, errors } = await result;
     expect(successful).toBe(0);
     expect(errors.map(({ index, code, outcome }) => [index, code, outcome])).toEqual([

@@ -2,11 +2,8 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import type { BatchGroup } from "../../src/batch/group.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 100; i++) await undefined;
-};
 const docs = (count: number, from = 0): { id: string }[] =>
   Array.from({ length: count }, (_, i) => ({ id: `d${String(from + i).padStart(6, "0")}` }));
 const ids = (group: BatchGroup): string[] => group.operations.map(({ id }) => id);

@@ -11,6 +11,11 @@ const text = (group: BatchGroup): string[] => group.operations.map(({ kind, json
 
 type Step = readonly [kind: WriteKind, value?: object];
 
+const insert = (document: object): Step => ["insert", document];
+const upsert = (document: object): Step => ["upsert", document];
+const update = (patch: object): Step => ["update", patch];
+const remove: Step = ["delete"];
+
 /** A store of one collection; writes of a document or patch that names `bad` are refused. */
 function store(documents: Record<string, object>): {
   sent: string[];
@@ -67,46 +72,25 @@ const MISSING = "FORMDB_NOT_FOUND rejected";
 describe("operations of one id that are sent as one", () => {
   it("are updates, an insert or upsert and updates, and deletes, without being asked to", async () => {
     expect(
-      await run(
-        [
-          ["update", { a: 1 }],
-          ["update", { b: 2 }],
-          ["update", { a: 1, c: 3 }],
-        ],
-        "additive",
-        {},
-      ),
+      await run([update({ a: 1 }), update({ b: 2 }), update({ a: 1, c: 3 })], "additive", {}),
     ).toMatchObject({
       sent: ['update {"a":1,"b":2,"c":3}'],
       ended: ["applied", "applied", "applied"],
       coalesced: 2,
     });
     for (const kind of ["insert", "upsert"] as const)
-      expect(
-        await run(
-          [
-            [kind, { a: 1 }],
-            ["update", { b: { c: null } }],
-          ],
-          "additive",
-        ),
-      ).toMatchObject({
+      expect(await run([[kind, { a: 1 }], update({ b: { c: null } })], "additive")).toMatchObject({
         sent: [`${kind} {"a":1,"b":{}}`],
         ended: ["applied", "applied"],
       });
-    expect(await run([["delete"], ["delete"], ["delete"]], "additive", {})).toMatchObject({
+    expect(await run([remove, remove, remove], "additive", {})).toMatchObject({
       sent: ["delete "],
       ended: ["found true", "found false", "found false"],
     });
   });
 
   it("do not overwrite one another unless they may", async () => {
-    const steps: Step[] = [
-      ["upsert", { a: 1 }],
-      ["upsert", { a: 2 }],
-      ["update", { a: 3 }],
-      ["update", { a: 4 }],
-    ];
+    const steps: Step[] = [upsert({ a: 1 }), upsert({ a: 2 }), update({ a: 3 }), update({ a: 4 })];
     expect((await run(steps, "additive")).sent).toEqual([
       'upsert {"a":1}',
       'upsert {"a":2}',
@@ -114,27 +98,11 @@ describe("operations of one id that are sent as one", () => {
       'update {"a":4}',
     ]);
     expect(await run(steps, "all")).toMatchObject({ sent: ['upsert {"a":4}'], after: { a: 4 } });
-    expect(
-      (
-        await run(
-          [
-            ["insert", {}],
-            ["update", { a: 1 }],
-          ],
-          "none",
-        )
-      ).sent,
-    ).toHaveLength(2);
+    expect((await run([insert({}), update({ a: 1 })], "none")).sent).toHaveLength(2);
   });
 
   it("take a delete before them as told by its found", async () => {
-    const steps: Step[] = [
-      ["insert", { a: 1 }],
-      ["update", { b: 2 }],
-      ["upsert", {}],
-      ["delete"],
-      ["delete"],
-    ];
+    const steps: Step[] = [insert({ a: 1 }), update({ b: 2 }), upsert({}), remove, remove];
     expect(await run(steps, "all")).toMatchObject({
       sent: ["delete "],
       ended: ["applied", "applied", "applied", "found true", "found false"],
@@ -146,61 +114,38 @@ describe("operations of one id that are sent as one", () => {
       after: undefined,
     });
     for (const before of [undefined, {}])
-      expect(await run([["upsert", {}], ["update", {}], ["delete"]], "all", before)).toMatchObject({
+      expect(await run([upsert({}), update({}), remove], "all", before)).toMatchObject({
         sent: ["delete "],
         ended: ["applied", "applied", "found true"],
       });
-    expect(
-      await run([["update", { a: 1 }], ["update", { a: { b: 1 } }], ["delete"]], "all", {}),
-    ).toMatchObject({
+    expect(await run([update({ a: 1 }), update({ a: { b: 1 } }), remove], "all", {})).toMatchObject({
       sent: ["delete "],
       ended: ["applied", "applied", "found true"],
     });
   });
 
   it("are sent one by one where the one result does not tell", async () => {
-    expect(
-      await run(
-        [
-          ["insert", { a: 1 }],
-          ["update", { b: 2 }],
-        ],
-        "additive",
-        {},
-      ),
-    ).toEqual({
+    expect(await run([insert({ a: 1 }), update({ b: 2 })], "additive", {})).toEqual({
       sent: ['insert {"a":1,"b":2}', 'insert {"a":1}', 'update {"b":2}'],
       ended: [`${DUPLICATE} 2`, "applied"],
       after: { b: 2 },
       coalesced: 1,
     });
-    expect(await run([["update", { a: 1 }], ["delete"]], "all")).toMatchObject({
+    expect(await run([update({ a: 1 }), remove], "all")).toMatchObject({
       sent: ["delete ", 'update {"a":1}', "delete "],
       ended: [`${MISSING} 2`, "found false"],
     });
   });
 
   it("are missing together, at the cost of one", async () => {
-    expect(
-      await run(
-        [
-          ["update", { a: 1 }],
-          ["update", { b: 2 }],
-        ],
-        "additive",
-      ),
-    ).toMatchObject({
+    expect(await run([update({ a: 1 }), update({ b: 2 })], "additive")).toMatchObject({
       sent: ['update {"a":1,"b":2}'],
       ended: [`${MISSING} 1`, `${MISSING} 1`],
     });
   });
 
   it("fail only for themselves when one of them is bad", async () => {
-    const steps: Step[] = [
-      ["update", { a: 1 }],
-      ["update", { bad: 1 }],
-      ["update", { b: 1 }],
-    ];
+    const steps: Step[] = [update({ a: 1 }), update({ bad: 1 }), update({ b: 1 })];
     expect(await run(steps, "additive", {})).toMatchObject({
       sent: ['update {"a":1,"bad":1,"b":1}', 'update {"a":1}', 'update {"bad":1}', 'update {"b":1}'],
       ended: ["applied", "FORMDB_CONSTRAINT rejected 2", "applied"],
@@ -210,29 +155,14 @@ describe("operations of one id that are sent as one", () => {
 
   it("never stand for what their result can't tell", async () => {
     const pairs: Step[][] = [
-      [
-        ["update", { a: 1 }],
-        ["upsert", { a: 2 }],
-      ],
-      [
-        ["update", { a: 1 }],
-        ["insert", { a: 2 }],
-      ],
-      [
-        ["insert", { a: 1 }],
-        ["insert", { a: 2 }],
-      ],
-      [
-        ["upsert", { a: 1 }],
-        ["insert", { a: 2 }],
-      ],
-      [["delete"], ["insert", { a: 2 }]],
-      [["delete"], ["upsert", { a: 2 }]],
-      [["delete"], ["update", { a: 2 }]],
-      [
-        ["update", { a: null }],
-        ["update", { a: { b: 1 } }],
-      ],
+      [update({ a: 1 }), upsert({ a: 2 })],
+      [update({ a: 1 }), insert({ a: 2 })],
+      [insert({ a: 1 }), insert({ a: 2 })],
+      [upsert({ a: 1 }), insert({ a: 2 })],
+      [remove, insert({ a: 2 })],
+      [remove, upsert({ a: 2 })],
+      [remove, update({ a: 2 })],
+      [update({ a: null }), update({ a: { b: 1 } })],
     ];
     for (const steps of pairs)
       for (const before of [undefined, { a: 0 }]) {
@@ -270,8 +200,8 @@ describe("operations of one id that are sent as one", () => {
   });
 
   it("are small: a large document is sent by itself", async () => {
-    const large: Step = ["insert", { text: "x".repeat(MAX_MERGED_BYTES) }];
-    expect((await run([large, ["update", { a: 1 }]], "all")).sent).toHaveLength(2);
+    const large: Step = insert({ text: "x".repeat(MAX_MERGED_BYTES) });
+    expect((await run([large, update({ a: 1 })], "all")).sent).toHaveLength(2);
   });
 
   it("are parted when one of them is aborted between two sendings", async () => {

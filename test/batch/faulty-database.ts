@@ -3,7 +3,7 @@ import type { BatchGroup, BatchOperation, OperationResult } from "../../src/batc
 import type { Json, JsonObject } from "../../src/batch/merge-patch.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 import type { Random } from "../support/random.ts";
-import { mergePatch } from "./rfc7396.ts";
+import { mergePatch } from "../support/rfc7396.ts";
 
 export interface Faults {
   /** Chance that a call fails in one of the ways below. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import type { BatchGroup, BatchOperation } from "../../src/batch/group.ts";
+import { failure } from "../support/failure.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** A processor whose groups stay under way until they are let go. */
@@ -24,16 +25,10 @@ function stuck(options = {}): {
   return { clock, sent, release: () => releases.splice(0).forEach((resolve) => void resolve()), processor };
 }
 
-const errorOf = (call: Promise<unknown>): Promise<FormDBError> =>
-  call.then(
-    () => expect.unreachable(),
-    (error: FormDBError) => error,
-  );
-
 describe("a write whose time runs out", () => {
   it("is unknown if it was sent, and its caller waits no longer; the flush does, and knows", async () => {
     const { clock, release, processor } = stuck();
-    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 100 }));
+    const error = failure(processor.submit("insert", "c", "1", {}, { timeoutMs: 100 }));
     const flushed = processor.flush();
     await clock.advance(100);
     expect(await error).toMatchObject({
@@ -52,8 +47,8 @@ describe("a write whose time runs out", () => {
   it("is taken back if it was not sent, queued or waiting for room", async () => {
     const { clock, sent, release, processor } = stuck({ maxQueued: 2 });
     const first = processor.submit("insert", "c", "1", {});
-    const queued = errorOf(processor.submit("insert", "c", "2", {}, { timeoutMs: 100 }));
-    const waiting = errorOf(processor.submit("insert", "c", "3", {}, { timeoutMs: 100 }));
+    const queued = failure(processor.submit("insert", "c", "2", {}, { timeoutMs: 100 }));
+    const waiting = failure(processor.submit("insert", "c", "3", {}, { timeoutMs: 100 }));
     const blocked = processor.submit("delete", "c", "2", undefined);
     await clock.advance(99);
     expect(processor.stats()).toMatchObject({ held: 2, waiting: 2 });
@@ -96,7 +91,7 @@ describe("a write whose time runs out", () => {
       },
       { clock, random: () => 1, backoff: { baseMs: 1_000 } },
     );
-    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
+    const error = failure(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
     await clock.advance(10);
     expect(await error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected", attempts: 1 });
     await clock.advance(10_000);
@@ -107,7 +102,7 @@ describe("a write whose time runs out", () => {
   it("counts as one error, whatever becomes of what was sent", async () => {
     const codes: string[] = [];
     const { clock, release, processor } = stuck({ observer: { failed: (code: string) => codes.push(code) } });
-    const error = errorOf(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
+    const error = failure(processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }));
     await clock.advance(10);
     await error;
     release();
@@ -134,7 +129,7 @@ describe("a write whose time runs out", () => {
     });
     await processor.submit("insert", "c", "1", {}, { signal, timeoutMs: 1_000 });
     await processor.submitAll("insert", "c", [{ id: "2" }], { signal, timeoutMs: 1_000 });
-    await errorOf(processor.submit("insert", "c", "", {}, { signal, timeoutMs: 1_000 }));
+    await failure(processor.submit("insert", "c", "", {}, { signal, timeoutMs: 1_000 }));
     expect([listeners, clock.pending]).toEqual([0, 0]);
   });
 });

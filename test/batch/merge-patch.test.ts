@@ -9,7 +9,7 @@ import {
   patchOntoDocument,
   patchOntoPatch,
 } from "../../src/batch/merge-patch.ts";
-import { mergePatch } from "./rfc7396.ts";
+import { mergePatch } from "../support/rfc7396.ts";
 
 const copy = (value: JsonObject): JsonObject => JSON.parse(JSON.stringify(value)) as JsonObject;
 

@@ -6,8 +6,8 @@ import type { BatchResult, Coalesce } from "../../src/batch/group.ts";
 import type { Json, JsonObject } from "../../src/batch/merge-patch.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
+import { mergePatch } from "../support/rfc7396.ts";
 import { FaultyDatabase } from "./faulty-database.ts";
-import { mergePatch } from "./rfc7396.ts";
 
 /** Writes per run; a soak sets more. */
 const STEPS = Number(process.env.FORMDB_SOAK_STEPS ?? 20_000);

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import type { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import { failure } from "../support/failure.ts";
 
 const never = (): Promise<void> => new Promise(() => {});
 
@@ -11,11 +11,7 @@ describe("a write that finds neither room nor a place to wait", () => {
   it("shares its error with all that are refused in the same tick, and no others", async () => {
     const processor = new BatchProcessor(never, { maxQueued: 1, maxWaiting: 0 });
     void processor.submit("insert", "c", "first", {});
-    const refused = (id: string): Promise<FormDBError> =>
-      processor.submit("insert", "c", id, {}).then(
-        () => expect.unreachable(),
-        (error: FormDBError) => error,
-      );
+    const refused = (id: string) => failure(processor.submit("insert", "c", id, {}));
     const [one, two] = await Promise.all([refused("1"), refused("2")]);
     expect(one).toMatchObject({
       code: "FORMDB_QUEUE_FULL",
@@ -62,12 +58,8 @@ describe("a write that finds neither room nor a place to wait", () => {
   it("by the hundred thousand, in a loop that awaits none, leaves the process alive in 80 MB", async () => {
     const program = fileURLToPath(new URL("./unawaited-loop.ts", import.meta.url));
     for (const call of ["insert", "batchInsert"]) {
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        "--max-old-space-size=80",
-        program,
-        call,
-        "200000",
-      ]);
+      const args = ["--max-old-space-size=80", program, call, "200000"];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
       expect(stdout).toBe("alive\n");
     }
   });
@@ -75,14 +67,11 @@ describe("a write that finds neither room nor a place to wait", () => {
 
 describe("a call with a promise, on a full queue", () => {
   it("waits in order, awaited at once, later or never", async () => {
-    let release: () => void = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const gate = Promise.withResolvers<void>();
     const order: string[] = [];
     const processor = new BatchProcessor(
       async ({ operations }) => {
-        await gate;
+        await gate.promise;
         order.push(...operations.map(({ id }) => id));
       },
       { maxQueued: 1, maxBatchSize: 1, maxWaiting: 10 },
@@ -93,7 +82,7 @@ describe("a call with a promise, on a full queue", () => {
     for (let i = 0; i < 20; i++) await undefined;
     const atOnce = processor.submit("insert", "c", "d", {});
     expect(processor.stats()).toMatchObject({ held: 1, waiting: 3 });
-    release();
+    gate.resolve();
     await Promise.all([first, atOnce]);
     expect(await later).toEqual({ id: "c" });
     expect(await never).toMatchObject({ successful: 1 });

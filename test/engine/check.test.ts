@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
 import { type FormDB, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 
 /** What a healthy database holds before each of the tests breaks a part of it. */
 async function fill(db: FormDB): Promise<void> {
@@ -21,6 +19,8 @@ async function fill(db: FormDB): Promise<void> {
 }
 
 describe("db.check() on SQLite", () => {
+  const folder = useFolder();
+
   it("finds documents and indexes that are not as they must be, each by name", async () => {
     await using db = await open("sqlite::memory:");
     await fill(db);
@@ -64,24 +64,19 @@ describe("db.check() on SQLite", () => {
   });
 
   it("finds a page that was overwritten on the disk, also through a connection that only reads", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "formdb-check-"));
-    try {
-      const file = join(folder, "app.db");
-      {
-        await using db = await open(`sqlite:${file}`);
-        await fill(db);
-      }
-      const bytes = await readFile(file);
-      // The last pages are those of documents and their indexes; the schema is on the first.
-      bytes.fill(0xee, bytes.length - 3 * 4096);
-      writeFileSync(file, bytes);
-      await using db = await open(`sqlite:${file}?mode=ro`);
-      const { ok, problems } = await db.check();
-      expect(ok).toBe(false);
-      expect(problems.some(({ kind }) => kind === "file")).toBe(true);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
+    const file = join(folder, "app.db");
+    {
+      await using db = await open(`sqlite:${file}`);
+      await fill(db);
     }
+    const bytes = readFileSync(file);
+    // The last pages are those of documents and their indexes; the schema is on the first.
+    bytes.fill(0xee, bytes.length - 3 * 4096);
+    writeFileSync(file, bytes);
+    await using db = await open(`sqlite:${file}?mode=ro`);
+    const { ok, problems } = await db.check();
+    expect(ok).toBe(false);
+    expect(problems.some(({ kind }) => kind === "file")).toBe(true);
   });
 
   it("can be given up, and is refused once the database is closed", async () => {

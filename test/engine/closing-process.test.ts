@@ -1,42 +1,22 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { Child } from "../support/child-process.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 
 const program = fileURLToPath(new URL("./closing-process.ts", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "formdb-closing-process-"));
-const leftBehind = mkdtempSync(join(folder, "left-"));
-let server: PostgresServer;
+const folder = useFolder();
+const leftBehind = useFolder();
+const server = usePostgres();
 let files = 0;
-beforeAll(async () => {
-  server = await startPostgres();
-});
-afterAll(async () => {
-  await server?.remove();
-  rmSync(folder, { recursive: true });
-});
 
 /** Runs the program to its end, which it must find by itself. */
 async function run(url: string, how: string): Promise<string[]> {
-  const child = spawn(process.execPath, [program, url, how, how === "exit" ? leftBehind : folder], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  let errors = "";
-  child.stdout.on("data", (data: Buffer) => {
-    output += data.toString();
-  });
-  child.stderr.on("data", (data: Buffer) => {
-    errors += data.toString();
-  });
-  const [code, signal] = await once(child, "close");
-  expect([errors, code, signal]).toEqual(["", 0, null]);
-  return output.split("\n").slice(0, -1);
+  const child = new Child([program, url, how, how === "exit" ? leftBehind : folder]);
+  await child.end();
+  return child.output.split("\n").slice(0, -1);
 }
 
 /** What was acknowledged is there, and what belongs together is there together. */
@@ -65,18 +45,12 @@ describe.each(["SQLite", "PostgreSQL"])("A process with calls of every kind unde
   const ended = (lines: readonly string[]): string[] => lines.filter((line) => line.startsWith("ended "));
   const kinds = engine === "SQLite" ? 10 : 9;
 
-  it("that closes its database ends by itself, when all calls have", async () => {
+  it.each([
+    ["closes its database ends by itself, when all calls have", "close"],
+    ["SIGTERM tells to close within a time ends by itself, each call with an error that says so", "term"],
+  ])("that %s", async (_, how) => {
     const url = await newUrl();
-    const lines = await run(url, "close");
-    expect(ended(lines)).toHaveLength(kinds);
-    for (const line of ended(lines)) expect(line).toMatch(/ well$| FORMDB_CLOSED /);
-    expect(lines.at(-1)).toBe("closed");
-    await check(url, lines);
-  });
-
-  it("that SIGTERM tells to close within a time ends by itself, each call with an error that says so", async () => {
-    const url = await newUrl();
-    const lines = await run(url, "term");
+    const lines = await run(url, how);
     expect(ended(lines)).toHaveLength(kinds);
     for (const line of ended(lines)) expect(line).toMatch(/ well$| FORMDB_CLOSED /);
     expect(lines.at(-1)).toBe("closed");

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { type FormDBError, open } from "../../src/index.ts";
+import { open } from "../../src/index.ts";
+import { failure } from "../support/failure.ts";
 
 const withZod = z.object({
   name: z.string().min(1),
@@ -34,21 +35,20 @@ describe.each([
   it("refuses what the schema refuses before anything is sent, with its path", async () => {
     await using db = await open("sqlite::memory:");
     const users = db.collection("users", { schema });
-    const refusal = async (call: Promise<unknown>) => (await call.catch((e: unknown) => e)) as FormDBError;
     const bad = (document: object) => document as never;
-    expect(await refusal(users.insert(bad({ name: "", age: 1 })))).toMatchObject({
+    expect(await failure(users.insert(bad({ name: "", age: 1 })))).toMatchObject({
       code: "FORMDB_INVALID_DOCUMENT",
       path: "name",
     });
-    expect(await refusal(users.upsert(bad({ name: "x", age: 1, address: { city: 5 } })))).toMatchObject({
+    expect(await failure(users.upsert(bad({ name: "x", age: 1, address: { city: 5 } })))).toMatchObject({
       path: "address.city",
     });
-    expect(await refusal(users.replace("1", bad({ name: "x", age: 1.5 })))).toMatchObject({ path: "age" });
+    expect(await failure(users.replace("1", bad({ name: "x", age: 1.5 })))).toMatchObject({ path: "age" });
     const many = [{ name: "good", age: 1 }, bad({ name: "x", age: 1, tags: ["a", 5] })];
-    expect(await refusal(users.insertMany(many))).toMatchObject({ path: "[1].tags[1]" });
+    expect(await failure(users.insertMany(many))).toMatchObject({ path: "[1].tags[1]" });
     expect(await users.count()).toBe(0);
     await db.transaction(async (tx) => {
-      expect(await refusal(tx.collection("users", { schema }).insert(bad({ age: 1 })))).toMatchObject({
+      expect(await failure(tx.collection("users", { schema }).insert(bad({ age: 1 })))).toMatchObject({
         path: "name",
       });
     });

@@ -9,10 +9,6 @@ const subscriber = {
   start: ({ collection }: { readonly collection: string }): void => {
     flushes.push(`${request.getStore()} writes ${collection}`);
   },
-  end: (): void => {},
-  asyncStart: (): void => {},
-  asyncEnd: (): void => {},
-  error: (): void => {},
 };
 
 beforeAll(() => channels.batchFlush.subscribe(subscriber as never));

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Collection, type FormDB, open } from "../../src/index.ts";
 import { CUTS, CuttingProxy } from "../support/cutting-proxy.ts";
 import { failure } from "../support/failure.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { usePostgres } from "../support/hooks.ts";
 
 /** A call during which the connection is cut, when the client sends `at`. */
@@ -189,19 +190,12 @@ describe("Of a call whose connection is lost", () => {
     c = db.collection("c");
     proxy.cuts = 0;
   });
-  afterEach(async () => {
-    await db.close();
-  });
-  afterAll(async () => {
-    proxy?.[Symbol.dispose]();
-  });
+  afterEach(() => db.close());
+  afterAll(() => proxy?.[Symbol.dispose]());
 
   /** What is there, when nothing is under way on the server any more: of each document `n` and its version. */
   async function stored(): Promise<Record<string, unknown>> {
-    const rows = await server.query(
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'formdb' AND state <> 'idle'",
-    );
-    if (rows[0]!.n !== 0) return stored();
+    if ((await server.sessions("application_name = 'formdb' AND state <> 'idle'")) > 0) return stored();
     const found: Record<string, unknown> = {};
     for (const { id } of (await db.query("SELECT id FROM c")).rows) {
       const { document, version } = (await c.get(id as string, { version: true }))!;
@@ -268,21 +262,13 @@ describe("Of a call whose connection is lost", () => {
   });
 
   it.each(Object.keys(TOLD_UNKNOWN))("%s that its signal ends is rejected", async (name) => {
-    const held = Promise.withResolvers<void>();
-    const begun = Promise.withResolvers<void>();
-    const holder = db.transaction(async (tx) => {
-      await tx.query("UPDATE c SET x = 1");
-      begun.resolve();
-      await held.promise;
-    });
-    await begun.promise;
+    const release = await holdTransaction(db, (tx) => tx.query("UPDATE c SET x = 1"));
     const stop = new AbortController();
     const ended = failure(TOLD_UNKNOWN[name]!.call(db, c, stop.signal));
     while ((await server.query("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
     stop.abort();
     expect(await ended).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
-    held.resolve();
-    await holder;
+    await release();
   });
 
   it("a transaction whose COMMIT goes on without its client is waited for", async () => {
@@ -303,7 +289,7 @@ describe("Of a call whose connection is lost", () => {
 
   it("a transaction says that it is unknown if the server is gone with its COMMIT", async () => {
     await using other = await open(url, {
-      pool: { acquireTimeoutMs: 100, minConnections: 0, maxConnections: 1 },
+      pool: { acquireTimeoutMs: 2_000, minConnections: 0, maxConnections: 1 },
     });
     const stopped = Promise.withResolvers<void>();
     const call = failure(

@@ -24,6 +24,7 @@ const KINDS: Record<string, (n: number) => Promise<unknown>> = {
     }),
   insert: (n) => db.query("INSERT INTO pairs $1", [[{ id: `insert-${n}-a` }, { id: `insert-${n}-b` }]]),
   batch: (n) => db.batchInsert("singles", [{ id: `batch-${n}-a` }, { id: `batch-${n}-b` }]),
+  single: (n) => Promise.all(["a", "b"].map((half) => db.insert("singles", { id: `single-${n}-${half}` }))),
   changes: () => counters.update("changes", { inc: { n: 1 } }),
   updates: () => db.query("UPDATE counters SET n = n + 1 WHERE id = 'updates'"),
   found: () => counters.findOneAndUpdate({ id: "found" }, { inc: { n: 1 } }),

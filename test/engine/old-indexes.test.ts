@@ -1,14 +1,13 @@
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { physicalIndexName } from "../../src/dialect/postgres/names.ts";
 import { open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
+
+const folder = useFolder();
 
 const documents = Array.from({ length: 3_000 }, (_, n) => ({ id: `${n}`, age: n * 2, name: `name ${n}` }));
 
@@ -64,40 +63,24 @@ async function expectRenewed(old: Old): Promise<void> {
 }
 
 it("indexes of an earlier version in a SQLite file are made anew when it is opened", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "formdb-old-"));
-  try {
-    const file = join(folder, "old.db");
-    const withFile = <T>(work: (database: Database.Database) => T): T => {
-      const database = new Database(file);
-      try {
-        return work(database);
-      } finally {
-        database.close();
-      }
-    };
-    await expectRenewed({
-      url: `sqlite:${file}`,
-      replace: async (name, path, unique) =>
-        withFile((database) => {
-          database.exec(`DROP INDEX "formdb_index_people.${name}"`);
-          const guard = unique ? `, (CASE WHEN json_type(doc, '$."${path}"') = 'text' THEN 1 END)` : "";
-          const columns = OLD_SQLITE(path) + guard;
-          database.exec(
-            `CREATE ${unique ? "UNIQUE " : ""}INDEX "formdb_index_people.${name}" ON people (${columns})`,
-          );
-        }),
-      definition: async (name) =>
-        withFile(
-          (database) =>
-            database
-              .prepare("SELECT sql FROM sqlite_master WHERE name = ?")
-              .pluck()
-              .get(`formdb_index_people.${name}`) as string,
-        ),
-    });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const file = join(folder, "old.db");
+  const database = new Database(file);
+  await expectRenewed({
+    url: `sqlite:${file}`,
+    async replace(name, path, unique) {
+      database.exec(`DROP INDEX "formdb_index_people.${name}"`);
+      const guard = unique ? `, (CASE WHEN json_type(doc, '$."${path}"') = 'text' THEN 1 END)` : "";
+      const columns = OLD_SQLITE(path) + guard;
+      database.exec(
+        `CREATE ${unique ? "UNIQUE " : ""}INDEX "formdb_index_people.${name}" ON people (${columns})`,
+      );
+    },
+    async definition(name) {
+      const select = database.prepare("SELECT sql FROM sqlite_master WHERE name = ?").pluck();
+      return select.get(`formdb_index_people.${name}`) as string;
+    },
+  });
+  database.close();
 });
 
 describe.each(
@@ -107,20 +90,11 @@ describe.each(
   ]),
 )("on PostgreSQL ($version), $form", ({ version, columns }) => {
   const server = usePostgres({ version });
-  let client: pg.Client;
-  let url: string;
-
-  beforeAll(async () => {
-    url = await server.createDatabase();
-    client = new pg.Client({ connectionString: url });
-    await client.connect();
-  });
-
-  afterAll(async () => {
-    await client?.end();
-  });
 
   it("indexes of an earlier version are made anew when the database is opened", async () => {
+    const url = await server.createDatabase();
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
     await expectRenewed({
       url,
       async replace(name, path, unique) {
@@ -139,5 +113,6 @@ describe.each(
         return rows[0].definition;
       },
     });
+    await client.end();
   });
 });

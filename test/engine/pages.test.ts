@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FormDB, open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
-import { postgresVersions } from "../support/postgres-server.ts";
+import type { FormDB } from "../../src/index.ts";
+import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
 import { Random } from "../support/random.ts";
 
 const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 25);
@@ -16,22 +15,19 @@ const VALUES: readonly (readonly unknown[])[] = [
   [[], [1], ["a"]],
   [{}, { x: 1 }],
 ];
-const ORDERS = [
+const ORDERS: readonly Record<string, "asc" | "desc">[] = [
+  {},
+  { id: "desc" },
   { v: "asc" },
   { v: "desc" },
   { v: "asc", w: "desc" },
   { v: "desc", w: "asc" },
   { v: "desc", id: "desc" },
-] as const;
+];
 
-describe("SQLite:", () => pagesOf(async () => open("sqlite::memory:")));
+describe("Pages", () => onEveryEngine(pagesOf));
 
-describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
-  const server = usePostgres({ version });
-  pagesOf(async () => open(await server.createDatabase(), { pool: { acquireTimeoutMs: 60_000 } }));
-});
-
-function pagesOf(openDatabase: () => Promise<FormDB>): void {
+function pagesOf(openDatabase: OpenDatabase): void {
   let db: FormDB;
   beforeAll(async () => {
     db = await openDatabase();
@@ -44,28 +40,31 @@ function pagesOf(openDatabase: () => Promise<FormDB>): void {
       const name = `pages${isIndexed ? "i" : ""}${round}`;
       const types = random.some(1, 3, () => random.pick(VALUES));
       const values = random.some(1, 30, () => random.pick(random.pick(types)));
-      const documents = values.map((v, i) => ({ id: `d${(i * 7) % 31}-${i}`, v, w: random.below(3) }));
+      const documents = values.map((v, i) => ({
+        id: `d${(i * 7) % 31}-${i}`,
+        v,
+        w: random.pick([0, 1, 2, undefined]),
+      }));
       await db.batchInsert(name, documents);
       if (isIndexed) await db.createIndex(name, "v");
       for (const orderBy of ORDERS) {
         const filter = random.below(3) === 0 ? { w: { lt: 2 } } : {};
+        const select = random.below(3) === 0 ? ["w"] : undefined;
         const limit = 1 + random.below(6);
-        const whole = await db.collection(name).find(filter, { orderBy }).toArray();
+        const found = (options: object) => db.collection(name).find(filter, { select, ...options } as never);
+        const whole = await found({ orderBy: { ...orderBy, id: orderBy.id ?? "asc" } }).toArray();
         const seen: unknown[] = [];
+        let pages = 0;
         let after: string | undefined;
         do {
-          const { rows, next } = await db.collection(name).find(filter, { orderBy, limit, after }).page();
+          const { rows, next } = await found({ orderBy, limit, after }).page();
           seen.push(...rows);
+          pages++;
           after = next;
         } while (after !== undefined && seen.length <= whole.length);
-        expect({ round, orderBy, filter, values, limit, rows: seen }).toEqual({
-          round,
-          orderBy,
-          filter,
-          values,
-          limit,
-          rows: whole,
-        });
+        const about = { round, orderBy, filter, select, values, limit };
+        expect({ ...about, rows: seen }).toEqual({ ...about, rows: whole });
+        expect(pages).toBe(Math.max(1, Math.ceil(whole.length / limit)));
       }
     }
   });

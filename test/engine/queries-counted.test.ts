@@ -13,6 +13,15 @@ function count(operation: string, outcome: string): number {
   return storeOf(db.metrics).counter("queries_by_operation_total").labels({ operation, outcome }).value;
 }
 
+const errors = (): number => storeOf(db.metrics).counter("errors_total").value;
+
+/** By how much each of these has risen when a call has ended. */
+async function rises(counts: readonly (() => number)[], call: () => Promise<unknown>): Promise<number[]> {
+  const before = counts.map((read) => read());
+  await call();
+  return counts.map((read, i) => read() - before[i]!);
+}
+
 describe("every query of the language counts as one", () => {
   it.each([
     ["ddl", "CREATE COLLECTION c"],
@@ -25,10 +34,8 @@ describe("every query of the language counts as one", () => {
     ["introspect", "INTROSPECT COLLECTIONS"],
     ["delete", "DELETE FROM c"],
   ])("%s: %s", async (operation, text) => {
-    const before = [count(operation, "ok"), storeOf(db.metrics).counter("query_total").value];
-    await db.query(text);
-    const after = [count(operation, "ok"), storeOf(db.metrics).counter("query_total").value];
-    expect(after).toEqual(before.map((n) => n + 1));
+    const counts = [() => count(operation, "ok"), () => storeOf(db.metrics).counter("query_total").value];
+    expect(await rises(counts, () => db.query(text))).toEqual([1, 1]);
     expect(db.statements().map(({ operation: one }) => one)).toContain(operation);
   });
 
@@ -40,10 +47,8 @@ describe("every query of the language counts as one", () => {
     ["explain", "EXPLAIN SELECT * FROM nowhere"],
     ["introspect", "INTROSPECT INDEXES nowhere"],
   ])("and one that fails as one error too, %s: %s", async (operation, text) => {
-    const before = [count(operation, "error"), storeOf(db.metrics).counter("errors_total").value];
-    await expect(db.query(text)).rejects.toThrow();
-    const after = [count(operation, "error"), storeOf(db.metrics).counter("errors_total").value];
-    expect(after).toEqual(before.map((n) => n + 1));
+    const counts = [() => count(operation, "error"), errors];
+    expect(await rises(counts, () => expect(db.query(text)).rejects.toThrow())).toEqual([1, 1]);
   });
 });
 
@@ -52,22 +57,19 @@ describe("raw SQL counts as one of its own operation", () => {
     ["ok", "SELECT 1"],
     ["error", "SELEC 1"],
   ])("%s: %s", async (outcome, text) => {
-    const before = [count("sql", outcome), count("other", outcome)];
-    await db.sql(text).catch(() => undefined);
-    expect([count("sql", outcome), count("other", outcome)]).toEqual([before[0]! + 1, before[1]]);
+    const counts = ["sql", "other"].map((operation) => () => count(operation, outcome));
+    expect(await rises(counts, () => db.sql(text).catch(() => {}))).toEqual([1, 0]);
   });
 
   it("and in a transaction too", async () => {
-    const before = [count("sql", "ok"), count("transaction", "ok")];
-    await db.transaction((tx) => tx.sql("SELECT 1"));
-    expect([count("sql", "ok"), count("transaction", "ok")]).toEqual(before.map((n) => n + 1));
+    const counts = ["sql", "transaction"].map((operation) => () => count(operation, "ok"));
+    expect(await rises(counts, () => db.transaction((tx) => tx.sql("SELECT 1")))).toEqual([1, 1]);
   });
 });
 
 describe("a text that can't be planned counts as an error of its operation", () => {
   const misses = (reason: string): number =>
     storeOf(db.metrics).counter("cache_misses_by_reason_total").labels({ reason }).value;
-  const errors = (): number => storeOf(db.metrics).counter("errors_total").value;
 
   it.each([
     ["select", "SELECT * FORM c", 1],
@@ -78,19 +80,16 @@ describe("a text that can't be planned counts as an error of its operation", () 
     ["other", "", 1],
     ["other", 5 as unknown as string, 0],
   ])("%s: %s", async (operation, text, looksUp) => {
-    const before = [count(operation, "error"), errors(), misses("cold"), misses("invalid")];
-    await expect(db.query(text)).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
-    const after = [count(operation, "error"), errors(), misses("cold"), misses("invalid")];
-    expect(after.map((n, i) => n - before[i]!)).toEqual([1, 1, 0, looksUp]);
+    const counts = [() => count(operation, "error"), errors, () => misses("cold"), () => misses("invalid")];
+    const call = () => expect(db.query(text)).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+    expect(await rises(counts, call)).toEqual([1, 1, 0, looksUp]);
   });
 
   it("and in a transaction as one error of both, told once", async () => {
-    const before = [count("select", "error"), count("transaction", "error"), errors()];
-    await expect(db.transaction((tx) => tx.query("SELECT * FORM c"))).rejects.toMatchObject({
-      code: "FORMDB_SYNTAX",
-    });
-    const after = [count("select", "error"), count("transaction", "error"), errors()];
-    expect(after.map((n, i) => n - before[i]!)).toEqual([1, 1, 1]);
+    const counts = [() => count("select", "error"), () => count("transaction", "error"), errors];
+    const inside = () => db.transaction((tx) => tx.query("SELECT * FORM c"));
+    const call = () => expect(inside()).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+    expect(await rises(counts, call)).toEqual([1, 1, 1]);
   });
 
   it("and lowers no hit rate", async () => {

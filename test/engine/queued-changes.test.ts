@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
@@ -11,6 +9,7 @@ import {
   open,
 } from "../../src/index.ts";
 import type { SlowQueryEntry } from "../../src/metrics.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { useFolder, usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
@@ -68,7 +67,7 @@ function call(random: Random, withPatches: boolean): Call {
 }
 
 /** What became of each call: what it gave, or the error's code, path and version. */
-async function outcomes(ended: readonly PromiseSettledResult<unknown>[]): Promise<unknown[]> {
+function outcomes(ended: readonly PromiseSettledResult<unknown>[]): unknown[] {
   return ended.map((end) => {
     if (end.status === "fulfilled") return end.value;
     const { code, path, version } = end.reason as FormDBError;
@@ -93,37 +92,29 @@ function withoutVersions(outcomes: unknown[]): unknown[] {
   );
 }
 
+const folder = useFolder();
+
 describe("A change", () => {
   it("is made by itself where a journal keeps what is queued", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "formdb-"));
     await using db = await open(`sqlite:${join(folder, "a.db")}`, { spill: join(folder, "a.journal") });
     await db.insert("c", { id: "1", n: 1 });
     const { flushes } = db.batch.stats();
     const changes = [1, 2, 3].map((n) => db.collection("c").update("1", { inc: { n } }));
     expect(await Promise.all(changes)).toEqual([{ version: 2 }, { version: 3 }, { version: 4 }]);
     expect(db.batch.stats().flushes).toBe(flushes);
-    await db.close();
-    await rm(folder, { recursive: true });
   });
 
   it("that could not be delivered is told to its caller alone", async () => {
     const db = await open("sqlite::memory:", { batch: { eager: false, flushIntervalMs: 3_600_000 } });
     await db.createCollection("c");
-    const [begun, hasBegun] = promise();
-    const [held, release] = promise();
-    const transaction = db.transaction(async () => {
-      hasBegun();
-      await held;
-    });
-    await begun;
+    const release = await holdTransaction(db);
     const first = db.upsert("c", { id: "1", n: 1 });
     const change = db.collection("c").update("1", { inc: { n: 1 } });
     const ended = Promise.allSettled([first, change]);
     const closing = db.close({ deadlineMs: 5 });
     const [, changed] = await ended;
     expect(changed).toMatchObject({ reason: { code: "FORMDB_CLOSED", outcome: "rejected" } });
-    release();
-    await transaction.catch(() => {});
+    await release().catch(() => {});
     expect((await closing).undelivered.filter(({ kind }) => kind === "update")).toEqual([]);
   });
 });
@@ -131,13 +122,11 @@ describe("A change", () => {
 describe("SQLite in memory:", () => changesInTheQueue(async (options) => open("sqlite::memory:", options)));
 
 describe("A file of SQLite:", () => {
-  const folder = useFolder();
   let files = 0;
   changesInTheQueue(async (options) => open(`sqlite:${join(folder, `${files++}.db`)}`, options));
 
   it("loses no change of two that have it open", async () => {
-    const url = `sqlite:${join(folder, "shared.db")}`;
-    await incrementedByTwo(url);
+    await incrementedByTwo(`sqlite:${join(folder, "shared.db")}`);
   });
 });
 
@@ -170,20 +159,7 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
 
   it("changes collections whose names a statement might use for itself", async () => {
     await using db = await open(await server.createDatabase());
-    for (const name of [
-      "i",
-      "t",
-      "e",
-      "m",
-      "g",
-      "c",
-      "l",
-      "given",
-      "locked",
-      "applied",
-      "outcome",
-      "stored",
-    ]) {
+    for (const name of [..."itemgcl", "given", "locked", "applied", "outcome", "stored"]) {
       await db.insert(name, { id: "1", n: 1 });
       await db.update(name, "1", { a: { b: 1 } });
       await db.collection(name).update("1", { inc: { n: 1 } });
@@ -350,20 +326,12 @@ function changesInTheQueue(openDatabase: (options?: OpenOptions) => Promise<Form
       await using slow = await openDatabase({ slowQueryMs: 0, observer });
       const c = slow.collection("c");
       await slow.upsert("c", { id: "s", n: 0, secret: "hidden" });
-      const [begun, hasBegun] = promise();
-      const [held, release] = promise();
-      const transaction = slow.transaction(async (tx) => {
-        await tx.collection("c").update("s", { inc: { n: 1 } });
-        hasBegun();
-        await held;
-      });
-      await begun;
+      const release = await holdTransaction(slow, (tx) => tx.collection("c").update("s", { inc: { n: 1 } }));
       const changes = [c.update("s", { inc: { n: 1 } })];
       await new Promise((resolve) => setImmediate(resolve));
       changes.push(c.update("s", { inc: { n: 1 } }), c.update("s", { inc: { n: 1 } }));
       const failing = slow.insert("c", { id: "s" }).catch(({ code }) => code);
-      release();
-      await Promise.all([transaction, ...changes]);
+      await Promise.all([release(), ...changes]);
       expect(await failing).toBe("FORMDB_DUPLICATE_ID");
       const [upsert, first, ...rest] = groups;
       expect(upsert).toMatchObject({
@@ -401,30 +369,14 @@ function changesInTheQueue(openDatabase: (options?: OpenOptions) => Promise<Form
     const c = db.collection("c");
     await db.upsert("c", { id: "late", n: 0 });
     const stop = new AbortController();
-    const [begun, hasBegun] = promise();
-    const [held, release] = promise();
-    const transaction = db.transaction(async (tx) => {
-      await tx.collection("c").update("late", { inc: { n: 1 } });
-      hasBegun();
-      await held;
-    });
-    await begun;
+    const release = await holdTransaction(db, (tx) => tx.collection("c").update("late", { inc: { n: 1 } }));
     const first = c.update("late", { inc: { n: 10 } });
     await new Promise((resolve) => setImmediate(resolve));
     const second = c.update("late", { inc: { n: 100 } }, { signal: stop.signal });
     stop.abort();
     await expect(second).rejects.toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
-    release();
-    await transaction;
+    await release();
     expect(await first).toEqual({ version: 3 });
     expect(await db.get("c", "late")).toEqual({ id: "late", n: 11 });
   });
-}
-
-function promise(): [Promise<void>, () => void] {
-  let resolve: () => void = () => {};
-  const made = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return [made, resolve];
 }

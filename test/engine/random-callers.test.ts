@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type FormDB, FormDBError, open } from "../../src/index.ts";
 import { CUTS, CuttingProxy } from "../support/cutting-proxy.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 import { Random } from "../support/random.ts";
 
 const CALLERS = 50;
@@ -328,20 +326,8 @@ async function holds(db: FormDB, disturb: (random: Random) => void): Promise<num
 }
 
 describe(`${CALLERS} callers of everything at once are told the truth`, () => {
-  const folder = mkdtempSync(join(tmpdir(), "formdb-callers-"));
-  let server: PostgresServer;
-  let proxy: CuttingProxy;
-
-  beforeAll(async () => {
-    server = await startPostgres();
-    proxy = await CuttingProxy.before(server.port);
-  });
-  afterAll(async () => {
-    proxy?.[Symbol.dispose]();
-    await server?.remove();
-    rmSync(folder, { recursive: true });
-  });
-
+  const folder = useFolder();
+  const server = usePostgres();
   const patient = { pool: { acquireTimeoutMs: 60_000 } };
 
   it("on SQLite in memory, though calls are given up", async () => {
@@ -353,6 +339,7 @@ describe(`${CALLERS} callers of everything at once are told the truth`, () => {
   });
 
   it("on PostgreSQL, though calls are given up and connections are cut", async () => {
+    using proxy = await CuttingProxy.before(server.port);
     const db = await open(proxy.urlOf(await server.createDatabase()), {
       ...patient,
       batch: { maxRetries: 20 },

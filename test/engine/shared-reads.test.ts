@@ -4,13 +4,13 @@ import type { EngineResult, StatementCall } from "../../src/backend/backend.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { EngineStatement } from "../../src/base/engine-statement.ts";
 import { FormDBError } from "../../src/base/errors.ts";
-import type { QueryTimes } from "../../src/engine/reporter.ts";
 import { MAX_MERGED_CALLS, type ReadLane, SharedReads } from "../../src/engine/shared-reads.ts";
 import type { FormDB } from "../../src/index.ts";
 import { open } from "../../src/index.ts";
 import { describeConformance } from "../conformance.ts";
 import { usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
+import { statement } from "../support/statements.ts";
 
 /** Statements that were not sent because another read's answered theirs too. */
 function saved(db: FormDB): number {
@@ -32,9 +32,7 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
     await db.createIndex("people", ["age"]);
     for (let i = 0; i < 10; i++) await ask(db, i);
   });
-  afterAll(async () => {
-    await db.close();
-  });
+  afterAll(() => db.close());
 
   const ask = async (on: FormDB, age: unknown): Promise<unknown[]> =>
     (await on.query("SELECT id FROM people WHERE age = $1 ORDER BY id DESC LIMIT 3", [age])).rows.map(
@@ -178,10 +176,7 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
       for (let i = 0; i < 5 || (failed.length === 0 && i < 100); i++) {
         const before = answered;
         while (answered < before + 200) await new Promise((resolve) => setImmediate(resolve));
-        await server.query(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'formdb' AND datname = $1",
-          [new URL(url).pathname.slice(1)],
-        );
+        await server.terminate(`datname = '${new URL(url).pathname.slice(1)}'`);
       }
       const before = answered;
       while (answered < before + 200) await new Promise((resolve) => setImmediate(resolve));
@@ -193,70 +188,89 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
   );
 });
 
-describe("a group of reads", () => {
-  const statement = { text: "one", name: "one", prepare: true, cost: "scan", returnsRows: true } as const;
-  const merged = { ...statement, text: "many", name: "many" };
-  const times = (): QueryTimes => ({ waitMs: 0, databaseMs: 0, decodeMs: 0 });
-
-  /** An engine that answers each value by itself, and refuses one of them. */
-  function lane(sent: string[], always: boolean = true, sizes: number[] = []): ReadLane {
-    const connection = {
-      execute: async ({ text }: { text: string }, values: readonly unknown[]) => {
-        sent.push(text);
-        sizes.push([values[0]].flat().length);
-        if ([values[0]].flat().includes("bad")) {
-          throw new FormDBError("FORMDB_INVALID_DOCUMENT", "no", { details: { sqlstate: "22021" } });
-        }
-        const rows =
-          text === "one" ? [[values[0]]] : (values[0] as string[]).map((value, i) => [value, i + 1]);
-        return { rows, rowCount: rows.length };
-      },
-    };
-    const connections = {
-      read: { idle: 2 },
+/** Lanes of an engine with `idle` connections, which answers each value by itself and refuses one of them. */
+function lanes(
+  trips: string[][],
+  options: { idle?: number; always?: boolean; oneByOne?: boolean; sizes?: number[] } = {},
+): (name: string) => ReadLane {
+  const answer = ({ text }: EngineStatement, values: readonly unknown[]): EngineResult => {
+    const asked = [values[0]].flat();
+    options.sizes?.push(asked.length);
+    if (asked.includes("bad")) {
+      throw new FormDBError("FORMDB_INVALID_DOCUMENT", "no", { details: { sqlstate: "22021" } });
+    }
+    const rows = text.startsWith("many") ? asked.map((value, i) => [value, i + 1]) : [asked];
+    return { rows, rowCount: rows.length };
+  };
+  const connection = {
+    execute: async (called: EngineStatement, values: readonly unknown[]) => {
+      trips.push([called.text]);
+      return answer(called, values);
+    },
+    executeTogether: options.oneByOne
+      ? undefined
+      : async (calls: readonly StatementCall[]) => {
+          trips.push(calls.map(({ statement }) => statement.text));
+          return Promise.allSettled(calls.map(async (call) => answer(call.statement, call.values)));
+        },
+  };
+  const reads = new SharedReads({
+    connections: {
+      read: { idle: options.idle ?? 2 },
       use: async (_: string, __: object, work: (on: unknown) => unknown) => work(connection),
-    };
-    return new SharedReads({
-      connections: connections as never,
-      clock: systemClock,
-      report: () => {},
-      always,
-    }).laneOf({ statement, values: [], merged: () => merged })!;
-  }
+    } as never,
+    clock: systemClock,
+    report: () => {},
+    always: options.always ?? false,
+  });
+  return (name) =>
+    reads.laneOf({
+      statement: statement(name),
+      values: [],
+      merged: () => (name === "x" ? undefined : statement(`many ${name}`)),
+    })!;
+}
 
+/** Calls of a lane that have a connection each, one after the other. */
+function alone(lane: ReadLane, calls: number, rows: number): void {
+  for (let i = 0; i < calls; i++) {
+    lane.begin();
+    lane.end(0.1, rows);
+  }
+}
+
+const join = (lane: ReadLane, value: string): Promise<unknown> =>
+  lane.join([value], {}, { waitMs: 0, databaseMs: 0, decodeMs: 0 }).then(({ rows }) => rows[0]![0]);
+
+describe("a group of reads", () => {
   it("of which one is refused for its values fails in that one only", async () => {
-    const sent: string[] = [];
-    const reads = lane(sent);
-    const ended = await Promise.allSettled(
-      ["a", "bad", "b"].map((value) => reads.join([value], {}, times())),
-    );
-    expect(
-      ended.map((end) => (end.status === "fulfilled" ? end.value.rows[0]![0] : end.reason.sqlstate)),
-    ).toEqual(["a", "22021", "b"]);
-    expect(sent).toEqual(["many", "one", "one", "one"]);
+    const trips: string[][] = [];
+    const reads = lanes(trips, { always: true, oneByOne: true })("one");
+    const ended = await Promise.allSettled(["a", "bad", "b"].map((value) => join(reads, value)));
+    expect(ended.map((end) => (end.status === "fulfilled" ? end.value : end.reason.sqlstate))).toEqual([
+      "a",
+      "22021",
+      "b",
+    ]);
+    expect(trips).toEqual([["many one"], ["one"], ["one"], ["one"]]);
   });
 
   it("begin again once a call of many rows is four calls ago", () => {
-    const reads = lane([], false);
-    const alone = (rows: number): void => {
-      reads.begin();
-      reads.end(0.1, rows);
-    };
-    for (let i = 0; i < 4; i++) alone(3);
+    const reads = lanes([])("one");
+    alone(reads, 4, 3);
     expect(reads.isShared).toBe(true);
-    alone(101);
-    for (let i = 0; i < 3; i++) alone(3);
+    alone(reads, 1, 101);
+    alone(reads, 3, 3);
     expect(reads.isShared).toBe(false);
-    alone(3);
+    alone(reads, 1, 3);
     expect(reads.isShared).toBe(true);
   });
 
   it("has all that begin in one turn of the event loop, in whatever callback", async () => {
-    const sent: string[] = [];
-    const reads = lane(sent);
-    const join = (value: string) => reads.join([value], {}, times());
-    const asked: Promise<EngineResult>[] = [];
-    const ask = (value: string): unknown => asked.push(join(value));
+    const trips: string[][] = [];
+    const reads = lanes(trips, { always: true })("one");
+    const asked: Promise<unknown>[] = [];
+    const ask = (value: string): unknown => asked.push(join(reads, value));
     setImmediate(() => {
       ask("a");
       process.nextTick(() => {
@@ -265,17 +279,13 @@ describe("a group of reads", () => {
       });
     });
     while (asked.length < 3) await new Promise((resolve) => setImmediate(resolve));
-    const answers = await Promise.all(asked);
-    expect(answers.map(({ rows }) => rows[0]![0])).toEqual(["a", "b", "c"]);
-    expect(sent).toEqual(["many"]);
+    expect(await Promise.all(asked)).toEqual(["a", "b", "c"]);
+    expect(trips).toEqual([["many one"]]);
   });
 
   it("is the last for a while if it took longer than its calls would have one after the other", () => {
-    const reads = lane([], false);
-    for (let i = 0; i < 4; i++) {
-      reads.begin();
-      reads.end(0.1, 3);
-    }
+    const reads = lanes([])("one");
+    alone(reads, 4, 3);
     reads.learnOfGroup(80, 60);
     reads.learnOfGroup(45, 2);
     expect(reads.isShared).toBe(true);
@@ -284,76 +294,31 @@ describe("a group of reads", () => {
   });
 
   it("is bounded", async () => {
-    const sent: string[] = [];
     const sizes: number[] = [];
-    const reads = lane(sent, true, sizes);
+    const reads = lanes([], { always: true, sizes })("one");
     const values = Array.from({ length: 2 * MAX_MERGED_CALLS + 1 }, (_, i) => `v${i}`);
-    const results = await Promise.all(values.map((value) => reads.join([value], {}, times())));
-    expect(results.map(({ rows }) => rows[0]![0])).toEqual(values);
+    expect(await Promise.all(values.map((value) => join(reads, value)))).toEqual(values);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_MERGED_CALLS);
     expect(sizes.reduce((sum, size) => sum + size)).toBe(values.length);
   });
 });
 
 describe("groups of reads of different shapes", () => {
-  const times = (): QueryTimes => ({ waitMs: 0, databaseMs: 0, decodeMs: 0 });
-  const statementOf = (name: string) =>
-    ({ text: name, name, prepare: true, cost: "scan", returnsRows: true }) as const;
-
-  /** Lanes of an engine with `idle` connections, which answers each value by itself and refuses one of them. */
-  function lanes(trips: string[][], idle: number): (name: string) => ReadLane {
-    const answer = (text: string, values: readonly unknown[]): EngineResult => {
-      if (values.flat().includes("bad")) {
-        throw new FormDBError("FORMDB_INVALID_DOCUMENT", "no", { details: { sqlstate: "22021" } });
-      }
-      const merged = text.startsWith("many");
-      const rows = merged ? (values[0] as string[]).map((value, i) => [value, i + 1]) : [[values[0]]];
-      return { rows, rowCount: rows.length };
-    };
-    const connection = {
-      execute: async ({ text }: EngineStatement, values: readonly unknown[]) => {
-        trips.push([text]);
-        return answer(text, values);
-      },
-      executeTogether: async (calls: readonly StatementCall[]) => {
-        trips.push(calls.map(({ statement }) => statement.text));
-        return Promise.allSettled(calls.map(async ({ statement, values }) => answer(statement.text, values)));
-      },
-    };
-    const reads = new SharedReads({
-      connections: {
-        read: { idle },
-        use: async (_: string, __: object, work: (on: unknown) => unknown) => work(connection),
-      } as never,
-      clock: systemClock,
-      report: () => {},
-      always: false,
-    });
+  /** Lanes that have learnt that their calls are short. */
+  function shortLanes(trips: string[][], idle: number): (name: string) => ReadLane {
+    const lane = lanes(trips, { idle });
     const known = new Map<string, ReadLane>();
     return (name) => {
-      let found = known.get(name);
-      if (found === undefined) {
-        const merged = statementOf(`many ${name}`);
-        found = reads.laneOf({
-          statement: statementOf(name),
-          values: [],
-          merged: () => (name === "x" ? undefined : merged),
-        })!;
-        for (let i = 0; i < 4; i++) {
-          found.begin();
-          found.end(0.1, 1);
-        }
-        known.set(name, found);
-      }
+      const found = known.get(name) ?? lane(name);
+      if (!known.has(name)) alone(found, 4, 1);
+      known.set(name, found);
       return found;
     };
   }
-  const join = (lane: ReadLane, value: string): Promise<unknown> =>
-    lane.join([value], {}, times()).then(({ rows }) => rows[0]![0]);
 
   it("share a round trip, each shape as one statement", async () => {
     const trips: string[][] = [];
-    const lane = lanes(trips, 1);
+    const lane = shortLanes(trips, 1);
     const asked = ["a1", "b1", "c1", "a2", "c2", "a3"];
     expect(await Promise.all(asked.map((value) => join(lane(value[0]!), value)))).toEqual(asked);
     expect(trips).toEqual([["many a", "b", "many c"]]);
@@ -361,7 +326,7 @@ describe("groups of reads of different shapes", () => {
 
   it("go in two halves where eight or more begin while none is under way, and in parts of a millisecond", async () => {
     const trips: string[][] = [];
-    const lane = lanes(trips, 10);
+    const lane = shortLanes(trips, 10);
     await Promise.all([..."abcdefgh"].map((value) => join(lane(value), value)));
     expect(trips.splice(0)).toEqual([
       ["a", "b", "c", "d"],
@@ -374,14 +339,14 @@ describe("groups of reads of different shapes", () => {
 
   it("are at most sixteen a round trip where no connection is idle", async () => {
     const trips: string[][] = [];
-    const lane = lanes(trips, 0);
+    const lane = shortLanes(trips, 0);
     await Promise.all([..."abcdefghijklmnopqrstuvwxyz"].map((value) => join(lane(value), value)));
     expect(trips.map(({ length }) => length).sort()).toEqual([10, 16]);
   });
 
   it("have a statement each where a shape has no merged form", async () => {
     const trips: string[][] = [];
-    const lane = lanes(trips, 1);
+    const lane = shortLanes(trips, 1);
     const asked = ["a1", "x1", "a2", "x2"];
     expect(await Promise.all(asked.map((value) => join(lane(value[0]!), value)))).toEqual(asked);
     expect(trips).toEqual([["many a", "x", "x"]]);
@@ -389,7 +354,7 @@ describe("groups of reads of different shapes", () => {
 
   it("of which one holds values that are refused fail in that call only", async () => {
     const trips: string[][] = [];
-    const lane = lanes(trips, 1);
+    const lane = shortLanes(trips, 1);
     const asked: [string, string][] = [
       ["a", "one"],
       ["b", "two"],

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { open } from "../../src/engine/open.ts";
+import { killedAfter } from "../support/child-process.ts";
 import { useFolder } from "../support/hooks.ts";
-import { killedAfter } from "../support/killed-process.ts";
 
 /** How often the writer is killed; a soak sets more. */
 const KILLS = Number(process.env.FORMDB_KILLS ?? 5);

@@ -2,20 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
 import { channels } from "../../src/metrics/tracing-channels.ts";
+import { noteTraces } from "../support/traces.ts";
 
-let seen: [string, object][] = [];
-const note =
-  (event: string) =>
-  (trace: object): void => {
-    seen.push([event, { ...trace }]);
-  };
-const subscribers = {
-  start: note("start"),
-  end: note("end"),
-  asyncStart: note("asyncStart"),
-  asyncEnd: note("asyncEnd"),
-  error: note("error"),
-};
+const seen: [string, object][] = [];
+const subscribers = noteTraces(seen);
 
 let db: FormDB;
 beforeAll(async () => {
@@ -28,7 +18,7 @@ afterAll(async () => {
   await db.close();
 });
 beforeEach(() => {
-  seen = [];
+  seen.length = 0;
 });
 
 const events = (): string[] => seen.map(([event]) => event);

@@ -1,38 +1,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
-import { type OpenOptions, open, type Transaction } from "../../src/index.ts";
+import { open, type Transaction } from "../../src/index.ts";
 import { failure } from "../support/failure.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { usePostgres } from "../support/hooks.ts";
-import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 
-const program = findPgBouncer();
-/** So that 200 callers get a connection each in time on a busy machine. */
-const PATIENT: OpenOptions = { pool: { acquireTimeoutMs: 60_000 } };
 const outside = AsyncLocalStorage.snapshot();
-
-describe("SQLite in memory:", () => {
-  losesNoUpdate(() => open("sqlite::memory:", PATIENT));
-});
 
 describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
   const server = usePostgres({ version });
-
-  losesNoUpdate(async () => open(await server.createDatabase(), PATIENT));
-
-  describe.runIf(program !== undefined)("through PgBouncer in transaction mode:", () => {
-    let bouncer: PgBouncer;
-
-    beforeAll(async () => {
-      bouncer = await PgBouncer.start(program!, server, 4);
-    });
-    afterAll(() => bouncer?.remove());
-
-    losesNoUpdate(async () =>
-      open(bouncer.urlOf(new URL(await server.createDatabase()).pathname.slice(1)), PATIENT),
-    );
-  });
 
   it.each([1, 3])(
     "calls on the database inside transactions that hold all %i connections are refused at once",
@@ -93,9 +71,7 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
       ]);
     });
     afterAll(() => db?.close());
-    afterEach(async () => {
-      await expect.poll(() => db.pool.stats().inUse).toBe(0);
-    });
+    afterEach(() => expect.poll(() => db.pool.stats().inUse).toBe(0));
 
     /** Changes a document that somebody else changes between its read and its write, every time. */
     function conflicting(id: string): (tx: Transaction) => Promise<void> {
@@ -123,42 +99,27 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
       expect(await db.get("c", "b")).toMatchObject({ v: 2 });
     });
 
-    /** Runs `work` while a transaction holds the document `held`. */
-    async function whileHeld(work: () => Promise<void>): Promise<void> {
-      const holds = Promise.withResolvers<void>();
-      const done = Promise.withResolvers<void>();
-      const holder = db.transaction(async (tx) => {
-        await tx.update("c", "held", { v: 1 });
-        holds.resolve();
-        await done.promise;
-      });
-      await holds.promise;
-      try {
-        await work();
-      } finally {
-        done.resolve();
-        await holder;
-      }
-    }
+    const hold = () => holdTransaction(db, (tx) => tx.update("c", "held", { v: 1 }));
 
     it("its time, also while a write waits for a document that another holds", async () => {
-      await whileHeld(async () => {
-        const write = db.transaction((tx) => tx.update("c", "held", { v: 2 }), { timeoutMs: 100 });
-        expect(await failure(write)).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
-        const query = db.transaction((tx) => tx.query("UPDATE c SET v = 2 WHERE id = 'held'"), {
-          timeoutMs: 100,
-        });
-        expect(await failure(query)).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
-      });
+      const release = await hold();
+      for (const write of [
+        (tx: Transaction) => tx.update("c", "held", { v: 2 }),
+        (tx: Transaction) => tx.query("UPDATE c SET v = 2 WHERE id = 'held'"),
+      ]) {
+        const call = db.transaction<unknown>(write, { timeoutMs: 100 });
+        expect(await failure(call)).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
+      }
+      await release();
       expect(await db.get("c", "held")).toMatchObject({ v: 1 });
     });
 
     it("its signal, also while a write waits for a document that another holds", async () => {
-      await whileHeld(async () => {
-        const signal = AbortSignal.timeout(100);
-        const write = db.transaction((tx) => tx.update("c", "held", { v: 2 }), { signal });
-        expect(await failure(write)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
-      });
+      const release = await hold();
+      const signal = AbortSignal.timeout(100);
+      const write = db.transaction((tx) => tx.update("c", "held", { v: 2 }), { signal });
+      expect(await failure(write)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+      await release();
       expect(await db.get("c", "held")).toMatchObject({ v: 1 });
     });
 
@@ -202,22 +163,3 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
     });
   });
 });
-
-/** By far more callers than there are connections. */
-const CALLERS = 200;
-
-function losesNoUpdate(openDatabase: () => Promise<FormDB>): void {
-  it(`${CALLERS} callers that read, change and write one document at once all count`, async () => {
-    await using db = await openDatabase();
-    await db.insert("c", { id: "x", v: 0 });
-    await Promise.all(
-      Array.from({ length: CALLERS }, () =>
-        db.transaction(async (tx) => {
-          const found = await tx.get("c", "x");
-          await tx.update("c", "x", { v: (found?.v as number) + 1 });
-        }),
-      ),
-    );
-    expect(await db.get("c", "x")).toEqual({ id: "x", v: CALLERS });
-  });
-}

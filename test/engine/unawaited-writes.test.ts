@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
 import { batchInsert, flush, globalProcessor, makeProcessor } from "../../src/functions/batch.ts";
 import { setDefaultDatabase } from "../../src/functions/default-database.ts";
@@ -7,56 +8,56 @@ import { storeOf } from "../../src/metrics/metrics.ts";
 
 const TWICE = [{ id: "1" }, { id: "1" }];
 
+/** What is told of a call's errors until the database is closed. */
+async function errorsOf(call: (db: FormDB) => unknown) {
+  const told: Error[] = [];
+  const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
+  await call(db);
+  const { metrics } = db;
+  await db.close();
+  const store = storeOf(metrics);
+  const unhandled = store.counter("errors_unhandled_total").value;
+  return { told, unhandled, errors: store.counter("errors_total").value };
+}
+
+/** A database that is the default one until the test's end. */
+async function useDefaultDatabase(): Promise<void> {
+  const db = await open("sqlite::memory:");
+  setDefaultDatabase(db);
+  onTestFinished(async () => {
+    setDefaultDatabase(undefined);
+    await db.close();
+  });
+}
+
 describe("a failed batch", () => {
   it("whose call returned nothing reaches onError and the metrics when the database is closed", async () => {
-    const told: Error[] = [];
-    const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
-    const { metrics } = db;
-    db.batch.insert("c", TWICE);
-    await db.close();
-    expect(told).toHaveLength(1);
-    expect(told[0]).toMatchObject({ code: "FORMDB_DUPLICATE_ID", failed: 1 });
-    expect(storeOf(metrics).counter("errors_unhandled_total").value).toBe(1);
-    expect(storeOf(metrics).counter("errors_total").value).toBe(1);
+    expect(await errorsOf((db) => db.batch.insert("c", TWICE))).toMatchObject({
+      told: [{ code: "FORMDB_DUPLICATE_ID", failed: 1 }],
+      unhandled: 1,
+      errors: 1,
+    });
   });
 
   it("of the compatibility API does so too", async () => {
     const told: Error[] = [];
-    const db = await open("sqlite::memory:");
-    setDefaultDatabase(db);
-    try {
-      const processor = makeProcessor({ onError: (error) => told.push(error) });
-      processor.insert("c", TWICE);
-      processor.update("c", [{ id: "none", document: {} }]);
-      processor.delete("c", [""]);
-      await processor.close();
-      expect(told).toMatchObject([{ failed: 3 }]);
-    } finally {
-      setDefaultDatabase(undefined);
-      await db.close();
-    }
+    await useDefaultDatabase();
+    const processor = makeProcessor({ onError: (error) => told.push(error) });
+    processor.insert("c", TWICE);
+    processor.update("c", [{ id: "none", document: {} }]);
+    processor.delete("c", [""]);
+    await processor.close();
+    expect(told).toMatchObject([{ failed: 3 }]);
   });
 
   it("that nobody awaits tells its own promise alone", async () => {
-    const told: Error[] = [];
-    const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
-    const { metrics } = db;
-    void db.batchInsert("c", TWICE);
-    await db.close();
-    expect(told).toEqual([]);
-    expect(storeOf(metrics).counter("errors_unhandled_total").value).toBe(0);
-    expect(storeOf(metrics).counter("errors_total").value).toBe(1);
+    const call = (db: FormDB): void => void db.batchInsert("c", TWICE);
+    expect(await errorsOf(call)).toEqual({ told: [], unhandled: 0, errors: 1 });
   });
 
   it("is the caller's own business where it is awaited", async () => {
-    const told: Error[] = [];
-    const db = await open("sqlite::memory:", { onError: (error) => told.push(error) });
-    const { metrics } = db;
-    expect((await db.batchInsert("c", TWICE)).failed).toBe(1);
-    await db.close();
-    expect(told).toEqual([]);
-    expect(storeOf(metrics).counter("errors_unhandled_total").value).toBe(0);
-    expect(storeOf(metrics).counter("errors_total").value).toBe(1);
+    const call = async (db: FormDB) => expect((await db.batchInsert("c", TWICE)).failed).toBe(1);
+    expect(await errorsOf(call)).toEqual({ told: [], unhandled: 0, errors: 1 });
   });
 });
 
@@ -90,20 +91,14 @@ describe("errors of writes are counted once", () => {
 
 describe("the seed's batch functions", () => {
   it("report to the metrics of the default database", async () => {
-    const db = await open("sqlite::memory:");
-    setDefaultDatabase(db);
-    try {
-      batchInsert("c", TWICE);
-      expect(exportPrometheus()).toMatch(/^formdb_batch_size [12]$/m);
-      expect(await flush(globalProcessor)).toMatchObject({ successful: 1, failed: 1 });
-      const text = exportPrometheus();
-      expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="applied"} 1');
-      expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="rejected"} 1');
-      expect(text).toContain("\nformdb_errors_total 1\n");
-      expect(text).toContain("\nformdb_batch_size 0\n");
-    } finally {
-      setDefaultDatabase(undefined);
-      await db.close();
-    }
+    await useDefaultDatabase();
+    batchInsert("c", TWICE);
+    expect(exportPrometheus()).toMatch(/^formdb_batch_size [12]$/m);
+    expect(await flush(globalProcessor)).toMatchObject({ successful: 1, failed: 1 });
+    const text = exportPrometheus();
+    expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="applied"} 1');
+    expect(text).toContain('formdb_batch_operations_total{kind="insert",outcome="rejected"} 1');
+    expect(text).toContain("\nformdb_errors_total 1\n");
+    expect(text).toContain("\nformdb_batch_size 0\n");
   });
 });

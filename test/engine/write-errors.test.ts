@@ -2,9 +2,10 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { CallOptions } from "../../src/base/abort.ts";
-import type { FormDBError } from "../../src/base/errors.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { failure } from "../support/failure.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { useFolder } from "../support/hooks.ts";
 
 const folder = useFolder();
@@ -22,12 +23,6 @@ const BATCH: Record<string, (db: FormDB, options?: CallOptions) => Promise<unkno
   batchDelete: (db, options) => db.batchDelete("c", ["1"], options),
 };
 
-const errorOf = (call: Promise<unknown>): Promise<FormDBError> =>
-  call.then(
-    () => expect.unreachable(),
-    (error: FormDBError) => error,
-  );
-
 describe("the error of a single write", () => {
   for (const [name, call] of Object.entries(SINGLE)) {
     it(`of ${name} names its caller in its stack, has its outcome, and counts once`, async () => {
@@ -36,7 +31,7 @@ describe("the error of a single write", () => {
       async function theCaller(): Promise<void> {
         await call(db);
       }
-      const error = await errorOf(theCaller());
+      const error = await failure(theCaller());
       expect(error.stack).toContain("theCaller");
       expect(error.outcome).toBe("rejected");
       expect(db.metrics.exportPrometheus()).toContain("\nformdb_errors_total 1\n");
@@ -51,7 +46,7 @@ describe("the error of a single write", () => {
     async function two(): Promise<void> {
       await db.insert("none", { id: "2" });
     }
-    const [a, b] = await Promise.all([errorOf(one()), errorOf(two())]);
+    const [a, b] = await Promise.all([failure(one()), failure(two())]);
     expect(a).not.toBe(b);
     expect([a.code, b.code]).toEqual(Array(2).fill("FORMDB_UNKNOWN_COLLECTION"));
     expect(a.stack).toContain("one");
@@ -60,14 +55,14 @@ describe("the error of a single write", () => {
 });
 
 describe("the bounds of a write", () => {
-  for (const [name, call] of [...Object.entries(SINGLE), ...Object.entries(BATCH)]) {
+  for (const [name, call] of Object.entries({ ...SINGLE, ...BATCH })) {
     it(`of ${name} are looked at before anything is done`, async () => {
       await using db = await open("sqlite::memory:");
-      expect(await errorOf(call(db, { signal: AbortSignal.abort() }))).toMatchObject({
+      expect(await failure(call(db, { signal: AbortSignal.abort() }))).toMatchObject({
         code: "FORMDB_ABORTED",
         outcome: "rejected",
       });
-      expect(await errorOf(call(db, { timeout: 5 } as never))).toMatchObject({ code: "FORMDB_CONFIG" });
+      expect(await failure(call(db, { timeout: 5 } as never))).toMatchObject({ code: "FORMDB_CONFIG" });
       expect(db.batch.stats().successful).toBe(0);
     });
   }
@@ -75,32 +70,18 @@ describe("the bounds of a write", () => {
   it("end calls that a held connection keeps waiting, singly, in batches and as queries", async () => {
     await using db = await open(`sqlite:${join(folder, "held.db")}`);
     await db.createCollection("c");
-    let release: () => void = () => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let begun: () => void = () => {};
-    const begins = new Promise<void>((resolve) => {
-      begun = resolve;
-    });
-    const transaction = db.transaction(async (tx) => {
-      await tx.insert("c", { id: "held" });
-      begun();
-      await held;
-    });
-    await begins;
-    const first = errorOf(db.insert("c", { id: "1" }, { timeoutMs: 30 }));
+    const release = await holdTransaction(db, (tx) => tx.insert("c", { id: "held" }));
+    const first = failure(db.insert("c", { id: "1" }, { timeoutMs: 30 }));
     expect(await first).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "unknown" });
-    expect(await errorOf(db.insert("c", { id: "2" }, { timeoutMs: 30 }))).toMatchObject({
+    expect(await failure(db.insert("c", { id: "2" }, { timeoutMs: 30 }))).toMatchObject({
       code: "FORMDB_TIMEOUT",
       outcome: "rejected",
     });
     const { errors } = await db.batchInsert("c", [{ id: "3" }], { signal: AbortSignal.timeout(30) });
     expect(errors).toMatchObject([{ code: "FORMDB_ABORTED", outcome: "rejected" }]);
     const query = db.query('INSERT INTO c {"id": "4"}', [], { signal: AbortSignal.timeout(30) });
-    expect(await errorOf(query)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
-    release();
-    await transaction;
+    expect(await failure(query)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+    await release();
     await db.flush();
     expect((await db.query("SELECT id FROM c ORDER BY id")).rows.map(({ id }) => id)).toEqual(["1", "held"]);
   });
@@ -123,7 +104,7 @@ describe("a write that is a statement of its own,", () => {
     const other = new Database(file);
     other.exec("BEGIN IMMEDIATE");
     const stop = new AbortController();
-    const error = errorOf(BY_STATEMENT[name]!(db, stop.signal));
+    const error = failure(BY_STATEMENT[name]!(db, stop.signal));
     await expect.poll(() => db.stats().writer?.inUse).toBe(1);
     stop.abort();
     expect(await error).toMatchObject({ code: "FORMDB_ABORTED", outcome: "unknown", retryable: false });
@@ -136,20 +117,13 @@ describe("a write that is a statement of its own,", () => {
   it.each(known)("%s, is rejected if it was not sent", async (name) => {
     await using db = await open("sqlite::memory:");
     await db.insert("c", { id: "1", n: 1 });
-    const held = Promise.withResolvers<void>();
-    const begun = Promise.withResolvers<void>();
-    const transaction = db.transaction(async () => {
-      begun.resolve();
-      await held.promise;
-    });
-    await begun.promise;
+    const release = await holdTransaction(db);
     const stop = new AbortController();
-    const error = errorOf(BY_STATEMENT[name]!(db, stop.signal));
+    const error = failure(BY_STATEMENT[name]!(db, stop.signal));
     await expect.poll(() => db.pool.stats().waiting).toBe(1);
     stop.abort();
     expect(await error).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
-    held.resolve();
-    await transaction;
+    await release();
   });
 });
 
@@ -159,23 +133,22 @@ it("a change that has changed nothing is rejected, though the call is given up b
   await db.insert("c", { id: "1", n: "x" });
   const c = db.collection("c");
   const found = c.findOneAndUpdate({ id: "none" }, { inc: { n: 1 } }, { signal: stop.signal });
-  expect(await errorOf(found)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+  expect(await failure(found)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
   stop = new AbortController();
   const deleted = c.delete("1", { ifVersion: 7, signal: stop.signal });
-  expect(await errorOf(deleted)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+  expect(await failure(deleted)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
 });
 
 describe("around close()", () => {
   it("every failed write has its outcome", async () => {
     const db = await open("sqlite::memory:");
     await db.createCollection("c");
-    const calls: Promise<unknown>[] = [];
+    const callAll = () => Object.values({ ...SINGLE, ...BATCH }).map((call) => failure(call(db)));
     const closing = db.close();
-    for (const call of [...Object.values(SINGLE), ...Object.values(BATCH)]) calls.push(call(db));
+    const calls = callAll();
     await closing;
-    for (const call of [...Object.values(SINGLE), ...Object.values(BATCH)]) calls.push(call(db));
-    for (const call of calls) {
-      expect(await errorOf(call)).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+    for (const error of await Promise.all([...calls, ...callAll()])) {
+      expect(error).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
     }
   });
 });

@@ -1,17 +1,17 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { service } from "../../examples/service/service.ts";
 import { open } from "../../src/index.ts";
-import { usePostgres } from "../support/hooks.ts";
+import { Child } from "../support/child-process.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
+import { freePort } from "../support/postgres-server.ts";
 
 const folder = fileURLToPath(new URL("../../examples/service/", import.meta.url));
 
 describe("the example of a service", () => {
+  const directory = useFolder();
   const server = usePostgres();
 
   it.each(["SQLite", "PostgreSQL"])("keeps notes on %s", async (engine) => {
@@ -62,36 +62,22 @@ describe("the example of a service", () => {
   });
 
   it("keeps what it has answered when it is told to end", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "formdb-service-"));
     const url = `sqlite:${join(directory, "notes.db")}`;
-    const port = 20_000 + (process.pid % 20_000);
-    const child = spawn(process.execPath, ["--conditions=@formdb/source", join(folder, "main.ts")], {
-      env: { ...process.env, FORMDB_URL: url, PORT: String(port) },
-      stdio: "inherit",
-    });
+    const port = await freePort();
+    const program = join(folder, "main.ts");
+    const child = new Child(["--conditions=@formdb/source", program], { FORMDB_URL: url, PORT: `${port}` });
     const at = `http://localhost:${port}`;
-    for (let tries = 0; tries < 100; tries++) {
-      if (
-        await fetch(`${at}/health`).then(
-          (answer) => answer.ok,
-          () => false,
-        )
-      )
-        break;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await vi.waitFor(() => fetch(`${at}/health`), { timeout: 20_000 });
     const answer = await fetch(`${at}/notes`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ title: "kept" }),
     });
     expect(answer.status).toBe(201);
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    expect((await ended)[0]).toBe(0);
-    const db = await open(url);
+    const ended = child.end();
+    child.process.kill("SIGTERM");
+    await ended;
+    await using db = await open(url);
     expect(await db.collection("notes").count({ title: "kept" })).toBe(1);
-    await db.close();
-    await rm(directory, { recursive: true });
   }, 30_000);
 });

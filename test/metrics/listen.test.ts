@@ -105,16 +105,13 @@ describe("metrics.listen", () => {
     const metrics = new Metrics();
     const endpoint = await listening(metrics);
     const { port } = endpoint;
-    let asked = (): void => {};
-    const underWay = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
+    const asked = Promise.withResolvers<void>();
     metrics.exportAsync = () => {
-      asked();
+      asked.resolve();
       return new Promise(() => {});
     };
     const cut = ask(endpoint.url).catch((error: NodeJS.ErrnoException) => error.code);
-    await underWay;
+    await asked.promise;
     await endpoint.close();
     await endpoint.close();
     expect(await cut).toBe("ECONNRESET");
@@ -124,22 +121,19 @@ describe("metrics.listen", () => {
   test("serves at most eight scrapes at a time", async () => {
     const metrics = new Metrics();
     const { url } = await listening(metrics);
-    let release = (): void => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const gate = Promise.withResolvers<void>();
     const text = metrics.exportPrometheus();
     let started = 0;
     metrics.exportAsync = async () => {
       started++;
-      await gate;
+      await gate.promise;
       return text;
     };
     const answers = Array.from({ length: 8 }, () => ask(url));
     while (started < 8) await new Promise((resolve) => setImmediate(resolve));
     const ninth = await ask(url);
     expect(ninth.status).toBe(503);
-    release();
+    gate.resolve();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect((await ask(url)).status).toBe(200);
   });

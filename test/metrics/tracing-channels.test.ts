@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { channels, traced } from "../../src/metrics/tracing-channels.ts";
+import { noteTraces } from "../support/traces.ts";
 
 describe("Tracing channels", () => {
   test("have the names that other tools subscribe to", () => {
@@ -9,15 +10,8 @@ describe("Tracing channels", () => {
   });
 
   test("tell subscribers what began, how it ended and what came of it", async () => {
-    const seen: unknown[] = [];
-    const note = (event: string) => (trace: object) => seen.push([event, { ...trace }]);
-    const subscribers = {
-      start: note("start"),
-      end: note("end"),
-      asyncStart: note("asyncStart"),
-      asyncEnd: note("asyncEnd"),
-      error: note("error"),
-    };
+    const seen: [string, object][] = [];
+    const subscribers = noteTraces(seen);
     channels.poolAcquire.subscribe(subscribers);
     const work = async (): Promise<number> => 7;
     expect(await traced(channels.poolAcquire, () => ({ pool: "main" }), work)).toBe(7);
@@ -26,7 +20,7 @@ describe("Tracing channels", () => {
     };
     await expect(traced(channels.poolAcquire, () => ({ pool: "main" }), fails)).rejects.toThrow("no");
     channels.poolAcquire.unsubscribe(subscribers);
-    expect(seen.map((event) => (event as [string])[0])).toEqual([
+    expect(seen.map(([event]) => event)).toEqual([
       ...["start", "end", "asyncStart", "asyncEnd"],
       ...["start", "end", "error", "asyncStart", "asyncEnd"],
     ]);

@@ -1,13 +1,14 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Metrics } from "../../src/metrics.ts";
 import { Pool } from "../../src/pg.ts";
 import { BlackHole } from "../support/black-hole.ts";
 import { usePostgres } from "../support/hooks.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
 import { freePort, startPostgres } from "../support/postgres-server.ts";
+import { noteTraces } from "../support/traces.ts";
 
 const server = usePostgres();
 
@@ -15,21 +16,15 @@ function newPool(options: ConstructorParameters<typeof Pool>[0] = {}): Pool {
   return new Pool({ connectionString: server.url, ...options });
 }
 
-async function sessionsOf(name: string): Promise<number> {
-  const text = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1";
-  return (await server.query(text, [name]))[0]!.n as number;
-}
+const sessionsOf = (name: string): Promise<number> => server.sessions(`application_name = '${name}'`);
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; !(await holds()); await sleep(10)) {
-    if (Date.now() > end) throw new Error("It did not come to that within 20 s");
-  }
-}
+const until = (holds: () => boolean | Promise<boolean>): Promise<boolean> =>
+  vi.waitUntil(holds, { timeout: 20_000, interval: 10 });
 
-const prepared = async (pool: Pool): Promise<unknown[]> =>
-  (await pool.query("SELECT statement FROM pg_prepared_statements ORDER BY 1")).rows.map(
-    (row) => row.statement,
-  );
+async function prepared(pool: Pool): Promise<unknown[]> {
+  const { rows } = await pool.query("SELECT statement FROM pg_prepared_statements ORDER BY 1");
+  return rows.map((row) => row.statement);
+}
 
 describe("what users of pg.Pool complain of", () => {
   it("connecting that times out leaves no connection behind and hangs nobody", async () => {
@@ -57,12 +52,11 @@ describe("what users of pg.Pool complain of", () => {
   });
 
   it("an idle connection that dies ends nothing and is lent to nobody", async () => {
-    await using pool = newPool({ max: 3 });
+    await using pool = newPool({ max: 3, application_name: "idle" });
     const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
-    const pids = clients.map((client) => (client as unknown as { processID: number }).processID);
     for (const client of clients) client.release();
     expect(pool.idleCount).toBe(3);
-    await server.query("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", [pids]);
+    expect(await server.terminate("application_name = 'idle'")).toBe(3);
     await until(() => pool.totalCount === 0);
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
@@ -70,9 +64,7 @@ describe("what users of pg.Pool complain of", () => {
   it("min is filled without being asked, and kept filled", async () => {
     const pool = newPool({ min: 3, application_name: "kept" });
     await until(() => pool.idleCount === 3);
-    const text = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kept'";
-    const killed = await server.query(text);
-    expect(killed).toHaveLength(3);
+    expect(await server.terminate("application_name = 'kept'")).toBe(3);
     await until(async () => pool.idleCount === 3 && (await sessionsOf("kept")) === 3);
     await pool.end();
     await until(async () => (await sessionsOf("kept")) === 0);
@@ -152,19 +144,15 @@ describe("what users of pg.Pool complain of", () => {
 
   it("diagnostics_channel tells of waits and queries", async () => {
     await using pool = newPool();
-    const seen: unknown[] = [];
-    const asyncEnd = (message: object): void => {
-      seen.push({ ...message });
-    };
-    const subscribers = { start() {}, end() {}, asyncStart() {}, asyncEnd, error() {} };
+    const seen: [string, object][] = [];
+    const subscribers = noteTraces(seen);
     const channels = ["formdb:pool.acquire", "formdb:query"].map((name) => tracingChannel(name));
-    for (const channel of channels) channel.subscribe(subscribers as never);
+    for (const channel of channels) channel.subscribe(subscribers);
     await pool.query("SELECT $1::int AS n", [1]);
-    for (const channel of channels) channel.unsubscribe(subscribers as never);
-    expect(seen).toContainEqual(expect.objectContaining({ pool: "pg" }));
-    expect(seen).toContainEqual(
-      expect.objectContaining({ shape: "SELECT $1::int AS n", system: "postgres" }),
-    );
+    for (const channel of channels) channel.unsubscribe(subscribers);
+    const query = { shape: "SELECT $1::int AS n", system: "postgres" };
+    for (const trace of [{ pool: "pg" }, query])
+      expect(seen).toContainEqual(["asyncEnd", expect.objectContaining(trace)]);
   });
 });
 
@@ -304,9 +292,7 @@ describe("faults", () => {
     };
     const callers = Array.from({ length: 150 }, caller);
     await until(async () => (await sessionsOf("cut")) >= 90);
-    await server.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut'",
-    );
+    await server.terminate("application_name = 'cut'");
     await until(() => failed > 0);
     await sleep(200);
     over = true;
@@ -322,12 +308,7 @@ describe("faults", () => {
     await using pool = new Pool({ connectionString: other.url, max: 5, connectionTimeoutMillis: 20_000 });
     await Promise.all(Array.from({ length: 20 }, () => pool.query("SELECT 1")));
     await other.restart("immediate");
-    await until(() =>
-      pool.query("SELECT 1").then(
-        () => true,
-        () => false,
-      ),
-    );
+    await vi.waitFor(() => pool.query("SELECT 1"), { timeout: 20_000, interval: 10 });
     expect(pool.waitingCount).toBe(0);
   });
 
@@ -341,9 +322,7 @@ describe("faults", () => {
     expect(await work).toMatch(/terminated/);
     expect(() => idle.release()).not.toThrow();
     expect(() => busy.release()).not.toThrow();
-    await server.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
-    );
+    await server.terminate("query = 'SELECT pg_sleep(60)'");
     await until(async () => (await sessionsOf("out")) === 0);
   });
 

@@ -8,6 +8,7 @@ import { JOURNALLED_TOKEN_LIFE_MS } from "../../src/base/journal.ts";
 import { sqliteDdl } from "../../src/dialect/sqlite/ddl.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { useFolderEach } from "../support/hooks.ts";
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -30,21 +31,6 @@ async function heldAfterACrash(): Promise<string[]> {
   return (await journal.replay()).flatMap(({ operations }) => operations.map(({ id }) => id));
 }
 
-/** Keeps the only connection for writing until it is called. */
-async function holdWriter(db: Awaited<ReturnType<typeof open>>): Promise<() => Promise<void>> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-  const held = db.transaction(async () => {
-    begin();
-    await promise;
-  });
-  await begun;
-  return async () => {
-    resolve();
-    await held;
-  };
-}
-
 /** Resolves when the journal holds the insert of a document. */
 function accepted(db: FormDB, document: unknown): Promise<void> {
   return new Promise((resolve) => {
@@ -65,7 +51,7 @@ describe("a write that its caller was told is rejected", () => {
   it("does not come back after a crash where its caller has withdrawn it", async () => {
     const db = await open(url, { spill });
     await db.createCollection("users");
-    const release = await holdWriter(db);
+    const release = await holdTransaction(db);
     const first = db.insert("users", { id: "first" });
     while (db.batch.stats().inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
     const abort = new AbortController();
@@ -101,7 +87,7 @@ describe("what close() hands back", () => {
   it("is out of the journal, and what may have been written stays", async () => {
     const db = await open(url, { spill, batch: { maxBatchSize: 1 }, onError: () => {} });
     await db.createCollection("users");
-    const release = await holdWriter(db);
+    const release = await holdTransaction(db);
     const underWay = db.insert("users", { id: "under way" });
     // Whether the connection was had before the deadline decides what is told of it.
     const outcome = underWay.then(

@@ -68,6 +68,6 @@ export class ManualClock implements Clock {
 }
 
 /** Lets chains of promises settle: they go on for as many microtasks as they are long. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 50; i++) await Promise.resolve();
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
 }

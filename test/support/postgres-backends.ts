@@ -1,18 +1,22 @@
+import { afterEach } from "vitest";
 import {
   type PostgresBackend,
   type PostgresConnection,
   type PostgresOptions,
   postgresBackend,
 } from "../../src/backend/postgres/postgres-backend.ts";
-import type { EngineStatement } from "../../src/base/engine-statement.ts";
 import type { EngineProfile } from "../../src/dialect/postgres/profiles.ts";
+import { never, once, statement } from "./statements.ts";
 
-/** A signal that never fires. */
-export const never: AbortSignal = new AbortController().signal;
+type Rows = readonly (readonly unknown[])[];
 
-/** Backends and connections that a test opened, closed at its end. */
+/** Backends that are started for a test, and their connections, which are closed at its end. */
 export class OpenBackends {
   readonly #connections: PostgresConnection[] = [];
+
+  constructor() {
+    afterEach(() => Promise.all(this.#connections.splice(0).map((connection) => connection.close())));
+  }
 
   async start(url: string, options: PostgresOptions = {}): Promise<PostgresBackend> {
     const backend = postgresBackend(url, options);
@@ -25,32 +29,22 @@ export class OpenBackends {
     this.#connections.push(connection);
     return connection;
   }
-
-  async closeAll(): Promise<void> {
-    await Promise.all(this.#connections.splice(0).map((connection) => connection.close()));
-  }
 }
 
-/** A statement as the compiler would make it; its text is its name, by content. */
-export function statement(text: string, parts: Partial<EngineStatement> = {}): EngineStatement {
-  return {
-    text,
-    name: `t_${Buffer.from(text).toString("hex").slice(-50)}`,
-    prepare: true,
-    cost: "scan",
-    returnsRows: true,
-    ...parts,
-  };
+/** The rows of a statement that is kept prepared. */
+export async function rowsOf(
+  connection: PostgresConnection,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Rows> {
+  return (await connection.execute(statement(text), values)).rows;
 }
 
-/** A statement that changes something and gives no rows. */
-export function change(text: string): EngineStatement {
-  return statement(text, { returnsRows: false });
-}
-
-/** A statement that is not kept prepared. */
-export function once(text: string): EngineStatement {
-  return statement(text, { prepare: false, returnsRows: false });
+/** Runs statements, none of which is kept prepared, one after the other, and gives the rows of the last. */
+export async function run(connection: PostgresConnection, ...texts: string[]): Promise<Rows> {
+  let rows: Rows = [];
+  for (const text of texts) ({ rows } = await connection.execute(once(text), []));
+  return rows;
 }
 
 /** The ways in which a group and its token are stored, with the parts of a profile that choose them. */
@@ -59,12 +53,3 @@ export const TOKEN_WAYS: readonly (readonly [string, Partial<EngineProfile>])[] 
   ["one after the other", { changesInWith: false }],
   ["as on Citus", { changesInWith: false, namesIds: true, minCopyRows: 10 }],
 ];
-
-/** Makes a collection, as the engine does. */
-export async function createCollection(
-  backend: PostgresBackend,
-  connection: PostgresConnection,
-  name: string,
-): Promise<void> {
-  for (const text of backend.dialect.ddl.createCollection(name)) await connection.execute(once(text), []);
-}

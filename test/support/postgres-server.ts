@@ -39,6 +39,9 @@ const FAST_SETTINGS: Readonly<Record<string, string>> = {
   log_min_messages: "warning",
 };
 
+/** But for the one that asks. */
+const OF_CLIENTS = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
 export interface StartPostgresOptions {
   readonly version?: PostgresVersion;
   /** Settings of `postgresql.conf`, by name. */
@@ -157,6 +160,16 @@ export class PostgresServer {
     } finally {
       await client.end();
     }
+  }
+
+  /** How many sessions of clients there are of which this SQL condition over `pg_stat_activity` holds. */
+  async sessions(condition: string): Promise<number> {
+    return (await this.query(`SELECT ${OF_CLIENTS} AND ${condition}`)).length;
+  }
+
+  /** Ends those sessions, as an administrator would; gives how many there were. */
+  async terminate(condition: string): Promise<number> {
+    return (await this.query(`SELECT pg_terminate_backend(pid) ${OF_CLIENTS} AND ${condition}`)).length;
   }
 
   /** A new, empty database; gives its URL. */

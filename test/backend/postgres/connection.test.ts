@@ -1,11 +1,14 @@
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { change, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
+import { change, statement } from "../../support/statements.ts";
 
 const open = new OpenBackends();
+/** How many statements the session has prepared. */
+const COUNT = "SELECT count(*) FROM pg_prepared_statements";
 
 describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) => {
   const server = usePostgres({ version });
@@ -16,15 +19,12 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     url = await server.createDatabase();
     backend = await open.start(url);
   });
-  afterEach(() => open.closeAll());
 
   test("reads numbers as numbers and leaves documents as text", async () => {
     const connection = await open.connect(backend);
-    const { rows } = await connection.execute(
-      statement(
-        "SELECT 7::int8, 2147483647::int4, 1.5::numeric, 'NaN'::float8, true, NULL, '{\"a\": 1}'::jsonb, 'é😀'::text, 9007199254740993::int8",
-      ),
-      [],
+    const rows = await rowsOf(
+      connection,
+      "SELECT 7::int8, 2147483647::int4, 1.5::numeric, 'NaN'::float8, true, NULL, '{\"a\": 1}'::jsonb, 'é😀'::text, 9007199254740993::int8",
     );
     expect(rows).toEqual([
       [7, 2147483647, 1.5, Number.NaN, true, null, '{"a": 1}', "é😀", "9007199254740993"],
@@ -48,8 +48,9 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
 
   test("sends every kind of value", async () => {
     const connection = await open.connect(backend);
-    const { rows } = await connection.execute(
-      statement("SELECT $1::text, $2::numeric, $3::boolean, $4::text, $5::jsonb, $6::text[], $7::bytea"),
+    const rows = await rowsOf(
+      connection,
+      "SELECT $1::text, $2::numeric, $3::boolean, $4::text, $5::jsonb, $6::text[], $7::bytea",
       [
         "quote ' \" \\",
         1e21,
@@ -68,13 +69,13 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
   test("on a server that is only slow to answer is left alone", async () => {
     const patient = await open.start(url, { silenceMs: 50 });
     const connection = await open.connect(patient);
-    const { rows } = await connection.execute(statement("SELECT pg_sleep(0.6)::text, 7"), []);
+    const rows = await rowsOf(connection, "SELECT pg_sleep(0.6)::text, 7");
     expect(rows).toEqual([["", 7]]);
   });
 
   test("counts rows as the server's tags do", async () => {
     const connection = await open.connect(backend);
-    await connection.execute(once("DROP TABLE IF EXISTS counted; CREATE TABLE counted (n int)"), []);
+    await run(connection, "DROP TABLE IF EXISTS counted; CREATE TABLE counted (n int)");
     const counts: number[] = [];
     for (const text of [
       "INSERT INTO counted SELECT generate_series(1, 12)",
@@ -93,44 +94,41 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     const connection = await open.connect(limited);
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 10; i++) {
-        expect((await connection.execute(statement(`SELECT ${i}`), [])).rows).toEqual([[i]]);
+        expect(await rowsOf(connection, `SELECT ${i}`)).toEqual([[i]]);
       }
     }
     expect(connection.preparedStatements).toBe(3);
     expect(connection.hasPrepared(statement("SELECT 9").name)).toBe(true);
     expect(connection.hasPrepared(statement("SELECT 1").name)).toBe(false);
     // The last one pushed out is closed by the very call that counts.
-    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
-    expect(rows).toEqual([[3]]);
+    expect(await run(connection, COUNT)).toEqual([[3]]);
   });
 
   test("prepares nothing behind a PgBouncer", async () => {
     const pooled = await open.start(url, { pgbouncer: true });
     const connection = await open.connect(pooled);
-    for (let i = 0; i < 3; i++)
-      expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
-    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
-    expect(rows).toEqual([[0]]);
+    for (let i = 0; i < 3; i++) expect(await rowsOf(connection, "SELECT $1::int", [i])).toEqual([[i]]);
+    expect(await run(connection, COUNT)).toEqual([[0]]);
   });
 
   test("prepares a statement again when its table changed under it", async () => {
     const connection = await open.connect(backend);
-    await connection.execute(once("DROP TABLE IF EXISTS changing; CREATE TABLE changing (a int)"), []);
+    await run(connection, "DROP TABLE IF EXISTS changing; CREATE TABLE changing (a int)");
     const all = statement("SELECT * FROM changing");
-    await connection.execute(once("INSERT INTO changing VALUES (1)"), []);
+    await run(connection, "INSERT INTO changing VALUES (1)");
     expect((await connection.execute(all, [])).rows).toEqual([[1]]);
-    await connection.execute(once("ALTER TABLE changing ADD COLUMN b text DEFAULT 'new'"), []);
+    await run(connection, "ALTER TABLE changing ADD COLUMN b text DEFAULT 'new'");
     expect((await connection.execute(all, [])).rows).toEqual([[1, "new"]]);
     expect((await connection.execute(all, [])).rows).toEqual([[1, "new"]]);
   });
 
   test("says that a statement is stale where a transaction keeps it from preparing again", async () => {
     const connection = await open.connect(backend);
-    await connection.execute(once("DROP TABLE IF EXISTS changing2; CREATE TABLE changing2 (a int)"), []);
+    await run(connection, "DROP TABLE IF EXISTS changing2; CREATE TABLE changing2 (a int)");
     const all = statement("SELECT * FROM changing2");
     await connection.execute(all, []);
     await connection.begin(undefined);
-    await connection.execute(once("ALTER TABLE changing2 ADD COLUMN b text"), []);
+    await run(connection, "ALTER TABLE changing2 ADD COLUMN b text");
     const error = await failure(connection.execute(all, []));
     expect(error).toMatchObject({ code: "FORMDB_STALE_PLAN", sqlstate: "0A000", retryable: true });
     await connection.rollback();
@@ -142,11 +140,10 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     const connection = await open.connect(apart);
     const text = statement("SELECT 'kept'");
     await connection.execute(text, []);
-    await connection.execute(once("DEALLOCATE ALL"), []);
+    await run(connection, "DEALLOCATE ALL");
     expect((await connection.execute(text, [])).rows).toEqual([["kept"]]);
     expect((await connection.execute(text, [])).rows).toEqual([["kept"]]);
-    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
-    expect(rows).toEqual([[0]]);
+    expect(await run(connection, COUNT)).toEqual([[0]]);
   });
 
   test("can use a statement again whose first use failed", async () => {
@@ -178,11 +175,9 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
   test("gives sessions their name, and turns off what compiles statements", async () => {
     const named = await open.start(url, { applicationName: "billing", statementTimeoutMs: 12_345 });
     const connection = await open.connect(named);
-    const { rows } = await connection.execute(
-      once(
-        "SELECT current_setting('application_name'), current_setting('statement_timeout'), current_setting('jit')",
-      ),
-      [],
+    const rows = await run(
+      connection,
+      "SELECT current_setting('application_name'), current_setting('statement_timeout'), current_setting('jit')",
     );
     expect(rows).toEqual([["billing", "12345ms", "off"]]);
   });
@@ -190,19 +185,14 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
   describe("that is cancelled", () => {
     const sleep = statement("SELECT pg_sleep(30)");
 
-    async function running(): Promise<number> {
-      const found = await server.query(
-        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query ~ 'pg_sleep\\(30' AND state = 'active'",
-      );
-      return found[0]!.n as number;
-    }
+    const running = (): Promise<number> => server.sessions("query ~ 'pg_sleep\\(30' AND state = 'active'");
 
     test("by its time ends the statement on the server too", async () => {
       const connection = await open.connect(backend);
       const error = await failure(connection.execute(sleep, [], { timeoutMs: 60 }));
       expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", timeoutMs: 60 });
       expect(await running()).toBe(0);
-      expect((await connection.execute(statement("SELECT 5"), [])).rows).toEqual([[5]]);
+      expect(await rowsOf(connection, "SELECT 5")).toEqual([[5]]);
     });
 
     test("by its signal says so, with the reason", async () => {
@@ -222,7 +212,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       const connection = await open.connect(backend);
       const error = await failure(connection.execute(sleep, [], { signal: AbortSignal.abort() }));
       expect(error).toMatchObject({ code: "FORMDB_ABORTED" });
-      expect((await connection.execute(statement("SELECT 6"), [])).rows).toEqual([[6]]);
+      expect(await rowsOf(connection, "SELECT 6")).toEqual([[6]]);
     });
 
     test("never hits the next statement", async () => {
@@ -230,7 +220,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       for (let i = 0; i < 40; i++) {
         const short = connection.execute(statement("SELECT pg_sleep(0.002)"), [], { timeoutMs: 2 });
         await short.catch((error) => expect(error).toMatchObject({ code: "FORMDB_TIMEOUT" }));
-        expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
+        expect(await rowsOf(connection, "SELECT $1::int", [i])).toEqual([[i]]);
       }
     });
 
@@ -282,7 +272,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     test("frees the connection when reading ends early", async () => {
       const connection = await open.connect(backend);
       for await (const _ of connection.stream(many, [])) break;
-      expect((await connection.execute(statement("SELECT 7"), [])).rows).toEqual([[7]]);
+      expect(await rowsOf(connection, "SELECT 7")).toEqual([[7]]);
       expect(connection.inTransaction).toBe(false);
     });
 
@@ -300,7 +290,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       expect(await failure(reading())).toMatchObject({ sqlstate: "22012" });
       expect(rows).toBeGreaterThan(0);
       expect(rows).toBeLessThan(5000);
-      expect((await connection.execute(statement("SELECT 8"), [])).rows).toEqual([[8]]);
+      expect(await rowsOf(connection, "SELECT 8")).toEqual([[8]]);
     });
 
     test("ends by its signal between two chunks and within one", async () => {
@@ -313,7 +303,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       };
       const error = await failure(reading(many.text, (n) => n === 2 && controller.abort()));
       expect(error).toMatchObject({ code: "FORMDB_ABORTED" });
-      expect((await connection.execute(statement("SELECT 9"), [])).rows).toEqual([[9]]);
+      expect(await rowsOf(connection, "SELECT 9")).toEqual([[9]]);
       const slow = failure(
         (async () => {
           for await (const _ of connection.stream(statement("SELECT pg_sleep(30)"), [], { timeoutMs: 50 }));
@@ -328,7 +318,7 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       await connection.begin(undefined);
       for await (const _ of connection.stream(many, [])) break;
       expect(connection.inTransaction).toBe(true);
-      expect((await connection.execute(statement("SELECT 10"), [])).rows).toEqual([[10]]);
+      expect(await rowsOf(connection, "SELECT 10")).toEqual([[10]]);
       await connection.commit();
     });
   });

@@ -1,10 +1,10 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import { encodeRows } from "../../../src/backend/postgres/copy-in.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { createCollection, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
 
 /** Enough for `COPY`. */
@@ -45,10 +45,9 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
   });
   beforeEach(async () => {
     connection = await open.connect(backend);
-    for (const text of backend.dialect.ddl.dropCollection("docs")) await connection.execute(once(text), []);
-    await createCollection(backend, connection, "docs");
+    const { ddl } = backend.dialect;
+    await run(connection, ...ddl.dropCollection("docs"), ...ddl.createCollection("docs"));
   });
-  afterEach(() => open.closeAll());
 
   function group(
     ids: readonly string[],
@@ -65,7 +64,7 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
   }
 
   async function count(): Promise<unknown> {
-    return (await connection.execute(statement('SELECT count(*)::int FROM "docs"'), [])).rows[0]![0];
+    return (await rowsOf(connection, 'SELECT count(*)::int FROM "docs"'))[0]![0];
   }
 
   const copies = (): number => server.log.split("COPY ").length - 1;
@@ -81,8 +80,9 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
     });
     expect(copies()).toBe(before + 1);
     expect(connection.inTransaction).toBe(false);
-    const { rows } = await connection.execute(
-      statement('SELECT id, doc::text, version, updated_at FROM "docs" WHERE id = ANY ($1)'),
+    const rows = await rowsOf(
+      connection,
+      'SELECT id, doc::text, version, updated_at FROM "docs" WHERE id = ANY ($1)',
       [strange],
     );
     expect(rows.map(([id]) => id).toSorted()).toEqual(strange.toSorted());
@@ -112,10 +112,7 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
   });
 
   test("fails as others do where the engine refuses a document", async () => {
-    await connection.execute(
-      once("ALTER TABLE \"docs\" ADD CONSTRAINT small CHECK (doc->>'of' <> 'k000007')"),
-      [],
-    );
+    await run(connection, "ALTER TABLE \"docs\" ADD CONSTRAINT small CHECK (doc->>'of' <> 'k000007')");
     const error = await failure(connection.write(group(numbered(0))));
     expect(error).toMatchObject({ code: "FORMDB_CONSTRAINT", constraint: "small", outcome: "rejected" });
     expect(await count()).toBe(0);

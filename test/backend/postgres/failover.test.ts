@@ -1,19 +1,13 @@
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import {
-  change,
-  createCollection,
-  never,
-  OpenBackends,
-  once,
-  statement,
-} from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
+import { versions } from "../../support/postgres-ledger.ts";
 import { postgresVersions, ROLE, startPostgres } from "../../support/postgres-server.ts";
+import { change, never, statement } from "../../support/statements.ts";
 
 const open = new OpenBackends();
-afterEach(() => open.closeAll());
 
 describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) => {
   const server = usePostgres({ version });
@@ -26,17 +20,10 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
   async function lostWhile(
     connection: PostgresConnection,
     call: Promise<unknown>,
-  ): Promise<Record<string, unknown>> {
+  ): ReturnType<typeof failure> {
     const error = failure(call);
-    for (;;) {
-      const active = await server.query(
-        "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query ~ 'pg_sleep\\(30' AND pid <> pg_backend_pid()",
-      );
-      if (active.length > 0) break;
-    }
-    await server.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'formdb'",
-    );
+    while ((await server.sessions("state = 'active' AND query ~ 'pg_sleep'")) === 0);
+    await server.terminate("application_name = 'formdb'");
     const found = await error;
     expect(connection.usable).toBe(false);
     return found;
@@ -47,9 +34,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
     const lost = new Promise<Error>((resolve) => {
       connection.onLost = resolve;
     });
-    await server.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'formdb'",
-    );
+    await server.terminate("application_name = 'formdb'");
     expect(await lost).toMatchObject({ code: "FORMDB_CONNECTION_LOST", sqlstate: "57P01" });
     expect(connection.usable).toBe(false);
     expect(await connection.ping()).toBe(false);
@@ -58,7 +43,6 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
       retryable: true,
     });
     await connection.rollback();
-    await connection.close();
   });
 
   test("a read in flight may be made again", async () => {
@@ -123,10 +107,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
     await connection.begin(undefined);
     await connection.execute(change("INSERT INTO slow_commit VALUES (1)"), []);
     const call = failure(connection.commit());
-    while (
-      (await server.query("SELECT FROM pg_stat_activity WHERE state = 'active' AND query = 'COMMIT'"))
-        .length === 0
-    );
+    while ((await server.sessions("state = 'active' AND query = 'COMMIT'")) === 0);
     await server.kill();
     expect(await call).toMatchObject({
       code: "FORMDB_CONNECTION_LOST",
@@ -137,7 +118,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
   });
 
   test("a dozen restarts during writes lose none that was acknowledged, and apply none twice", async () => {
-    await createCollection(backend, await open.connect(backend), "restarts");
+    await run(await open.connect(backend), ...backend.dialect.ddl.createCollection("restarts"));
     const acknowledged: string[] = [];
     let errors = 0;
     let next = 0;
@@ -182,11 +163,7 @@ describe.each(postgresVersions())("when PostgreSQL (%s) goes away", (version) =>
     done = true;
     await Promise.all(workers);
     expect(errors).toBeGreaterThan(0);
-    const { rows } = await (await open.connect(backend)).execute(
-      statement('SELECT id, version FROM "restarts"'),
-      [],
-    );
-    const found = new Map(rows as [string, number][]);
+    const found = await versions(server, "restarts");
     expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
     expect(new Set(acknowledged).size).toBe(acknowledged.length);
     expect([...found.values()].every((version) => version === 1)).toBe(true);
@@ -198,7 +175,7 @@ test.each(postgresVersions())(
   async (version) => {
     await using primary = await startPostgres({ version });
     const first = await open.start(primary.url);
-    await createCollection(first, await open.connect(first), "kept");
+    await run(await open.connect(first), ...first.dialect.ddl.createCollection("kept"));
     await using standby = await startPostgres({ standbyOf: primary });
     await primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
     await primary.query("ALTER SYSTEM SET synchronous_commit = 'remote_apply'");
@@ -221,7 +198,7 @@ test.each(postgresVersions())(
     connection = await open.connect(backend);
     expect(connection.host).toBe(`127.0.0.1:${standby.port}`);
     await insert("after");
-    const { rows } = await connection.execute(statement('SELECT id FROM "kept" ORDER BY id'), []);
+    const rows = await rowsOf(connection, 'SELECT id FROM "kept" ORDER BY id');
     // A server's processes outlive its postmaster for a moment: what was in flight is unknown, and may be there.
     expect(rows.filter(([id]) => id !== "between")).toEqual([["after"], ["before"]]);
   },
@@ -231,8 +208,7 @@ test.each(postgresVersions())("a server (%s) that takes no writes any more is le
   await using server = await startPostgres({ version });
   const backend = await open.start(server.url);
   const connection = await open.connect(backend);
-  await connection.execute(once("CREATE TABLE t (n int)"), []);
-  await connection.execute(once("SET default_transaction_read_only = on"), []);
+  await run(connection, "CREATE TABLE t (n int)", "SET default_transaction_read_only = on");
   const error = await failure(connection.execute(change("INSERT INTO t VALUES (1)"), []));
   expect(error).toMatchObject({
     code: "FORMDB_CONNECTION_LOST",

@@ -1,56 +1,14 @@
 import fc from "fast-check";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import type { Json } from "../../../src/batch/merge-patch.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import {
-  change,
-  createCollection,
-  OpenBackends,
-  once,
-  statement,
-  TOKEN_WAYS,
-} from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run, TOKEN_WAYS } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
-
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
-
-/** RFC 7396, section 2, as it is written there. */
-function mergePatch(target: Json | undefined, patch: Json): Json {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const merged: { [name: string]: Json } =
-    typeof target === "object" && target !== null && !Array.isArray(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete merged[name];
-    else
-      Object.defineProperty(merged, name, {
-        value: mergePatch(own(merged, name), value),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-  }
-  return merged;
-}
-
-function own(object: { [name: string]: Json }, name: string): Json | undefined {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
-/** The examples of RFC 7396, appendix A, whose target and patch are objects. */
-const RFC_EXAMPLES: readonly [Json, Json, Json][] = [
-  [{ a: "b" }, { a: "c" }, { a: "c" }],
-  [{ a: "b" }, { b: "c" }, { a: "b", b: "c" }],
-  [{ a: "b" }, { a: null }, {}],
-  [{ a: "b", b: "c" }, { a: null }, { b: "c" }],
-  [{ a: ["b"] }, { a: "c" }, { a: "c" }],
-  [{ a: "c" }, { a: ["b"] }, { a: ["b"] }],
-  [{ a: { b: "c" } }, { a: { b: "d", c: null } }, { a: { b: "d" } }],
-  [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
-  [{ e: null }, { a: 1 }, { e: null, a: 1 }],
-  [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
-];
+import { mergePatch } from "../../support/rfc7396.ts";
+import { change } from "../../support/statements.ts";
 
 const open = new OpenBackends();
 
@@ -64,10 +22,9 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
   });
   beforeEach(async () => {
     connection = await open.connect(backend);
-    for (const text of backend.dialect.ddl.dropCollection("docs")) await connection.execute(once(text), []);
-    await createCollection(backend, connection, "docs");
+    const { ddl } = backend.dialect;
+    await run(connection, ...ddl.dropCollection("docs"), ...ddl.createCollection("docs"));
   });
-  afterEach(() => open.closeAll());
 
   function group(kind: GroupWrite["kind"], documents: Record<string, Json>, token?: string): GroupWrite {
     const ids = Object.keys(documents);
@@ -76,7 +33,7 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
   }
 
   async function stored(): Promise<Record<string, Json>> {
-    const { rows } = await connection.execute(statement('SELECT id, doc::text FROM "docs" ORDER BY id'), []);
+    const rows = await rowsOf(connection, 'SELECT id, doc::text FROM "docs" ORDER BY id');
     return Object.fromEntries(rows.map(([id, json]) => [id, JSON.parse(json as string)]));
   }
 
@@ -106,7 +63,7 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     await connection.write(group("insert", { a: { n: 1, old: true } }));
     await connection.write(group("upsert", { a: { n: 2 }, b: { n: 3 } }));
     expect(await stored()).toEqual({ a: { n: 2 }, b: { n: 3 } });
-    const { rows } = await connection.execute(statement('SELECT version FROM "docs" ORDER BY id'), []);
+    const rows = await rowsOf(connection, 'SELECT version FROM "docs" ORDER BY id');
     expect(rows).toEqual([[2], [1]]);
   });
 
@@ -117,12 +74,6 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
       "y",
     ]);
     expect(await stored()).toEqual({ b: {} });
-  });
-
-  test.each(RFC_EXAMPLES)("merges %j with %j", async (target, patch, expected) => {
-    await connection.write(group("insert", { a: target }));
-    expect((await connection.write(group("update", { a: patch, z: patch }))).missing).toEqual(["z"]);
-    expect(await stored()).toEqual({ a: expected });
   });
 
   test("merges as RFC 7396 says, for any documents and patches", async () => {
@@ -138,18 +89,23 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     const object = fc.dictionary(names, value, { maxKeys: 4, noNullPrototype: true }) as fc.Arbitrary<Json>;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(object, object), { minLength: 1, maxLength: 20 }), async (pairs) => {
-        await connection.execute(once('TRUNCATE "docs"'), []);
+        await run(connection, 'TRUNCATE "docs"');
         const id = (i: number): string => `k${String(i).padStart(2, "0")}`;
+        const each = (of: (pair: [Json, Json]) => Json): Record<string, Json> =>
+          Object.fromEntries(pairs.map((pair, i) => [id(i), of(pair)]));
         await connection.write(
-          group("insert", Object.fromEntries(pairs.map(([target], i) => [id(i), target]))),
+          group(
+            "insert",
+            each(([target]) => target),
+          ),
         );
         await connection.write(
-          group("update", Object.fromEntries(pairs.map(([, patch], i) => [id(i), patch]))),
+          group(
+            "update",
+            each(([, patch]) => patch),
+          ),
         );
-        const expected = Object.fromEntries(
-          pairs.map(([target, patch], i) => [id(i), mergePatch(target, patch)]),
-        );
-        expect(await stored()).toEqual(expected);
+        expect(await stored()).toEqual(each(([target, patch]) => mergePatch(target, patch)));
       }),
       { numRuns: Number(process.env.FORMDB_TEST_RUNS ?? 40) },
     );
@@ -166,14 +122,14 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
   test("merges without a function of its own too", async () => {
     const plain = await open.start(server.url, { profileOverrides: { functions: false } });
     const other = await open.connect(plain);
-    await createCollection(plain, other, "plain");
+    await run(other, ...plain.dialect.ddl.createCollection("plain"));
     let patch: Json = { leaf: 1, gone: null };
     for (let i = 0; i < 20; i++) patch = { n: patch };
     const write = (kind: "insert" | "update", json: Json): Promise<unknown> =>
       other.write({ kind, collection: "plain", ids: ["a"], json: [JSON.stringify(json)], token: undefined });
     await write("insert", { n: { x: 1 } });
     await write("update", patch);
-    const { rows } = await other.execute(statement('SELECT doc::text FROM "plain"'), []);
+    const rows = await rowsOf(other, 'SELECT doc::text FROM "plain"');
     expect(JSON.parse(rows[0]![0] as string)).toEqual(mergePatch({ n: { x: 1 } }, patch));
     for (let i = 0; i < 60; i++) patch = { n: patch };
     expect(await failure(write("update", patch))).toMatchObject({
@@ -182,15 +138,16 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     });
   });
 
-  test("keeps numbers that a double can't hold, in parts that a patch does not touch", async () => {
+  test("names what is not there to be merged, and keeps numbers that a double can't hold in parts that a patch does not touch", async () => {
     await connection.execute(
       change(
         `INSERT INTO "docs" VALUES ('a', '{"big": 123456789012345678901234567890, "n": {"x": 1}}', 1, 0)`,
       ),
       [],
     );
-    await connection.write(group("update", { a: { n: { x: null, y: 2 } } }));
-    const { rows } = await connection.execute(statement('SELECT doc::text FROM "docs"'), []);
+    const update = group("update", { a: { n: { x: null, y: 2 } }, z: {} });
+    expect(await connection.write(update)).toEqual({ missing: ["z"], rejected: [] });
+    const rows = await rowsOf(connection, 'SELECT doc::text FROM "docs"');
     expect(rows).toEqual([['{"n": {"y": 2}, "big": 123456789012345678901234567890}']]);
   });
 
@@ -200,9 +157,9 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     beforeEach(async () => {
       const changed = await open.start(server.url, { profileOverrides });
       other = await open.connect(changed);
-      for (const text of changed.dialect.ddl.dropCollection("docs")) await other.execute(once(text), []);
-      await createCollection(changed, other, "docs");
-      await other.execute(once("TRUNCATE formdb_batches"), []);
+      const { ddl } = changed.dialect;
+      await run(other, ...ddl.dropCollection("docs"), ...ddl.createCollection("docs"));
+      await run(other, "TRUNCATE formdb_batches");
     });
 
     test("can be looked up, with what it did", async () => {
@@ -223,12 +180,12 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
       const update = group("update", { a: { m: 1 } }, "token-2");
       await other.write(update);
       await other.write(update);
-      const { rows } = await other.execute(statement('SELECT version FROM "docs"'), []);
+      const rows = await rowsOf(other, 'SELECT version FROM "docs"');
       expect(rows).toEqual([[2]]);
     });
 
     test("leaves no token where the group failed", async () => {
-      await other.execute(once("ALTER TABLE \"docs\" ADD CONSTRAINT small CHECK ((doc->>'n')::int < 5)"), []);
+      await run(other, "ALTER TABLE \"docs\" ADD CONSTRAINT small CHECK ((doc->>'n')::int < 5)");
       const bad = group("insert", { a: { n: 1 }, b: { n: 7 } }, "token-1");
       expect(await failure(other.write(bad))).toMatchObject({
         code: "FORMDB_CONSTRAINT",
@@ -264,20 +221,6 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
     });
   });
 
-  test("waits for a try that is still on its way, and then reports what that one did", async () => {
-    const late = await open.connect(backend);
-    const insert = group("insert", { a: { n: 1 } }, "late-token");
-    await late.begin(undefined);
-    await late.write(insert);
-    const again = connection.write(insert);
-    const waiting = async (): Promise<boolean> =>
-      ((await server.query("SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted"))[0]!.n as number) > 0;
-    while (!(await waiting()));
-    await late.commit();
-    expect(await again).toEqual({ missing: [], rejected: [] });
-    expect(await stored()).toEqual({ a: { n: 1 } });
-  });
-
   test("inside a transaction is part of it", async () => {
     await connection.begin("repeatable read");
     await connection.write(group("insert", { a: {} }, "token-x"));
@@ -300,7 +243,7 @@ describe.each(postgresVersions())("a group of writes on PostgreSQL (%s)", (versi
         }
       }),
     );
-    const { rows } = await connection.execute(statement('SELECT sum(version) FROM "docs"'), []);
+    const rows = await rowsOf(connection, 'SELECT sum(version) FROM "docs"');
     expect(rows[0]![0]).toBeGreaterThan(60 * 50);
   });
 });

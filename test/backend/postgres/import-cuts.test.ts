@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { open } from "../../../src/index.ts";
+import { killedAfter } from "../../support/child-process.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { killedAfter } from "../../support/killed-process.ts";
 
 const COUNT = 40_000;
 const CUTS = Number(process.env.FORMDB_CUTS ?? 5);
@@ -51,10 +51,7 @@ describe("an import into PostgreSQL", () => {
     let cuts = 0;
     const cut = async (): Promise<void> => {
       if (cuts++ >= CUTS) return;
-      await server.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'formdb'",
-        [new URL(url).pathname.slice(1)],
-      );
+      await server.terminate("application_name = 'formdb'");
     };
     const documents = Array.from({ length: COUNT }, (_, n) => ({ id: String(n), n }));
     const result = await db.import("cut", documents, { onProgress: () => void cut() });

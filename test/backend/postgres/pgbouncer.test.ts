@@ -4,11 +4,13 @@ import { open } from "../../../src/engine/open.ts";
 import { describeConformance } from "../../conformance.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { never, OpenBackends, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf } from "../../support/postgres-backends.ts";
 import { findPgBouncer, PgBouncer } from "../../support/postgres-bouncer.ts";
 import { expectHonest, versions, WriteLedger } from "../../support/postgres-ledger.ts";
 import { startPostgres } from "../../support/postgres-server.ts";
+import { never, statement } from "../../support/statements.ts";
 
+const backends = new OpenBackends();
 const program = findPgBouncer();
 /** Far fewer than the pool has connections, so that sessions go from hand to hand. */
 const SESSIONS = 3;
@@ -17,9 +19,7 @@ const WRITES = Number(process.env.FORMDB_TEST_BOUNCER_WRITES ?? 400);
 
 test("without PgBouncer a server's sessions are known as one's own", async () => {
   await using server = await startPostgres();
-  const backend = postgresBackend(server.url);
-  await backend.start(never);
-  expect(backend.pooled).toBe(false);
+  expect((await backends.start(server.url)).pooled).toBe(false);
 });
 
 describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", () => {
@@ -29,9 +29,7 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
   beforeAll(async () => {
     bouncer = await PgBouncer.start(program!, server, SESSIONS);
   });
-  afterAll(async () => {
-    await bouncer?.remove();
-  });
+  afterAll(() => bouncer?.remove());
 
   test("it is found out, unless the URL says otherwise", async () => {
     const url = bouncer.urlOf("postgres");
@@ -40,9 +38,7 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
       ["?pgbouncer=true", true],
       ["?pgbouncer=false", false],
     ] as const) {
-      const backend = postgresBackend(url + search);
-      await backend.start(never);
-      expect(backend.pooled).toBe(pooled);
+      expect((await backends.start(url + search)).pooled).toBe(pooled);
     }
   });
 
@@ -54,8 +50,8 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
     });
     expect(() => postgresBackend(`${url}&pgbouncer=true`)).toThrow(/options must be left out with pgbouncer/);
     for (let i = 0; i < 2 * SESSIONS; i++) {
-      const connection = await new OpenBackends().connect(postgresBackend(bouncer.urlOf("postgres")));
-      const { rows } = await connection.execute(statement("SELECT current_setting('search_path')"), []);
+      const connection = await backends.connect(postgresBackend(bouncer.urlOf("postgres")));
+      const rows = await rowsOf(connection, "SELECT current_setting('search_path')");
       expect(rows).toEqual([['"$user", public']]);
       await connection.close();
     }
@@ -95,22 +91,20 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
     });
 
     test("a call that is cancelled ends, and no other does", async () => {
-      const open = new OpenBackends();
-      const backend = await open.start(bouncer.urlOf("postgres") + search);
+      const backend = await backends.start(bouncer.urlOf("postgres") + search);
       const connections = await Promise.all(
-        Array.from({ length: SESSIONS + 2 }, () => open.connect(backend)),
+        Array.from({ length: SESSIONS + 2 }, () => backends.connect(backend)),
       );
       const [slow, ...others] = connections;
       const sleeping = failure(slow!.execute(statement("SELECT pg_sleep(60)"), [], { timeoutMs: 100 }));
       const beside = others.map(async (connection) => {
         for (let i = 0; i < 50; i++) {
-          expect((await connection.execute(statement("SELECT $1::int"), [i])).rows).toEqual([[i]]);
+          expect(await rowsOf(connection, "SELECT $1::int", [i])).toEqual([[i]]);
         }
       });
       expect(await sleeping).toMatchObject({ code: "FORMDB_TIMEOUT" });
       await Promise.all(beside);
-      expect((await slow!.execute(statement("SELECT 7"), [])).rows).toEqual([[7]]);
-      await open.closeAll();
+      expect(await rowsOf(slow!, "SELECT 7")).toEqual([[7]]);
     });
   });
 });
@@ -118,23 +112,14 @@ describe.runIf(program !== undefined)("behind PgBouncer in transaction mode", ()
 describe.runIf(program !== undefined)("behind PgBouncer in session mode", () => {
   test("pgbouncer=false keeps statements, and settings that the pooler refuses at the start are made afterwards", async () => {
     await using server = await startPostgres();
-    const bouncer = await PgBouncer.start(program!, server, SESSIONS, "session");
-    try {
-      const url = `${bouncer.urlOf("postgres")}?pgbouncer=false&statement_timeout=4321&options=-c%20search_path%3Dapp%2C%5C%20public`;
-      const backend = postgresBackend(url);
-      await backend.start(never);
-      const connection = await backend.connect("write", never);
-      const { rows } = await connection.execute(
-        statement(
-          "SELECT current_setting('jit'), current_setting('statement_timeout'), current_setting('search_path')",
-        ),
-        [],
-      );
-      expect(rows).toEqual([["off", "4321ms", "app, public"]]);
-      expect(connection.preparedStatements).toBe(1);
-      await connection.close();
-    } finally {
-      await bouncer.remove();
-    }
+    await using bouncer = await PgBouncer.start(program!, server, SESSIONS, "session");
+    const url = `${bouncer.urlOf("postgres")}?pgbouncer=false&statement_timeout=4321&options=-c%20search_path%3Dapp%2C%5C%20public`;
+    const connection = await backends.connect(await backends.start(url));
+    const rows = await rowsOf(
+      connection,
+      "SELECT current_setting('jit'), current_setting('statement_timeout'), current_setting('search_path')",
+    );
+    expect(rows).toEqual([["off", "4321ms", "app, public"]]);
+    expect(connection.preparedStatements).toBe(1);
   });
 });

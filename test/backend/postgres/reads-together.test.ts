@@ -1,10 +1,11 @@
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { EngineStatement } from "../../../src/base/engine-statement.ts";
 import type { FormDBError } from "../../../src/base/errors.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, run } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
+import { once, statement } from "../../support/statements.ts";
 
 const open = new OpenBackends();
 
@@ -17,7 +18,6 @@ describe.each(postgresVersions())("reads that share a round trip of PostgreSQL (
     url = await server.createDatabase();
     backend = await open.start(url);
   });
-  afterEach(() => open.closeAll());
 
   /** Each read's first value, or what is known of its error. */
   async function together(
@@ -108,13 +108,13 @@ describe.each(postgresVersions())("reads that share a round trip of PostgreSQL (
   test("prepare again what no longer fits its table, and what somebody closed", async () => {
     const apart = await open.start(url);
     const connection = await open.connect(apart);
-    await connection.execute(once("DROP TABLE IF EXISTS altered; CREATE TABLE altered (a int)"), []);
-    await connection.execute(once("INSERT INTO altered VALUES (1)"), []);
+    await run(connection, "DROP TABLE IF EXISTS altered; CREATE TABLE altered (a int)");
+    await run(connection, "INSERT INTO altered VALUES (1)");
     const all = statement("SELECT * FROM altered");
     expect(await together(connection, [all], [double, 1])).toEqual([1, 2]);
-    await connection.execute(once("ALTER TABLE altered ADD COLUMN b int DEFAULT 7"), []);
+    await run(connection, "ALTER TABLE altered ADD COLUMN b int DEFAULT 7");
     expect(await together(connection, [double, 2], [all], [double, 3])).toEqual([4, 1, 6]);
-    await connection.execute(once("DEALLOCATE ALL"), []);
+    await run(connection, "DEALLOCATE ALL");
     expect(await together(connection, [double, 2], [all], [double, 3])).toEqual([4, 1, 6]);
     expect(await together(connection, [double, 2], [all])).toEqual([4, 1]);
   });
@@ -126,7 +126,7 @@ describe.each(postgresVersions())("reads that share a round trip of PostgreSQL (
     for (let round = 0; round < 3; round++) {
       expect(await together(connection, ...ten)).toEqual(ten.map((_, i) => i));
     }
-    const { rows } = await connection.execute(once("SELECT count(*) FROM pg_prepared_statements"), []);
+    const rows = await run(connection, "SELECT count(*) FROM pg_prepared_statements");
     expect([rows[0]![0], connection.preparedStatements]).toEqual([3, 3]);
   });
 

@@ -1,36 +1,20 @@
-import { afterEach, describe, expect, test } from "vitest";
-import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
-import type { IndexDefinition } from "../../../src/dialect/ddl-dialect.ts";
+import { describe, expect, test } from "vitest";
+import type { PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import type { DdlDialect } from "../../../src/dialect/ddl-dialect.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { createCollection, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
 import { postgresVersions } from "../../support/postgres-server.ts";
 
 const open = new OpenBackends();
-afterEach(() => open.closeAll());
 
 describe.each(postgresVersions())("the schema on PostgreSQL (%s)", (version) => {
   const server = usePostgres({ version });
 
-  async function fresh(): Promise<{ backend: PostgresBackend; connection: PostgresConnection; url: string }> {
+  async function fresh(): Promise<{ ddl: DdlDialect; connection: PostgresConnection; url: string }> {
     const url = await server.createDatabase();
     const backend = await open.start(url);
-    return { backend, connection: await open.connect(backend), url };
-  }
-
-  async function list(
-    connection: PostgresConnection,
-    text: string,
-  ): Promise<readonly (readonly unknown[])[]> {
-    return (await connection.execute(statement(text), [])).rows;
-  }
-
-  async function createIndex(
-    backend: PostgresBackend,
-    connection: PostgresConnection,
-    index: IndexDefinition,
-  ): Promise<void> {
-    for (const text of backend.dialect.ddl.createIndex(index)) await connection.execute(once(text), []);
+    return { ddl: backend.dialect.ddl, connection: await open.connect(backend), url };
   }
 
   test("can be made by several processes at the same time", async () => {
@@ -39,10 +23,11 @@ describe.each(postgresVersions())("the schema on PostgreSQL (%s)", (version) => 
     const connections = await Promise.all(backends.map((backend) => open.connect(backend)));
     await Promise.all(
       connections.flatMap(async (connection, i) => {
-        for (const name of ["one", "two", "three"]) await createCollection(backends[i]!, connection, name);
+        for (const name of ["one", "two", "three"])
+          await run(connection, ...backends[i]!.dialect.ddl.createCollection(name));
       }),
     );
-    const found = await list(connections[0]!, backends[0]!.dialect.ddl.listCollections);
+    const found = await rowsOf(connections[0]!, backends[0]!.dialect.ddl.listCollections);
     expect(found).toEqual([["one"], ["three"], ["two"]]);
   });
 
@@ -55,51 +40,46 @@ describe.each(postgresVersions())("the schema on PostgreSQL (%s)", (version) => 
   });
 
   test("lists collections, and no other tables", async () => {
-    const { backend, connection } = await fresh();
-    await createCollection(backend, connection, "Mixed_Case");
-    await connection.execute(once("CREATE TABLE other (id text, doc jsonb)"), []);
-    await connection.execute(
-      once('CREATE VIEW seen AS SELECT id, doc, version, updated_at FROM "Mixed_Case"'),
-      [],
+    const { ddl, connection } = await fresh();
+    await run(connection, ...ddl.createCollection("Mixed_Case"));
+    await run(
+      connection,
+      "CREATE TABLE other (id text, doc jsonb)",
+      'CREATE VIEW seen AS SELECT id, doc, version, updated_at FROM "Mixed_Case"',
     );
-    expect(await list(connection, backend.dialect.ddl.listCollections)).toEqual([["Mixed_Case"]]);
-    for (const text of backend.dialect.ddl
-      .dropCollection("Mixed_Case")
-      .map((text) => text.replace('"Mixed_Case"', '"Mixed_Case" CASCADE'))) {
-      await connection.execute(once(text), []);
-    }
-    expect(await list(connection, backend.dialect.ddl.listCollections)).toEqual([]);
+    expect(await rowsOf(connection, ddl.listCollections)).toEqual([["Mixed_Case"]]);
+    await run(connection, "DROP VIEW seen", ...ddl.dropCollection("Mixed_Case"));
+    expect(await rowsOf(connection, ddl.listCollections)).toEqual([]);
   });
 
   test("keeps an index and its entry together, whatever its name", async () => {
-    const { backend, connection } = await fresh();
-    await createCollection(backend, connection, "a");
-    await createCollection(backend, connection, "a_b");
+    const { ddl, connection } = await fresh();
+    await run(connection, ...ddl.createCollection("a"), ...ddl.createCollection("a_b"));
     const paths = [["it's", 0, "x\\y"], ["id"]];
-    await createIndex(backend, connection, { collection: "a", name: "b_c", paths, unique: false });
-    await createIndex(backend, connection, { collection: "a_b", name: "c", paths: [["n"]], unique: true });
-    expect(await list(connection, backend.dialect.ddl.listIndexes)).toEqual([
+    await run(connection, ...ddl.createIndex({ collection: "a", name: "b_c", paths, unique: false }));
+    await run(connection, ...ddl.createIndex({ collection: "a_b", name: "c", paths: [["n"]], unique: true }));
+    expect(await rowsOf(connection, ddl.listIndexes)).toEqual([
       ["a", "b_c", JSON.stringify(paths), false],
       ["a_b", "c", '[["n"]]', true],
     ]);
-    for (const text of backend.dialect.ddl.dropIndex("a", "b_c")) await connection.execute(once(text), []);
-    expect(await list(connection, backend.dialect.ddl.listIndexes)).toHaveLength(1);
-    const left = await list(connection, "SELECT indexname::text FROM pg_indexes WHERE tablename = 'a'");
-    expect(left).toEqual([[backend.dialect.ddl.primaryKeyName("a")]]);
+    await run(connection, ...ddl.dropIndex("a", "b_c"));
+    expect(await rowsOf(connection, ddl.listIndexes)).toHaveLength(1);
+    const left = await rowsOf(connection, "SELECT indexname::text FROM pg_indexes WHERE tablename = 'a'");
+    expect(left).toEqual([[ddl.primaryKeyName("a")]]);
   });
 
   test("keeps no entry of an index that could not be made", async () => {
-    const { backend, connection } = await fresh();
-    await createCollection(backend, connection, "people");
+    const { ddl, connection } = await fresh();
+    await run(connection, ...ddl.createCollection("people"));
     const json = ['{"mail": "x"}', '{"mail": "x"}'];
     await connection.write({ kind: "insert", collection: "people", ids: ["1", "2"], json, token: undefined });
     const index = { collection: "people", name: "by_mail", paths: [["mail"]], unique: true };
-    expect(await failure(createIndex(backend, connection, index))).toMatchObject({
+    expect(await failure(run(connection, ...ddl.createIndex(index)))).toMatchObject({
       code: "FORMDB_CONSTRAINT",
     });
-    expect(await list(connection, backend.dialect.ddl.listIndexes)).toEqual([]);
+    expect(await rowsOf(connection, ddl.listIndexes)).toEqual([]);
     await connection.write({ kind: "delete", collection: "people", ids: ["2"], json: [], token: undefined });
-    await createIndex(backend, connection, index);
+    await run(connection, ...ddl.createIndex(index));
     const taken = connection.write({
       kind: "insert",
       collection: "people",

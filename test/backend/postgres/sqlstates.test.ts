@@ -91,7 +91,7 @@ describe("a server's error", () => {
   });
 
   test("names a unique index as its user does, and repeats no value of the document", () => {
-    const error = Object.assign(serverError("23505"), {
+    const error = serverError("23505", {
       message: 'duplicate key value violates unique constraint "formdb_users_by_mail"',
       table: "users",
       constraint: physicalIndexName("users", "by_mail"),
@@ -131,7 +131,7 @@ describe("a server's error", () => {
 
   test("of a commit that a node of Citus did not confirm is unknown, unless the node said why it refused", () => {
     const routine = "ErrorIfPostCommitFailedShardPlacements";
-    const unsaid = Object.assign(serverError("XX000"), { routine });
+    const unsaid = serverError("XX000", { routine });
     const remark = serverError("01000");
     const told = (...warnings: Error[]): object =>
       translateError(refusedByNode(unsaid, warnings), "h:1", "commit");
@@ -152,7 +152,7 @@ describe("a server's error", () => {
   });
 
   test("of a node that the coordinator of Citus has lost is that of a lost connection, which stays of use", () => {
-    const lost = Object.assign(serverError("XX000"), {
+    const lost = serverError("XX000", {
       message: "SSL SYSCALL error: EOF detected",
       routine: "ReportCopyError",
     });
@@ -165,7 +165,7 @@ describe("a server's error", () => {
     expect(inTransaction.fatal).toBeUndefined();
     expect(isCopyError(inTransaction)).toBe(false);
     expect(translateError(lost, "h:1", "autocommit")).toMatchObject({ outcome: "unknown", retryable: false });
-    const refused = Object.assign(serverError("XX000"), { routine: "ReportCopyError" });
+    const refused = serverError("XX000", { routine: "ReportCopyError" });
     expect(isCopyError(translateError(refused, "h:1", "in-transaction"))).toBe(true);
   });
 

@@ -1,17 +1,17 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import { BlackHole } from "../../support/black-hole.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import { change, never, OpenBackends, once, statement } from "../../support/postgres-backends.ts";
+import { OpenBackends, run } from "../../support/postgres-backends.ts";
 import { PASSWORD_ROLE, ROLE } from "../../support/postgres-server.ts";
+import { change, never } from "../../support/statements.ts";
 
 const open = new OpenBackends();
-afterEach(() => open.closeAll());
 
 describe("with PostgreSQL 18", () => {
   const server = usePostgres();
@@ -45,17 +45,11 @@ describe("with PostgreSQL 18", () => {
     for (let bytes = 0; succeeded === 0 && bytes < 4_000; bytes += bytes < 500 ? 7 : 3) {
       const { url, proxy } = await cutAfter(bytes);
       try {
-        const error = await postgresBackend(`${url}?sslmode=disable`)
-          .start(never)
-          .then(
-            () => undefined,
-            (thrown: unknown) => thrown,
-          );
-        if (error === undefined) succeeded++;
-        else {
-          expect(error, `cut after ${bytes} bytes`).toMatchObject({ name: "FormDBError", retryable: true });
-          expect((error as { code: string }).code).toBe("FORMDB_CONNECT_FAILED");
-        }
+        await postgresBackend(`${url}?sslmode=disable`).start(never);
+        succeeded++;
+      } catch (error) {
+        const expected = { name: "FormDBError", code: "FORMDB_CONNECT_FAILED", retryable: true };
+        expect(error, `cut after ${bytes} bytes`).toMatchObject(expected);
       } finally {
         proxy.close();
       }
@@ -70,10 +64,7 @@ describe("with PostgreSQL 18", () => {
       connectTimeoutMs: 300,
     });
     const connection = await open.connect(backend);
-    await connection.execute(once("CREATE TABLE IF NOT EXISTS swallowed (n int)"), []);
-    // A long call on a server that answers elsewhere is left alone.
-    const slow = await connection.execute(statement("SELECT pg_sleep(0.6), 7"), []);
-    expect(slow.rows[0]![1]).toBe(7);
+    await run(connection, "CREATE TABLE IF NOT EXISTS swallowed (n int)");
     hole.swallow();
     const error = await failure(connection.execute(change("INSERT INTO swallowed VALUES (1)"), []));
     expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "unknown", retryable: false });
@@ -133,7 +124,6 @@ describe("with PostgreSQL 18", () => {
     const allowed = await open.connect(postgresBackend(`${url}?allow_cleartext_password=true`));
     expect(await allowed.ping()).toBe(true);
     writeFileSync(hba, before);
-    appendFileSync(hba, "");
     await server.query("SELECT pg_reload_conf()");
   });
 });

@@ -1,17 +1,11 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import { compile } from "../../../src/plan/compile.ts";
 import type { Expression } from "../../../src/query/syntax-tree.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
-import {
-  createCollection,
-  OpenBackends,
-  once,
-  statement,
-  TOKEN_WAYS,
-} from "../../support/postgres-backends.ts";
+import { OpenBackends, rowsOf, run, TOKEN_WAYS } from "../../support/postgres-backends.ts";
 
 const open = new OpenBackends();
 const SLOT = { type: "slot", index: 0 } as const;
@@ -30,11 +24,10 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
   beforeEach(async () => {
     connection = await open.connect(backend);
     late = await open.connect(backend);
-    for (const text of backend.dialect.ddl.dropCollection("docs")) await connection.execute(once(text), []);
-    await createCollection(backend, connection, "docs");
-    await connection.execute(once("TRUNCATE formdb_batches"), []);
+    const { ddl } = backend.dialect;
+    await run(connection, ...ddl.dropCollection("docs"), ...ddl.createCollection("docs"));
+    await run(connection, "TRUNCATE formdb_batches");
   });
-  afterEach(() => open.closeAll());
 
   function insert(n: number, count = 1): GroupWrite {
     const ids = Array.from({ length: count }, (_, i) => `k${String(i).padStart(4, "0")}`);
@@ -48,8 +41,8 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     }
   }
 
-  async function versions(): Promise<unknown> {
-    return (await connection.execute(statement('SELECT DISTINCT version FROM "docs"'), [])).rows;
+  function versions(): Promise<unknown> {
+    return rowsOf(connection, 'SELECT DISTINCT version FROM "docs"');
   }
 
   test("that is looked up waits for a try that is about to commit", async () => {
@@ -63,7 +56,7 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
 
   test("is not committed after it was looked up in vain", async () => {
     await late.begin(undefined);
-    await late.execute(statement("SELECT 1"), []);
+    await run(late, "SELECT 1");
     expect(await connection.lookUpToken(insert(1))).toBeUndefined();
     expect(await failure(late.write(insert(1)))).toMatchObject({ sqlstate: "23505", outcome: "rejected" });
     await late.rollback();

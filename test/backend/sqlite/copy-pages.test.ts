@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, it } from "vitest";
 import { copyPages } from "../../../src/backend/sqlite/copy-pages.ts";
+import { useFolder } from "../../support/hooks.ts";
+
+const folder = useFolder();
 
 it("a copy goes on from page to page though another handle commits between any two steps", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "formdb-copy-"));
   const writer = new Database(join(folder, "app.db"));
   writer.pragma("journal_mode = WAL");
   writer.pragma("synchronous = OFF");
@@ -34,6 +35,5 @@ it("a copy goes on from page to page though another handle commits between any t
   } finally {
     reader.close();
     writer.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 });

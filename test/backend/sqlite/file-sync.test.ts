@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { FileSync } from "../../../src/backend/sqlite/file-sync.ts";
+import { settle } from "../../support/manual-clock.ts";
 
 type Done = (error: Error | null) => void;
 const calls = vi.hoisted(() => ({ open: [] as Done[], descriptors: [] as number[] }));
@@ -16,10 +17,6 @@ beforeEach(() => {
   calls.open = [];
   calls.descriptors = [];
 });
-
-async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await undefined;
-}
 
 describe("bringing a file to its disk", () => {
   it("answers only when the system has, with one call for all that asked while another was under way", async () => {

@@ -11,21 +11,19 @@ import { WorkerClient } from "../../../src/backend/sqlite/worker-client.ts";
 import { classify } from "../../../src/batch/classify.ts";
 import { sqliteDialect } from "../../../src/dialect/sqlite/sqlite-dialect.ts";
 import { useFolderEach } from "../../support/hooks.ts";
+import { never, once, statement } from "../../support/statements.ts";
 
-const never = new AbortController().signal;
 const { ddl } = sqliteDialect;
 
 const folder = useFolderEach();
 
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+afterEach(() => vi.restoreAllMocks());
 
-function session(): SqliteSession {
+function session(durability: "full" | "normal" = "normal"): SqliteSession {
   const opened = new SqliteSession({
     file: join(folder(), "session.db"),
     readOnly: false,
-    durability: "normal",
+    durability,
     busyTimeoutMs: 0,
   });
   opened.bootstrap([...ddl.bootstrap, ...ddl.createCollection("users")]);
@@ -36,11 +34,9 @@ function insert(id: string): GroupWrite {
   return { kind: "insert", collection: "users", ids: [id], json: ["{}"], token: undefined };
 }
 
-function request(
-  text: string,
-  facts: { readonly inTransaction: boolean; readonly returnsRows: boolean },
-): ExecuteRequest {
-  return { do: "execute", text, values: [], keep: true, ...facts };
+function request(text: string, facts: Partial<ExecuteRequest> = {}): ExecuteRequest {
+  const plain = { do: "execute", values: [], keep: true, inTransaction: false, returnsRows: false } as const;
+  return { ...plain, text, ...facts };
 }
 
 function refused(work: () => unknown): unknown {
@@ -60,13 +56,8 @@ describe("the log of a database in a file", () => {
   ] as const)(
     "is copied into the file from $pages pages on with durability $durability",
     ({ durability, pages }) => {
-      const opened = new SqliteSession({
-        file: join(folder(), `${durability}.db`),
-        readOnly: false,
-        durability,
-        busyTimeoutMs: 0,
-      });
-      const asked = request("PRAGMA wal_autocheckpoint", { inTransaction: false, returnsRows: true });
+      const opened = session(durability);
+      const asked = request("PRAGMA wal_autocheckpoint", { returnsRows: true });
       expect(opened.execute(asked).rows).toEqual([[pages]]);
       opened.close();
     },
@@ -74,18 +65,15 @@ describe("the log of a database in a file", () => {
 });
 
 describe("a session", () => {
-  it("joins no transaction that its caller did not begin", () => {
+  it("joins no transaction that its caller did not begin, and is of no more use", () => {
     const open = session();
     open.begin();
     const error = refused(() => open.write(insert("a"), false));
     expect(error).toMatchObject({ code: "FORMDB_CONNECTION_LOST", outcome: "rejected" });
     expect(classify(error)).toBe("transient");
-    const update = `UPDATE "users" SET version = 2`;
-    expect(
-      refused(() => open.execute(request(update, { inTransaction: false, returnsRows: false }))),
-    ).toMatchObject({
-      outcome: "rejected",
-    });
+    expect(sqliteBackend("sqlite::memory:").isFatal(error)).toBe(true);
+    const update = request(`UPDATE "users" SET version = 2`);
+    expect(refused(() => open.execute(update))).toMatchObject({ outcome: "rejected" });
     expect(refused(() => open.begin())).toMatchObject({ outcome: "rejected" });
     open.rollback();
     open.write(insert("a"), false);
@@ -98,48 +86,42 @@ describe("a session", () => {
     open.begin();
     open.write(insert("a"), true);
     // As SQLite does by itself when, for example, the disk is full.
-    open.execute(request("ROLLBACK", { inTransaction: true, returnsRows: false }));
+    open.execute(request("ROLLBACK", { inTransaction: true }));
     expect(refused(() => open.write(insert("b"), true))).toMatchObject({
       code: "FORMDB_CONNECTION_LOST",
       outcome: "rejected",
     });
-    expect(
-      refused(() =>
-        open.execute(request(`DELETE FROM "users"`, { inTransaction: true, returnsRows: false })),
-      ),
-    ).toMatchObject({
-      code: "FORMDB_CONNECTION_LOST",
-    });
+    const remove = request(`DELETE FROM "users"`, { inTransaction: true });
+    expect(refused(() => open.execute(remove))).toMatchObject({ code: "FORMDB_CONNECTION_LOST" });
     expect(refused(() => open.commit())).toMatchObject({ code: "FORMDB_CONNECTION_LOST" });
     expect(open.getMany("users", ["a", "b"])).toEqual([]);
     open.close();
   });
 
-  it("is fatal for its connection when it does not agree about the transaction", () => {
-    const open = session();
-    open.begin();
-    const error = refused(() => open.write(insert("a"), false));
-    expect(sqliteBackend("sqlite::memory:").isFatal(error)).toBe(true);
-    open.close();
-  });
-
   it("reads one document and many by the same rows, again and again", () => {
     const open = session();
+    const select = request(`SELECT json(doc) FROM "users"`, { returnsRows: true });
     open.write(insert("a"), false);
     for (let i = 0; i < 3; i++) {
       expect(open.get("users", "a")).toMatchObject({ id: "a", json: "{}" });
       expect(open.get("users", "b")).toBeUndefined();
       expect(open.getMany("users", ["a", "b"])).toEqual([open.get("users", "a")]);
-      expect(
-        open.execute(request(`SELECT json(doc) FROM "users"`, { inTransaction: false, returnsRows: true }))
-          .rows,
-      ).toEqual([["{}"]]);
+      expect(open.execute(select).rows).toEqual([["{}"]]);
     }
     open.close();
   });
 });
 
 describe("opening a SQLite file", () => {
+  /** A file that somebody else writes to. */
+  function locked(): { file: string; holder: Database.Database } {
+    const file = join(folder(), "locked.db");
+    const holder = new Database(file);
+    holder.pragma("journal_mode = WAL");
+    holder.exec("BEGIN IMMEDIATE; CREATE TABLE other (a)");
+    return { file, holder };
+  }
+
   it("fails where the file can't be brought into WAL mode", () => {
     const pragma = Database.prototype.pragma;
     vi.spyOn(Database.prototype, "pragma").mockImplementation(function (
@@ -156,10 +138,7 @@ describe("opening a SQLite file", () => {
   });
 
   it("does not hold up the event loop while another process has the lock", async () => {
-    const file = join(folder(), "locked.db");
-    const holder = new Database(file);
-    holder.pragma("journal_mode = WAL");
-    holder.exec("BEGIN IMMEDIATE; CREATE TABLE other (a)");
+    const { file, holder } = locked();
     const backend = sqliteBackend(`sqlite:${file}`, { busyTimeoutMs: 20_000 });
     const started = backend.start(never);
     // Only a loop that turns gets here to let the lock go.
@@ -171,10 +150,7 @@ describe("opening a SQLite file", () => {
   });
 
   it("ends with its signal, and tells of a lock that was not let go in time", async () => {
-    const file = join(folder(), "locked.db");
-    const holder = new Database(file);
-    holder.pragma("journal_mode = WAL");
-    holder.exec("BEGIN IMMEDIATE; CREATE TABLE other (a)");
+    const { file, holder } = locked();
     await expect(sqliteBackend(`sqlite:${file}`, { busyTimeoutMs: 10 }).start(never)).rejects.toMatchObject({
       code: "FORMDB_BUSY",
     });
@@ -193,14 +169,7 @@ describe("opening a SQLite file", () => {
     const backend = sqliteBackend(`sqlite:${file}?mode=ro`);
     await backend.start(never);
     const reader = await backend.connect("read", never);
-    const list = {
-      text: ddl.listIndexes,
-      name: "l",
-      prepare: true,
-      cost: "scan",
-      returnsRows: true,
-    } as const;
-    expect(await reader.execute(list, [])).toMatchObject({ rows: [], rowCount: 0 });
+    expect(await reader.execute(statement(ddl.listIndexes), [])).toMatchObject({ rows: [], rowCount: 0 });
     await reader.close();
     await backend.stop();
   });
@@ -212,7 +181,7 @@ describe("a connection for reading", () => {
     await backend.start(never);
     const writer = await backend.connect("write", never);
     for (const text of ddl.createCollection("users")) {
-      await writer.execute({ text, name: text, prepare: false, cost: "scan", returnsRows: false }, []);
+      await writer.execute(once(text), []);
     }
     const ids = Array.from({ length: MAX_GET_HERE + 1 }, (_, i) => String(i).padStart(3, "0"));
     await writer.write({

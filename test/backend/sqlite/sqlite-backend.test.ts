@@ -1,20 +1,10 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Backend, Connection, GroupWrite } from "../../../src/backend/backend.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
-import type { EngineStatement } from "../../../src/base/engine-statement.ts";
 import { useFolderEach } from "../../support/hooks.ts";
-
-const never = new AbortController().signal;
-
-function statement(
-  text: string,
-  cost: EngineStatement["cost"] = "scan",
-  returnsRows = true,
-): EngineStatement {
-  return { text, name: text, prepare: true, cost, returnsRows };
-}
+import { change, never, statement } from "../../support/statements.ts";
 
 function group(kind: GroupWrite["kind"], documents: Record<string, unknown>, token?: string): GroupWrite {
   const ids = Object.keys(documents).sort();
@@ -36,15 +26,20 @@ async function started(url: string): Promise<{ backend: Backend; writer: Connect
   const backend = sqliteBackend(url);
   await backend.start(never);
   const writer = await backend.connect("write", never);
-  for (const text of backend.dialect.ddl.createCollection("users")) {
-    await writer.execute(statement(text, "scan", false), []);
-  }
+  for (const text of backend.dialect.ddl.createCollection("users")) await writer.execute(change(text), []);
   opened.push({ backend, writer });
   return { backend, writer };
 }
 
 describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) => {
   const url = (): string => (place === "memory" ? "sqlite::memory:" : `sqlite:${join(folder(), "test.db")}`);
+
+  async function withUniqueIndex(): Promise<Connection> {
+    const { backend, writer } = await started(url());
+    const index = { collection: "users", name: "n", paths: [["n"]], unique: true };
+    for (const text of backend.dialect.ddl.createIndex(index)) await writer.execute(change(text), []);
+    return writer;
+  }
 
   it("writes a group in one transaction and says what was missing", async () => {
     const { writer } = await started(url());
@@ -63,10 +58,7 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
   });
 
   it("refuses single rows that break a unique index and keeps the others", async () => {
-    const { backend, writer } = await started(url());
-    const index = { collection: "users", name: "n", paths: [["n"]], unique: true };
-    for (const text of backend.dialect.ddl.createIndex(index))
-      await writer.execute(statement(text, "scan", false), []);
+    const writer = await withUniqueIndex();
     const result = await writer.write(group("insert", { a: { n: 1 }, b: { n: 1 }, c: { n: 2 } }));
     expect(result.missing).toEqual([]);
     expect(result.rejected).toMatchObject([{ id: "b", error: { code: "FORMDB_CONSTRAINT" } }]);
@@ -74,10 +66,7 @@ describe.each([["a file"], ["memory"]])("a connection to SQLite in %s", (place) 
   });
 
   it("finds the rows at fault in a large group, and keeps all others", async () => {
-    const { backend, writer } = await started(url());
-    const index = { collection: "users", name: "n", paths: [["n"]], unique: true };
-    for (const text of backend.dialect.ddl.createIndex(index))
-      await writer.execute(statement(text, "scan", false), []);
+    const writer = await withUniqueIndex();
     const key = (n: number): string => String(n).padStart(3, "0");
     await writer.write(group("insert", { [key(40)]: { n: -40 }, [key(130)]: { n: -130 } }));
     const many = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [key(n), { n: n === 7 ? 6 : n }]));
@@ -142,16 +131,15 @@ describe("a connection to a SQLite file", () => {
   it("reads by key on the caller's thread and finds what the writer has committed", async () => {
     const { backend, writer } = await started(`sqlite:${join(folder(), "test.db")}`);
     const reader = await backend.connect("read", never);
-    const select = statement('SELECT json(doc) FROM "users" WHERE id = ?', "point");
+    const select = statement('SELECT json(doc) FROM "users" WHERE id = ?', { cost: "point" });
     expect((await reader.execute(select, ["a"])).rows).toEqual([]);
     await writer.write(group("insert", { a: { n: 1 } }));
     expect((await reader.execute(select, ["a"])).rows).toEqual([['{"n":1}']]);
     await reader.close();
-    await writer.close();
   });
 
   it("is of no more use once a call in its worker was given up", async () => {
-    const { backend, writer } = await started(`sqlite:${join(folder(), "test.db")}`);
+    const { backend } = await started(`sqlite:${join(folder(), "test.db")}`);
     const reader = await backend.connect("read", never);
     const endless = statement(
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) SELECT max(i) FROM n",
@@ -161,49 +149,18 @@ describe("a connection to a SQLite file", () => {
     });
     expect(reader.usable).toBe(false);
     await reader.close();
-    await writer.close();
   });
 });
 
 describe("a place that can't be a SQLite database is refused", () => {
-  async function failure(url: string): Promise<unknown> {
-    try {
-      await sqliteBackend(url).start(never);
-    } catch (error) {
-      return error;
-    }
-    return undefined;
-  }
-
-  it("a directory", async () => {
-    mkdirSync(join(folder(), "sub"));
-    expect(await failure(`sqlite:${join(folder(), "sub")}`)).toMatchObject({
-      code: "FORMDB_CONFIG",
-      message: expect.stringContaining("is a directory"),
-    });
-  });
-
-  it("a file in a folder that is not there", async () => {
-    expect(await failure(`sqlite:${join(folder(), "no", "app.db")}`)).toMatchObject({
-      code: "FORMDB_CONFIG",
-      message: expect.stringContaining("no folder"),
-    });
-  });
-
-  it("a file that is no database", async () => {
-    writeFileSync(
-      join(folder(), "text.db"),
-      "this is a text and no database, whatever its name says\n".repeat(100),
-    );
-    expect(await failure(`sqlite:${join(folder(), "text.db")}`)).toMatchObject({
-      code: "FORMDB_CONNECT_FAILED",
-      message: expect.stringContaining("no SQLite database"),
-    });
-  });
-
-  it("an unknown parameter, and an empty path", async () => {
-    expect(await failure("sqlite:app.db?cache=shared")).toMatchObject({ code: "FORMDB_CONFIG" });
-    expect(await failure("sqlite:")).toMatchObject({ code: "FORMDB_CONFIG" });
+  it.each([
+    ["a directory", "", "FORMDB_CONFIG", "is a directory"],
+    ["a file in a folder that is not there", "no/app.db", "FORMDB_CONFIG", "no folder"],
+    ["a file that is no database", "text.db", "FORMDB_CONNECT_FAILED", "no SQLite database"],
+  ])("%s", async (_, path, code, message) => {
+    writeFileSync(join(folder(), "text.db"), "a text and no database, whatever its name says\n".repeat(100));
+    const started = async (): Promise<void> => sqliteBackend(`sqlite:${join(folder(), path)}`).start(never);
+    await expect(started()).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
   it("for writing where it was opened for reading", async () => {

@@ -51,7 +51,10 @@ describe("a SQLite URL", () => {
     },
   );
 
-  it.each(["file:%E0%A4%A", "file:50%", "file:a%00b"])("that is no text is refused: %s", (url) => {
-    expect(failure(url)).toMatchObject({ code: "FORMDB_CONFIG" });
-  });
+  it.each(["file:%E0%A4%A", "file:50%", "file:a%00b", "sqlite:", "sqlite:app.db?cache=shared"])(
+    "that can't be understood is refused: %s",
+    (url) => {
+      expect(failure(url)).toMatchObject({ code: "FORMDB_CONFIG" });
+    },
+  );
 });

@@ -3,18 +3,13 @@ import { describe, expect, it } from "vitest";
 import { RowStream, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/row-stream.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
 import { useFolder } from "../../support/hooks.ts";
+import { never, statement } from "../../support/statements.ts";
 
 const folder = useFolder();
 
-const NUMBERS = {
-  text: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n",
-  name: "numbers",
-  prepare: true,
-  cost: "scan",
-  returnsRows: true,
-} as const;
-
-const never = new AbortController().signal;
+const numbers = statement(
+  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n",
+);
 
 describe.each([
   ["memory", "sqlite::memory:"],
@@ -26,7 +21,7 @@ describe.each([
     const connection = await backend.connect("write", never);
     const abort = new AbortController();
     const streamed = (async () => {
-      for await (const _ of connection.stream(NUMBERS, [], { signal: abort.signal })) abort.abort();
+      for await (const _ of connection.stream(numbers, [], { signal: abort.signal })) abort.abort();
     })();
     await expect(streamed).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
     // In a file the call that was given up may still go on in the worker, so the connection is replaced.
@@ -46,8 +41,7 @@ describe.each([
     let rows = 0;
     const text =
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40) SELECT printf('%.*c', 500000, 'x') FROM n";
-    const statement = { text, name: "large", prepare: true, cost: "scan", returnsRows: true } as const;
-    for await (const chunk of connection.stream(statement, [])) {
+    for await (const chunk of connection.stream(statement(text), [])) {
       chunks.push(chunk.reduce((bytes, [value]) => bytes + (value as string).length, 0));
       rows += chunk.length;
     }
