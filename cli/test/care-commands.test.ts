@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../../test/support/postgres-server.ts";
-import { type Run, runCli, Scratch, withoutProgress } from "./run-cli.ts";
+import { usePostgres } from "../../test/support/hooks.ts";
+import { type Run, runCli, useScratch, withoutProgress } from "./run-cli.ts";
 
-const scratch = new Scratch();
+const scratch = useScratch();
+const server = usePostgres();
 const database = scratch.file("app.db");
 const command = (...args: string[]): Promise<Run> => runCli(args, { env: { FORMDB_URL: database } });
-let server: PostgresServer;
 
 async function fill(url: string): Promise<void> {
   await using db = await open(url);
@@ -18,12 +18,7 @@ async function fill(url: string): Promise<void> {
 
 beforeAll(async () => {
   await fill(database);
-  server = await startPostgres();
   await fill(server.url);
-});
-afterAll(async () => {
-  await server.stop();
-  scratch[Symbol.dispose]();
 });
 
 describe.each(["sqlite", "postgres"])("on %s", (engine) => {

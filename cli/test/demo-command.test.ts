@@ -1,6 +1,5 @@
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { finished, runCli, startCli } from "./run-cli.ts";
+import { finished, runCli, saidBy, startCli } from "./run-cli.ts";
 
 describe("formdb demo", () => {
   it("imports every city, measures each part on them and says what to do next", async () => {
@@ -56,14 +55,3 @@ it("formdb demo --serve has the live page from the beginning, moves its figures,
   expect(code).toBe(130);
   expect(stdout).toContain("171 075 imported, 0 failed");
 });
-
-/** Waits for a command to say something, however long the machine takes. */
-async function saidBy(child: ChildProcessWithoutNullStreams, what: RegExp): Promise<RegExpExecArray> {
-  let text = "";
-  for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
-    text += String(part);
-    const said = what.exec(text);
-    if (said !== null) return said;
-  }
-  throw new Error(`It ended without saying ${what}: ${text}`);
-}

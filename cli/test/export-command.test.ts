@@ -1,11 +1,12 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../../test/support/postgres-server.ts";
-import { finished, type Run, runCli, Scratch, startCli } from "./run-cli.ts";
+import { startPostgres } from "../../test/support/postgres-server.ts";
+import { finished, parsedLines, type Run, runCli, startCli, useScratch } from "./run-cli.ts";
 
-const scratch = new Scratch();
+const scratch = useScratch();
 const database = scratch.file("app.db");
 const env = { FORMDB_URL: database };
 const command = (...args: string[]): Promise<Run> => runCli(args, { env });
@@ -33,7 +34,6 @@ beforeAll(async () => {
   // A field that no document has among the first thousands.
   await db.upsert("many", { id: "59999", n: 1, late: true });
 });
-afterAll(() => scratch[Symbol.dispose]());
 
 describe("formdb export", () => {
   it.each(["ndjson", "json"])("gives %s that import brings back as it was, and once", async (extension) => {
@@ -54,27 +54,18 @@ describe("formdb export", () => {
   });
 
   it("an import that was cut off goes on from the same file, in either engine", async () => {
-    const server: PostgresServer = await startPostgres();
-    try {
-      const url = await server.createDatabase();
-      const { stdout } = await command("export", "people");
-      const lines = stdout.split("\n").slice(0, 2).join("\n");
-      await runCli(["import", "-", "--into", "people", "--db", url], { input: lines });
-      const rest = await runCli(["import", "-", "--into", "people", "--db", url], { input: stdout });
-      expect(rest.stdout).toContain("2 imported");
-      expect(await contentOf(url, "people")).toEqual(await contentOf(database, "people"));
-      const back = await command("export", "people", "--db", url);
-      // PostgreSQL keeps the fields of an object in an order of its own.
-      const documents = (lines: string): unknown[] =>
-        lines
-          .trimEnd()
-          .split("\n")
-          .map((line) => JSON.parse(line))
-          .sort((a, b) => (a.id < b.id ? -1 : 1));
-      expect(documents(back.stdout)).toEqual(documents(stdout));
-    } finally {
-      await server.stop();
-    }
+    await using server = await startPostgres();
+    const url = await server.createDatabase();
+    const { stdout } = await command("export", "people");
+    const lines = stdout.split("\n").slice(0, 2).join("\n");
+    await runCli(["import", "-", "--into", "people", "--db", url], { input: lines });
+    const rest = await runCli(["import", "-", "--into", "people", "--db", url], { input: stdout });
+    expect(rest.stdout).toContain("2 imported");
+    expect(await contentOf(url, "people")).toEqual(await contentOf(database, "people"));
+    const back = await command("export", "people", "--db", url);
+    // PostgreSQL keeps the fields of an object in an order of its own.
+    const documents = (lines: string) => parsedLines(lines).sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(documents(back.stdout)).toEqual(documents(stdout));
   });
 
   it("gives CSV with every field of every document, however late it comes", async () => {
@@ -155,7 +146,6 @@ describe("formdb export", () => {
 });
 
 async function runShell(text: string): Promise<Run> {
-  const { spawn } = await import("node:child_process");
   const main = new URL("../src/main.ts", import.meta.url).pathname;
   const child = spawn("bash", ["-c", text, process.execPath, main], {
     env: { ...process.env, ...env },

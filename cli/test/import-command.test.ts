@@ -1,18 +1,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { open } from "@formdb/perf";
 import { describe, expect, it } from "vitest";
-import { importInto, Scratch } from "./run-cli.ts";
+import { importInto, parsedLines, Scratch, thingsIn } from "./run-cli.ts";
 
-async function contents(scratch: Scratch, collection: string): Promise<Record<string, unknown>[]> {
-  await using db = await open(scratch.file("app.db"));
-  return (await db.query(`SELECT * FROM ${collection} ORDER BY id`)).rows;
-}
+const contents = (scratch: Scratch) => thingsIn(scratch.file("app.db"));
 
 function rejectsOf(path: string): Record<string, unknown>[] {
-  const lines = readFileSync(path, "utf8").split("\n");
-  expect(lines.pop()).toBe("");
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const text = readFileSync(path, "utf8");
+  expect(text.endsWith("\n")).toBe(true);
+  return parsedLines(text);
 }
 
 describe("formdb import", () => {
@@ -35,7 +31,7 @@ describe("formdb import", () => {
       { line: 7, code: "FORMDB_INVALID_DOCUMENT", text: '{"id":"c","n":9007199254740993}' },
     ]);
     for (const { error } of rejects) expect(error).toEqual(expect.stringMatching(/\w{3}/));
-    const stored = await contents(scratch, "things");
+    const stored = await contents(scratch);
     expect(stored.map(({ id, n }) => [String(id), n])).toEqual([
       ["7", 3],
       ["a", 1],
@@ -62,14 +58,14 @@ describe("formdb import", () => {
       code: 0,
       stdout: expect.stringContaining("4 imported, 0 already there, 0 rejected"),
     });
-    const stored = await contents(scratch, "things");
+    const stored = await contents(scratch);
     expect(stored).toHaveLength(4);
     const again = await importInto(scratch, scratch.file("in.json"));
     expect(again).toMatchObject({
       code: 0,
       stdout: expect.stringContaining("0 imported, 4 already there, 0 rejected"),
     });
-    expect(await contents(scratch, "things")).toEqual(stored);
+    expect(await contents(scratch)).toEqual(stored);
     writeFileSync(scratch.file("in.json"), '[{"a":1},{"a":1},{"id":"x","a":{"b":[1,2]}},{"a":2},{"a":3}]');
     const changed = await importInto(scratch, "in.json");
     expect(changed).toMatchObject({
@@ -90,7 +86,7 @@ describe("formdb import", () => {
       "1 imported",
     );
     expect((await importInto(scratch, "log.ndjson", ["--source", "x"])).stdout).toContain("1 already there");
-    expect(await contents(scratch, "things")).toHaveLength(3);
+    expect(await contents(scratch)).toHaveLength(3);
   });
 
   it("takes the id from another field", async () => {
@@ -100,7 +96,7 @@ describe("formdb import", () => {
     expect(run.code).toBe(3);
     expect(run.stderr).toContain('line 2: The document has no field "code"');
     expect(run.stderr).toContain("line 3: The document has an id of its own");
-    expect(await contents(scratch, "things")).toEqual([
+    expect(await contents(scratch)).toEqual([
       { id: "w", code: "w" },
       { id: "x", code: "x", n: 1 },
     ]);
@@ -122,7 +118,7 @@ describe("formdb import", () => {
     writeFileSync(scratch.file(name), bytes);
     const run = await importInto(scratch, name);
     expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining("2 imported") });
-    expect(await contents(scratch, "things")).toEqual([
+    expect(await contents(scratch)).toEqual([
       { id: "1", n: 1.5, t: "é" },
       { id: "2", n: 2, t: null },
     ]);
@@ -132,7 +128,7 @@ describe("formdb import", () => {
     using scratch = new Scratch();
     const args = ["--format", "csv", "--delimiter", ";", "--no-infer-types"];
     expect(await importInto(scratch, "-", args, "id;n;ok\n1;1,5;true\n2;;\n")).toMatchObject({ code: 0 });
-    expect(await contents(scratch, "things")).toEqual([
+    expect(await contents(scratch)).toEqual([
       { id: "1", n: "1,5", ok: "true" },
       { id: "2", n: "", ok: "" },
     ]);
@@ -155,6 +151,6 @@ describe("formdb import", () => {
     expect(run.stderr).toMatch(/stopped early: cut\.ndjson\.gz can't be read: its gzip data is damaged/);
     const imported = Number(/([\d ]+) imported/.exec(run.stdout)?.[1]?.replaceAll(" ", ""));
     expect(imported).toBeGreaterThan(100);
-    expect(await contents(scratch, "things")).toHaveLength(imported);
+    expect(await contents(scratch)).toHaveLength(imported);
   });
 });

@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { open, type Row } from "@formdb/perf";
 import { describe, expect, it } from "vitest";
-import { type Run, runCli, Scratch, withoutProgress } from "./run-cli.ts";
+import { importInto, type Run, Scratch, thingsIn, withoutProgress } from "./run-cli.ts";
 
 /** Imports a file of the given text; its name says what it is. */
 function importText(
@@ -11,13 +10,10 @@ function importText(
   args: readonly string[] = [],
 ): Promise<Run> {
   writeFileSync(scratch.file(name), text);
-  return runCli(["import", name, "--into", "things", "--db", "app.db", ...args], { cwd: scratch.path });
+  return importInto(scratch, name, args);
 }
 
-async function stored(scratch: Scratch): Promise<Row[]> {
-  await using db = await open(scratch.file("app.db"));
-  return (await db.query("SELECT * FROM things ORDER BY id")).rows;
-}
+const stored = (scratch: Scratch) => thingsIn(scratch.file("app.db"));
 
 describe("an import tells", () => {
   it("of an input that is not empty and yields no document", async () => {
@@ -44,9 +40,8 @@ describe("an import tells", () => {
         "  --type zip=string makes the whole column strings\n",
     );
     expect(run.stderr).toContain("column n holds numbers, but 1 of its cells (the first on line 1202: N/A)");
-    const kept = await importText(scratch, "kept.csv", text, [
-      ...["--type", "zip=string", "--type", "n=number", "--new-ids"],
-    ]);
+    const args = ["--type", "zip=string", "--type", "n=number", "--new-ids"];
+    const kept = await importText(scratch, "kept.csv", text, args);
     expect(kept.code).toBe(3);
     expect(kept.stderr).toContain('line 1202: The cell "N/A" of the column "n" must be a number');
     expect(kept.stderr).not.toContain("column zip");
@@ -61,12 +56,8 @@ describe("an import tells", () => {
     const run = await importText(scratch, "asn.csv", text);
     expect(run.stderr).toContain("the header's cells look like data: 1.0.0.0, 1.0.0.255, 13335");
     expect(run.stderr).toContain("--columns");
-    const named = await importText(scratch, "named.csv", text, [
-      "--columns",
-      "start,end,asn,name",
-      "--id-field",
-      "start",
-    ]);
+    const args = ["--columns", "start,end,asn,name", "--id-field", "start"];
+    const named = await importText(scratch, "named.csv", text, args);
     expect([named.code, withoutProgress(named.stderr)]).toEqual([0, ""]);
     expect(named.stdout).toContain("2 imported");
     expect((await stored(scratch)).filter(({ start }) => start !== undefined)).toEqual([

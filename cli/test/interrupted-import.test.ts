@@ -1,31 +1,18 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { open } from "@formdb/perf";
 import { describe, expect, it } from "vitest";
-import { finished, runCli, Scratch, startCli } from "./run-cli.ts";
+import { finished, runCli, Scratch, startCli, thingsIn } from "./run-cli.ts";
 
 /** Documents of an import that is cut off: enough that it can't be over before it is noticed. */
 const DOCUMENTS = Number(process.env.FORMDB_TEST_KILLED_IMPORT ?? 100_000);
 const BATCH = 100;
 
+const countOf = async (url: string): Promise<number> => (await thingsIn(url)).length;
+
 function writeDocuments(path: string): void {
   const lines = Array.from({ length: DOCUMENTS }, (_, i) => `{"n":${i},"text":"${"x".repeat(i % 50)}"}`);
   writeFileSync(path, lines.join("\n"));
-}
-
-async function count(url: string): Promise<number> {
-  await using db = await open(url);
-  if (!(await db.listCollections()).includes("things")) return 0;
-  const { rows } = await db.query("SELECT COUNT(*) AS n FROM things");
-  return rows[0]!.n as number;
-}
-
-async function expectEachOnce(url: string): Promise<void> {
-  await using db = await open(url);
-  const { rows } = await db.query("SELECT n FROM things");
-  expect(rows.length).toBe(DOCUMENTS);
-  expect(new Set(rows.map(({ n }) => n)).size).toBe(DOCUMENTS);
 }
 
 describe("an import that is cut off", () => {
@@ -42,7 +29,7 @@ describe("an import that is cut off", () => {
       await sleep(patienceMs);
       child.kill("SIGKILL");
       await once(child, "close");
-      stored = await count(url);
+      stored = await countOf(url);
     }
     expect(stored).toBeLessThan(DOCUMENTS);
     expect(stored % BATCH).toBe(0);
@@ -54,7 +41,8 @@ describe("an import that is cut off", () => {
     )!;
     expect(Number(already!.replaceAll(" ", ""))).toBe(stored);
     expect(Number(imported!.replaceAll(" ", ""))).toBe(DOCUMENTS - stored);
-    await expectEachOnce(url);
+    expect(new Set((await thingsIn(url)).map(({ n }) => n)).size).toBe(DOCUMENTS);
+    expect(await countOf(url)).toBe(DOCUMENTS);
   }, 300_000);
 
   it("by SIGINT stores and reports what it has read, and exits 130", async () => {
@@ -65,13 +53,13 @@ describe("an import that is cut off", () => {
     const end = finished(child);
     // The input stays open: only the signal can end this import.
     child.stdin.write(Array.from({ length: 5_000 }, (_, i) => `{"n":${i}}\n`).join(""));
-    while ((await count(url)) === 0) await sleep(50);
+    while ((await countOf(url)) === 0) await sleep(50);
     child.kill("SIGINT");
     const run = await end;
     expect(run.code).toBe(130);
     expect(run.stderr).toContain("the same command again goes on and stores nothing twice");
     const imported = Number(/things: ([\d ]+) imported/.exec(run.stdout)?.[1]?.replaceAll(" ", ""));
     expect(imported).toBeGreaterThan(0);
-    expect(await count(url)).toBe(imported);
+    expect(await countOf(url)).toBe(imported);
   });
 });

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { finished, type Run, runCli, Scratch, startCli } from "./run-cli.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { finished, parsedLines, type Run, runCli, startCli, useScratch } from "./run-cli.ts";
 
-const scratch = new Scratch();
+const scratch = useScratch();
 const env = { FORMDB_URL: scratch.file("app.db") };
 
 function query(text: string, ...args: string[]): Promise<Run> {
@@ -31,7 +31,6 @@ beforeAll(async () => {
     expect(run).toMatchObject({ code: 0 });
   }
 });
-afterAll(() => scratch[Symbol.dispose]());
 
 describe("formdb query", () => {
   it("prints JSON where the output is no terminal", async () => {
@@ -58,12 +57,8 @@ describe("formdb query", () => {
 
   it("prints NDJSON, CSV and a table", async () => {
     const text = "SELECT id, name, age, tags FROM people ORDER BY id";
-    expect(
-      (await query(text, "--format", "ndjson")).stdout
-        .trimEnd()
-        .split("\n")
-        .map((line) => JSON.parse(line).id),
-    ).toEqual(["ada", "bob"]);
+    const lines = parsedLines((await query(text, "--format", "ndjson")).stdout);
+    expect(lines.map(({ id }) => id)).toEqual(["ada", "bob"]);
     expect((await query(text, "--format", "csv")).stdout).toBe(
       'id,name,age,tags\nada,"Ada ""the first"", Lovelace",36,"[""a"",""b""]"\nbob,"Bob\nBuilder",,\n',
     );

@@ -3,15 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { entryOf, type ReadDocument } from "../src/read/entry.ts";
 import { rejectJson } from "../src/rejects-file.ts";
-import { runCli, Scratch } from "./run-cli.ts";
+import { importInto, Scratch } from "./run-cli.ts";
 
 /** The rejects of an input, as the lines of the file. */
 async function rejectsOf(name: string, input: string | Uint8Array): Promise<string[]> {
   using scratch = new Scratch();
   writeFileSync(scratch.file(name), input);
-  const args = ["import", name, "--into", "things", "--db", "app.db", "--rejects", "bad.ndjson"];
-  const run = await runCli(args, { cwd: scratch.path });
-  expect(run.code).toBe(3);
+  expect((await importInto(scratch, name, ["--rejects", "bad.ndjson"])).code).toBe(3);
   return readFileSync(scratch.file("bad.ndjson"), "utf8").trimEnd().split("\n");
 }
 

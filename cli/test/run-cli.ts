@@ -3,6 +3,8 @@ import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { open, type Row } from "@formdb/perf";
+import { afterAll } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
@@ -41,15 +43,20 @@ export function startCli(
   }) as ChildProcessWithoutNullStreams;
 }
 
-/** Where a `formdb serve` that was just started listens. */
-export async function servedAt(child: ChildProcessWithoutNullStreams): Promise<string> {
+/** Waits for a command to say something, however long the machine takes. */
+export async function saidBy(child: ChildProcessWithoutNullStreams, what: RegExp): Promise<RegExpExecArray> {
   let text = "";
   for await (const part of child.stdout.iterator({ destroyOnReturn: false })) {
     text += String(part);
-    const url = /at (http:\S+)\n/.exec(text)?.[1];
-    if (url !== undefined) return url;
+    const said = what.exec(text);
+    if (said !== null) return said;
   }
-  throw new Error("the server ended before it listened");
+  throw new Error(`It ended without saying ${what}: ${text}`);
+}
+
+/** Where a `formdb serve` that was just started listens. */
+export async function servedAt(child: ChildProcessWithoutNullStreams): Promise<string> {
+  return (await saidBy(child, /at (http:\S+)\n/))[1]!;
 }
 
 export async function finished(child: ChildProcessWithoutNullStreams): Promise<Run> {
@@ -87,6 +94,29 @@ export class Scratch {
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** A directory for the tests of this file; gone at their end. */
+export function useScratch(): Scratch {
+  const scratch = new Scratch();
+  afterAll(() => scratch[Symbol.dispose]());
+  return scratch;
+}
+
+/** The documents of the collection `things`, by their ids; none where it is not there. */
+export async function thingsIn(url: string): Promise<readonly Row[]> {
+  await using db = await open(url);
+  if (!(await db.listCollections()).includes("things")) return [];
+  return (await db.query("SELECT * FROM things ORDER BY id")).rows;
+}
+
+/** What is in lines of JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: each test says what it expects of a line
+export function parsedLines(text: string): any[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 }
 
 /** Imports a file into the collection `things` of a scratch database. */

@@ -1,9 +1,8 @@
-import { PassThrough } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
 import { painterOf } from "../../src/print/colours.ts";
-import { Output } from "../../src/print/output.ts";
 import { printTable } from "../../src/print/table.ts";
 import { runCli } from "../run-cli.ts";
+import { printed } from "./printed.ts";
 
 const TERMINAL = { isTTY: true, hasColors: () => true, on() {} } as unknown as NodeJS.WriteStream;
 const RED = "\u001b[31m";
@@ -30,14 +29,8 @@ it("a table's head is bold, and its columns stay as wide", async () => {
   vi.stubEnv("NO_COLOR", undefined);
   vi.stubEnv("FORCE_COLOR", undefined);
   const drawn = async (hasColors: boolean): Promise<string> => {
-    let text = "";
-    const stream = new PassThrough();
-    stream.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-    Object.assign(stream, { isTTY: true, hasColors: () => hasColors });
-    await printTable([{ name: "Ada", n: 1 }], new Output(stream), 40);
-    return text;
+    const terminal = { isTTY: true, hasColors: () => hasColors };
+    return (await printed((output) => printTable([{ name: "Ada", n: 1 }], output, 40), terminal)).text;
   };
   const painted = await drawn(true);
   expect(painted).toContain("\u001b[1mname\u001b[22m");

@@ -6,18 +6,7 @@ import { Output } from "../../src/print/output.ts";
 import { printTable } from "../../src/print/table.ts";
 import { readCsv } from "../../src/read/csv-documents.ts";
 import { documentsOf, source } from "../read/chunked.ts";
-
-async function printed<T>(print: (output: Output) => Promise<T>): Promise<{ text: string; result: T }> {
-  const stream = new PassThrough({ highWaterMark: 64 });
-  let text = "";
-  stream.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  const result = await print(new Output(stream));
-  stream.end();
-  await new Promise((resolve) => stream.on("close", resolve));
-  return { text, result };
-}
+import { printed } from "./printed.ts";
 
 describe("printing JSON", () => {
   it("is one array, also of many rows through a slow stream", async () => {
@@ -100,12 +89,8 @@ describe("printing a table", () => {
 describe("on a terminal", () => {
   const evil = { "na\u001b[2Jme": "\u001b]52;c;eA==\u0007\u009b31m\u202egpj.exe\u2066\u2028\nx" };
 
-  async function onTerminal(print: (output: Output) => Promise<unknown>): Promise<string> {
-    const stream = Object.assign(new PassThrough(), { isTTY: true });
-    await print(new Output(stream));
-    stream.end();
-    return stream.setEncoding("utf8").read() as string;
-  }
+  const onTerminal = async (print: (output: Output) => Promise<unknown>): Promise<string> =>
+    (await printed(print, { isTTY: true })).text;
 
   it.each<[string, (output: Output) => Promise<unknown>]>([
     ["CSV", (output) => printCsv([evil], output)],

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "@formdb/perf";
 import { fastify } from "fastify";
 import { afterEach, expect, it } from "vitest";
 import { type FormServer, type FormServerOptions, formdbApi, serve } from "../../src/server.ts";
+import { parsedLines, Scratch } from "../run-cli.ts";
 
 const running: FormServer[] = [];
 afterEach(async () => {
@@ -43,6 +41,11 @@ async function ask(
   return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
 }
 
+const KEYS = {
+  apiKey: "full-key-0123456789",
+  readKey: "read-key-0123456789",
+  metricsKey: "metrics-0123456789",
+};
 const USERS = "/v1/collections/users/documents";
 
 it("documents are written, read, changed and deleted by id", async () => {
@@ -121,13 +124,8 @@ it("a filter's documents come page by page, as lines, or one by one to be change
   expect((await ask(server, "POST", path, { ...asked, after: first.next })).body).toEqual({
     rows: [{ id: "d2" }, { id: "d1" }],
   });
-  const lines = await ask(
-    server,
-    "POST",
-    path,
-    { filter: { n: { lt: 2 } } },
-    { accept: "application/x-ndjson" },
-  );
+  const accept = { accept: "application/x-ndjson" };
+  const lines = await ask(server, "POST", path, { filter: { n: { lt: 2 } } }, accept);
   expect(lines.body).toBe('{"id":"d0","n":0}\n{"id":"d1","n":1}\n');
   for (const body of [
     { after: "x" },
@@ -170,10 +168,7 @@ it("a batch has an outcome for each document, and NDJSON may ask for them line b
     errors: [{ index: 1, line: 2, code: "FORMDB_INVALID_DOCUMENT" }],
   });
   const told = await ask(server, "POST", USERS, lines, { ...asked, accept: "application/x-ndjson" });
-  const results = (told.body as string)
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+  const results = parsedLines(told.body);
   expect(results.sort((a, b) => a.index - b.index)).toMatchObject([
     { index: 0, line: 1, id: "2", outcome: "applied" },
     { index: 1, line: 2, outcome: "rejected" },
@@ -184,15 +179,9 @@ it("a batch has an outcome for each document, and NDJSON may ask for them line b
 
 it("an import tells why a line could not be read, where it comes and in the result", async () => {
   const server = await started();
-  // biome-ignore lint/suspicious/noExplicitAny: what is expected of the lines is said below
-  const importOf = async (lines: string): Promise<readonly any[]> => {
-    const told = await ask(server, "POST", "/v1/collections/users/import", lines, {
-      "content-type": "application/x-ndjson",
-    });
-    return (told.body as string)
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+  const importOf = async (lines: string) => {
+    const ndjson = { "content-type": "application/x-ndjson" };
+    return parsedLines((await ask(server, "POST", "/v1/collections/users/import", lines, ndjson)).body);
   };
   const lines = '{"id":"1"}\n[1]\nnot json\n{"n":12345678901234567890}\n{"id":{}}\n{"id":"2"}\n';
   const answers = await importOf(lines);
@@ -241,26 +230,10 @@ it("queries give rows, plans, or a stream of lines", async () => {
     kind: "select",
     collection: "users",
   });
-  const streamed = await ask(
-    server,
-    "POST",
-    "/v1/query",
-    { query, params: [0] },
-    { accept: "application/x-ndjson" },
-  );
-  expect(
-    (streamed.body as string)
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line).n),
-  ).toEqual(Array.from({ length: 300 }, (_, n) => n));
-  const wrong = await ask(
-    server,
-    "POST",
-    "/v1/query",
-    { query: "SELECT FROM" },
-    { accept: "application/x-ndjson" },
-  );
+  const accept = { accept: "application/x-ndjson" };
+  const streamed = await ask(server, "POST", "/v1/query", { query, params: [0] }, accept);
+  expect(parsedLines(streamed.body).map(({ n }) => n)).toEqual(Array.from({ length: 300 }, (_, n) => n));
+  const wrong = await ask(server, "POST", "/v1/query", { query: "SELECT FROM" }, accept);
   expect(wrong).toMatchObject({ status: 400, body: { error: { code: "FORMDB_SYNTAX", line: 1 } } });
   expect(wrong.headers.get("x-request-id")).toBe(wrong.body.error.requestId);
 });
@@ -382,12 +355,7 @@ it("a path or a method that is not there is told with those that are", async () 
 });
 
 it("each key allows what it is for, and no more", async () => {
-  const keys = {
-    apiKey: "full-key-0123456789",
-    readKey: "read-key-0123456789",
-    metricsKey: "metrics-0123456789",
-  };
-  const server = await started({ ...keys, host: "0.0.0.0" });
+  const server = await started({ ...KEYS, host: "0.0.0.0" });
   const status = async (
     key: string | undefined,
     method: string,
@@ -402,27 +370,22 @@ it("each key allows what it is for, and no more", async () => {
   expect(await status(undefined, "GET", "/metrics")).toBe(401);
   expect(await status(undefined, "POST", "/v1/query", select)).toBe(401);
   expect(await status("wrong-key-0123456789", "GET", "/metrics")).toBe(401);
-  expect(await status(keys.metricsKey, "GET", "/metrics")).toBe(200);
-  expect(await status(keys.metricsKey, "GET", "/v1/stats")).toBe(403);
-  expect(await status(keys.readKey, "POST", "/v1/query", select)).toBe(200);
-  expect(await status(keys.readKey, "POST", "/v1/query", ddl)).toBe(403);
-  expect(await status(keys.readKey, "POST", USERS, { id: "1" })).toBe(403);
-  expect(await status(keys.readKey, "PUT", "/v1/collections/x")).toBe(403);
-  expect(await status(keys.apiKey, "POST", "/v1/query", ddl)).toBe(200);
+  expect(await status(KEYS.metricsKey, "GET", "/metrics")).toBe(200);
+  expect(await status(KEYS.metricsKey, "GET", "/v1/stats")).toBe(403);
+  expect(await status(KEYS.readKey, "POST", "/v1/query", select)).toBe(200);
+  expect(await status(KEYS.readKey, "POST", "/v1/query", ddl)).toBe(403);
+  expect(await status(KEYS.readKey, "POST", USERS, { id: "1" })).toBe(403);
+  expect(await status(KEYS.readKey, "PUT", "/v1/collections/x")).toBe(403);
+  expect(await status(KEYS.apiKey, "POST", "/v1/query", ddl)).toBe(200);
   expect(
-    (await ask(server, "GET", "/v1/collections", undefined, { "x-api-key": keys.readKey })).body,
+    (await ask(server, "GET", "/v1/collections", undefined, { "x-api-key": KEYS.readKey })).body,
   ).toEqual({
     collections: ["made"],
   });
 });
 
 it("a key for reading or for metrics opens the routes of this list and no other", async () => {
-  const keys = {
-    apiKey: "full-key-0123456789",
-    readKey: "read-key-0123456789",
-    metricsKey: "metrics-0123456789",
-  };
-  const server = await started({ ...keys, limits: { wrongKeysPerSecond: 1_000 } });
+  const server = await started({ ...KEYS, limits: { wrongKeysPerSecond: 1_000 } });
   const open = ["get /", "get /health", "get /openapi.json", "get /ready"];
   const metrics = ["get /metrics"];
   const reading = [
@@ -458,9 +421,9 @@ it("a key for reading or for metrics opens the routes of this list and no other"
   };
   expect(await openedBy(undefined)).toEqual(open.toSorted());
   expect(await openedBy("wrong-key-0123456789")).toEqual([]);
-  expect(await openedBy(keys.metricsKey)).toEqual([...open, ...metrics].toSorted());
-  expect(await openedBy(keys.readKey)).toEqual([...open, ...metrics, ...reading].toSorted());
-  expect(await openedBy(keys.apiKey)).toEqual(routes.toSorted());
+  expect(await openedBy(KEYS.metricsKey)).toEqual([...open, ...metrics].toSorted());
+  expect(await openedBy(KEYS.readKey)).toEqual([...open, ...metrics, ...reading].toSorted());
+  expect(await openedBy(KEYS.apiKey)).toEqual(routes.toSorted());
 });
 
 it("a port that is taken is refused", async () => {
@@ -475,13 +438,13 @@ it("a port that is taken is refused", async () => {
 
 it("an address that others reach needs a key, and a short one is refused", async () => {
   const db = await open("sqlite::memory:");
-  await expect(serve(db, { host: "0.0.0.0", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
-  await expect(serve(db, { host: "0.0.0.0", port: 0, readKey: "read-key-0123456789" })).rejects.toMatchObject(
-    {
-      code: "FORMDB_CONFIG",
-    },
-  );
-  await expect(serve(db, { apiKey: "short", port: 0 })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+  for (const options of [
+    { host: "0.0.0.0" },
+    { host: "0.0.0.0", readKey: KEYS.readKey },
+    { apiKey: "short" },
+  ]) {
+    await expect(serve(db, { port: 0, ...options })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
+  }
   await db.close();
 });
 
@@ -505,8 +468,8 @@ it("a stream of rows may take longer than a call, if its first row came in time"
 });
 
 it("a stream whose client stops reading is cut short, counted, and holds no connection of the database", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "formdb-stalled-"));
-  const db = await open(`sqlite:${join(directory, "stalled.db")}`);
+  using scratch = new Scratch();
+  const db = await open(`sqlite:${scratch.file("stalled.db")}`);
   const text = "x".repeat(100_000);
   await db.batchInsert(
     "users",
@@ -533,7 +496,6 @@ it("a stream whose client stops reading is cut short, counted, and holds no conn
   await new Promise((resolve) => socket.once("close", resolve));
   expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   expect(answer.endsWith("0\r\n\r\n")).toBe(false);
-  await rm(directory, { recursive: true });
 });
 
 it("events tell once a second what the database did", async () => {

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Run, runCli, Scratch, servedAt, startCli } from "../run-cli.ts";
+import { parsedLines, type Run, runCli, servedAt, startCli, useScratch } from "../run-cli.ts";
 
 const KEY = "the-full-key-of-the-commands";
 const READ_KEY = "the-reading-key-of-the-commands";
 
-const scratch = new Scratch();
+const scratch = useScratch();
 let server: ReturnType<typeof startCli>;
 let url: string;
 
@@ -19,7 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   server.kill("SIGTERM");
   if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
-  scratch[Symbol.dispose]();
 });
 
 /** Runs a command on the server, named by `--db`. */
@@ -69,13 +68,7 @@ describe("commands on a server", () => {
     const { stdout } = await runCli(["export", "people"], {
       env: { FORMDB_URL: url, FORMDB_READ_KEY: READ_KEY },
     });
-    expect(
-      stdout
-        .split("\n")
-        .filter(Boolean)
-        .map((line) => JSON.parse(line))
-        .toSorted(byId),
-    ).toEqual([
+    expect(parsedLines(stdout).sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
       { id: "1", name: "Ada", age: 36 },
       { id: "2", name: "Bob", age: 8 },
     ]);
@@ -124,7 +117,3 @@ describe("commands on a server", () => {
     }
   });
 });
-
-function byId(a: { readonly id: string }, b: { readonly id: string }): number {
-  return a.id < b.id ? -1 : 1;
-}

@@ -2,15 +2,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type FormDB,
-  type FormDBError,
-  type HttpDatabase,
-  type HttpOptions,
-  open,
-  type RejectedDocument,
-} from "@formdb/perf";
+import { type FormDB, type HttpDatabase, type HttpOptions, open, type RejectedDocument } from "@formdb/perf";
 import { afterEach, describe, expect, it } from "vitest";
+import { failure } from "../../../test/support/failure.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
 type Url = `http://${string}`;
@@ -80,14 +74,6 @@ async function connected(url: Url, options?: HttpOptions): Promise<HttpDatabase>
   undo.push(() => remote.close({ deadlineMs: 100 }));
   return remote;
 }
-
-const failure = (work: Promise<unknown>): Promise<FormDBError> =>
-  work.then(
-    () => {
-      throw new Error("there was no error");
-    },
-    (error: FormDBError) => error,
-  );
 
 describe("what is sent again", () => {
   it("reads, whether the request or the answer was lost", async () => {
