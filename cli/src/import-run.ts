@@ -87,12 +87,11 @@ export async function runImport(
   let failure: unknown;
   let counts: ImportCounts = { imported: 0, unchanged: 0, failed: 0 };
 
-  const report = (): void =>
-    options.onProgress({
-      imported: counts.imported,
-      unchanged: counts.unchanged,
-      rejected: counts.failed + unreadable,
-    });
+  const progress = (): ImportProgress => {
+    const { imported, unchanged, failed } = counts;
+    return { imported, unchanged, rejected: failed + unreadable };
+  };
+  const report = (): void => options.onProgress(progress());
 
   /** What can fail without a document's fault: it ends the reading, and never throws into the database. */
   function reject(rejected: Reject): void {
@@ -111,8 +110,7 @@ export async function runImport(
       for await (const entry of entries) {
         if (options.stop.aborted || failure !== undefined) return;
         const document = identified(entry);
-        if (document === undefined) continue;
-        yield document;
+        if (document !== undefined) yield document;
       }
     } catch (error) {
       // A stopped input ends in the middle of its reading.
@@ -141,8 +139,8 @@ export async function runImport(
   try {
     const result = await target.import(collection, documents(), {
       ifExists: "skip-identical",
-      onProgress: (progress) => {
-        counts = progress;
+      onProgress: (now) => {
+        counts = now;
         report();
       },
       onRejected: ({ id, code, error, document }) => {
@@ -155,15 +153,7 @@ export async function runImport(
     failure ??= error;
     counts = countsOf(error) ?? counts;
   }
-  return {
-    imported: counts.imported,
-    unchanged: counts.unchanged,
-    rejected: counts.failed + unreadable,
-    madeIds,
-    reasons,
-    elapsedMs: performance.now() - started,
-    failure,
-  };
+  return { ...progress(), madeIds, reasons, elapsedMs: performance.now() - started, failure };
 }
 
 /** What an import that was stopped by an outage had done; batches may have ended since the last report. */

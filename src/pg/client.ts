@@ -15,11 +15,7 @@ type Done = (error: Error | null | undefined, result?: unknown) => void;
 
 /** The parts of `pg.Client` that its published types leave out. Clients that users bring may lack them. */
 export interface Client extends EventEmitter {
-  readonly connection?: {
-    readonly parsedStatements: Record<string, string | undefined>;
-    readonly submittedNamedStatements: Record<string, string | undefined>;
-    readonly stream: { destroy(error?: Error): void };
-  };
+  readonly connection?: WireConnection & { readonly stream: { destroy(error?: Error): void } };
   readonly host?: string;
   readonly processID?: number | null;
   readonly _queryable?: boolean;

@@ -50,7 +50,7 @@ export class Opener {
     const { optionsFor, wanted } = this.#target!;
     const failures: string[] = [];
     let cause: unknown;
-    let spare: { readonly client: Client; readonly close: () => void } | undefined;
+    let spare: Client | undefined;
     for (const host of this.#ring.order(wantsStandby(wanted))) {
       if (signal.aborted) break;
       try {
@@ -60,15 +60,14 @@ export class Opener {
         const { standby, readOnly } = await roleOf(client);
         this.#ring.succeeded(host, standby);
         if (fits(wanted, standby, readOnly)) {
-          spare?.close();
+          if (spare !== undefined) this.#drop(spare);
           return client;
         }
-        const close = (): void => this.#drop(client);
         if (wanted === "prefer-standby" && spare === undefined) {
-          spare = { client, close };
+          spare = client;
           continue;
         }
-        close();
+        this.#drop(client);
         failures.push(`${host.name}: it is ${standby ? "a standby" : readOnly ? "read-only" : "a primary"}`);
       } catch (error) {
         cause = error;
@@ -76,7 +75,7 @@ export class Opener {
         failures.push(`${host.name}: ${messageOf(error)}`);
       }
     }
-    if (spare !== undefined) return spare.client;
+    if (spare !== undefined) return spare;
     throw new FormDBError(
       "FORMDB_CONNECT_FAILED",
       `Could not connect to a host that is ${wanted}: ${failures.join("; ")}`,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import Database from "better-sqlite3";
 import type { City } from "./cities.ts";
 import type { Work } from "./measure.ts";
-import { BATCH_SIZE, CITIES, mix, picker, visit } from "./workloads.ts";
+import { BATCH_SIZE, CITIES, forEach, mix, picker, visit } from "./workloads.ts";
 
 const VISITS_BY_HAND = "demo_visits_by_hand";
 const INDEX_BY_HAND = "demo_by_hand";
@@ -47,28 +47,24 @@ export class ByHand implements Disposable {
   }
 
   lookUps(sample: readonly City[]): Work {
-    const next = picker(sample);
-    return async () => {
-      const { name, country } = next();
+    return forEach(sample, async ({ name, country }) => {
       this.#lookUp.all(country, name);
       return 1;
-    };
+    });
   }
 
   scans(sample: readonly City[]): Work {
-    const next = picker(sample);
-    return async () => {
-      this.#scan.get("DE", next().lat);
+    return forEach(sample, async ({ lat }) => {
+      this.#scan.get("DE", lat);
       return 1;
-    };
+    });
   }
 
   singleWrites(sample: readonly City[]): Work {
-    const next = picker(sample);
-    return async () => {
-      this.#write(visit(next()));
+    return forEach(sample, async (city) => {
+      this.#write(visit(city));
       return 1;
-    };
+    });
   }
 
   batchedWrites(sample: readonly City[]): Work {
@@ -80,13 +76,11 @@ export class ByHand implements Disposable {
   }
 
   mixed(sample: readonly City[], ids: readonly string[]): Work {
-    const next = picker(sample);
-    const count: Work = async () => {
-      const { name, country } = next();
+    const count = forEach(sample, async ({ name, country }) => {
       const start = name.slice(0, 1);
       this.#count.get(country, start, `${start}\u{10ffff}`);
       return 1;
-    };
+    });
     const get = async (id: string): Promise<void> => {
       const { json } = this.#get.get(id) as { json: string };
       JSON.parse(json);

@@ -18,45 +18,45 @@ export function picker(sample: readonly City[]): () => City {
   };
 }
 
+/** Calls, each with the next city of the sample. */
+export function forEach(sample: readonly City[], call: (city: City) => Promise<number>): Work {
+  const next = picker(sample);
+  return () => call(next());
+}
+
 /** Look-ups by the index, each with other values in its text: what a plan cache keyed by text would never hit. */
 export function lookUps(db: FormDB, sample: readonly City[]): Work {
-  const next = picker(sample);
-  return async () => {
-    const { name, country } = next();
+  return forEach(sample, async ({ name, country }) => {
     await db.query(
       `SELECT name, country, lat, lng FROM ${CITIES} WHERE country = ${quoted(country)} AND name = ${quoted(name)} ` +
         "ORDER BY name LIMIT 10",
     );
     return 1;
-  };
+  });
 }
 
 /** Counts that look into thousands of documents: what keeps a connection, and a core, busy for long. */
 export function scans(db: FormDB, sample: readonly City[]): Work {
-  const next = picker(sample);
-  return async () => {
-    await db.query(`SELECT COUNT(*) FROM ${CITIES} WHERE country = 'DE' AND lat > $1`, [next().lat]);
+  return forEach(sample, async ({ lat }) => {
+    await db.query(`SELECT COUNT(*) FROM ${CITIES} WHERE country = 'DE' AND lat > $1`, [lat]);
     return 1;
-  };
+  });
 }
 
 /** Counts over a part of the index. */
 function counts(db: FormDB, sample: readonly City[]): Work {
-  const next = picker(sample);
-  return async () => {
-    const { name, country } = next();
+  return forEach(sample, async ({ name, country }) => {
     const start = `${name.slice(0, 1)}%`;
     await db.query(`SELECT COUNT(*) FROM ${CITIES} WHERE country = $1 AND name LIKE $2`, [country, start]);
     return 1;
-  };
+  });
 }
 
 export function singleWrites(db: FormDB, sample: readonly City[]): Work {
-  const next = picker(sample);
-  return async () => {
-    await db.insert(VISITS, visit(next()));
+  return forEach(sample, async (city) => {
+    await db.insert(VISITS, visit(city));
     return 1;
-  };
+  });
 }
 
 export function batchedWrites(db: FormDB, sample: readonly City[]): Work {

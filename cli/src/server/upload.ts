@@ -2,7 +2,6 @@ import { FormDBError, type ImportOptions } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readNdjson } from "../read/ndjson.ts";
 import type { RouteTools } from "./server-options.ts";
-
 import { answerTo, HttpError } from "./status.ts";
 
 /** Lines of one upload that are in the queue and not settled. The client is not read while there are so many. */
@@ -42,8 +41,7 @@ export async function upload(
   try {
     await insertLines(tools, collection, request, tell);
   } catch (error) {
-    const failure = error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
-    const { status, body } = answerTo(failure, request.id);
+    const { status, body } = answerTo(failureOf(error), request.id);
     const { successful, failed, errors } = counted.result();
     const told = { error: { ...body.error, successful, failed, errors } };
     if (lines !== undefined) return lines.end(`${JSON.stringify(told)}\n`);
@@ -92,8 +90,7 @@ export async function importLines(
     });
     return lines.end(`${JSON.stringify({ result: { ...result, errors: result.errors.map(withReason) } })}\n`);
   } catch (error) {
-    const failure = error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
-    return lines.end(`${JSON.stringify(answerTo(failure, request.id).body)}\n`);
+    return lines.end(`${JSON.stringify(answerTo(failureOf(error), request.id).body)}\n`);
   }
 }
 
@@ -188,7 +185,7 @@ function nextPart(raw: FastifyRequest["raw"], timeoutMs: number, draining: Abort
       else reject(error);
     };
     const onPart = (): void => settle();
-    const onClose = (): void => settle(new HttpError("HTTP_BAD_REQUEST", "The body ended before its end"));
+    const onClose = (): void => settle(lostBody(undefined));
     const onDrain = (): void => settle(ending());
     const timer = setTimeout(() => {
       settle(new HttpError("HTTP_TIMEOUT", `No part of the body came within ${timeoutMs} ms`));
@@ -203,31 +200,23 @@ function ending(): FormDBError {
   return new FormDBError("FORMDB_CLOSED", "The server is ending and reads no more of the body");
 }
 
+/** Whatever else ends the reading of a body has cut it short. */
+function failureOf(error: unknown): FormDBError | HttpError {
+  return error instanceof FormDBError || error instanceof HttpError ? error : lostBody(error);
+}
+
 function lostBody(cause: unknown): HttpError {
   return Object.assign(new HttpError("HTTP_BAD_REQUEST", "The body ended before its end"), { cause });
 }
 
 class Counted {
-  readonly #errors: {
-    index: number;
-    line: number;
-    id?: string;
-    code: string;
-    error: string;
-    outcome: string;
-  }[] = [];
+  readonly #errors: LineResult[] = [];
   #successful = 0;
   #failed = 0;
 
-  add({ outcome, code, error, ...place }: LineResult): void {
-    if (outcome === "applied") {
-      this.#successful++;
-      return;
-    }
-    this.#failed++;
-    if (this.#errors.length < MAX_ERRORS) {
-      this.#errors.push({ ...place, code: code!, error: error!, outcome });
-    }
+  add(result: LineResult): void {
+    if (result.outcome === "applied") this.#successful++;
+    else if (++this.#failed <= MAX_ERRORS) this.#errors.push(result);
   }
 
   result(): { successful: number; failed: number; errors: readonly object[] } {
