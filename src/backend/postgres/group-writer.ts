@@ -9,6 +9,7 @@ import type {
   FormedChanges,
   GroupWrite,
   IsolationLevel,
+  StatementCall,
   WriteResult,
 } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
@@ -24,7 +25,11 @@ export interface WriteRunner {
     values: readonly unknown[],
     options?: CallOptions,
   ): Promise<EngineResult>;
-  runCopy(text: string, rows: readonly Buffer[]): Promise<void>;
+  runCopy(
+    first: StatementCall,
+    text: string,
+    rowsOf: (row: readonly unknown[]) => readonly Buffer[],
+  ): Promise<void>;
   begin(isolation: IsolationLevel | undefined): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
@@ -167,12 +172,17 @@ export class GroupWriter {
     }
   }
 
-  #copy({ collection, ids, json }: GroupWrite, token: string): Promise<void> {
-    return this.#transaction(async () => {
-      // The token is first: it gives the transaction's time, which COPY can't ask for.
-      const { rows } = await this.#runner.runWrite(this.#texts.storeToken, [token, null]);
-      await this.#runner.runCopy(this.#texts.copy(collection), encodeRows(ids, json, rows[0]![0]));
-    });
+  async #copy({ collection, ids, json }: GroupWrite, token: string): Promise<void> {
+    // The token is first: it gives the transaction's time, which COPY can't ask for.
+    const stored = { statement: this.#texts.storeToken, values: [token, null] };
+    try {
+      await this.#runner.runCopy(stored, this.#texts.copy(collection), ([updatedAt]) =>
+        encodeRows(ids, json, updatedAt),
+      );
+    } catch (error) {
+      await this.#rollback();
+      throw error;
+    }
   }
 
   async #transaction<T>(work: () => Promise<T>): Promise<T> {
@@ -182,9 +192,13 @@ export class GroupWriter {
       await this.#runner.commit();
       return result;
     } catch (error) {
-      if (this.#runner.usable && this.#runner.inTransaction) await this.#runner.rollback();
+      await this.#rollback();
       throw error;
     }
+  }
+
+  async #rollback(): Promise<void> {
+    if (this.#runner.usable && this.#runner.inTransaction) await this.#runner.rollback();
   }
 
   #statement(group: GroupWrite, withToken: boolean): EngineStatement {

@@ -151,9 +151,13 @@ export class PostgresConnection implements Connection {
     return await this.#session.run(statement, values, options, this.#flight(true));
   }
 
-  /** Sends rows of the text format by `COPY`. */
-  async runCopy(text: string, rows: readonly Buffer[]): Promise<void> {
-    await this.#session.copy(text, rows, this.#flight(true));
+  /** Runs a statement and a `COPY` in a transaction of their own, as `PostgresSession.copy`. */
+  async runCopy(
+    first: StatementCall,
+    text: string,
+    rowsOf: (row: readonly unknown[]) => readonly Buffer[],
+  ): Promise<void> {
+    await this.#session.copy(first, text, rowsOf);
   }
 
   async getMany(

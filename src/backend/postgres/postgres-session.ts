@@ -192,15 +192,28 @@ export class PostgresSession implements WatchedSession {
     }
   }
 
-  /** Sends rows of the text format by `COPY`. */
-  async copy(text: string, rows: readonly Buffer[], flight: Flight): Promise<void> {
+  /**
+   * A transaction of a statement that gives a row and of a `COPY` of the rows, in its text format, that are made of that. If it
+   * fails it may be open still.
+   */
+  async copy(
+    { statement, values }: StatementCall,
+    text: string,
+    rowsOf: (row: readonly unknown[]) => readonly Buffer[],
+  ): Promise<void> {
     this.#take({});
+    const keep = this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+    const parse = !keep || this.#prepared.use(statement.name) === undefined;
+    const name = keep ? statement.name : "";
+    const copy = new CopyIn({ text: statement.text, values, name, parse }, text, rowsOf);
     try {
-      const copy = new CopyIn(text, rows);
       this.#client.query(copy);
       await copy.done;
+      if (keep && parse) this.#prepared.add(name);
     } catch (error) {
-      throw this.#translate(error, flight);
+      if (keep && parse) this.#prepared.uncertain(name);
+      if (this.#wasStale(statement, error)) throw this.#staleInTransaction(error);
+      throw this.#translate(error, copy.isCommitting ? "commit" : "in-transaction");
     } finally {
       this.#give();
     }

@@ -1,7 +1,9 @@
+import { EventEmitter } from "node:events";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
-import { encodeRows } from "../../../src/backend/postgres/copy-in.ts";
+import { CopyIn, encodeRows } from "../../../src/backend/postgres/copy-in.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
+import type { Wire } from "../../../src/backend/postgres/wire.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
 import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
@@ -31,6 +33,117 @@ describe("rows for COPY", () => {
 
   test("of no documents are no message", () => {
     expect(encodeRows([], [], 5)).toEqual([]);
+  });
+});
+
+describe("a statement and a COPY in one transaction", () => {
+  /** Notes what is sent. */
+  class FakeWire extends EventEmitter {
+    readonly sent: string[] = [];
+    readonly stream = { destroyed: false, writable: true, cork(): void {}, uncork(): void {} };
+    parse({ text, name }: { text: string; name: string }): void {
+      this.sent.push(`parse ${name}: ${text}`);
+    }
+    bind({ statement, values }: { statement: string; values: readonly unknown[] }): void {
+      this.sent.push(`bind ${[statement, ...values].join(" ")}`);
+    }
+    execute(): void {
+      this.sent.push("execute");
+    }
+    flush(): void {
+      this.sent.push("flush");
+    }
+    sync(): void {
+      this.sent.push("sync");
+    }
+    sendCopyFromChunk(rows: Buffer): void {
+      this.sent.push(`rows ${rows}`);
+    }
+    sendCopyFail(): void {
+      this.sent.push("copy fails");
+    }
+    endCopyFrom(): void {
+      this.sent.push("end of rows");
+    }
+    take(): string[] {
+      return this.sent.splice(0);
+    }
+  }
+
+  function begin(parse: boolean): { wire: FakeWire; copy: CopyIn; asWire: Wire } {
+    const wire = new FakeWire();
+    const asWire = wire as unknown as Wire;
+    const first = { text: "SELECT $1", values: ["a"], name: "first", parse };
+    const copy = new CopyIn(first, "COPY t FROM STDIN", ([field]) => [Buffer.from(`1 ${field}`)]);
+    copy.submit(asWire);
+    return { wire, copy, asWire };
+  }
+
+  test("take two round trips: up to COPY, and the rows with COMMIT", async () => {
+    const { wire, copy, asWire } = begin(true);
+    const upToCopy = [
+      "parse : BEGIN",
+      "bind ",
+      "execute",
+      "parse first: SELECT $1",
+      "bind first a",
+      "execute",
+    ];
+    expect(wire.take()).toEqual([...upToCopy, "parse : COPY t FROM STDIN", "bind ", "execute", "flush"]);
+    copy.takeRow(Buffer.from("\0\x01\0\0\0\x03now"), 0);
+    expect(copy.isCommitting).toBe(false);
+    copy.handleCopyInResponse(asWire);
+    expect(copy.isCommitting).toBe(true);
+    const rows = ["rows 1 now", "end of rows"];
+    expect(wire.take()).toEqual([...rows, "parse : COMMIT", "bind ", "execute", "sync"]);
+    copy.handleReadyForQuery();
+    await copy.done;
+  });
+
+  test("do not parse a statement that the server has", () => {
+    expect(begin(false).wire.take()).not.toContain("parse first: SELECT $1");
+  });
+
+  test("end with the error of rows that can't be made, which the server is told to give up", async () => {
+    const wire = new FakeWire();
+    const asWire = wire as unknown as Wire;
+    const refusal = new Error("too long");
+    const copy = new CopyIn(
+      { text: "SELECT 1", values: [], name: "", parse: true },
+      "COPY t FROM STDIN",
+      () => {
+        throw refusal;
+      },
+    );
+    copy.submit(asWire);
+    wire.take();
+    const failed = failure(copy.done);
+    copy.handleCopyInResponse(asWire);
+    copy.handleError(new Error("COPY from stdin failed"), asWire);
+    expect(wire.take()).toEqual(["copy fails", "sync"]);
+    expect(copy.isCommitting).toBe(false);
+    wire.emit("readyForQuery");
+    expect(await failed).toBe(refusal);
+  });
+
+  test.each([
+    ["before the rows", false, ["sync"]],
+    ["after them, when the server has been told to go on", true, []],
+  ])("end with an error %s when the server is ready again", async (_, afterRows, sent) => {
+    const { wire, copy, asWire } = begin(true);
+    if (afterRows) copy.handleCopyInResponse(asWire);
+    wire.take();
+    const refusal = new Error("refused");
+    let ended = false;
+    const failed = failure(copy.done).then((error) => {
+      ended = true;
+      return error;
+    });
+    copy.handleError(refusal, asWire);
+    await new Promise(setImmediate);
+    expect({ ended, sent: wire.take() }).toEqual({ ended: false, sent });
+    wire.emit("readyForQuery");
+    expect(await failed).toBe(refusal);
   });
 });
 
@@ -109,6 +222,17 @@ describe.each(postgresVersions())("a large group of inserts on PostgreSQL (%s)",
     await connection.write(group(numbered(17 * MANY)));
     expect(copies()).toBe(before + 2);
     expect(await count()).toBe(18 * MANY);
+  });
+
+  test("fails before its rows are sent where there is no such table, and the connection goes on", async () => {
+    await run(connection, 'DROP TABLE "docs"');
+    const lost = group(numbered(0));
+    expect(await failure(connection.write(lost))).toMatchObject({ sqlstate: "42P01", outcome: "rejected" });
+    expect(connection.inTransaction).toBe(false);
+    expect(connection.usable).toBe(true);
+    await run(connection, ...backend.dialect.ddl.createCollection("docs"));
+    expect(await connection.write(lost)).toEqual({ missing: [], rejected: [] });
+    expect(await count()).toBe(MANY);
   });
 
   test("fails as others do where the engine refuses a document", async () => {
