@@ -56,6 +56,23 @@ function closes(openDatabase: OpenDatabase): void {
     expect(await transaction).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
   });
 
+  it("rejects a transaction whose function ends after the deadline", async () => {
+    const db = await opened();
+    const begun = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const transaction = failure(
+      db.transaction(async (tx) => {
+        await tx.update("c", 1, { m: 1 });
+        begun.resolve();
+        await held.promise;
+      }),
+    );
+    await begun.promise;
+    await db.close({ deadlineMs: 20 });
+    held.resolve();
+    expect(await transaction).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+  });
+
   it("cuts a stream that nobody reads on", async () => {
     const db = await opened();
     const stream = db.stream("SELECT * FROM c");

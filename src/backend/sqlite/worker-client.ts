@@ -74,10 +74,13 @@ export class WorkerClient implements SessionClient {
     }
   }
 
+  /** What is asked for after this is not sent any more. */
   async close(): Promise<void> {
     this.onLost = undefined;
-    if (this.usable && this.#worker !== undefined)
-      await this.request("Closing", { do: "close" }).catch(() => {});
+    const closed =
+      this.usable && this.#worker !== undefined ? this.request("Closing", { do: "close" }) : undefined;
+    this.#ended = true;
+    await closed?.catch(() => {});
     await this.terminate();
   }
 
