@@ -136,7 +136,7 @@ describe("formdb export", () => {
   it.each([
     [["--safe-csv"], "--safe-csv is for"],
     [["--overwrite"], "needs --out"],
-    [["--out", "/none/x.json"], "/none/x.json"],
+    [["--out", "/none/x.json"], "/none is none"],
     [["--format", "xml"], "Allowed choices"],
   ])("refuses %j", async (flags, why) => {
     const { code, stderr } = await command("export", "people", ...flags);
