@@ -1,5 +1,5 @@
 import { type ColumnDecoder, decoderOf, encodeValue } from "./column-decoders.ts";
-import { afterError, decodeRow } from "./exchange.ts";
+import { afterError, decodeRow, type Request } from "./exchange.ts";
 import type { AnswerTaker } from "./messages.ts";
 import type { Wire } from "./wire.ts";
 
@@ -35,12 +35,8 @@ function escaped(text: string): string {
 }
 
 /** The statement before a `COPY`: by its text, under a name or none, or by the name under which the server has it. */
-export interface FirstStatement {
-  readonly text: string;
+export interface FirstStatement extends Pick<Request, "text" | "name" | "parse"> {
   readonly values: readonly unknown[];
-  readonly name: string;
-  /** Whether the server still has to parse it. */
-  readonly parse: boolean;
 }
 
 /**

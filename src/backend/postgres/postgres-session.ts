@@ -202,7 +202,7 @@ export class PostgresSession implements WatchedSession {
     rowsOf: (row: readonly unknown[]) => readonly Buffer[],
   ): Promise<void> {
     this.#take({});
-    const keep = this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+    const keep = this.#keepsStatements;
     const parse = !keep || this.#prepared.use(statement.name) === undefined;
     const name = keep ? statement.name : "";
     const copy = new CopyIn({ text: statement.text, values, name, parse }, text, rowsOf);
@@ -310,13 +310,17 @@ export class PostgresSession implements WatchedSession {
     return sent.map((call) => this.#end(call));
   }
 
+  get #keepsStatements(): boolean {
+    return this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+  }
+
   /** A statement's exchange. It is kept prepared, except where `parsed` has it: that one is sent and not yet answered. */
   #prepare(
     { prepare, text, name, raw = false }: EngineStatement,
     values: readonly unknown[],
     parsed?: Set<string>,
   ): Call {
-    let keep = prepare && this.#shared.keepsStatements && this.#shared.settings.statementCacheSize > 0;
+    let keep = prepare && this.#keepsStatements;
     const known = keep ? this.#prepared.use(name) : undefined;
     if (keep && known === undefined && parsed !== undefined) {
       keep = !parsed.has(name);
