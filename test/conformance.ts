@@ -51,7 +51,10 @@ export function describeConformance(
     });
 
     /** What the profile says that this engine can't do. SQLite has none, and can all of it. */
-    function facts(): Pick<EngineProfile, "expressionIndexes" | "isolationLevels" | "uniqueIndexes"> {
+    function facts(): Pick<
+      EngineProfile,
+      "distributes" | "expressionIndexes" | "isolationLevels" | "nestsSubqueries" | "uniqueIndexes"
+    > {
       return PROFILES[profile as keyof typeof PROFILES] ?? PROFILES.postgres;
     }
 
@@ -514,9 +517,13 @@ export function describeConformance(
             ({ code, message }: FormDBError) => `${code}: ${message}`,
           );
         const failed = "FORMDB_CONSTRAINT: The UPDATE failed, and no document was changed: the result of";
-        expect(await computing("n = 6 / (n - 2), m = 1", "TRUE = x.y.z OR n = 2")).toBe(
-          `${failed} 6 / 0 must be a finite number`,
+        expect(await computing("n = 6 / (n - 2), m = 1", "TRUE = x.y.z OR n = 2")).toMatch(
+          facts().nestsSubqueries
+            ? `${failed} 6 / 0 must be a finite number`
+            : /^FORMDB_UNSUPPORTED: Arithmetic in SET can be one operation on/,
         );
+        expect(await computing("n = 6 / n, m = 1", "TRUE = x.y.z OR n = 2")).toBe(2);
+        expect(await computing("n = n - 1, m = NULL", "n = 3")).toBe(1);
         expect(await computing("n = n / 0", "id = '2'")).toBe(`${failed} 2 / 0 must be a finite number`);
         expect(await computing("n = n * 1e308", "id = '2'")).toMatch(
           /the result of 2 \* 1e\+308 must be a finite number$/,
@@ -713,8 +720,10 @@ export function describeConformance(
       });
 
       it("an index is used, listed and dropped, or refused where the engine has none", async () => {
+        // Of fewer a planner would rather read them all, and a node holds a part of them only.
+        const length = facts().distributes ? 100_000 : 3_000;
         const collection = await collectionOf(
-          Array.from({ length: 3_000 }, (_, n) => ({ id: String(n), n, address: { city: `c${n}` } })),
+          Array.from({ length }, (_, n) => ({ id: String(n), n, address: { city: `c${n}` } })),
         );
         const text = `SELECT id FROM ${collection} WHERE address.city = $1`;
         if (!facts().expressionIndexes) {

@@ -41,6 +41,8 @@ export interface Dialect {
    * dialects whose engines are given each by itself.
    */
   readonly changeGroup?: ChangeGroup | "one by one" | undefined;
+  /** Whether a document that a filter means is found by a statement of its own before it is changed: where none can lock what it finds. */
+  readonly findsFirst?: boolean | undefined;
   readonly expressions: ExpressionDialect;
   readonly ddl: DdlDialect;
 }

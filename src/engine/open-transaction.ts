@@ -56,6 +56,7 @@ export interface TransactionTools {
   readonly makeId: () => string;
   readonly reporter: Reporter;
   readonly sql: SqlRunner;
+  readonly findsFirst: boolean | undefined;
   /** Fires where the transaction must end. */
   readonly signal: AbortSignal | undefined;
 }
@@ -73,6 +74,7 @@ export class OpenTransaction implements Transaction {
   #last: Promise<unknown> | undefined;
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
+  readonly findsFirst: boolean | undefined;
   /** Whether it may have written anything. */
   wrote = false;
   readonly sql: Sql;
@@ -80,6 +82,7 @@ export class OpenTransaction implements Transaction {
 
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
     this.#tools = tools;
+    this.findsFirst = tools.findsFirst;
     this.#place = {
       held: { connection: tools.connection, need: (collection) => this.#need(collection) },
       insert: (query) => this.#insert(query),
@@ -146,6 +149,10 @@ export class OpenTransaction implements Transaction {
 
   getVersioned(collection: string, id: string | number): Promise<ReturnType<typeof toVersioned> | undefined> {
     return this.#read(collection, id, toVersioned);
+  }
+
+  absence(collection: string): Promise<string | undefined> {
+    return this.#call(() => this.#absence(collection));
   }
 
   /** Runs a query or a change that was made without a text. In a collection that is not there nothing is found. */

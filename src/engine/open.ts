@@ -239,7 +239,14 @@ async function assembleParts(
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
     checker: new Checker(connections, catalog, backend.dialect.ddl),
-    transactions: new Transactions(connections, { reader, writer, makeId, reporter, sql }),
+    transactions: new Transactions(connections, {
+      reader,
+      writer,
+      makeId,
+      reporter,
+      sql,
+      findsFirst: backend.dialect.findsFirst,
+    }),
     calls,
     reporter,
     release: () => {

@@ -235,8 +235,12 @@ export function outcomeWithout(
   { kind, collection, id }: { readonly kind: WriteKind; readonly collection: string; readonly id: string },
 ): OperationResult {
   if (kind === "delete") return { found: false };
+  return { error: notThere(absence, collection, id) };
+}
+
+export function notThere(absence: string, collection: string, id: string): FormDBError {
   const message = `The document could not be changed: there is ${absence}`;
-  return { error: new FormDBError("FORMDB_NOT_FOUND", message, { details: { collection, id } }) };
+  return new FormDBError("FORMDB_NOT_FOUND", message, { details: { collection, id } });
 }
 
 const APPLIED: OperationResult = Object.freeze({ found: true });

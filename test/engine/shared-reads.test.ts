@@ -102,7 +102,8 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
       const ended = await Promise.allSettled(leaving);
       expect(ended.map((end) => end.status === "rejected" && end.reason.code)).toEqual([
         "FORMDB_ABORTED",
-        "FORMDB_TIMEOUT",
+        // On a busy machine its time may end before a connection is lent.
+        expect.stringMatching(/^FORMDB_(POOL_)?TIMEOUT$/),
       ]);
       await holder.query("COMMIT");
       expect(await Promise.all(staying)).toEqual(Array.from({ length: 30 }, (_, age) => expected(age)));

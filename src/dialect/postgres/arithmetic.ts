@@ -8,7 +8,8 @@ import { termOf } from "./terms.ts";
 /** The computed value as `jsonb`. */
 export function computed(value: ComputedValue): Fragment {
   if (value.type === "path") return [`coalesce(${termOf(value.path).json}, 'null'::jsonb)`];
-  return sql`coalesce(to_jsonb(${double(value)}), 'null'::jsonb)`;
+  // Casts are immutable, as to_jsonb is not: Citus wants that in an UPDATE of many shards.
+  return sql`coalesce(${double(value)}::text::jsonb, 'null'::jsonb)`;
 }
 
 /**

@@ -20,10 +20,9 @@ export function dialectOf(profile: EngineProfile, indexedAt: IndexedAt = always)
   const expressions = Object.freeze({
     ...postgresExpressions,
     now: profile.distributes ? NOW_MS : postgresExpressions.now,
-    lock: profile.locksInOrder ? postgresExpressions.lock : (): string => "",
     change: profile.nestsSubqueries
       ? postgresExpressions.change
-      : (change: DocumentChange): Fragment => postgresExpressions.change(withoutArithmetic(change, profile)),
+      : (change: DocumentChange): Fragment => postgresExpressions.change(withoutNesting(change, profile)),
   });
   return Object.freeze({
     name: "postgres",
@@ -32,6 +31,7 @@ export function dialectOf(profile: EngineProfile, indexedAt: IndexedAt = always)
     explainPrefix: "EXPLAIN ",
     ...(profile.mergesReads ? { merged: mergedText } : {}),
     ...(profile.groupsChanges ? { changeGroup } : {}),
+    findsFirst: !profile.locksInOrder,
     ...(profile.spellsByIndexes
       ? {
           knowing: (indexOf: IndexOf): Dialect =>
@@ -43,13 +43,15 @@ export function dialectOf(profile: EngineProfile, indexedAt: IndexedAt = always)
   });
 }
 
-/** Arithmetic is spelled by a subquery within a subquery, on which Citus 13.2 crashes in an UPDATE: it is refused instead. */
-function withoutArithmetic(change: DocumentChange, { name }: EngineProfile): DocumentChange {
+/** Each operation is a subquery, and Citus 13.2 takes none within another in an UPDATE: what nests is refused instead. */
+function withoutNesting(change: DocumentChange, { name }: EngineProfile): DocumentChange {
   for (const part of change.leaves) {
     if (part.kind !== "compute" || part.value.type !== "arithmetic") continue;
+    const { left, right } = part.value;
+    if (left.type !== "arithmetic" && right.type !== "arithmetic") continue;
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
-      `Arithmetic in SET can't be run on ${name}; change the documents in a transaction, or by inc of a collection`,
+      `Arithmetic in SET can be one operation on ${name}, as in n = n + 1, not several; change the documents in a transaction`,
     );
   }
   return change;

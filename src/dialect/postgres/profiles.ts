@@ -34,7 +34,7 @@ export interface EngineProfile {
   readonly changesInWith: boolean;
   /** Whether statements for groups name each id by a value of its own: so that Citus sends them to the ids' shards alone. */
   readonly namesIds: boolean;
-  /** Whether rows of a batch can be locked in order before they are changed. */
+  /** Whether a statement can find rows and lock them, in order, before it changes them. */
   readonly locksInOrder: boolean;
   /** Whether several DDL statements can be one transaction, under an advisory lock. */
   readonly transactionalDdl: boolean;

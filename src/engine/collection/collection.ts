@@ -7,11 +7,12 @@ import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
 import { addFilter, type Form } from "../../plan/filter-form.ts";
-import type { Change, Field, Select } from "../../query/syntax-tree.ts";
+import type { Change, Expression, Field, Operand, Select } from "../../query/syntax-tree.ts";
 import { isText } from "../../query/tree-text.ts";
 import { type Answer, answered, promised } from "../answer.ts";
+import type { QueryResult } from "../read.ts";
 import type { IndexOptions } from "../schema.ts";
-import type { FoundByChange } from "../write.ts";
+import { type FoundByChange, notThere } from "../write.ts";
 import { type Changes, obstacle, stepsOf, unexplained, whyNotMade } from "./changes.ts";
 import type { Filter } from "./filter.ts";
 import {
@@ -53,6 +54,9 @@ export interface ChangeOptions extends CallOptions {
 const BOUNDS = { signal: abortSignal, timeoutMs: milliseconds };
 /** How often a change is tried that met nothing, while nothing that is there says why. */
 const MAX_TRIES = 5;
+/** How often `findOneAndUpdate` looks again where it can't lock what it finds; and among how many it then chooses. */
+const MAX_MISSES = 100;
+const CANDIDATES = 16;
 const ID: Field = { type: "path", path: ["id"] };
 const COUNT: Select["items"] = [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }];
 
@@ -223,37 +227,76 @@ export class Collection<T extends object = Document> {
       const asked = { filter, changes, orderBy };
       return (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined;
     }
-    return this.#write(() => this.#changeFirst(filter, changes, orderBy, bounds));
+    const change = { filter, changes, orderBy };
+    return this.#write(() =>
+      this.#host.findsFirst ? this.#findAndChange(change, bounds) : this.#changeFirst(change, bounds),
+    );
   }
 
-  async #changeFirst(
-    filter: Filter<Found<T>>,
-    changes: Changes<T>,
-    orderBy: FindOptions<Found<T>>["orderBy"],
-    options: CallOptions,
-  ): Promise<Found<T> | undefined> {
-    const order = orderOf(orderBy);
+  async #changeFirst(change: FirstChange<T>, options: CallOptions): Promise<Found<T> | undefined> {
+    const { filter, changes, orderBy } = change;
     for (const skipLocked of [true, false]) {
-      const tree = treeOf((reader) => ({
-        type: "change",
-        action: "update",
-        collection: this.name,
-        steps: stepsOf(changes, reader),
-        document: undefined,
-        where: reader.read(filter),
-        version: undefined,
-        first: { orderBy: order, skipLocked },
-        gives: "document",
-      }));
-      const { rows } = await this.#host.run("findOneAndUpdate()", tree, options);
+      const first = { orderBy: orderOf(orderBy), skipLocked };
+      const { rows } = await this.#runFirst(change, options, (where) => ({ where, first }));
       if (rows.length > 0) return rows[0]!.document as Found<T>;
     }
     const blocked = await new Find<Row>(this.#host, this.name, filter, { orderBy, ...options }).first();
+    if (blocked !== undefined) this.#refuseFor(blocked, changes);
+    return undefined;
+  }
+
+  /**
+   * The document that was found is changed if the filter still means it then. Who comes too late looks again, and takes one of
+   * several, so that the next callers don't all want the same.
+   */
+  async #findAndChange(change: FirstChange<T>, options: CallOptions): Promise<Found<T> | undefined> {
+    const { filter, changes, orderBy } = change;
+    for (let misses = 0; misses < MAX_MISSES; misses++) {
+      const asked = { orderBy, limit: misses === 0 ? 1 : CANDIDATES, ...options };
+      const candidates = await new Find<Row>(this.#host, this.name, filter, asked).toArray();
+      if (candidates.length === 0) return undefined;
+      const found = candidates[Math.floor(Math.random() * candidates.length)]!;
+      this.#refuseFor(found, changes);
+      const { rows } = await this.#runFirst(change, options, (where, reader) => {
+        const isIt = idIs(reader.slot(found.id));
+        return {
+          where: where === undefined ? isIt : { type: "and", operands: [isIt, where] },
+          first: undefined,
+        };
+      });
+      if (rows.length > 0) return rows[0]!.document as Found<T>;
+    }
+    throw new FormDBError(
+      "FORMDB_BUSY",
+      `The document could not be updated: ${MAX_MISSES} times others were faster to change what the filter meant`,
+      { retryable: true, details: { collection: this.name } },
+    );
+  }
+
+  #runFirst(
+    { filter, changes }: FirstChange<T>,
+    options: CallOptions,
+    choose: (where: Expression | undefined, reader: FilterReader) => Pick<Change, "where" | "first">,
+  ): Answer<QueryResult> {
+    const tree = treeOf((reader) => ({
+      type: "change",
+      action: "update",
+      collection: this.name,
+      steps: stepsOf(changes, reader),
+      document: undefined,
+      version: undefined,
+      gives: "document",
+      ...choose(reader.read(filter), reader),
+    }));
+    return this.#host.run("findOneAndUpdate()", tree, options);
+  }
+
+  /** Throws if something in the document is in the way of the changes. */
+  #refuseFor(document: Row, changes: Changes<T>): void {
     const reader = new FilterReader();
     const steps = stepsOf(changes, reader);
-    const why = blocked && obstacle(blocked, steps, { collection: this.name, values: reader.values });
+    const why = obstacle(document, steps, { collection: this.name, values: reader.values });
     if (why !== undefined) throw why;
-    return undefined;
   }
 
   /** Makes an index over one or more paths, or texts in lower or upper case (`"LOWER(email)"`); resolves to its name. */
@@ -309,7 +352,7 @@ export class Collection<T extends object = Document> {
         first: undefined,
         gives: "version",
         ...make(reader),
-        where: { type: "compare", operator: "=", left: ID, right: reader.slot(key) },
+        where: idIs(reader.slot(key)),
         version: ifVersion === undefined ? undefined : reader.slot(ifVersion),
       }));
       const request = { statement: tree.statement as Change, id: key, ifVersion, values: tree.values };
@@ -321,11 +364,25 @@ export class Collection<T extends object = Document> {
       const { rows } = await this.#host.run(what, tree, bounds);
       if (rows.length > 0) return rows[0] as unknown as Version;
       // What kept it from being made may be gone by now: then it may be tried again.
-      const why = whyNotMade(request, await this.#host.getVersioned(this.name, key, bounds));
+      const found = await this.#host.getVersioned(this.name, key, bounds);
+      const absence = found === undefined ? await this.#host.absence?.(this.name) : undefined;
+      if (absence !== undefined) throw notThere(absence, this.name, key);
+      const why = whyNotMade(request, found);
       if (why !== undefined) throw why;
       if (tries === MAX_TRIES) throw unexplained(request);
     }
   }
+}
+
+function idIs(id: Operand): Expression {
+  return { type: "compare", operator: "=", left: ID, right: id };
+}
+
+/** A change of the first document that a filter means. */
+interface FirstChange<T extends object> {
+  readonly filter: Filter<Found<T>>;
+  readonly changes: Changes<T>;
+  readonly orderBy: FindOptions<Found<T>>["orderBy"];
 }
 
 /** A change of the document of an id. */

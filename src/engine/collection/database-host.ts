@@ -16,12 +16,14 @@ import type { ChangeOfOne, CollectionHost, DatabaseMethods, Versioned } from "./
 /** A database as what a collection's handle works on. */
 export class DatabaseHost implements CollectionHost {
   readonly methods: DatabaseMethods;
+  readonly findsFirst: boolean | undefined;
   readonly #engine: Engine;
   readonly #queries: Queries;
   readonly #gate: CallGate;
 
   constructor(methods: DatabaseMethods, engine: Engine, queries: Queries, gate: CallGate) {
     this.methods = methods;
+    this.findsFirst = engine.backend.dialect.findsFirst;
     this.#engine = engine;
     this.#queries = queries;
     this.#gate = gate;
@@ -39,6 +41,10 @@ export class DatabaseHost implements CollectionHost {
     return this.#gate.run("get()", async () =>
       (await writer.mayRead(collection)) ? reads.getVersioned(collection, key, options) : undefined,
     );
+  }
+
+  absence(collection: string): Promise<string | undefined> {
+    return this.#engine.writer.absence(collection);
   }
 
   change(

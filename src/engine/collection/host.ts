@@ -82,11 +82,15 @@ export interface CollectionHost {
   readonly methods: DatabaseMethods;
   /** There for a host that can't be given a tree. */
   readonly elsewhere?: CallsElsewhere;
+  /** As the dialect's. */
+  readonly findsFirst?: boolean | undefined;
   getVersioned(
     collection: string,
     id: string | number,
     options?: CallOptions,
   ): Promise<Versioned<Row> | undefined>;
+  /** What there is instead of a collection that is not there, for an error's message. Left out by a host elsewhere. */
+  absence?(collection: string): Promise<string | undefined>;
   /**
    * Queues a change of one document, and resolves to its new version. Undefined if it can't be queued; left out where there is
    * no queue.

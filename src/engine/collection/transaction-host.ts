@@ -8,21 +8,25 @@ import type { CollectionHost, DatabaseMethods, Versioned } from "./host.ts";
 
 /** The methods of a transaction that a collection's handle uses. */
 export interface TransactionMethods {
+  readonly findsFirst: boolean | undefined;
   get(collection: string, id: string | number): Promise<Row | undefined>;
   getVersioned(collection: string, id: string | number): Promise<Versioned<Row> | undefined>;
   insert(collection: string, document: unknown): Promise<string>;
   upsert(collection: string, document: unknown): Promise<string>;
   delete(collection: string, id: string | number): Promise<boolean>;
   runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
+  absence(collection: string): Promise<string | undefined>;
 }
 
 /** An open transaction as what a collection's handle works on. */
 export class TransactionHost implements CollectionHost {
   readonly #transaction: TransactionMethods;
   readonly methods: DatabaseMethods;
+  readonly findsFirst: boolean | undefined;
 
   constructor(transaction: TransactionMethods) {
     this.#transaction = transaction;
+    this.findsFirst = transaction.findsFirst;
     this.methods = {
       get: (collection, id) => transaction.get(collection, id),
       insert: (collection, document) => transaction.insert(collection, document),
@@ -35,6 +39,10 @@ export class TransactionHost implements CollectionHost {
 
   getVersioned(collection: string, id: string | number): Promise<Versioned<Row> | undefined> {
     return this.#transaction.getVersioned(collection, id);
+  }
+
+  absence(collection: string): Promise<string | undefined> {
+    return this.#transaction.absence(collection);
   }
 
   run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {

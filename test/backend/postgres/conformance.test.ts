@@ -9,9 +9,9 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
 
   describeConformance(`PostgreSQL (${version})`, async () => open(await server.createDatabase()));
 
-  describeConformance(`PostgreSQL (${version}), written to as Citus is`, async () =>
+  describeConformance(`PostgreSQL (${version}), spoken to as Citus is`, async () =>
     open(await server.createDatabase(), {
-      postgres: { profileOverrides: { changesInWith: false, namesIds: true, minCopyRows: 10 } },
+      postgres: { profile: "citus", profileOverrides: { distributes: false, lockTimeouts: true } },
     }),
   );
 });

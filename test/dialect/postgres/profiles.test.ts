@@ -5,7 +5,9 @@ import { prepare } from "../../plan/engines.ts";
 
 it("arithmetic in SET is refused where an UPDATE may not nest subqueries, and other changes are not", () => {
   const citus = dialectOf(PROFILES.citus);
-  expect(() => prepare("UPDATE c SET n = n + 1", citus)).toThrow(/Arithmetic in SET can't be run on citus/);
+  expect(() => prepare("UPDATE c SET n = n + 1 * m", citus)).toThrow(
+    /Arithmetic in SET can be one operation/,
+  );
   for (const text of ["UPDATE c SET n = 1", "UPDATE c SET a = b"]) {
     expect(prepare(text, citus).plan.kind).toBe("update");
   }
