@@ -281,22 +281,18 @@ export class FormDB {
 
   /** Resolves to whether the collection was made by this call. */
   async createCollection(collection: string): Promise<boolean> {
-    return this.#changeSchema("createCollection", collection, () =>
-      this.#engine.schema.createCollection(collection),
-    );
+    return this.#changeSchema("createCollection", collection, () => this.#engine.catalog.create(collection));
   }
 
   /** Drops a collection with all its documents. Resolves to whether there was one. */
   async dropCollection(collection: string): Promise<boolean> {
-    return this.#changeSchema("dropCollection", collection, () =>
-      this.#engine.schema.dropCollection(collection),
-    );
+    return this.#changeSchema("dropCollection", collection, () => this.#engine.catalog.drop(collection));
   }
 
   /** The names of all collections, in their order. */
   async listCollections(): Promise<readonly string[]> {
     this.#gate.check("listCollections()");
-    return this.#gate.run("listCollections()", () => this.#engine.schema.listCollections());
+    return this.#gate.run("listCollections()", () => this.#engine.catalog.refresh());
   }
 
   /** Makes an index over one or more paths; resolves to its name. */
@@ -312,13 +308,53 @@ export class FormDB {
 
   /** Drops an index by its name. Rejects with `FORMDB_NOT_FOUND` if there is none. */
   async dropIndex(collection: string, name: string): Promise<void> {
-    return this.#changeSchema("dropIndex", collection, () => this.#engine.schema.dropIndex(collection, name));
+    return this.#changeSchema("dropIndex", collection, () =>
+      this.#engine.catalog.dropIndex(collection, name),
+    );
   }
 
   /** The indexes of a collection, or of all. */
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
     this.#gate.check("listIndexes()");
-    return this.#gate.run("listIndexes()", () => this.#engine.schema.indexes(collection));
+    return this.#gate.run("listIndexes()", () => this.#engine.catalog.indexes(collection));
+  }
+
+  /** Whether the engine answers now: a statement of no effect goes there and back. Rejects if it does not. */
+  async ping(options: CallOptions = NO_BOUNDS): Promise<void> {
+    this.#gate.check("ping()", options);
+    await this.sql("SELECT 1", [], { ...options, readOnly: true });
+  }
+
+  /**
+   * Copies a SQLite database, as it is at one moment and while it is used, to a new file that is a database of its own. The
+   * file appears when it is whole and on the disk. What is queued and not yet written is not part of it: `flush()` first.
+   * Throws `FORMDB_UNSUPPORTED` on PostgreSQL, `FORMDB_CONFIG` for the database's own file and for one that is there
+   * (unless `overwrite`).
+   */
+  async backup(file: string, options: BackupOptions = {}): Promise<BackupResult> {
+    checkOptions("backup()", options, BACKUP_OPTIONS);
+    return this.#reporting("backup()", () => {
+      throwIfAborted("backup()", options.signal);
+      const { backend, connections, calls } = this.#engine;
+      if (backend.backup === undefined) {
+        throw new FormDBError(
+          "FORMDB_UNSUPPORTED",
+          "backup() copies SQLite databases; a PostgreSQL server's is saved by its own pg_dump or pg_basebackup",
+        );
+      }
+      const work = (): Promise<BackupResult> => backend.backup!(file, options);
+      // The one connection of a database in memory is held, so that nobody writes meanwhile.
+      return calls.run(() => (backend.separateWriter ? work() : connections.use("write", options, work)));
+    });
+  }
+
+  /**
+   * Looks whether the database is as it must be: SQLite's file (its own integrity check), the indexes that are registered
+   * and those that there are, and each document's JSON, id and version. Reads everything, and changes nothing.
+   */
+  async check(options: CallOptions = NO_BOUNDS): Promise<CheckResult> {
+    this.#gate.check("check()", options);
+    return this.#gate.run("check()", () => this.#engine.checker.run(options));
   }
 
   /** The statements that took the most time, by shape. */
@@ -457,43 +493,5 @@ export class FormDB {
     // Where only the caller knows what reads, it is told before it waits.
     if (options.readOnly !== true && !connections.refusesWrites) beforeWriting();
     return this.#gate.run("sql()", () => sql.run(statement, options, beforeWriting));
-  }
-
-  /** Whether the engine answers now: a statement of no effect goes there and back. Rejects if it does not. */
-  async ping(options: CallOptions = NO_BOUNDS): Promise<void> {
-    this.#gate.check("ping()", options);
-    await this.sql("SELECT 1", [], { ...options, readOnly: true });
-  }
-
-  /**
-   * Copies a SQLite database, as it is at one moment and while it is used, to a new file that is a database of its own. The
-   * file appears when it is whole and on the disk. What is queued and not yet written is not part of it: `flush()` first.
-   * Throws `FORMDB_UNSUPPORTED` on PostgreSQL, `FORMDB_CONFIG` for the database's own file and for one that is there
-   * (unless `overwrite`).
-   */
-  async backup(file: string, options: BackupOptions = {}): Promise<BackupResult> {
-    checkOptions("backup()", options, BACKUP_OPTIONS);
-    return this.#reporting("backup()", () => {
-      throwIfAborted("backup()", options.signal);
-      const { backend, connections, calls } = this.#engine;
-      if (backend.backup === undefined) {
-        throw new FormDBError(
-          "FORMDB_UNSUPPORTED",
-          "backup() copies SQLite databases; a PostgreSQL server's is saved by its own pg_dump or pg_basebackup",
-        );
-      }
-      const work = (): Promise<BackupResult> => backend.backup!(file, options);
-      // The one connection of a database in memory is held, so that nobody writes meanwhile.
-      return calls.run(() => (backend.separateWriter ? work() : connections.use("write", options, work)));
-    });
-  }
-
-  /**
-   * Looks whether the database is as it must be: SQLite's file (its own integrity check), the indexes that are registered
-   * and those that there are, and each document's JSON, id and version. Reads everything, and changes nothing.
-   */
-  async check(options: CallOptions = NO_BOUNDS): Promise<CheckResult> {
-    this.#gate.check("check()", options);
-    return this.#gate.run("check()", () => this.#engine.checker.run(options));
   }
 }

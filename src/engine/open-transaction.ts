@@ -8,6 +8,7 @@ import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
+import type { Catalog } from "./catalog.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { checkCollectionOptions } from "./collection/standard-schema.ts";
 import { TransactionHost } from "./collection/transaction-host.ts";
@@ -51,6 +52,7 @@ export interface Transaction {
 /** What a transaction works with. */
 export interface TransactionTools {
   readonly connection: Connection;
+  readonly catalog: Catalog;
   readonly reader: Reader;
   readonly writer: Writer;
   readonly makeId: () => string;
@@ -281,8 +283,8 @@ export class OpenTransaction implements Transaction {
   }
 
   async #need(collection: string): Promise<void> {
-    const { connection, writer } = this.#tools;
-    if (!this.made.has(collection)) await writer.needCollectionOn(connection, collection);
+    const { catalog, connection } = this.#tools;
+    if (!this.made.has(collection)) await catalog.needOn(connection, collection);
   }
 
   /** Runs one call as a part of the transaction, which does not end before it. */

@@ -240,6 +240,7 @@ async function assembleParts(
     explainer: new Explainer(backend, plans, connections, catalog),
     checker: new Checker(connections, catalog, backend.dialect.ddl),
     transactions: new Transactions(connections, {
+      catalog,
       reader,
       writer,
       makeId,

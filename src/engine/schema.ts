@@ -1,9 +1,7 @@
-import { checkCollectionName } from "../base/collection-name.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import { boolean, checkOptions, configError, show, string } from "../base/options.ts";
 import { indexPathText, isPlace } from "../base/subject.ts";
-import type { IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Plan } from "../plan/plan.ts";
 import { MAX_INDEX_NAME_LENGTH, MAX_INDEX_PATHS } from "../query/limits.ts";
 import { parseIndexPath } from "../query/path-text.ts";
@@ -21,7 +19,7 @@ export interface IndexOptions {
 
 const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Makes, drops and lists collections and indexes: for the methods of the database and for queries alike. */
+/** Makes indexes from what a user writes, and acts on queries that change or list the schema. */
 export class Schema {
   readonly #catalog: Catalog;
 
@@ -29,29 +27,15 @@ export class Schema {
     this.#catalog = catalog;
   }
 
-  createCollection(collection: string): Promise<boolean> {
-    return this.#catalog.create(collection);
-  }
-
-  dropCollection(collection: string): Promise<boolean> {
-    return this.#catalog.drop(collection);
-  }
-
-  listCollections(): Promise<readonly string[]> {
-    return this.#catalog.refresh();
-  }
-
   /**
    * Makes an index over paths such as `"address.city"` and `"LOWER(email)"`, or over one such as `"items[*].sku"`, of each
-   * element of an array.
-   * Resolves to its name.
+   * element of an array. Resolves to its name.
    */
   async createIndex(
     collection: string,
     paths: string | readonly string[],
     options: IndexOptions = {},
   ): Promise<string> {
-    checkCollectionName(collection);
     checkOptions("createIndex()", options, { unique: boolean, name: string });
     const texts = typeof paths === "string" ? [paths] : paths;
     if (!Array.isArray(texts) || texts.some((text) => typeof text !== "string")) {
@@ -62,23 +46,14 @@ export class Schema {
     return this.#createIndex(collection, texts.map(parseIndexPath), options.unique ?? false, options.name);
   }
 
-  dropIndex(collection: string, name: string): Promise<void> {
-    checkCollectionName(collection);
-    return this.#catalog.dropIndex(collection, name);
-  }
-
-  indexes(collection?: string): Promise<readonly IndexDefinition[]> {
-    return this.#catalog.indexes(collection);
-  }
-
   /** Acts on a query that changes or lists the schema. */
   async run(plan: Plan): Promise<QueryResult> {
     const tree: Statement = plan.tree;
     switch (tree.type) {
       case "createCollection":
-        return changed(await this.createCollection(tree.collection));
+        return changed(await this.#catalog.create(tree.collection));
       case "dropCollection":
-        if (await this.dropCollection(tree.collection)) return changed(true);
+        if (await this.#catalog.drop(tree.collection)) return changed(true);
         throw new FormDBError(
           "FORMDB_UNKNOWN_COLLECTION",
           `The collection ${JSON.stringify(tree.collection)} can't be dropped: it is not there`,
@@ -88,7 +63,7 @@ export class Schema {
         await this.#createIndex(tree.collection, tree.paths, tree.unique, tree.name);
         return changed(true);
       case "dropIndex":
-        await this.dropIndex(tree.collection, tree.name);
+        await this.#catalog.dropIndex(tree.collection, tree.name);
         return changed(true);
       case "introspect":
         return tree.collection === undefined ? this.#collectionRows() : this.#indexRows(tree.collection);

@@ -178,7 +178,8 @@ export class Transactions {
         return error.retryable && attempt < (maxRetries ?? MAX_OTHER_RETRIES);
       default:
         return (
-          attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) && (await this.#tools.writer.wasMadeMeanwhile(error))
+          attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) &&
+          (await this.#tools.catalog.wasMadeMeanwhile(error))
         );
     }
   }
@@ -198,7 +199,7 @@ export class Transactions {
           connection.wasCommitted!(token, bounds),
         );
         if (!committed) break;
-        this.#tools.writer.created(made);
+        this.#tools.catalog.created(made);
         return result;
       } catch (cause) {
         // Asking changes nothing.
@@ -236,14 +237,7 @@ export class Transactions {
         const scope: Scope = { open: true, beside: 0 };
         this.#open++;
         try {
-          const transaction = new OpenTransaction(
-            {
-              connection,
-              ...this.#tools,
-              signal,
-            },
-            inDatabase,
-          );
+          const transaction = new OpenTransaction({ connection, ...this.#tools, signal }, inDatabase);
           const terms = {
             isolation: isolation ?? this.#connections.strictestIsolation,
             signal,
@@ -266,7 +260,7 @@ export class Transactions {
               limit.check();
             }
           });
-          this.#tools.writer.created(transaction.made);
+          this.#tools.catalog.created(transaction.made);
           return result;
         } finally {
           inDatabase.stop();

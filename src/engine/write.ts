@@ -167,11 +167,6 @@ export class Writer {
     return true;
   }
 
-  /** Whether the collection is known to be there. */
-  knows(collection: string): boolean {
-    return this.#catalog.has(collection);
-  }
-
   /**
    * What there is instead of a collection, as `Catalog.absence`. One that a first insert would make is as good as an empty
    * one for calls by id and by filter; without `autoCreate` it must be there.
@@ -192,21 +187,6 @@ export class Writer {
   /** Whether there is a collection that documents can be read from. */
   async mayRead(collection: string): Promise<boolean> {
     return this.#catalog.has(collection) || (await this.absence(collection)) === undefined;
-  }
-
-  /** The collection must be there for a query inside a transaction. */
-  needCollectionOn(connection: Connection, collection: string): Promise<void> {
-    return this.#catalog.needOn(connection, collection);
-  }
-
-  /** Whether a transaction need only be begun again to see the collection that it could not make. */
-  wasMadeMeanwhile(error: FormDBError): Promise<boolean> {
-    return this.#catalog.wasMadeMeanwhile(error);
-  }
-
-  /** Notes collections that a committed transaction has made. */
-  created(collections: Iterable<string>): void {
-    this.#catalog.created(collections);
   }
 }
 

@@ -88,10 +88,10 @@ export class DatabaseHost implements CollectionHost {
     const bounds = boundsOf(options);
     this.#gate.check(what, bounds);
     return this.#gate.run(what, () =>
-      this.#engine.writer.knows(collectionOf(tree))
+      this.#engine.catalog.has(collectionOf(tree))
         ? this.#queries.runTree(tree, bounds)
         : this.#isThere(tree).then((isThere) =>
-            isThere ? this.#queries.runTree(tree, bounds) : NOTHING_FOUND(),
+            isThere ? this.#queries.runTree(tree, bounds) : nothingFound(),
           ),
     );
   }
@@ -114,7 +114,7 @@ export class DatabaseHost implements CollectionHost {
 }
 
 const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
-const NOTHING_FOUND = (): QueryResult => ({ rows: [], rowCount: 0 });
+const nothingFound = (): QueryResult => ({ rows: [], rowCount: 0 });
 const versionOf = (_id: string, { version }: Ending): number => version!;
 
 /** Whether a change makes values that a database may refuse by themselves: where it is of a set value, or an index is unique. */
