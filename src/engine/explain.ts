@@ -62,7 +62,7 @@ export class Explainer {
       };
     }
     if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-    const enginePlan = await this.#enginePlan(statement.text, bound);
+    const enginePlan = await this.#enginePlan(collection, statement.text, bound);
     const listed = conditionsOf(plan.tree);
     const used = withoutWayBack(await this.#indexesIn(enginePlan, collection), listed);
     const leading = used.filter(({ leads }) => leads);
@@ -93,12 +93,17 @@ export class Explainer {
       .map((plan) => ({ plan }));
   }
 
-  async #enginePlan(statement: string, bound: readonly unknown[]): Promise<string[]> {
+  async #enginePlan(collection: string, statement: string, bound: readonly unknown[]): Promise<string[]> {
     const text = this.#backend.dialect.explainPrefix + statement;
-    const { rows } = await this.#connections.use("read", {}, (connection) =>
-      connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: true }, bound),
-    );
-    return rows.map((row) => String(row.at(-1)));
+    try {
+      const { rows } = await this.#connections.use("read", {}, (connection) =>
+        connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: true }, bound),
+      );
+      return rows.map((row) => String(row.at(-1)));
+    } catch (error) {
+      this.#catalog.noticeMissing(error, collection);
+      throw error;
+    }
   }
 
   async #indexesIn(enginePlan: readonly string[], collection: string): Promise<readonly UsedIndex[]> {

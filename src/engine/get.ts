@@ -1,6 +1,5 @@
 import type { Connection, StoredDocument } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
-import { bounded } from "../base/abort.ts";
+import { bounded, type CallOptions } from "../base/abort.ts";
 import type { Document } from "../base/document.ts";
 import { atEndOfTurn } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
@@ -113,6 +112,7 @@ export class DocumentReads {
       },
       (error: unknown) => {
         received();
+        this.#catalog.noticeMissing(error, collection);
         throw error;
       },
     );

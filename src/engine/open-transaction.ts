@@ -121,7 +121,7 @@ export class OpenTransaction implements Transaction {
       const { held } = this.#place;
       const query = reader.plan(text, parameters, this.#bounds(options), held);
       this.wrote ||= query.plan.kind !== "select";
-      return dispatch(query, this.#place, reader);
+      return this.#noticing(query.plan.collections[0] ?? "", () => dispatch(query, this.#place, reader));
     }) as Promise<QueryResult<R>>;
   }
 
@@ -165,7 +165,7 @@ export class OpenTransaction implements Transaction {
       this.wrote ||= query.plan.kind !== "select";
       const collection = query.plan.collections[0]!;
       if ((await this.#absence(collection)) !== undefined) return { rows: [], rowCount: 0 };
-      return dispatch(query, this.#place, reader);
+      return this.#noticing(collection, () => dispatch(query, this.#place, reader));
     });
   }
 
@@ -200,8 +200,18 @@ export class OpenTransaction implements Transaction {
     return this.#call(async () => {
       checkCollectionName(collection);
       const facts = { operation, collection, shape: `${operation} ${collection}`, cacheHit: true };
-      return this.#reported(facts, rowsOf, work);
+      return this.#noticing(collection, () => this.#reported(facts, rowsOf, work));
     });
+  }
+
+  /** Another process may have dropped the collection: then the next transaction knows that it is gone. */
+  async #noticing<T>(collection: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#tools.catalog.noticeMissing(error, collection);
+      throw error;
+    }
   }
 
   #reported<T>(

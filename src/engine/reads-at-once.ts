@@ -54,6 +54,7 @@ export class ReadsAtOnce {
         this.#reporter.endShort(query, now);
       }
     } catch (error) {
+      this.#catalog.noticeMissing(error, collection);
       query.fail(error);
       throw error;
     }
