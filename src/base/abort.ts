@@ -57,6 +57,39 @@ export function bounded<T>(
   });
 }
 
+/**
+ * What a source gives, until the signal fires: that ends the wait for a source that is idle too, which is told, and not waited
+ * for.
+ */
+export async function* untilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let isOpen = true;
+  try {
+    while (!signal?.aborted) {
+      isOpen = false;
+      const next = await (signal === undefined ? iterator.next() : unlessAborted(iterator.next(), signal));
+      isOpen = next?.done !== true;
+      if (next === undefined || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    if (isOpen) iterator.return?.()?.catch(() => {});
+  }
+}
+
+/** What `work` gives; undefined if the signal fires first. A race with one promise of the signal's would hold all that it gave. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(undefined);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
 /** The error for a call whose time ran out. */
 export function timeoutError(what: string, timeoutMs: number): FormDBError {
   return new FormDBError("FORMDB_TIMEOUT", `${what} did not end within its ${timeoutMs} ms`, {

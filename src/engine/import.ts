@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { untilAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
 import { type ErrorCode, FormDBError } from "../base/errors.ts";
@@ -121,18 +122,19 @@ export async function importDocuments(
   options: ImportOptions = {},
 ): Promise<ImportResult> {
   checkCollectionName(collection);
+  checkImport(documents, options);
+  const startedAt = options.ifExists === "skip-identical" ? await tools.engineTime() : 0;
+  return new Import(tools, collection, options, startedAt).run(documents);
+}
+
+/** Refuses options that there are not, and what is no source of documents. */
+export function checkImport(documents: unknown, options: ImportOptions): void {
   checkOptions("import()", options, {
     signal: abortSignal,
     onProgress: func,
     onRejected: func,
     ifExists: oneOf("reject", "skip-identical"),
   });
-  checkSource(documents);
-  const startedAt = options.ifExists === "skip-identical" ? await tools.engineTime() : 0;
-  return new Import(tools, collection, options, startedAt).run(documents);
-}
-
-function checkSource(documents: unknown): void {
   const source = documents as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined;
   const iterable =
     typeof source === "object" &&
@@ -176,7 +178,7 @@ class Import {
   async run(documents: Iterable<unknown> | AsyncIterable<unknown>): Promise<ImportResult> {
     const start = performance.now();
     try {
-      if (Symbol.asyncIterator in documents) await this.#readAsync(documents[Symbol.asyncIterator]());
+      if (Symbol.asyncIterator in documents) await this.#readAsync(documents);
       else await this.#readSync(documents);
     } finally {
       if (this.#failure === undefined) this.#send();
@@ -212,32 +214,11 @@ class Import {
     }
   }
 
-  /** The signal ends the wait for a source that is idle; the source is told, and not waited for. */
-  async #readAsync(source: AsyncIterator<unknown>): Promise<void> {
-    const { signal } = this.#options;
-    let onAbort: (() => void) | undefined;
-    const aborted = new Promise<undefined>((resolve) => {
-      onAbort = () => resolve(undefined);
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-    let ended = false;
-    try {
-      while (!this.#stopped) {
-        const next = await (signal === undefined ? source.next() : Promise.race([source.next(), aborted]));
-        if (next === undefined) return;
-        if (next.done) {
-          ended = true;
-          return;
-        }
-        const pause = this.#take(next.value);
-        if (pause !== undefined) await pause;
-      }
-    } catch (error) {
-      ended = true;
-      throw error;
-    } finally {
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
-      if (!ended) source.return?.()?.catch(() => {});
+  async #readAsync(documents: AsyncIterable<unknown>): Promise<void> {
+    for await (const document of untilAborted(documents, this.#options.signal)) {
+      const pause = this.#take(document);
+      if (pause !== undefined) await pause;
+      if (this.#stopped) return;
     }
   }
 

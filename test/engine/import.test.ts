@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
@@ -103,6 +105,33 @@ describe("an import", () => {
     const error = await failure(importing);
     expect(error).toMatchObject({ code: "FORMDB_CLOSED", failed: 0, imported: written });
     expect(error.message).toContain(`${written} of the`);
+  });
+
+  it("with a signal lets go of documents that are written, while others are read", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const given: WeakRef<object>[] = [];
+    async function* source(): AsyncGenerator<unknown> {
+      for (let i = 0; i < 60_000; i++) {
+        const document = { id: `${i}` };
+        given.push(new WeakRef(document));
+        yield document;
+      }
+      // Those of this turn of the event loop are still held by their WeakRefs.
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+      held = given.filter((document) => document.deref() !== undefined).length;
+    }
+    let held = Infinity;
+    const { signal } = new AbortController();
+    await importDocuments(
+      into(async () => {}),
+      "c",
+      source(),
+      { signal },
+    );
+    // Two chunks of 5,000 are under way, and one is being filled.
+    expect(held).toBeLessThanOrEqual(15_000);
   });
 
   it("into memory gives the event loop its turns, so that a time-out of its signal stops it", async () => {
