@@ -189,6 +189,21 @@ describe("errors", () => {
     });
   });
 
+  it.each([
+    ["a document of no JSON", (db: HttpDatabase) => db.insert("users", { a: new Map() })],
+    ["an empty id", (db: HttpDatabase) => db.delete("users", "")],
+    ["the name of no collection", (db: HttpDatabase) => db.upsert("no name", {})],
+    ["an unknown option", (db: HttpDatabase) => db.update("users", "1", {}, { timeout: 5 } as never)],
+    [
+      "a signal that has fired",
+      (db: HttpDatabase) => db.insert("users", {}, { signal: AbortSignal.abort() }),
+    ],
+  ])("of a write that %s kept from being sent say that it is rejected", async (_, write) => {
+    const { url, seen } = await behindProxy(() => "pass");
+    expect(await failure(write(await connected(url)))).toMatchObject({ outcome: "rejected" });
+    expect(seen).toHaveLength(1);
+  });
+
   it("a wrong key is refused at once, and shown nowhere", async () => {
     const db = await open("sqlite::memory:");
     const server = await serve(db, { port: 0, apiKey: KEY });
@@ -223,6 +238,20 @@ describe("errors", () => {
   it("what is no server of FormDB is said", async () => {
     const url = await listening((_, answer) => answer.end("<html>"));
     expect(await failure(open(url))).toMatchObject({ code: "FORMDB_ENGINE" });
+  });
+
+  it.each([
+    ["an insert", (db: HttpDatabase) => db.insert("users", {})],
+    ["a change by path", (db: HttpDatabase) => db.collection("users").update("1", { set: { n: 1 } })],
+    ["a DELETE as text", (db: HttpDatabase) => db.query("DELETE FROM users")],
+  ])("of %s that was answered with what is no JSON say that its outcome is unknown", async (_, write) => {
+    const url = await listening((asked, answer) =>
+      answer.end(asked.url === "/v1/stats" ? '{"profile":"sqlite"}' : "<html>"),
+    );
+    expect(await failure(write(await connected(url)))).toMatchObject({
+      code: "FORMDB_ENGINE",
+      outcome: "unknown",
+    });
   });
 });
 
@@ -354,5 +383,54 @@ describe("streams and many", () => {
       aborted: true,
       failed: 0,
     });
+  });
+
+  it("an import's signal ends the wait for a source that is idle: what was read is imported", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    const controller = new AbortController();
+    const idle = async function* (): AsyncGenerator<unknown> {
+      yield { id: "first" };
+      controller.abort();
+      await new Promise(() => {});
+    };
+    const result = await remote.import("users", idle(), { signal: controller.signal });
+    expect(result).toMatchObject({ aborted: true, read: 1, successful: 1 });
+    expect(await db.get("users", "first")).toEqual({ id: "first" });
+  });
+
+  it("an import that the server refuses lets its source go", async () => {
+    const url = await listening((asked, answer) => {
+      if (asked.url === "/v1/stats") return answer.end('{"profile":"sqlite"}');
+      asked.resume();
+      return answer.writeHead(403).end('{"error":{"code":"HTTP_FORBIDDEN","message":"not here"}}');
+    });
+    const remote = await connected(url);
+    const ended = Promise.withResolvers<string>();
+    const source = async function* (): AsyncGenerator<unknown> {
+      try {
+        for (;;) {
+          yield { text: "x".repeat(10_000) };
+          await sleep(1);
+        }
+      } finally {
+        ended.resolve("ended");
+      }
+    };
+    expect(await failure(remote.import("users", source()))).toMatchObject({ code: "FORMDB_CONFIG" });
+    expect(await ended.promise).toBe("ended");
+  });
+
+  it("an import refuses what is no source, and options that there are not", async () => {
+    const { url, seen } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    expect(await failure(remote.import("users", 5 as never))).toMatchObject({ code: "FORMDB_CONFIG" });
+    for (const options of [{ ifExsts: "reject" }, { ifExists: "skip" }, { onProgress: "log" }]) {
+      expect(await failure(remote.import("users", [], options as never))).toMatchObject({
+        code: "FORMDB_CONFIG",
+        option: Object.keys(options)[0],
+      });
+    }
+    expect(seen).toHaveLength(1);
   });
 });

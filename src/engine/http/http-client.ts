@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortedError, type CallOptions, timeoutError } from "../../base/abort.ts";
+import { abortedError, type CallOptions, timeoutError, untilAborted } from "../../base/abort.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
 import { type Failure, failureOf, lost, notReached } from "./http-errors.ts";
 import { baseUrl, HTTP_DEFAULTS, type HttpLimits, type HttpOptions } from "./http-options.ts";
@@ -94,26 +94,23 @@ export class HttpClient {
     const { options } = request;
     const timeoutMs = options?.timeoutMs ?? this.#options.timeoutMs;
     const idle = new AbortController();
-    /** Whether it is the caller who takes time. */
-    let isRead = true;
+    /** Whether the next part is waited for; else it is the caller who takes time. */
+    let isAwaited = true;
     const onTime = (): void => {
-      if (isRead) idle.abort();
+      if (isAwaited) idle.abort();
       else timer?.refresh();
     };
     const timer = timeoutMs >= MAX_TIMER_MS ? undefined : setTimeout(onTime, timeoutMs);
     const end = AbortSignal.any([this.#cut.signal, idle.signal, ...signalsOf(options?.signal, Infinity)]);
-    let done: () => void;
-    const call = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    this.#calls.add(call);
+    const call = Promise.withResolvers<void>();
+    this.#calls.add(call.promise);
     let response: http.IncomingMessage | undefined;
     let sent: Promise<void> | undefined;
     let source: { readonly error: unknown } | undefined;
     let sending: Sending | undefined;
     try {
       sending = this.#begin(request, end, true);
-      sent = body === undefined ? undefined : writeAll(sending.request, body, () => timer?.refresh());
+      sent = body && writeAll(sending.request, untilAborted(body, end), () => timer?.refresh());
       sent?.catch((error: unknown) => {
         source = { error };
       });
@@ -124,9 +121,9 @@ export class HttpClient {
       for await (const part of response.setEncoding("utf8")) {
         const lines = (rest + part).split("\n");
         rest = lines.pop()!;
-        isRead = false;
+        isAwaited = false;
         yield* lines;
-        isRead = true;
+        isAwaited = true;
         timer?.refresh();
       }
       if (rest !== "") throw new Error("The last line has no end");
@@ -144,9 +141,11 @@ export class HttpClient {
     } finally {
       clearTimeout(timer);
       response?.destroy();
+      // If the answer came before all lines were sent, their source is let go.
+      if (sending?.request.writableFinished === false) idle.abort();
       this.#underWay--;
-      this.#calls.delete(call);
-      done!();
+      this.#calls.delete(call.promise);
+      call.resolve();
     }
   }
 
@@ -191,13 +190,9 @@ export class HttpClient {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      throw new FormDBError(
-        "FORMDB_ENGINE",
-        `What answers at ${this.url.host} is no server of FormDB: no JSON came`,
-        {
-          cause,
-        },
-      );
+      const message = `What answers at ${this.url.host} is no server of FormDB: no JSON came`;
+      const error = new FormDBError("FORMDB_ENGINE", message, { cause });
+      throw new Failed({ error, outcome: "unknown", isTransient: false });
     }
   }
 
@@ -319,7 +314,7 @@ async function writeAll(
         request.once("drain", go).once("close", go);
       });
     }
-    request.end();
+    if (!request.destroyed) request.end();
   } catch (error) {
     request.destroy();
     throw error;

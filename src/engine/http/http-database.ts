@@ -1,7 +1,7 @@
 import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeId, encodePatch, type Row } from "../../base/document.ts";
-import { FormDBError } from "../../base/errors.ts";
+import { FormDBError, noteDetail } from "../../base/errors.ts";
 import { abortSignal, checkOptions, milliseconds } from "../../base/options.ts";
 import { uuidV4, uuidV7 } from "../../base/uuid.ts";
 import type { BatchResult } from "../../batch/group.ts";
@@ -12,7 +12,7 @@ import { Collection, type CollectionOptions } from "../collection/collection.ts"
 import { checkCollectionOptions } from "../collection/standard-schema.ts";
 import type { Explanation } from "../explain.ts";
 import type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "../form-db.ts";
-import type { ImportOptions, ImportResult } from "../import.ts";
+import { checkImport, type ImportOptions, type ImportResult } from "../import.ts";
 import type { QueryResult } from "../read.ts";
 import type { IndexOptions } from "../schema.ts";
 import { encodeWithId, writeBatch } from "./http-batch.ts";
@@ -217,6 +217,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     options: ImportOptions = {},
   ): Promise<ImportResult> {
     this.#check("import()");
+    checkImport(documents, options);
     return importOverHttp(this.#client, `${collectionPath(collection)}/import`, documents, options);
   }
 
@@ -343,10 +344,14 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     throwIfAborted(what, options.signal);
   }
 
-  /** What is refused before anything is sent is rejected for certain. */
+  /** What has no outcome was refused before anything was sent. */
   async #write<T>(what: string, options: CallOptions | undefined, write: () => Promise<T>): Promise<T> {
-    this.#check(what, options);
-    return write();
+    try {
+      this.#check(what, options);
+      return await write();
+    } catch (error) {
+      throw noteDetail(error, "outcome", "rejected");
+    }
   }
 
   #send<T>(collection: string, id: string, request: Omit<Request, "isWrite">): Promise<T> {

@@ -1,3 +1,4 @@
+import { untilAborted } from "../../base/abort.ts";
 import { encodeDocument } from "../../base/document.ts";
 import { type ErrorCode, FormDBError } from "../../base/errors.ts";
 import type { ImportOptions, ImportProgress, ImportResult, RejectedDocument } from "../import.ts";
@@ -92,9 +93,7 @@ export async function importOverHttp(
     throw new FormDBError(
       "FORMDB_CONNECTION_LOST",
       "The server ended its answer to an import without a result",
-      {
-        details: { outcome: "unknown" },
-      },
+      { details: { outcome: "unknown" } },
     );
   }
   const errors = result.errors.map((error) => ({ ...error, ...refusals.get(error.index) }));
@@ -107,8 +106,9 @@ async function* linesOf(
   signal: AbortSignal | undefined,
   sent: SentDocuments,
 ): AsyncGenerator<string> {
+  const source = Symbol.asyncIterator in documents ? untilAborted(documents, signal) : documents;
   let index = 0;
-  for await (const document of documents) {
+  for await (const document of source) {
     let line = UNWRITABLE;
     let refusal: Refusal | undefined;
     try {
