@@ -117,8 +117,15 @@ function checkStatement({ text, values }: SqlStatement): void {
       `An SQL statement must be a string that is not empty, not ${show(text)}`,
     );
   }
+  // The engines' own interfaces take it for the end of the text.
+  if (text.includes("\0")) {
+    throw new FormDBError("FORMDB_SYNTAX", "An SQL statement must not contain U+0000");
+  }
   if (!Array.isArray(values)) {
-    throw new FormDBError("FORMDB_PARAMETER_MISMATCH", "An SQL statement's values must be an array");
+    throw new FormDBError(
+      "FORMDB_PARAMETER_MISMATCH",
+      `An SQL statement's values must be an array, not ${show(values)}`,
+    );
   }
   const wrong = values.findIndex((value) => ["undefined", "function", "symbol"].includes(typeof value));
   if (wrong === -1) return;

@@ -141,7 +141,28 @@ describe.each([
         message: expect.stringContaining("can't be given its values"),
       });
     }
-    await expect(db.sql("")).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+    await expect(db.sql(`SELECT ${place}`, 5 as never)).rejects.toThrow("must be an array, not 5");
+  });
+
+  it("refuses values that can't be written before they are sent, so that a transaction goes on", async () => {
+    const place = postgres ? "CAST($1 AS text)" : "?";
+    const circular: unknown[] = [];
+    circular.push({ circular });
+    for (const value of [new Date(Number.NaN), circular, [2n, { big: 2n }]]) {
+      const given = await db.transaction(async (tx) => {
+        await expect(tx.sql(`SELECT ${place}`, [value])).rejects.toMatchObject({
+          code: "FORMDB_PARAMETER_MISMATCH",
+        });
+        return (await tx.sql("SELECT 1 AS one")).rows;
+      });
+      expect(given).toEqual([{ one: 1 }]);
+    }
+  });
+
+  it("refuses texts that hold no statement, or U+0000, behind which an engine would read no further", async () => {
+    for (const text of ["", " ", "SELECT 1 \0 WHERE 1 = 2"]) {
+      await expect(db.sql(text)).rejects.toMatchObject({ code: "FORMDB_SYNTAX" });
+    }
   });
 
   it("is reported by its shape, without its literals", async () => {
@@ -159,6 +180,17 @@ describe.each([
   });
 });
 
+describe("sql on PostgreSQL", () => {
+  it("refuses more values than the protocol can count", async () => {
+    await using db = await open(server.url);
+    const values = Array.from({ length: 65_536 }, (_, i) => i);
+    await expect(db.sql("SELECT $1", values)).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+      message: expect.stringContaining("at most 65535 values, not 65536"),
+    });
+  });
+});
+
 describe("sql on a SQLite file", () => {
   it("refuses a write that is said to be a read, before it runs", async () => {
     await using db = await open(`sqlite:${join(folder, "reads.db")}`);
@@ -167,6 +199,16 @@ describe("sql on a SQLite file", () => {
       code: "FORMDB_UNSUPPORTED",
     });
     expect(await db.get("c", "1")).toEqual({ id: "1" });
+  });
+
+  it("refuses values that can't be handed to another thread", async () => {
+    await using db = await open(`sqlite:${join(folder, "values.db")}`);
+    await db.sql("CREATE TABLE t (a)");
+    await expect(db.sql("INSERT INTO t VALUES (?)", [{ f() {} }])).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+      message: expect.stringContaining("can't be given its values"),
+    });
+    expect((await db.sql("SELECT a FROM t")).rows).toEqual([]);
   });
 
   it("is told of $1 for a value and of a table that is not there", async () => {

@@ -1,4 +1,4 @@
-import { encodeValue } from "./column-decoders.ts";
+import { encodeValue, MAX_VALUES } from "./column-decoders.ts";
 
 const BIND = 0x42;
 const EXECUTE = 0x45;
@@ -6,7 +6,6 @@ const SYNC = 0x53;
 /** The lengths of what is around a Bind message's name and values, and of the two messages behind it. */
 const AROUND_VALUES = 1 + 4 + 1 + 1 + 2 + 2 + 2;
 const EXECUTE_AND_SYNC = 10 + 5;
-const MAX_VALUES = 0xffff;
 
 /**
  * The call of a statement that the server has prepared, as one piece: Bind, Execute and Sync of PostgreSQL's protocol, with

@@ -1,4 +1,8 @@
 import pg from "pg";
+import { FormDBError, messageOf } from "../../base/errors.ts";
+
+/** As many values as a message can count. */
+export const MAX_VALUES = 0xffff;
 
 /** Turns a column's text, from `start` to `end` of the bytes, into a value. */
 export type ColumnDecoder = (bytes: Buffer, start: number, end: number) => unknown;
@@ -65,6 +69,26 @@ export function encodeValue(value: unknown): string | Buffer | null {
       if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
       return Array.isArray(value) ? `{${value.map(encodeElement).join(",")}}` : JSON.stringify(value);
   }
+}
+
+/** The values of a user's own statement as they travel. Throws `FORMDB_PARAMETER_MISMATCH` for what can't be sent. */
+export function encodeValues(values: readonly unknown[]): (string | Buffer | null)[] {
+  if (values.length > MAX_VALUES) {
+    throw unsendable(`a statement takes at most ${MAX_VALUES} values, not ${values.length}`, undefined);
+  }
+  return values.map((value, i) => {
+    try {
+      return encodeValue(value);
+    } catch (error) {
+      throw unsendable(`number ${i + 1} can't be written as a text: ${messageOf(error)}`, error);
+    }
+  });
+}
+
+function unsendable(why: string, cause: unknown): FormDBError {
+  return new FormDBError("FORMDB_PARAMETER_MISMATCH", `The statement can't be given its values: ${why}`, {
+    cause,
+  });
 }
 
 function encodeElement(value: unknown): string {

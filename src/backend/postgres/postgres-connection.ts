@@ -15,6 +15,7 @@ import type {
   WriteResult,
 } from "../backend.ts";
 import { nameOfWrite, type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
+import { encodeValues } from "./column-decoders.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { PostgresSession, type SharedState } from "./postgres-session.ts";
 import { lsnValue } from "./replication.ts";
@@ -83,7 +84,9 @@ export class PostgresConnection implements Connection {
     options: CallOptions = {},
   ): Promise<EngineResult> {
     const flight = this.#flight(!statement.returnsRows || statement.writes === true);
-    const reply = await this.#session.run(statement, values, options, flight);
+    // What can't be encoded must not fail half-way through a message.
+    const sent = statement.raw === true ? encodeValues(values) : values;
+    const reply = await this.#session.run(statement, sent, options, flight);
     if (flight === "autocommit") await this.#noteWrite();
     return reply;
   }

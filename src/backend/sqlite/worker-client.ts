@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { bounded, type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
-import { type FailureOutcome, FormDBError, noteDetail } from "../../base/errors.ts";
+import { type FailureOutcome, FormDBError, messageOf, noteDetail } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { sqliteError } from "./errors.ts";
@@ -68,6 +68,7 @@ export class WorkerClient implements SessionClient {
     try {
       return (await bounded(what, answered, systemClock, options)) as SessionResults[K];
     } catch (error) {
+      if (!(error instanceof FormDBError)) throw unsendable(what, error, writes);
       if (!isGivenUp(error)) throw error;
       void this.terminate();
       throw noteDetail(error, "outcome", ifLost);
@@ -148,6 +149,15 @@ export function workerFile(here: string | undefined): URL {
   );
 }
 
-function isGivenUp(error: unknown): error is FormDBError {
-  return error instanceof FormDBError && (error.code === "FORMDB_ABORTED" || error.code === "FORMDB_TIMEOUT");
+function isGivenUp({ code }: FormDBError): boolean {
+  return code === "FORMDB_ABORTED" || code === "FORMDB_TIMEOUT";
+}
+
+/** The error for a request with a value that can't be handed over to a thread, such as an object with a function in it. */
+function unsendable(what: string, cause: unknown, writes: boolean): FormDBError {
+  return new FormDBError(
+    "FORMDB_PARAMETER_MISMATCH",
+    `${what} can't be given its values: ${messageOf(cause)}`,
+    { cause, details: writes ? { outcome: "rejected" } : {} },
+  );
 }
