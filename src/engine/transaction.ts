@@ -2,7 +2,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { IsolationLevel } from "../backend/backend.ts";
 import { FormDBError, messageOf, noteDetail } from "../base/errors.ts";
-import { abortSignal, checkOptions, integer, milliseconds, oneOf } from "../base/options.ts";
+import {
+  abortSignal,
+  checkOptions,
+  configError,
+  integer,
+  milliseconds,
+  oneOf,
+  show,
+} from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
@@ -123,7 +131,7 @@ export class Transactions {
     times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 },
   ): Promise<T> {
     if (typeof fn !== "function") {
-      throw new FormDBError("FORMDB_CONFIG", `A transaction needs a function to run, not ${String(fn)}`);
+      throw configError(`A transaction needs a function to run, not ${show(fn)}`);
     }
     checkOptions(
       "transaction()",
@@ -251,7 +259,7 @@ export class Transactions {
           const result = await inTransaction(connection, terms, async () => {
             inDatabase.stop();
             try {
-              const given = await limit.race(this.#context.run(scope, () => fn(transaction)));
+              const given = await limit.race(this.#context.run(scope, async () => fn(transaction)));
               await transaction.finish();
               return given;
             } finally {

@@ -100,3 +100,13 @@ it("pool.drain refuses options that it does not have", async () => {
   await using pool = new Pool({ create: async () => ({}), minConnections: 0 });
   await expect(pool.drain({ deadline: 10 } as never)).rejects.toEqual(CONFIG);
 });
+
+it("a transaction refuses what is no function, and takes one that is not async", async () => {
+  await using db = await open("sqlite::memory:");
+  for (const fn of [undefined, 5, Object.create(null)]) {
+    await expect(db.transaction(fn as never)).rejects.toEqual(CONFIG);
+  }
+  for (const options of [{}, { timeoutMs: 60_000 }]) {
+    expect(await db.transaction((() => 5) as never, options)).toBe(5);
+  }
+});
