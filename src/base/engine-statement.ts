@@ -20,3 +20,11 @@ export interface EngineStatement {
    */
   readonly raw?: boolean;
 }
+
+/** A statement that is not worth keeping prepared, and needs no name. */
+export function unprepared(
+  text: string,
+  facts: Pick<EngineStatement, "cost" | "returnsRows">,
+): EngineStatement {
+  return Object.freeze({ text, name: "", prepare: false, ...facts });
+}

@@ -1,7 +1,7 @@
 import type { Connection } from "../backend/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
-import type { EngineStatement } from "../base/engine-statement.ts";
+import { type EngineStatement, unprepared } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
 import { indexPathText } from "../base/subject.ts";
@@ -370,7 +370,7 @@ async function runAll(connection: Connection, texts: readonly string[]): Promise
 }
 
 function once(text: string, returnsRows: boolean): EngineStatement {
-  return { text, name: "", prepare: false, cost: "scan", returnsRows };
+  return unprepared(text, { cost: "scan", returnsRows });
 }
 
 function sameIndex(a: IndexDefinition, b: IndexDefinition): boolean {

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../base/abort.ts";
+import { unprepared } from "../base/engine-statement.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { DdlDialect, IndexDefinition } from "../dialect/ddl-dialect.ts";
 import type { Catalog } from "./catalog.ts";
@@ -152,7 +153,7 @@ export class Checker {
   }
 
   async #rows(text: string, left: TimeLeft): Promise<readonly (readonly unknown[])[]> {
-    const statement = { text, name: "", prepare: false, cost: "scan", returnsRows: true } as const;
+    const statement = unprepared(text, { cost: "scan", returnsRows: true });
     const { rows } = await this.#connections.use("read", left(), (connection) =>
       connection.execute(statement, [], left()),
     );

@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import { unprepared } from "../base/engine-statement.ts";
 import { type IndexPath, isPlace } from "../base/subject.ts";
 import { conditionsOf, type ListedCondition } from "../plan/condition-list.ts";
 import { type Explanation as PlanExplanation, renderExplanation } from "../plan/explain-tree.ts";
@@ -95,9 +96,10 @@ export class Explainer {
 
   async #enginePlan(collection: string, statement: string, bound: readonly unknown[]): Promise<string[]> {
     const text = this.#backend.dialect.explainPrefix + statement;
+    const asked = unprepared(text, { cost: "bounded", returnsRows: true });
     try {
       const { rows } = await this.#connections.use("read", {}, (connection) =>
-        connection.execute({ text, name: "", prepare: false, cost: "bounded", returnsRows: true }, bound),
+        connection.execute(asked, bound),
       );
       return rows.map((row) => String(row.at(-1)));
     } catch (error) {

@@ -2,6 +2,7 @@ import type { BackupOptions, BackupResult, Connection } from "../backend/backend
 import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
+import { unprepared } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import { abortSignal, boolean, checkOptions, func, milliseconds } from "../base/options.ts";
@@ -249,9 +250,8 @@ export class FormDB {
     const { batch, reads, connections, backend, reporter } = this.#engine;
     const engineTime = async (): Promise<number> => {
       const text = `SELECT ${backend.dialect.expressions.now}`;
-      const { rows } = await connections.use("read", {}, (connection) =>
-        connection.execute({ text, name: "", prepare: false, cost: "point", returnsRows: true }, []),
-      );
+      const asked = unprepared(text, { cost: "point", returnsRows: true });
+      const { rows } = await connections.use("read", {}, (connection) => connection.execute(asked, []));
       return Number(rows[0]![0]);
     };
     return this.#reporting("import()", () =>

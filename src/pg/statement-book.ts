@@ -1,5 +1,5 @@
-import { statementOf } from "../backend/postgres/statement-name.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
+import { statementName } from "../dialect/statement-name.ts";
 
 /** Texts that are remembered, and the longest one in UTF-16 units. */
 const MAX_TEXTS = 1_000;
@@ -31,7 +31,7 @@ export class StatementBook {
       this.#names.set(text, { name: undefined });
       return undefined;
     }
-    known.name ??= statementOf(text).name;
+    known.name ??= statementName(text);
     return known.name;
   }
 }

@@ -1,15 +1,10 @@
-import { createHash } from "node:crypto";
 import type { JsonValue } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { type Bound, choicesIn, type Fragment, type PlainFragment, settle } from "../dialect/fragment.ts";
+import { statementName } from "../dialect/statement-name.ts";
 import type { Decode } from "./decode.ts";
 import type { BoundStatement } from "./plan.ts";
-
-/** A name made from a statement's text: 128 bits of its SHA-256, so that no two texts share one. */
-export function statementName(text: string): string {
-  return `f${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
-}
 
 /** A statement's text, and what its placeholders stand for in their order. */
 interface Variant {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { statementName } from "../../src/plan/variants.ts";
+import { statementName } from "../../src/dialect/statement-name.ts";
 import { contents, ENGINES, query, type TestEngine } from "./engines.ts";
 
 const DOCUMENTS: Readonly<Record<string, { readonly [name: string]: unknown }>> = {

@@ -1,16 +1,14 @@
-import type { EngineStatement } from "../../base/engine-statement.ts";
+import { type EngineStatement, unprepared } from "../../base/engine-statement.ts";
 import type { WriteKind } from "../../base/observer.ts";
 import { type BatchStatements, postgresBatch } from "../../dialect/postgres/batch.ts";
 import { changeAlone } from "../../dialect/postgres/change-group.ts";
 import { spellMerge } from "../../dialect/postgres/merge-patch.ts";
 import type { EngineProfile } from "../../dialect/postgres/profiles.ts";
 import { SHARDED_BATCH } from "../../dialect/postgres/sharded-batch.ts";
-import { statementOf } from "./statement-name.ts";
+import { statementOf } from "./own-statements.ts";
 
 /** A collection has about ten of them; beyond this many the oldest are made again when needed. */
 const MAX_TEXTS = 2_000;
-
-const UNPREPARED = { prepare: false, cost: "bounded", returnsRows: true } as const;
 
 /** The statements for groups of writes, made when first needed and shared by all connections. */
 export class BatchTexts {
@@ -80,7 +78,7 @@ export class BatchTexts {
     switch (kind) {
       case "insert":
       case "upsert":
-        return { text: SHARDED_BATCH[kind](collection, rows), name: "", ...UNPREPARED };
+        return unprepared(SHARDED_BATCH[kind](collection, rows), { cost: "bounded", returnsRows: true });
       case "delete":
         return this.#get(`delete by id ${collection}`, () => SHARDED_BATCH.delete(collection));
       case "update": {

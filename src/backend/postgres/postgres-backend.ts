@@ -1,5 +1,5 @@
 import { abortedError } from "../../base/abort.ts";
-import type { EngineStatement } from "../../base/engine-statement.ts";
+import { type EngineStatement, unprepared } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import type { Dialect } from "../../dialect/dialect.ts";
@@ -269,7 +269,7 @@ export class PostgresBackend implements Backend {
 }
 
 function once(text: string, returnsRows = true): EngineStatement {
-  return { text, name: "", prepare: false, cost: "bounded", returnsRows };
+  return unprepared(text, { cost: "bounded", returnsRows });
 }
 
 /**

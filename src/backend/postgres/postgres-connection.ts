@@ -17,10 +17,10 @@ import type {
 import { nameOfWrite, type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
 import { encodeValues } from "./column-decoders.ts";
 import { GroupWriter } from "./group-writer.ts";
+import { control, statementOf } from "./own-statements.ts";
 import { PostgresSession, type SharedState } from "./postgres-session.ts";
 import { lsnValue } from "./replication.ts";
 import type { OpenSession } from "./session-opener.ts";
-import { statementOf, unprepared } from "./statement-name.ts";
 import type { Flight } from "./translate-error.ts";
 
 /**
@@ -212,7 +212,7 @@ export class PostgresConnection implements Connection {
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
     const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
-    await this.#session.run(unprepared(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "in-transaction");
+    await this.#session.run(control(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "in-transaction");
   }
 
   async commit({ token, ...options }: CommitOptions = {}): Promise<void> {
@@ -234,7 +234,7 @@ export class PostgresConnection implements Connection {
     if (!this.usable) return; // The server rolled back by itself.
     // A server that no longer answers must not keep the caller: closing the connection rolls back too.
     const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
-    await this.#session.run(unprepared("ROLLBACK"), EMPTY_VALUES, options, "in-transaction");
+    await this.#session.run(control("ROLLBACK"), EMPTY_VALUES, options, "in-transaction");
   }
 
   async ping(): Promise<boolean> {
@@ -299,6 +299,6 @@ export class PostgresConnection implements Connection {
 const INDEXES_OF: EngineStatement = statementOf(
   "SELECT name, paths FROM formdb_indexes WHERE collection = $1 AND is_unique",
 );
-const PING: EngineStatement = unprepared("SELECT 1");
+const PING: EngineStatement = control("SELECT 1");
 const CURRENT_LSN: EngineStatement = statementOf("SELECT pg_current_wal_insert_lsn()::text");
 const REPLAYED_LSN: EngineStatement = statementOf("SELECT pg_last_wal_replay_lsn()::text");

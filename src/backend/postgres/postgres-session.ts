@@ -7,12 +7,12 @@ import { CallGuard, isBounded } from "./call-guard.ts";
 import { CopyIn } from "./copy-in.ts";
 import type { DeadPeerWatch, WatchedSession } from "./dead-peer-watch.ts";
 import { Exchange, type Reply } from "./exchange.ts";
+import { control } from "./own-statements.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import { type PreparedStatement, PreparedStatements } from "./prepared-statements.ts";
 import type { ReplicationState } from "./replication.ts";
 import { RowStream } from "./row-stream.ts";
 import type { OpenSession } from "./session-opener.ts";
-import { unprepared } from "./statement-name.ts";
 import {
   type Flight,
   isStalePlan,
@@ -42,7 +42,7 @@ interface Call {
 }
 
 const COMMIT: StatementCall = Object.freeze<StatementCall>({
-  statement: unprepared("COMMIT"),
+  statement: control("COMMIT"),
   values: Object.freeze([]),
 });
 

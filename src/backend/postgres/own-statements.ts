@@ -1,0 +1,13 @@
+import { type EngineStatement, unprepared } from "../../base/engine-statement.ts";
+import { statementName } from "../../dialect/statement-name.ts";
+
+/** A statement of the backend's own, kept prepared. */
+export function statementOf(text: string, options: Partial<EngineStatement> = {}): EngineStatement {
+  const name = statementName(text);
+  return Object.freeze({ text, name, prepare: true, cost: "bounded", returnsRows: true, ...options });
+}
+
+/** A statement that begins, ends or proves something: it gives no rows that anybody reads. */
+export function control(text: string): EngineStatement {
+  return unprepared(text, { cost: "bounded", returnsRows: false });
+}
