@@ -16,6 +16,17 @@ export function boundsOf({ signal, timeoutMs }: CallOptions): CallOptions {
   return signal === undefined && timeoutMs === undefined ? NO_BOUNDS : { signal, timeoutMs };
 }
 
+/** Whether a call has a signal or a time at all. */
+export function isBounded({ signal, timeoutMs = Infinity }: CallOptions): boolean {
+  return signal !== undefined || timeoutMs !== Infinity;
+}
+
+/** The bounds of a call that has waited for so long already. */
+export function remaining(bounds: CallOptions, waitedMs: number): CallOptions {
+  if (bounds.timeoutMs === undefined) return bounds;
+  return { signal: bounds.signal, timeoutMs: Math.max(1, bounds.timeoutMs - waitedMs) };
+}
+
 /** The error for a call that its signal ended. The signal's reason is the cause. */
 export function abortedError(what: string, signal: AbortSignal): FormDBError {
   return new FormDBError("FORMDB_ABORTED", `${what} was aborted by its signal`, { cause: signal.reason });
@@ -30,13 +41,9 @@ export function throwIfAborted(what: string, signal: AbortSignal | undefined): v
  * Settles as `work` does, unless the signal fires or the time runs out first. The work itself goes on:
  * only the wait for it ends. Listeners and timers are gone when the result settles.
  */
-export function bounded<T>(
-  what: string,
-  work: Promise<T>,
-  clock: Clock,
-  { signal, timeoutMs = Infinity }: CallOptions,
-): Promise<T> {
-  if (signal === undefined && timeoutMs === Infinity) return work;
+export function bounded<T>(what: string, work: Promise<T>, clock: Clock, bounds: CallOptions): Promise<T> {
+  if (!isBounded(bounds)) return work;
+  const { signal, timeoutMs = Infinity } = bounds;
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => settle(() => reject(abortedError(what, signal!)));
     const timer =

@@ -42,6 +42,12 @@ export const abortSignal: OptionCheck = (value) => {
     : "an AbortSignal";
 };
 
+/** The bounds of a call, as `CallOptions` has them. */
+export const CALL_BOUNDS: Readonly<Record<"signal" | "timeoutMs", OptionCheck>> = Object.freeze({
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+});
+
 /** One of a few strings. */
 export function oneOf(...accepted: readonly string[]): OptionCheck {
   return (value) =>

@@ -2,13 +2,12 @@ import type { CallOptions } from "../base/abort.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import {
-  abortSignal,
   boolean,
+  CALL_BOUNDS,
   checkOptions,
   configError,
   func,
   integer,
-  milliseconds,
   oneOf,
   show,
 } from "../base/options.ts";
@@ -53,7 +52,7 @@ export interface SubmitOptions extends WriteOptions {
 }
 
 export const NO_OPTIONS: WriteOptions = Object.freeze({});
-const WRITE_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, countsFailures: boolean };
+const WRITE_OPTIONS = { ...CALL_BOUNDS, countsFailures: boolean };
 const SUBMIT_OPTIONS = {
   ...WRITE_OPTIONS,
   maxErrors: integer(0, Infinity),

@@ -1,11 +1,9 @@
 import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { FormDBError } from "../base/errors.ts";
-import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
+import { CALL_BOUNDS, checkOptions } from "../base/options.ts";
 import type { Answer } from "./answer.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Transactions } from "./transaction.ts";
-
-const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 
 /** What a database does around each call: it takes none once it is closed, and is not closed before those under way have ended. */
 export class CallGate {
@@ -29,7 +27,7 @@ export class CallGate {
       throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
     }
     if (options === NO_BOUNDS) return;
-    checkOptions(what, options, CALL_OPTIONS);
+    checkOptions(what, options, CALL_BOUNDS);
     throwIfAborted(what, options.signal);
   }
 

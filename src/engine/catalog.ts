@@ -33,7 +33,7 @@ export class Catalog {
   /** Whether statements are spelled by the indexes that are there. */
   readonly #spellsByIndexes: boolean;
   /** By collection the indexes by the paths that they hold, as JSON; undefined until they were read. */
-  #known: Map<string, ReadonlyMap<string, IndexDefinition>> | undefined;
+  #known: Map<string, IndexesByPath> | undefined;
   /** Collections with unique indexes; undefined until they were read. */
   #unique: ReadonlySet<string> | undefined;
   #lookedAt = -Infinity;
@@ -324,10 +324,10 @@ export class Catalog {
   }
 }
 
-type Held = ReadonlyMap<string, IndexDefinition>;
+type IndexesByPath = ReadonlyMap<string, IndexDefinition>;
 
 /** Whether both hold the same paths by indexes of the same names. */
-function sameIndexes(a: Held = new Map(), b: Held = new Map()): boolean {
+function sameIndexes(a: IndexesByPath = new Map(), b: IndexesByPath = new Map()): boolean {
   return a.size === b.size && [...a].every(([path, { name }]) => b.get(path)?.name === name);
 }
 

@@ -1,4 +1,5 @@
 import type { Backend, Connection, ConnectionRole, IsolationLevel } from "../backend/backend.ts";
+import type { CallOptions } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -25,12 +26,6 @@ const NOT_TAKEN = [
 
 /** What a user may say of the pool: all of its options but those that the backend gives. */
 export type ConnectionPoolOptions = Partial<Omit<PoolOptions<Connection>, (typeof NOT_TAKEN)[number]>>;
-
-/** How a call takes a connection. */
-export interface UseOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-}
 
 /**
  * The pools over one backend: one for everything, or one for readers and one for the single writer where
@@ -96,7 +91,7 @@ export class Connections {
    */
   use<T>(
     role: ConnectionRole,
-    options: UseOptions,
+    options: CallOptions,
     work: (connection: Connection) => Promise<T>,
     prefer?: string,
   ): Promise<T> {
@@ -130,7 +125,7 @@ export class Connections {
     return this.#backend.isShort?.(statement, isBounded) === true;
   }
 
-  async #acquire(role: ConnectionRole, options: UseOptions): Promise<Connection> {
+  async #acquire(role: ConnectionRole, options: CallOptions): Promise<Connection> {
     if (role === "read" || this.write === this.read) return acquire("main", this.read, options);
     try {
       return await acquire("writer", this.write, options);
@@ -145,7 +140,7 @@ export class Connections {
   #lendFresh<T>(
     role: ConnectionRole,
     connection: Connection,
-    options: UseOptions,
+    options: CallOptions,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     if (role === "write" || connection.isFresh === undefined) return this.#lend(role, connection, work);
@@ -235,7 +230,7 @@ export class Connections {
   }
 }
 
-function acquire(name: string, pool: Pool<Connection>, options: UseOptions): Promise<Connection> {
+function acquire(name: string, pool: Pool<Connection>, options: CallOptions): Promise<Connection> {
   return traced(
     channels.poolAcquire,
     () => ({ pool: name }),

@@ -5,7 +5,7 @@ import { type Document, encodeId, type Row } from "../base/document.ts";
 import { unprepared } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { abortSignal, boolean, checkOptions, func, milliseconds } from "../base/options.ts";
+import { boolean, CALL_BOUNDS, checkOptions, func, milliseconds } from "../base/options.ts";
 import type { BatchProcessor, BatchStats } from "../batch/batch-processor.ts";
 import { errorForCaller } from "../batch/calls.ts";
 import type { BatchResult } from "../batch/group.ts";
@@ -57,8 +57,8 @@ export interface CloseOptions {
 /** What closing gives: what could not be delivered, as operations that can be queued again. */
 export type CloseResult = Awaited<ReturnType<BatchProcessor["close"]>>;
 
-const SQL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, readOnly: boolean };
-const BACKUP_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds, overwrite: boolean, onProgress: func };
+const SQL_OPTIONS = { ...CALL_BOUNDS, readOnly: boolean };
+const BACKUP_OPTIONS = { ...CALL_BOUNDS, overwrite: boolean, onProgress: func };
 
 const BATCH_CALLS: Readonly<Record<WriteKind, string>> = {
   insert: "batchInsert()",

@@ -69,12 +69,10 @@ const FIRST_CHUNK_SIZE = 100;
 const MIN_CHUNKS_IN_FLIGHT = 2;
 /** A server writes several at once. More than this were no faster. */
 const MAX_CHUNKS_IN_FLIGHT = 3;
-/** Documents that are compared with what is stored before others have their turn: about 10 ms. */
-const COMPARED_AT_ONCE = 250;
-/** Failures that a result lists. */
-const MAX_ERRORS = 1_000;
+/** Failures that a result lists; it counts all. */
+export const MAX_ERRORS = 1_000;
 
-/** How many documents are taken between two looks at the clock, which tell whether the event loop needs a turn. */
+/** How many documents are taken, or compared, between two looks at the clock, which tell whether the event loop needs a turn. */
 const DOCUMENTS_A_CLOCK_READ = 16;
 
 /**
@@ -300,7 +298,7 @@ class Import {
     const same = new Set<number>();
     for (const [i, { id, index }] of duplicates.entries()) {
       // Comparing a whole chunk takes some tenths of a second: others have their turn in between.
-      if (i > 0 && i % COMPARED_AT_ONCE === 0) await nextTurn();
+      if (i % DOCUMENTS_A_CLOCK_READ === 0) await turnIfDue();
       const json = before.get(id!);
       if (json === undefined) continue;
       const given = JSON.parse(encodeDocument(chunk[index])) as Document;
@@ -343,10 +341,6 @@ class Import {
       document,
     });
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const NONE: ReadonlySet<number> = new Set();

@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
 import type { QueryOperation } from "../base/observer.ts";
-import { abortSignal, checkOptions, milliseconds } from "../base/options.ts";
+import { CALL_BOUNDS, checkOptions } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
 import type { Parameters } from "../plan/plan.ts";
@@ -91,7 +91,7 @@ export class OpenTransaction implements Transaction {
     };
     this.#inDatabase = inDatabase;
     this.sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
-      checkOptions("sql()", options, { signal: abortSignal, timeoutMs: milliseconds });
+      checkOptions("sql()", options, CALL_BOUNDS);
       return this.#call(() => {
         this.wrote = true;
         return tools.sql.runOn(tools.connection, statement, this.#bounds(options));

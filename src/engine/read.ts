@@ -1,5 +1,5 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
-import { bounded, type CallOptions, throwIfAborted, timeoutError } from "../base/abort.ts";
+import { bounded, type CallOptions, remaining, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
@@ -385,12 +385,6 @@ export function factsOf({ plan, cacheHit, parameters }: Query, { operation, held
   };
 }
 
-function rowCountOf({ rowCount }: QueryResult): number {
+export function rowCountOf({ rowCount }: QueryResult): number {
   return rowCount;
-}
-
-/** What is left of a call's time after it has waited for a connection. */
-function remaining(options: CallOptions, waitedMs: number): CallOptions {
-  if (options.timeoutMs === undefined) return options;
-  return { signal: options.signal, timeoutMs: Math.max(1, options.timeoutMs - waitedMs) };
 }

@@ -1,5 +1,5 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { type CallOptions, isBounded } from "../base/abort.ts";
 import type { Document, Row } from "../base/document.ts";
 import { turnAfterShortCall } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
@@ -156,10 +156,6 @@ export class ReadsAtOnce {
 /** What is reported of a read by id. */
 export function factsOfGet(collection: string): QueryFacts {
   return Object.freeze({ operation: "get", collection, shape: `get ${collection}`, cacheHit: true });
-}
-
-function isBounded({ signal, timeoutMs = Infinity }: CallOptions): boolean {
-  return signal !== undefined || timeoutMs !== Infinity;
 }
 
 /** Undefined for parameters that don't fit: the run that is reported refuses them. */

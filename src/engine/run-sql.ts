@@ -1,5 +1,5 @@
 import type { Connection } from "../backend/backend.ts";
-import { throwIfAborted } from "../base/abort.ts";
+import { boundsOf, remaining, throwIfAborted } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -8,7 +8,7 @@ import { endsTransaction, isSavepoint, sqlShape } from "../dialect/sql-shape.ts"
 import { statementName } from "../dialect/statement-name.ts";
 import { rowDecoder } from "../plan/decode.ts";
 import type { Connections } from "./connections.ts";
-import { notSent, type QueryResult } from "./read.ts";
+import { notSent, type QueryResult, rowCountOf } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { Placeholder, SqlOptions, SqlStatement } from "./sql.ts";
 
@@ -76,16 +76,15 @@ export class SqlRunner {
   #onLent(role: "read" | "write", known: KnownText, call: SqlCall): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const asked = clock.now();
-    const { signal, timeoutMs } = call.options;
+    const bounds = boundsOf(call.options);
     const own = engineStatement(known, call.statement, role === "read");
     return this.#connections.use(
       role,
-      { signal, timeoutMs },
+      bounds,
       (connection) => {
         const waitedMs = clock.now() - asked;
         call.times.waitMs += waitedMs;
-        const left = timeoutMs === undefined ? undefined : Math.max(1, timeoutMs - waitedMs);
-        return this.#execute(connection, own, { ...call, options: { signal, timeoutMs: left } });
+        return this.#execute(connection, own, { ...call, options: remaining(bounds, waitedMs) });
       },
       own.name,
     );
@@ -100,9 +99,7 @@ export class SqlRunner {
     const sent = clock.now();
     let received = sent;
     try {
-      const { signal, timeoutMs } = options;
-      const bounds = signal === undefined && timeoutMs === undefined ? {} : { signal, timeoutMs };
-      const { rows, rowCount, columns = [] } = await connection.execute(own, statement.values, bounds);
+      const { rows, rowCount, columns = [] } = await connection.execute(own, statement.values, options);
       received = clock.now();
       const decode = rowDecoder(columns.map((name) => ({ name, form: "text" })));
       const decoded: Row[] = rows.map(decode);
@@ -148,8 +145,4 @@ function notOneConnection(shape: string): FormDBError {
     `sql can't run ${/^\w+/.exec(shape)?.[0] ?? "it"}: transactions are begun and ended by transaction(), and savepoints ` +
       "belong into one, by its own sql",
   );
-}
-
-function rowCountOf({ rowCount }: QueryResult): number {
-  return rowCount;
 }

@@ -1,5 +1,5 @@
 import type { Connection, EngineResult, StatementCall } from "../backend/backend.ts";
-import { bounded, type CallOptions } from "../base/abort.ts";
+import { bounded, type CallOptions, isBounded } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -265,8 +265,7 @@ export class ReadLane {
       call = { values, times, isOver: false, resolve, reject };
       this.#reads.add(this, call);
     });
-    const { signal, timeoutMs = Infinity } = options;
-    if (signal === undefined && timeoutMs === Infinity) return answered;
+    if (!isBounded(options)) return answered;
     return bounded("The query", answered, this.#parts.clock, options).finally(() => {
       call!.isOver = true;
     });

@@ -2,15 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { IsolationLevel } from "../backend/backend.ts";
 import { FormDBError, messageOf, noteDetail } from "../base/errors.ts";
-import {
-  abortSignal,
-  checkOptions,
-  configError,
-  integer,
-  milliseconds,
-  oneOf,
-  show,
-} from "../base/options.ts";
+import { CALL_BOUNDS, checkOptions, configError, integer, oneOf, show } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import type { Connections } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
@@ -139,8 +131,7 @@ export class Transactions {
       {
         isolation: oneOf("read committed", "repeatable read", "serializable"),
         maxRetries: integer(0, 1_000),
-        signal: abortSignal,
-        timeoutMs: milliseconds,
+        ...CALL_BOUNDS,
       },
       { isolation: ["isolationlevel", "level"], maxRetries: ["retries", "attempts"] },
     );

@@ -80,8 +80,3 @@ function withDetails(error: FormDBError, details: Record<string, unknown>): Form
     details: { ...error, ...details },
   });
 }
-
-/** Whether a call has a signal or a time at all. */
-export function isBounded({ signal, timeoutMs }: CallOptions): boolean {
-  return signal !== undefined || timeoutMs !== undefined;
-}

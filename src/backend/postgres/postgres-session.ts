@@ -1,9 +1,9 @@
-import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import { type CallOptions, isBounded, throwIfAborted } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { StatementCall } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
-import { CallGuard, isBounded } from "./call-guard.ts";
+import { CallGuard } from "./call-guard.ts";
 import { CopyIn } from "./copy-in.ts";
 import type { DeadPeerWatch, WatchedSession } from "./dead-peer-watch.ts";
 import { Exchange, type Reply } from "./exchange.ts";

@@ -3,7 +3,6 @@ import type { ColumnDecoder } from "./column-decoders.ts";
 
 /** What a connection knows of a statement that it prepared. */
 export interface PreparedStatement {
-  readonly name: string;
   /** How its columns are read; undefined until the server has described them. */
   decoders: readonly ColumnDecoder[] | undefined;
   /** The names of its columns, where it is `raw`; undefined until the server has described them. */
@@ -37,7 +36,7 @@ export class PreparedStatements {
 
   /** Takes a statement that the server has accepted. */
   add(name: string): PreparedStatement {
-    const statement: PreparedStatement = { name, decoders: undefined, columns: undefined };
+    const statement: PreparedStatement = { decoders: undefined, columns: undefined };
     this.#known.set(name, statement);
     return statement;
   }

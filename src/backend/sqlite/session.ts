@@ -43,7 +43,7 @@ export class SqliteSession {
   readonly #statements = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
   /** Reads of one document, by collection: the shortest way of all, so not even a text is made. */
   readonly #gets = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
-
+  /** The same for its JSON text alone. */
   readonly #texts = new StatementLru<Database.Statement>(MAX_PREPARED_STATEMENTS);
   readonly #raw: RawStatements;
 

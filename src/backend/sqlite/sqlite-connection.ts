@@ -1,4 +1,4 @@
-import { type CallOptions, throwIfAborted, timeoutError } from "../../base/abort.ts";
+import { type CallOptions, isBounded, throwIfAborted, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import type { FormDBError } from "../../base/errors.ts";
 import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
@@ -234,10 +234,6 @@ export class SqliteConnection implements Connection {
     }
     return { rows, rowCount: rows.length };
   }
-}
-
-function isBounded({ signal, timeoutMs = Infinity }: CallOptions): boolean {
-  return signal !== undefined || timeoutMs !== Infinity;
 }
 
 /** What a failed write of a group is called in messages. */

@@ -2,7 +2,7 @@ import { type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
-import { abortSignal, checkOptions, integer, milliseconds } from "../../base/options.ts";
+import { CALL_BOUNDS, checkOptions, integer } from "../../base/options.ts";
 import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
@@ -51,7 +51,6 @@ export interface ChangeOptions extends CallOptions {
   readonly ifVersion?: number | undefined;
 }
 
-const BOUNDS = { signal: abortSignal, timeoutMs: milliseconds };
 /** How often a change is tried that met nothing, while nothing that is there says why. */
 const MAX_TRIES = 5;
 /** How often `findOneAndUpdate` looks again where it can't lock what it finds; and among how many it then chooses. */
@@ -191,7 +190,7 @@ export class Collection<T extends object = Document> {
   }
 
   #count(filter: Filter<Found<T>>, options: CallOptions): Answer<number> {
-    if (options !== NO_BOUNDS) checkOptions("count()", options, BOUNDS);
+    if (options !== NO_BOUNDS) checkOptions("count()", options, CALL_BOUNDS);
     const make = (reader: FilterReader): Select => ({
       ...ALL_OF,
       items: COUNT,
@@ -215,7 +214,7 @@ export class Collection<T extends object = Document> {
     changes: Changes<T>,
     options: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
   ): Promise<Found<T> | undefined> {
-    const checks = { ...BOUNDS, orderBy: FIND_CHECKS.orderBy };
+    const checks = { ...CALL_BOUNDS, orderBy: FIND_CHECKS.orderBy };
     checkOptions("findOneAndUpdate()", options, checks, { orderBy: FIND_OTHER_NAMES.orderBy });
     const { orderBy, ...bounds } = options;
     orderOf(orderBy);
@@ -321,7 +320,7 @@ export class Collection<T extends object = Document> {
     const { action } = asked;
     const what = `${action}()`;
     const key = encodeId(id);
-    checkOptions(what, { ifVersion, ...bounds }, { ifVersion: integer(0), ...BOUNDS });
+    checkOptions(what, { ifVersion, ...bounds }, { ifVersion: integer(0), ...CALL_BOUNDS });
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined) {
       make(new FilterReader());

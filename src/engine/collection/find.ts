@@ -1,10 +1,9 @@
 import type { CallOptions } from "../../base/abort.ts";
 import {
-  abortSignal,
+  CALL_BOUNDS,
   checkOptions,
   configError,
   integer,
-  milliseconds,
   type OptionCheck,
   show,
 } from "../../base/options.ts";
@@ -76,9 +75,9 @@ export const FIND_CHECKS: Readonly<Record<keyof AnyFindOptions, OptionCheck>> = 
   limit: integer(0),
   offset: integer(0),
   after: (value: unknown) => (typeof value === "string" ? undefined : "what a page has given as its next"),
-  signal: abortSignal,
-  timeoutMs: milliseconds,
+  ...CALL_BOUNDS,
 };
+
 const BY_ID: PathKey = Object.freeze({ type: "path", path: Object.freeze(["id"]), descending: false });
 
 /** A column for what is at a path. */

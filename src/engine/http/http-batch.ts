@@ -3,14 +3,13 @@ import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
+import { MAX_ERRORS } from "../import.ts";
 import type { HttpClient, Request } from "./http-client.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";
 
 /** What one request holds: a part of what a server takes in a body. */
 const MAX_ROWS = 1_000;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Failures that a result lists; it counts all. */
-const MAX_ERRORS = 1_000;
 
 const METHODS: Readonly<Record<WriteKind, Request["method"]>> = {
   insert: "POST",

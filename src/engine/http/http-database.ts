@@ -2,7 +2,7 @@ import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeId, encodePatch, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
-import { abortSignal, checkOptions, milliseconds } from "../../base/options.ts";
+import { CALL_BOUNDS, checkOptions, milliseconds } from "../../base/options.ts";
 import { uuidV4, uuidV7 } from "../../base/uuid.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
@@ -26,7 +26,6 @@ import { HttpQueries } from "./http-queries.ts";
 import { HttpSchema } from "./http-schema.ts";
 import { WritesInOrder } from "./writes-in-order.ts";
 
-const CALL_OPTIONS = { signal: abortSignal, timeoutMs: milliseconds };
 /** Engines of one node, whose keys are best in the order of time. */
 const ONE_NODE: ReadonlySet<string> = new Set(["sqlite", "postgres"]);
 
@@ -340,7 +339,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
       throw new FormDBError("FORMDB_CLOSED", `${what} can't be called: the database is closed`);
     }
     if (options === undefined) return;
-    checkOptions(what, options, CALL_OPTIONS);
+    checkOptions(what, options, CALL_BOUNDS);
     throwIfAborted(what, options.signal);
   }
 

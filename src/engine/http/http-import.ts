@@ -1,7 +1,13 @@
 import { untilAborted } from "../../base/abort.ts";
 import { encodeDocument } from "../../base/document.ts";
 import { type ErrorCode, FormDBError } from "../../base/errors.ts";
-import type { ImportOptions, ImportProgress, ImportResult, RejectedDocument } from "../import.ts";
+import {
+  type ImportOptions,
+  type ImportProgress,
+  type ImportResult,
+  MAX_ERRORS,
+  type RejectedDocument,
+} from "../import.ts";
 import type { HttpClient } from "./http-client.ts";
 import { toldError } from "./http-errors.ts";
 
@@ -16,8 +22,6 @@ interface Told {
 /** What can't be written as JSON is sent as this, so that the server counts and refuses it in its place. */
 const UNWRITABLE = "null";
 
-/** Failures that a result lists. */
-const MAX_ERRORS = 1_000;
 /** Of the documents that were sent last, so much JSON is remembered, in UTF-16 units: what may be on its way to the server. */
 const MAX_REMEMBERED = 16 * 1024 * 1024;
 
