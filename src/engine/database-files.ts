@@ -1,9 +1,6 @@
 import { realpathSync } from "node:fs";
-import { parseSqliteUrl } from "../backend/sqlite/sqlite-url.ts";
+import { COMPANIONS, parseSqliteUrl } from "../backend/sqlite/sqlite-url.ts";
 import { DEFAULT_URL } from "./open.ts";
-
-/** What SQLite keeps beside a database, under the database's name. */
-const COMPANIONS = ["", "-wal", "-shm", "-journal"];
 
 /**
  * The files that `open(url)` would work with, whether they are there or not: a SQLite database and its companions, by
@@ -16,7 +13,7 @@ export function databaseFiles(url: string = process.env.FORMDB_URL || DEFAULT_UR
   const { file, memory } = parseSqliteUrl(url);
   if (memory) return [];
   const path = withoutLinks(file);
-  return COMPANIONS.map((companion) => `${path}${companion}`);
+  return [path, ...COMPANIONS.map((companion) => `${path}${companion}`)];
 }
 
 function withoutLinks(file: string): string {

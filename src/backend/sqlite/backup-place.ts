@@ -1,10 +1,7 @@
-import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { configError, show } from "../../base/options.ts";
-import { failureOf, sqliteError } from "./errors.ts";
-
-/** What SQLite keeps beside a database, under the database's name. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
+import { COMPANIONS, look } from "./sqlite-url.ts";
 
 /**
  * The absolute path, without links, at which a backup may be put. Throws `FORMDB_CONFIG` if the path can't be that of a new
@@ -24,7 +21,7 @@ export function backupPlace(file: unknown, database: string | undefined, overwri
   if (COMPANIONS.some((companion) => place.toLowerCase().endsWith(companion))) {
     throw refuse(`names that end in ${COMPANIONS.join(", ")} are for SQLite's own files`);
   }
-  const there = statSync(place, { throwIfNoEntry: false });
+  const there = look(place);
   if (there !== undefined && !there.isFile()) throw refuse("what is there is no file");
   if (there !== undefined && !overwrite) throw refuse(ALREADY_THERE);
   // SQLite would take it for that of the new file, and write what it holds into it.
@@ -62,12 +59,4 @@ function isOf(database: string, place: string): boolean {
     const stats = there && look(path);
     return stats !== undefined && stats.dev === there?.dev && stats.ino === there.ino;
   });
-}
-
-function look(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    throw sqliteError(`Looking for ${path}`, failureOf(error), { cause: error });
-  }
 }

@@ -12,6 +12,7 @@ import { ALREADY_THERE, backupPlace } from "./backup-place.ts";
 import type { BackupMessage, BackupOrder } from "./backup-worker.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, sqliteError } from "./errors.ts";
+import { workerFile } from "./worker-client.ts";
 
 const WHAT = "The backup";
 
@@ -86,8 +87,7 @@ export class Backups {
 export function copyOnWorker(settings: DatabaseSettings): CopyPages {
   return (file, signal, onProgress) =>
     new Promise((resolve, reject) => {
-      const name = import.meta.url.endsWith(".ts") ? "./backup-worker.ts" : "./backup-worker.js";
-      const worker = new Worker(new URL(name, import.meta.url), {
+      const worker = new Worker(workerFile("backup-worker", import.meta.url), {
         workerData: { settings, file } satisfies BackupOrder,
         execArgv: [],
       });

@@ -5,6 +5,9 @@ import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import { failureOf, sqliteError } from "./errors.ts";
 
+/** What SQLite keeps beside a database, under the database's name. */
+export const COMPANIONS: readonly string[] = ["-wal", "-shm", "-journal"];
+
 /** Where a SQLite database is and how it is opened. */
 export interface SqliteLocation {
   /** An absolute path, or `:memory:`. */
@@ -92,12 +95,11 @@ function checkPlace(file: string, mustExist: boolean): void {
   }
 }
 
-/** What is at a path; undefined if nothing is. */
-function look(path: string): Stats | undefined {
+/** What is at a path, or where a link there leads to; undefined if nothing is. */
+export function look(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    const failure = failureOf(error);
-    throw sqliteError(`Looking for ${path}`, failure, { cause: error });
+    throw sqliteError(`Looking for ${path}`, failureOf(error), { cause: error });
   }
 }

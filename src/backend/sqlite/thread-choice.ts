@@ -1,7 +1,7 @@
 import { type ThreadUsage, usageOfThread } from "./thread-usage.ts";
 
 /** Where a statement is best run, learned from how long it took. */
-interface Record {
+interface RunRecord {
   /** Runs in a row that were short: on the worker, and then on the caller's thread. */
   shortRuns: number;
   /** How many of them it takes to come to the caller's thread. */
@@ -40,10 +40,10 @@ const MAX_STATEMENTS = 1_000;
  * each time, of which nothing is learned.
  */
 export class ThreadChoice {
-  readonly #records = new Map<string, Record>();
+  readonly #records = new Map<string, RunRecord>();
   readonly #usage: ThreadUsage | undefined;
   #lastName = "";
-  #last: Record | undefined;
+  #last: RunRecord | undefined;
   #usedMs: number | undefined;
   #readAt = -Infinity;
   #diskReads: number | undefined;
@@ -82,7 +82,7 @@ export class ThreadChoice {
     else record.shortRuns = Math.max(0, record.shortRuns - TRIAL_RUNS);
   }
 
-  #ranHere(record: Record, ms: number, usedBeforeMs: number | undefined): void {
+  #ranHere(record: RunRecord, ms: number, usedBeforeMs: number | undefined): void {
     const { creditMs, trialRuns } = record;
     if (ms <= LONG_RUN_MS) {
       record.creditMs = Math.min(MAX_CREDIT_MS, creditMs + CREDIT_A_RUN_MS);
@@ -97,7 +97,7 @@ export class ThreadChoice {
   }
 
   /** Runs come in rows of one statement: comparing its name costs less than looking it up. */
-  #recordOf(name: string): Record | undefined {
+  #recordOf(name: string): RunRecord | undefined {
     if (name !== this.#lastName) {
       this.#last = this.#records.get(name);
       this.#lastName = name;

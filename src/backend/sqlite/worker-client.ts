@@ -93,7 +93,7 @@ export class WorkerClient implements SessionClient {
   }
 
   #start(): Worker {
-    const worker = new Worker(workerFile(import.meta.url), {
+    const worker = new Worker(workerFile("worker", import.meta.url), {
       workerData: this.#settings,
       // Flags of the process, such as --input-type, may not fit a file.
       execArgv: [],
@@ -136,15 +136,15 @@ export class WorkerClient implements SessionClient {
 }
 
 /**
- * The worker's file, which lies beside this one and ends as it does: in .ts when run from source and in .js in the package.
- * A bundler leaves it behind, and gives a CommonJS bundle no `import.meta.url`.
+ * A worker thread's file, which lies beside this one and ends as it does: in .ts when run from source and in .js in the
+ * package. A bundler leaves it behind, and gives a CommonJS bundle no `import.meta.url`.
  */
-export function workerFile(here: string | undefined): URL {
+export function workerFile(name: "worker" | "backup-worker", here: string | undefined): URL {
   const file =
-    here === undefined ? undefined : new URL(here.endsWith(".ts") ? "./worker.ts" : "./worker.js", here);
+    here === undefined ? undefined : new URL(`./${name}${here.endsWith(".ts") ? ".ts" : ".js"}`, here);
   if (file !== undefined && existsSync(file)) return file;
   throw configError(
-    `A database file needs the file of SQLite's worker thread beside the code of @formdb/perf, but there is none${file === undefined ? "" : `: ${file.href}`}. ` +
+    `A database file needs the file of a worker thread beside the code of @formdb/perf, but there is none${file === undefined ? "" : `: ${file.href}`}. ` +
       "Leave @formdb/perf and better-sqlite3 out of a bundle (external)",
   );
 }

@@ -47,16 +47,16 @@ describe("a worker with a SQLite session", () => {
   });
 });
 
-describe("the file of the worker", () => {
-  it("lies beside the code, in the package and in its source", () => {
+describe("the file of a worker", () => {
+  it.each(["worker", "backup-worker"] as const)("lies beside the code: %s", (name) => {
     const source = new URL("../../../src/backend/sqlite/worker-client.ts", import.meta.url).href;
-    expect(workerFile(source).href).toMatch(/\/src\/backend\/sqlite\/worker\.ts$/);
+    expect(workerFile(name, source).href).toMatch(new RegExp(`/src/backend/sqlite/${name}\\.ts$`));
   });
 
   it.each([undefined, "file:///app/dist/bundle.mjs"])(
     "is missed where a bundler has left it behind: %s",
     (here) => {
-      expect(() => workerFile(here)).toThrow(
+      expect(() => workerFile("worker", here)).toThrow(
         expect.objectContaining({
           code: "FORMDB_CONFIG",
           message: expect.stringContaining("out of a bundle"),
