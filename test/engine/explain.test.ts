@@ -1,24 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FormDB, open } from "../../src/index.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { usePostgres } from "../support/hooks.ts";
 
 const documents = Array.from({ length: 2_000 }, (_, n) => ({ id: `${n}`, age: n, name: `name ${n}` }));
 
+const server = usePostgres();
+
 describe.each(["SQLite", "PostgreSQL"])("an explanation on %s", (engine) => {
-  let server: PostgresServer | undefined;
   let db: FormDB;
 
   beforeAll(async () => {
-    if (engine === "PostgreSQL") server = await startPostgres();
-    db = await open(server === undefined ? "sqlite::memory:" : await server.createDatabase());
+    db = await open(engine === "SQLite" ? "sqlite::memory:" : server.url);
     await db.batchInsert("people", documents);
     await db.createIndex("people", "age");
   });
 
-  afterAll(async () => {
-    await db?.close();
-    await server?.remove();
-  });
+  afterAll(() => db?.close());
 
   it("says of each condition whether an index leads to its documents, and counts that in the cost", async () => {
     const text = "SELECT * FROM people WHERE age = $1 AND NOT name LIKE 'x%'";

@@ -23,9 +23,6 @@ test.each(postgresVersions())(
 
     await primary.kill();
     await standby.promote();
-    const promotedAt = performance.now();
-    await ledger.acknowledgedMore(1);
-    expect(performance.now() - promotedAt).toBeLessThan(5_000);
     await ledger.acknowledgedMore(200);
 
     ledger.stop();

@@ -54,8 +54,7 @@ describe("a journal in a SQLite file", () => {
   });
 
   it("keeps in mind what it could not forget", async () => {
-    using _ = new SqliteJournal(file);
-    _[Symbol.dispose]();
+    new SqliteJournal(file)[Symbol.dispose]();
     const direct = new Database(file);
     direct.exec(
       "CREATE TRIGGER fault BEFORE DELETE ON journal WHEN (SELECT count(*) FROM journal) < 3 " +

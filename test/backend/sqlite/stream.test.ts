@@ -54,19 +54,19 @@ describe.each([
 
 describe("a chunk", () => {
   it("counts texts and bytes, and says whether the rows have ended", () => {
-    const bytes = (rows: unknown[][]): number => {
+    const chunksOf = (rows: unknown[][]): number => {
       const stream = new RowStream(rows[Symbol.iterator]());
       let chunks = 1;
       while (!stream.next().done) chunks++;
       return chunks;
     };
-    expect(bytes([])).toBe(1);
+    expect(chunksOf([])).toBe(1);
     expect(
-      bytes([
+      chunksOf([
         [1, null],
         ["a", 2],
       ]),
     ).toBe(1);
-    expect(bytes([[new Uint8Array(STREAM_CHUNK_BYTES)], ["x"]])).toBe(2);
+    expect(chunksOf([[new Uint8Array(STREAM_CHUNK_BYTES)], ["x"]])).toBe(2);
   });
 });

@@ -51,33 +51,29 @@ describe("docs/operations.md", () => {
   it.runIf(existsSync(PG_15))(
     "has commands that carry a PostgreSQL database over, indexes and all",
     async () => {
-      const server = await startPostgres({ version: "system" });
-      try {
-        const url = await server.createDatabase();
-        {
-          await using db = await open(url);
-          await db.batchInsert(
-            "users",
-            Array.from({ length: 5_000 }, (_, n) => ({ id: `u${n}`, age: n })),
-          );
-          await db.createIndex("users", "age");
-        }
-        const [dump, restore] = blocks("sh")[0]!.trim().split("\n") as [string, string];
-        const shell = (line: string, target: string): Promise<unknown> =>
-          run("sh", ["-ec", line], {
-            cwd: folder,
-            env: { ...process.env, PATH: `${PG_15}:${process.env.PATH}`, FORMDB_URL: target },
-          });
-        await shell(dump, url);
-        const other = await server.createDatabase();
-        await shell(restore, other);
-        await using db = await open(other);
-        expect(await db.check()).toEqual({ ok: true, problems: [] });
-        expect((await db.explain("SELECT * FROM users WHERE age = 3")).indexes).toEqual(["by_age"]);
-        expect(await db.get("users", "u1")).toEqual({ id: "u1", age: 1 });
-      } finally {
-        await server.stop();
+      await using server = await startPostgres({ version: "system" });
+      const url = await server.createDatabase();
+      {
+        await using db = await open(url);
+        await db.batchInsert(
+          "users",
+          Array.from({ length: 5_000 }, (_, n) => ({ id: `u${n}`, age: n })),
+        );
+        await db.createIndex("users", "age");
       }
+      const [dump, restore] = blocks("sh")[0]!.trim().split("\n") as [string, string];
+      const shell = (line: string, target: string): Promise<unknown> =>
+        run("sh", ["-ec", line], {
+          cwd: folder,
+          env: { ...process.env, PATH: `${PG_15}:${process.env.PATH}`, FORMDB_URL: target },
+        });
+      await shell(dump, url);
+      const other = await server.createDatabase();
+      await shell(restore, other);
+      await using db = await open(other);
+      expect(await db.check()).toEqual({ ok: true, problems: [] });
+      expect((await db.explain("SELECT * FROM users WHERE age = 3")).indexes).toEqual(["by_age"]);
+      expect(await db.get("users", "u1")).toEqual({ id: "u1", age: 1 });
     },
   );
 });

@@ -7,14 +7,19 @@ import { examplesOf, runExample } from "../support/page-examples.ts";
 describe("the examples of the pages on documents do what they say", () => {
   const server = usePostgres();
 
+  /** What the examples of a page give, one after the other. */
+  async function resultsOf(page: string, db: FormDB): Promise<unknown[]> {
+    const results: unknown[] = [];
+    for (const example of examplesOf(page)) results.push(await runExample(example, db));
+    return results;
+  }
+
   const openOn = async (engine: string): Promise<FormDB> =>
     open(engine === "SQLite" ? "sqlite::memory:" : await server.createDatabase());
 
   it.each(["SQLite", "PostgreSQL"])("documents.md on %s", async (engine) => {
     await using db = await openOn(engine);
-    const results: unknown[] = [];
-    for (const example of examplesOf("documents.md")) results.push(await runExample(example, db));
-    expect(results).toEqual([
+    expect(await resultsOf("documents.md", db)).toEqual([
       [
         { name: "Grace", age: 45 },
         { name: "Ada", age: 36 },
@@ -32,9 +37,7 @@ describe("the examples of the pages on documents do what they say", () => {
 
   it.each(["SQLite", "PostgreSQL"])("migrating.md on %s", async (engine) => {
     await using db = await openOn(engine);
-    const results: unknown[] = [];
-    for (const example of examplesOf("migrating.md")) results.push(await runExample(example, db));
-    expect(results).toEqual([
+    expect(await resultsOf("migrating.md", db)).toEqual([
       [{ id: "1", name: "Ada", age: 37, tags: ["a", "b"] }],
       [{ id: "3", city: "Oslo", age: 50 }],
       {
@@ -50,9 +53,7 @@ describe("the examples of the pages on documents do what they say", () => {
     "indexes.md on %s: each condition of its table uses the index that it says",
     async (engine) => {
       await using db = await openOn(engine);
-      const results: unknown[] = [];
-      for (const example of examplesOf("indexes.md")) results.push(await runExample(example, db));
-      const [indexes, explained] = results as [{ name: string }[], unknown];
+      const [indexes, explained] = (await resultsOf("indexes.md", db)) as [{ name: string }[], unknown];
       expect(indexes.map(({ name }) => name).toSorted()).toEqual([
         "by_age",
         "by_city_and_age",
