@@ -1,5 +1,5 @@
 import type { BackupOptions, BackupResult, Connection } from "../backend/backend.ts";
-import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
+import { boundsOf, type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { unprepared } from "../base/engine-statement.ts";
@@ -344,7 +344,9 @@ export class FormDB {
       }
       const work = (): Promise<BackupResult> => backend.backup!(file, options);
       // The one connection of a database in memory is held, so that nobody writes meanwhile.
-      return calls.run(() => (backend.separateWriter ? work() : connections.use("write", options, work)));
+      return calls.run(() =>
+        backend.separateWriter ? work() : connections.use("write", boundsOf(options), work),
+      );
     });
   }
 

@@ -10,6 +10,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type BackupProgress, open } from "../../src/index.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 import { useFolderEach } from "../support/hooks.ts";
 
 const folder = useFolderEach();
@@ -71,6 +72,19 @@ describe("db.backup()", () => {
     await using reading = await open(`sqlite:${at("one.db")}?mode=ro`);
     await reading.backup(at("two.db"));
     expect(await countIn(at("two.db"))).toBe(2_000);
+  });
+
+  it("waits for the one connection of a database in memory, whatever its options", async () => {
+    await using db = await open("sqlite::memory:");
+    await db.batchInsert("things", documents(10));
+    const release = await holdTransaction(db);
+    const told: BackupProgress[] = [];
+    const made = db.backup(at("held.db"), { overwrite: true, onProgress: (progress) => told.push(progress) });
+    await expect.poll(() => db.pool.stats().waiting).toBe(1);
+    await release();
+    await made;
+    expect(told.length).toBeGreaterThan(0);
+    expect(await countIn(at("held.db"))).toBe(10);
   });
 
   it("replaces a file only if it is told to, and then as a whole", async () => {

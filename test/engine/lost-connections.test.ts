@@ -265,7 +265,7 @@ describe("Of a call whose connection is lost", () => {
     const release = await holdTransaction(db, (tx) => tx.query("UPDATE c SET x = 1"));
     const stop = new AbortController();
     const ended = failure(TOLD_UNKNOWN[name]!.call(db, c, stop.signal));
-    while ((await server.query("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
+    await server.someoneWaits();
     stop.abort();
     expect(await ended).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
     await release();

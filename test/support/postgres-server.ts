@@ -167,6 +167,11 @@ export class PostgresServer {
     return (await this.query(`SELECT ${OF_CLIENTS} AND ${condition}`)).length;
   }
 
+  /** Resolves once a session waits for a lock that another has. */
+  async someoneWaits(): Promise<void> {
+    while ((await this.query("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
+  }
+
   /** Ends those sessions, as an administrator would; gives how many there were. */
   async terminate(condition: string): Promise<number> {
     return (await this.query(`SELECT pg_terminate_backend(pid) ${OF_CLIENTS} AND ${condition}`)).length;

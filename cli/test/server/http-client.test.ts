@@ -284,6 +284,28 @@ describe("bounds", () => {
     expect(await remote.get("users", "1")).toEqual({ id: "1" });
   });
 
+  it.each(["close", "flush"] as const)(
+    "%s() waits for writes that wait for another on their document, and for batches of several requests",
+    async (call) => {
+      const { db, url } = await behindProxy(() => "pass");
+      const remote = await open(url as Url);
+      undo.push(() => remote.close());
+      const ended: unknown[] = [];
+      const writes = [
+        ...[1, 2, 3].map((n) => remote.upsert("users", { id: "1", n })),
+        remote.collection("users").update("1", { inc: { n: 1 } }),
+        remote.batchInsert(
+          "others",
+          Array.from({ length: 2_500 }, () => ({})),
+        ),
+      ].map((write) => write.then((result) => ended.push(result)));
+      await remote[call]();
+      expect(ended).toHaveLength(writes.length);
+      expect(await db.get("users", "1")).toEqual({ id: "1", n: 4 });
+      expect(await db.collection("others").count()).toBe(2_500);
+    },
+  );
+
   it("closing waits for calls under way, cuts them at its deadline, and refuses new ones", async () => {
     const { url, db } = await behindProxy((asked) => (asked.method === "GET" ? "hang" : "pass"));
     const remote = await open(url);

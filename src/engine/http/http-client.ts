@@ -149,10 +149,11 @@ export class HttpClient {
     }
   }
 
-  /** Waits for calls under way, then closes the connections; after the time, calls are cut off. */
-  async close(deadlineMs: number): Promise<void> {
+  /** Waits for `work` and for calls under way, then closes the connections; after the time, calls are cut off. */
+  async close(deadlineMs: number, work?: Promise<unknown>): Promise<void> {
     const timer =
       deadlineMs >= MAX_TIMER_MS ? undefined : setTimeout(() => this.#cut.abort(), Math.max(1, deadlineMs));
+    await work;
     while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
     clearTimeout(timer);
     this.#agent.destroy();

@@ -321,7 +321,9 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   /** Waits for the calls under way, then closes the connections. There is no queue here that could hold anything. */
   async close(options: CloseOptions = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
-    this.#closing ??= this.#client.close(options.deadlineMs ?? Infinity).then(() => NOTHING_LEFT);
+    const { deadlineMs = Infinity } = options;
+    // Writes that wait for their turn are no calls of the client's yet.
+    this.#closing ??= this.#client.close(deadlineMs, this.#order.settled()).then(() => NOTHING_LEFT);
     return this.#closing;
   }
 
@@ -366,7 +368,8 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     const what = `batch${kind[0]!.toUpperCase()}${kind.slice(1)}()`;
     this.#check(what, options);
     const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
-    return writeBatch(tools, { what, kind, path: documentsPath(collection), collection }, items, options);
+    const write = { what, kind, path: documentsPath(collection), collection };
+    return this.#order.batch(writeBatch(tools, write, items, options));
   }
 }
 

@@ -1,6 +1,8 @@
 /** Lets one write on a document's id be sent once the one before it is answered, so that ids keep their order. */
 export class WritesInOrder {
-  readonly #last: Map<string, Promise<unknown>> = new Map();
+  readonly #last = new Map<string, Promise<unknown>>();
+  /** Writes of several requests, between which none may be under way. */
+  readonly #batches = new Set<Promise<unknown>>();
 
   /** Runs a write of these ids of a collection. */
   run<T>(collection: string, ids: Iterable<string>, write: () => Promise<T>): Promise<T> {
@@ -16,8 +18,18 @@ export class WritesInOrder {
     return written;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Notes a write of several requests, each of which is run. */
+  async batch<T>(write: Promise<T>): Promise<T> {
+    this.#batches.add(write);
+    try {
+      return await write;
+    } finally {
+      this.#batches.delete(write);
+    }
+  }
+
+  /** Resolves when all writes that have begun by now have ended, in whatever way. */
   async settled(): Promise<void> {
-    while (this.#last.size > 0) await Promise.all(this.#last.values());
+    await Promise.allSettled([...this.#last.values(), ...this.#batches]);
   }
 }

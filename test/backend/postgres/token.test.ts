@@ -34,13 +34,6 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     return { kind: "insert", collection: "docs", ids, json: ids.map(() => `{"n":${n}}`), token: "the token" };
   }
 
-  async function someoneWaits(): Promise<void> {
-    for (;;) {
-      const [row] = await server.query("SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted");
-      if ((row!.n as number) > 0) return;
-    }
-  }
-
   function versions(): Promise<unknown> {
     return rowsOf(connection, 'SELECT DISTINCT version FROM "docs"');
   }
@@ -49,7 +42,7 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     await late.begin(undefined);
     await late.write(insert(1));
     const found = connection.lookUpToken(insert(1));
-    await someoneWaits();
+    await server.someoneWaits();
     await late.commit();
     expect(await found).toEqual(APPLIED);
   });
@@ -123,7 +116,7 @@ describe.each(TOKEN_WAYS)("a batch's token on PostgreSQL (stored %s)", (_way, pr
     await late.begin(undefined);
     await late.write(insert(2, 3));
     const again = connection.write(insert(2, 3));
-    await someoneWaits();
+    await server.someoneWaits();
     await late.commit();
     expect(await again).toEqual({ missing: ["k0000"], rejected: [] });
     expect(await versions()).toEqual([[1]]);
