@@ -7,7 +7,7 @@ import type { PoolObserver } from "../base/observer.ts";
 import { configError } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import type { Entry } from "../pool/entry.ts";
-import { checkPoolOptions } from "../pool/options.ts";
+import { checkPoolOptions, sizeOf } from "../pool/options.ts";
 import { Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 
 /** What the backend gives a pool, and what only a pool of its own can use. */
@@ -208,12 +208,15 @@ export class Connections {
     clock: Clock,
     observer: PoolObserver,
   ): Pool<Connection> {
-    const sizing = this.#backend.sizing(role);
+    const { minConnections, maxConnections, ...sizing } = this.#backend.sizing(role);
+    const usual = { min: minConnections, max: maxConnections };
+    // An engine that takes only one is not asked for more.
+    const { min, max } = maxConnections === 1 ? usual : sizeOf(options, usual);
     return new Pool<Connection>({
       ...sizing,
       ...options,
-      // An engine that takes only one is not asked for more.
-      ...(sizing.maxConnections === 1 ? { minConnections: 1, maxConnections: 1 } : {}),
+      minConnections: min,
+      maxConnections: max,
       create: (signal) => this.#backend.connect(role, signal),
       destroy: (connection) => connection.close(),
       validate: (connection) => connection.ping(),

@@ -267,16 +267,15 @@ export function checkPoolOptions(
   sizeOf(options);
 }
 
-const DEFAULT_MIN = 2;
-const DEFAULT_MAX = 10;
+const DEFAULT_SIZE: PoolSize = Object.freeze({ min: 2, max: 10 });
 
 /** The sizes to start with: a default gives way to the one that was given. Throws `FORMDB_CONFIG`. */
-export function sizeOf({
-  minConnections,
-  maxConnections,
-}: Pick<PoolOptions<unknown>, "minConnections" | "maxConnections">): PoolSize {
-  const max = maxConnections ?? Math.max(DEFAULT_MAX, minConnections ?? 0);
-  const min = minConnections ?? Math.min(DEFAULT_MIN, max);
+export function sizeOf(
+  { minConnections, maxConnections }: Pick<PoolOptions<unknown>, "minConnections" | "maxConnections">,
+  usual: PoolSize = DEFAULT_SIZE,
+): PoolSize {
+  const max = maxConnections ?? Math.max(usual.max, minConnections ?? 0);
+  const min = minConnections ?? Math.min(usual.min, max);
   if (min > max) throw outOfOrder("Pool's option minConnections", min, "maxConnections", max);
   return Object.freeze({ min, max });
 }

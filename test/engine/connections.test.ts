@@ -13,9 +13,9 @@ const folder = useFolderEach();
 function connections(options: ConnectionPoolOptions, facts: Partial<Backend> = {}): Connections {
   const backend = {
     separateWriter: false,
-    ...facts,
     sizing: () => ({ minConnections: 0, maxConnections: 10 }),
     connect: () => Promise.reject(new FormDBError("FORMDB_CONNECT_FAILED", "nothing listens")),
+    ...facts,
   } as unknown as Backend;
   return new Connections(backend, options, new ManualClock(), {}, {});
 }
@@ -27,6 +27,20 @@ it("as many callers as the user allows connections wait for themselves, where re
   one.read.resize({ max: 2 });
   expect(one.deadlockAt).toBe(2);
   expect(connections({}, { separateWriter: true }).deadlockAt).toBe(Number.POSITIVE_INFINITY);
+});
+
+it("of the numbers of connections that an engine usually has, those give way that the user's would contradict", () => {
+  const engine = { sizing: () => ({ minConnections: 2, maxConnections: 4, maxLifetimeMs: 1 }) };
+  const sizes = (options: ConnectionPoolOptions): number[] => {
+    const { min, max } = connections(options, engine).read.stats();
+    return [min, max];
+  };
+  expect(sizes({})).toEqual([2, 4]);
+  expect(sizes({ maxConnections: 1 })).toEqual([1, 1]);
+  expect(sizes({ minConnections: 8 })).toEqual([8, 8]);
+  expect(() => sizes({ minConnections: 8, maxConnections: 4 })).toThrow(
+    /must be at most maxConnections, which is 4/,
+  );
 });
 
 it.each(["create", "clock", "holds", "detectNested", "hosts"])(
