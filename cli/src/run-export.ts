@@ -43,7 +43,7 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
     try {
       if (out !== undefined) file = new NewFile(out, flags.overwrite === true);
       await using db = await openDatabase(flags.db, { mustExist: true });
-      const output = new Output(file?.stream ?? process.stdout);
+      const output = file === undefined ? new Output(process.stdout) : new Output(file.stream, out);
       const { count, lost } = await print(db, collection, { format, output, signal, flags });
       if (lost.size > 0) {
         throw new FormDBError(

@@ -99,7 +99,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | un
 
 /** The error for a call whose time ran out. */
 export function timeoutError(what: string, timeoutMs: number): FormDBError {
-  return new FormDBError("FORMDB_TIMEOUT", `${what} did not end within its ${timeoutMs} ms`, {
+  return new FormDBError("FORMDB_TIMEOUT", `${what} did not end within its ${Math.ceil(timeoutMs)} ms`, {
     details: { timeoutMs },
   });
 }

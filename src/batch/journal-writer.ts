@@ -4,6 +4,9 @@ import type { BatchGroup, LookUpToken } from "./group.ts";
 import { Operation } from "./operation.ts";
 import { sortById } from "./write-queue.ts";
 
+/** What a journal's own failure is if it does not say. */
+const UNSAID = { code: "FORMDB_ENGINE", retryable: false } as const;
+
 /** Writes to the journal: what is added, what is sent, and what is over. */
 export class JournalWriter {
   readonly #journal: Journal;
@@ -43,8 +46,11 @@ export class JournalWriter {
       await this.#appending;
       this.#appended = operations.at(-1)!.sequence;
     } catch (cause) {
-      throw new FormDBError("FORMDB_ENGINE", `The journal could not take operations: ${messageOf(cause)}`, {
+      // A full disk may be free again.
+      const { code, retryable } = cause instanceof FormDBError ? cause : UNSAID;
+      throw new FormDBError(code, `The journal could not take operations: ${messageOf(cause)}`, {
         cause,
+        retryable,
       });
     } finally {
       this.#appending = undefined;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { FormDBError } from "../../src/base/errors.ts";
+import { FormDBError } from "../../src/base/errors.ts";
 import type { Journal, JournalGroup, JournalOperation } from "../../src/base/journal.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
+import { failure } from "../support/failure.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
 import { FaultyDatabase } from "./faulty-database.ts";
@@ -124,5 +125,23 @@ describe("a journal", () => {
     for (const numbers of database.history.values())
       expect(numbers.toSorted((a, b) => a - b)).toEqual(numbers);
     expect(journal.entries.size).toBe(0);
+  });
+});
+
+describe("a write that a journal does not take", () => {
+  it.each([
+    [new FormDBError("FORMDB_BUSY", "the disk is full"), { code: "FORMDB_BUSY", retryable: true }],
+    [new Error("out of order"), { code: "FORMDB_ENGINE", retryable: false }],
+  ])("was rejected, for the journal's own reason: %s", async (cause, expected) => {
+    const journal = new MemoryJournal();
+    journal.append = () => Promise.reject(cause);
+    const processor = new BatchProcessor(async () => {}, {
+      spill: journal,
+      lookUpToken: async () => undefined,
+    });
+    const error = await failure(processor.submit("insert", "c", "1", {}));
+    expect(error).toMatchObject({ ...expected, outcome: "rejected" });
+    expect(error.message).toContain(cause.message);
+    await processor.close();
   });
 });

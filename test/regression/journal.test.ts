@@ -140,3 +140,23 @@ describe("the token of a group from a journal", () => {
     direct.close();
   });
 });
+
+describe("a journal whose disk is full", () => {
+  it("does not keep a database from closing, nor from saying what was not written", async () => {
+    new SqliteJournal(spill)[Symbol.dispose]();
+    const file = new Database(spill);
+    // It forgets nothing, as on a full disk.
+    file.exec("CREATE TRIGGER full BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'full'); END");
+    file.close();
+    const db = await open(url, { spill });
+    await db.insert("users", { id: "ada" });
+    expect(await db.close()).toMatchObject({ undelivered: [], result: { successful: 1 } });
+    {
+      using left = new SqliteJournal(spill);
+      expect((await left.replay()).length).toBe(1);
+    }
+    // It was applied, which its token tells.
+    await using again = await open(url, { spill });
+    expect(await again.flush()).toMatchObject({ successful: 0, failed: 0 });
+  });
+});

@@ -385,3 +385,50 @@ describe.each([["memory"], ["a file"]])("a unique violation on SQLite in %s", (k
     );
   });
 });
+
+describe.skipIf(process.platform === "win32")("a process that has no file descriptors left", () => {
+  it("is told so, may try again, and has written nothing", () => {
+    const file = JSON.stringify(join(folder(), "test.db"));
+    const source = (path: string): string =>
+      JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+    const script = `
+      import { closeSync, openSync } from "node:fs";
+      import { open } from ${source("index.ts")};
+      import { WorkerClient } from ${source("backend/sqlite/worker-client.ts")};
+      const db = await open("sqlite:" + ${file});
+      await db.insert("c", { id: "1" });
+      const held = [];
+      try { for (;;) held.push(openSync("/dev/null")); } catch {}
+      const failed = [];
+      const settings = { file: ${file}, readOnly: false, durability: "full", busyTimeoutMs: 0 };
+      const group = { kind: "insert", collection: "c", ids: ["2"], json: ["{}"] };
+      await new WorkerClient(settings).request("The write", { do: "write", group, inTransaction: false }).catch((e) => failed.push(e));
+      await open("sqlite:" + ${file}).catch((e) => failed.push(e));
+      held.forEach(closeSync);
+      const again = await open("sqlite:" + ${file});
+      console.log(JSON.stringify({ failed, found: await again.get("c", "1"), missing: await again.get("c", "2") }));
+      process.exit();`;
+    const limited = `ulimit -n 60; exec "$0" "$@"`;
+    const printed = execFileSync(
+      "sh",
+      [
+        "-c",
+        limited,
+        process.execPath,
+        "--disable-warning=ExperimentalWarning",
+        "--input-type=module",
+        "-e",
+        script,
+      ],
+      { encoding: "utf8" },
+    );
+    const { failed, found, missing } = JSON.parse(printed);
+    expect({ found, missing }).toEqual({ found: { id: "1" }, missing: undefined });
+    const refused = {
+      code: "FORMDB_CONNECT_FAILED",
+      retryable: true,
+      message: expect.stringContaining("EMFILE"),
+    };
+    expect(failed).toMatchObject([{ ...refused, outcome: "rejected" }, refused]);
+  });
+});

@@ -1,4 +1,5 @@
 import type { Row } from "@formdb/perf";
+import { messageOf } from "../message.ts";
 import { type Paint, painterOf } from "./colours.ts";
 
 /** The kinds of output of `formdb query`. */
@@ -23,6 +24,7 @@ const BUFFERED_CHARACTERS = 16 * 1024;
  */
 export class Output {
   readonly #stream: NodeJS.WritableStream;
+  readonly #name: string;
   /** Whether people see the text as it comes, so that it must not steer what shows it. */
   readonly isTerminal: boolean;
   readonly paint: Paint;
@@ -30,8 +32,10 @@ export class Output {
   #closed = false;
   #failure: Error | undefined;
 
-  constructor(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
+  /** `name` is what the stream is called in errors. */
+  constructor(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }, name = "Standard output") {
     this.#stream = stream;
+    this.#name = name;
     this.isTerminal = stream.isTTY === true;
     this.paint = painterOf(stream);
     stream.on("error", (error: NodeJS.ErrnoException) => this.#failed(error));
@@ -70,6 +74,6 @@ export class Output {
 
   #failed(error: NodeJS.ErrnoException): void {
     if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") this.#closed = true;
-    else this.#failure ??= error;
+    else this.#failure ??= new Error(`${this.#name} can't be written: ${messageOf(error)}`, { cause: error });
   }
 }

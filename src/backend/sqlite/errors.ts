@@ -14,6 +14,8 @@ export const WRONG_PLACE = "FORMDB_WRONG_PLACE";
 export const WRONG_NODE = "FORMDB_WRONG_NODE";
 /** The code for a statement that writes, on a connection that only reads. */
 export const NEEDS_WRITER = "FORMDB_NEEDS_WRITER";
+/** Node's code for a thread that could not be started, such as for want of file descriptors. */
+export const WORKER_INIT_FAILED = "ERR_WORKER_INIT_FAILED";
 
 /** How SQLite's result codes are told to users. The longest name that a code starts with wins. */
 const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
@@ -28,6 +30,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["SQLITE_READONLY", "FORMDB_UNSUPPORTED"],
   // Disk or memory are not to be had now.
   ["SQLITE_FULL", "FORMDB_BUSY"],
+  ["SQLITE_IOERR_SHMSIZE", "FORMDB_BUSY"],
   ["SQLITE_NOMEM", "FORMDB_BUSY"],
   ["ENOSPC", "FORMDB_BUSY"],
   ["EDQUOT", "FORMDB_BUSY"],
@@ -41,6 +44,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
   ["EMFILE", "FORMDB_CONNECT_FAILED"],
   ["ENFILE", "FORMDB_CONNECT_FAILED"],
   ["ENOENT", "FORMDB_CONNECT_FAILED"],
+  [WORKER_INIT_FAILED, "FORMDB_CONNECT_FAILED"],
   // Fatal, so that the connection is thrown away.
   [WRONG_TRANSACTION_STATE, "FORMDB_CONNECTION_LOST"],
   [FILE_REPLACED, "FORMDB_CONNECTION_LOST"],
@@ -104,9 +108,10 @@ export function failureOf(error: unknown): SqliteFailure {
 export function sqliteError(what: string, failure: SqliteFailure, request: FailedRequest = {}): FormDBError {
   const { sqliteCode, message, index } = failure;
   const { cause, id } = request;
+  const { outcome } = outcomeOf(failure, request.writes === true);
   const details = {
     ...(isOurs(sqliteCode) ? {} : { sqliteCode }),
-    ...outcomeOf(failure, request.writes === true),
+    ...(outcome === undefined ? {} : { outcome }),
     ...(id === undefined ? {} : { id }),
     ...(sqliteCode === NEEDS_WRITER ? { needsWriter: true } : {}),
   };
@@ -144,7 +149,7 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     `${what} failed${isOfSystem(sqliteCode) || isOurs(sqliteCode) ? "" : " in SQLite"}: ${explain(sqliteCode, message)}`,
     {
       cause,
-      ...(LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),
+      ...(outcome === "unknown" || LASTING.has(sqliteCode ?? "") ? { retryable: false } : {}),
       details,
     },
   );
@@ -159,9 +164,9 @@ function outcomeOf({ sqliteCode, outcome }: SqliteFailure, writes: boolean): { o
   return { outcome: sqliteCode?.startsWith("SQLITE_IOERR") ? "unknown" : "rejected" };
 }
 
-/** Whether it is a code of the operating system, such as EACCES. */
+/** Whether it is a code of Node or the operating system, such as EACCES. */
 function isOfSystem(code: string | undefined): boolean {
-  return code !== undefined && /^E[A-Z0-9]+$/.test(code);
+  return code !== undefined && (/^E[A-Z0-9]+$/.test(code) || code === WORKER_INIT_FAILED);
 }
 
 function isOurs(code: string | undefined): boolean {
@@ -177,8 +182,12 @@ function explain(sqliteCode: string | undefined, message: string): string {
     case "SQLITE_READONLY":
       return "the database was opened for reading only, or its file can't be written";
     case "SQLITE_FULL":
+    // The log's index, beside the file, could not grow.
+    case "SQLITE_IOERR_SHMSIZE":
     case "ENOSPC":
       return "the disk is full";
+    case WORKER_INIT_FAILED:
+      return `its thread could not be started: ${message}`;
     default:
       return message;
   }

@@ -155,12 +155,13 @@ export class SqliteJournal implements Journal, Disposable {
     if (!this.#database.open) return;
     this.#timer?.cancel();
     try {
-      this.#run(() => this.#transaction(() => {}));
-    } finally {
-      // Brings all to the disk itself.
-      this.#database.close();
-      this.#log.end(closeSync);
+      this.#transaction(() => {});
+    } catch {
+      // The disk may be full. What was applied and is not forgotten is found by its token at the next start.
     }
+    // Brings all to the disk itself.
+    this.#database.close();
+    this.#log.end(closeSync);
   }
 
   /** The list of what is settled is dropped only once the file has it. */

@@ -5,7 +5,7 @@ import { systemClock } from "../../base/clock.ts";
 import { type FailureOutcome, FormDBError, messageOf, noteDetail } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { sqliteError } from "./errors.ts";
+import { failureOf, sqliteError, WORKER_INIT_FAILED } from "./errors.ts";
 import {
   mayWrite,
   outcomeIfLost,
@@ -23,6 +23,9 @@ interface Pending {
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
+
+/** Codes of a thread that has never run: a request's own failures are answered, and end no thread. */
+const NOT_STARTED: ReadonlySet<string> = new Set([WORKER_INIT_FAILED, "EMFILE", "ENFILE"]);
 
 /**
  * The caller's side of a worker thread with a SQLite session. Requests are answered in order. The thread keeps the
@@ -120,14 +123,19 @@ export class WorkerClient implements SessionClient {
   #lost(cause: unknown): void {
     this.#ended = true;
     this.#cause ??= cause;
-    for (const { ifLost, reject } of this.#pending.splice(0)) reject(this.#lostError(ifLost));
+    const failure = failureOf(cause);
+    const unstarted = NOT_STARTED.has(failure.sqliteCode ?? "");
+    for (const { what, writes, ifLost, reject } of this.#pending.splice(0)) {
+      reject(unstarted ? sqliteError(what, failure, { cause, writes }) : this.#lostError(ifLost));
+    }
     this.onLost?.(this.#lostError(undefined));
     this.onLost = undefined;
   }
 
   /** A read, which has no outcome, may be made again. */
   #lostError(outcome: FailureOutcome | undefined): FormDBError {
-    return new FormDBError("FORMDB_CONNECTION_LOST", "The SQLite worker thread has ended", {
+    const why = this.#cause === undefined ? "" : `: ${messageOf(this.#cause)}`;
+    return new FormDBError("FORMDB_CONNECTION_LOST", `The SQLite worker thread has ended${why}`, {
       cause: this.#cause,
       retryable: outcome !== "unknown",
       details: outcome === undefined ? {} : { outcome },

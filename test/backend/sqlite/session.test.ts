@@ -202,3 +202,24 @@ describe("a connection for reading", () => {
     await backend.stop();
   });
 });
+
+describe("an error of the disk", () => {
+  it.each([
+    // The log's index can't grow, which happens on a full disk alone.
+    { code: "SQLITE_IOERR_SHMSIZE", writes: false, told: { code: "FORMDB_BUSY", retryable: true } },
+    {
+      code: "SQLITE_IOERR_SHMSIZE",
+      writes: true,
+      told: { code: "FORMDB_BUSY", retryable: false, outcome: "unknown" },
+    },
+    {
+      code: "SQLITE_FULL",
+      writes: true,
+      told: { code: "FORMDB_BUSY", retryable: true, outcome: "rejected" },
+    },
+  ])("says whether to try again: $code, $writes", ({ code, writes, told }) => {
+    const error = sqliteError("The write", { sqliteCode: code, message: "disk I/O error" }, { writes });
+    expect(error).toMatchObject(told);
+    expect(error.message).toContain("the disk is full");
+  });
+});
