@@ -93,6 +93,8 @@ const OUTAGES: ReadonlyMap<ErrorCode, boolean> = new Map<ErrorCode, boolean>([
   ["FORMDB_ABORTED", false],
   ["FORMDB_CLOSED", false],
   ["FORMDB_POOL_CLOSED", false],
+  // Whoever may not write one document may write none.
+  ["FORMDB_UNSUPPORTED", false],
 ]);
 
 /** What an import works with. `engineTime` is the engine's own time, in milliseconds since 1970. */

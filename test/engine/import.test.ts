@@ -53,6 +53,18 @@ describe("an outage during an import", () => {
     },
   );
 
+  it("that may write nothing ends at once, and is not to be run again as it is", async () => {
+    let sent = 0;
+    const tools = into(async () => {
+      sent++;
+      throw new FormDBError("FORMDB_UNSUPPORTED", "permission denied for table c");
+    });
+    const error = await failure(importDocuments(tools, "c", docs(100_000)));
+    expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", retryable: false, imported: 0, failed: 0 });
+    expect(error.message).not.toContain("skip-identical");
+    expect(sent).toBeLessThan(10);
+  });
+
   it("leaves the errors of the source as they are", async () => {
     const own = new Error("no more paper");
     function* source(): Generator<unknown> {

@@ -301,14 +301,19 @@ describe("what can't be opened", () => {
     chmodSync(place, 0o555);
     const script =
       `process.setuid(65534); const { open } = await import(${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)});` +
-      `await open(${JSON.stringify(`sqlite:${file}?mode=ro`)}).then(() => console.log("opened"), (e) => console.log(JSON.stringify(e)));`;
+      `for (const mode of ["?mode=ro", ""]) await open(${JSON.stringify(`sqlite:${file}`)} + mode).then(() => console.log("opened"), (e) => console.log(JSON.stringify(e)));`;
     const printed = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
     });
-    const error = JSON.parse(printed) as { code: string; message: string; retryable: boolean };
-    expect(error).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
-    expect(error.message).toContain("WAL mode");
-    expect(error.message).toContain(`the folder ${place} can't be written`);
+    const [reading, writing] = printed
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(reading).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
+    expect(reading.message).toContain("WAL mode");
+    expect(reading.message).toContain(`the folder ${place} can't be written`);
+    expect(writing).toMatchObject({ code: "FORMDB_UNSUPPORTED", retryable: false });
+    expect(writing.message).toContain("the folder of the database's file can't be written");
   });
 });
 

@@ -75,6 +75,7 @@ export const SQLSTATES: readonly SqlstateRule[] = Object.freeze([
     unknownOutcome: true,
     meaning: "the engine can't tell whether the statement took place",
   },
+  { sqlstate: "42501", code: "FORMDB_UNSUPPORTED", meaning: "the role may not do that" },
   { sqlstate: "42P01", code: "FORMDB_UNKNOWN_COLLECTION", meaning: "no such table" },
   { sqlstate: "42P05", code: "FORMDB_STALE_PLAN", meaning: "a prepared statement is there already" },
   { sqlstate: "44", code: "FORMDB_CONSTRAINT", meaning: "a view refused a document" },

@@ -180,7 +180,9 @@ function explain(sqliteCode: string | undefined, message: string): string {
     case "SQLITE_BUSY":
       return "another process holds the database's write lock for too long";
     case "SQLITE_READONLY":
-      return "the database was opened for reading only, or its file can't be written";
+      return "the database was opened for reading only, or its file, or one of those beside it (-wal, -shm), can't be written";
+    case "SQLITE_READONLY_DIRECTORY":
+      return "the folder of the database's file can't be written, and SQLite needs two files there (-wal, -shm)";
     case "SQLITE_FULL":
     // The log's index, beside the file, could not grow.
     case "SQLITE_IOERR_SHMSIZE":

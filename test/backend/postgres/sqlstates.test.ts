@@ -51,6 +51,7 @@ describe("a server's error", () => {
     ["28P01", "FORMDB_CONNECT_FAILED", false],
     ["22P05", "FORMDB_INVALID_DOCUMENT", false],
     ["23514", "FORMDB_CONSTRAINT", false],
+    ["42501", "FORMDB_UNSUPPORTED", false],
     ["42P01", "FORMDB_UNKNOWN_COLLECTION", false],
     ["42601", "FORMDB_ENGINE", false],
   ])("%s becomes %s (retryable: %s)", (sqlstate, code, retryable) => {
