@@ -5,6 +5,8 @@ export class BlackHole {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #open = true;
+  #last: string | undefined;
+  readonly #swallows = Promise.withResolvers<void>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -25,7 +27,10 @@ export class BlackHole {
           hole.#sockets.delete(from);
           if (hole.#open) to.destroy();
         });
-        from.on("data", (chunk) => hole.#open && to.write(chunk));
+        from.on("data", (chunk: Buffer) => {
+          if (hole.#last !== undefined && chunk.includes(hole.#last)) hole.swallow();
+          if (hole.#open) to.write(chunk);
+        });
       }
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -38,6 +43,13 @@ export class BlackHole {
 
   swallow(): void {
     this.#open = false;
+    this.#swallows.resolve();
+  }
+
+  /** Stops forwarding with what holds this text; resolves when it has. */
+  swallowFrom(text: string): Promise<void> {
+    this.#last = text;
+    return this.#swallows.promise;
   }
 
   [Symbol.dispose](): void {

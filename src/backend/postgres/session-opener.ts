@@ -1,4 +1,4 @@
-import { abortedError } from "../../base/abort.ts";
+import { abortedError, bounded } from "../../base/abort.ts";
 import { shownName } from "../../base/database-url.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
@@ -60,9 +60,13 @@ export class SessionOpener {
       if (session === undefined) continue;
       let misfit: string | undefined;
       try {
-        misfit = await this.#misfit(session, target);
+        misfit = await this.#inTime(this.#misfit(session, target), signal);
       } catch (error) {
-        misfit = reasonOf(error);
+        session.client.connection.stream.destroy();
+        if (signal.aborted) break;
+        this.#ring.failed(host);
+        failures.push(describe(host, error));
+        continue;
       }
       if (misfit === undefined) {
         if (second !== undefined) this.#drop(second);
@@ -77,6 +81,12 @@ export class SessionOpener {
     }
     if (second !== undefined) return second;
     throw signal.aborted ? abortedError("Connecting to PostgreSQL", signal) : this.#failed(target, failures);
+  }
+
+  /** Waits for what a host says of itself no longer than for a connection to it. */
+  #inTime<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    const { clock, connectTimeoutMs } = this.#settings;
+    return bounded("Asking what the server is", answer, clock, { signal, timeoutMs: connectTimeoutMs });
   }
 
   async #try(
@@ -156,7 +166,7 @@ export class SessionOpener {
       await client.connect();
       host.open++;
       client.on("end", () => host.open--);
-      standby ??= await isStandby(client);
+      standby ??= await this.#inTime(isStandby(client), signal);
       this.#ring.succeeded(host, standby);
       const unset = host.settingsAfterwards ? readSettings(sessionOptions, statementTimeoutMs) : NO_SETTINGS;
       return { client, host, standby, unset };

@@ -71,6 +71,27 @@ describe("with PostgreSQL 18", () => {
     expect(connection.usable).toBe(false);
   });
 
+  test("a host that says nothing behind its log-in is left for the next one, and at the signal's end", async () => {
+    using hole = await BlackHole.before(server.port);
+    const both = `postgres://${ROLE}@127.0.0.1:${hole.port},127.0.0.1:${server.port}/postgres`;
+    const patient = postgresBackend(both, { targetSessionAttrs: "read-write" });
+    const swallowed = hole.swallowFrom("SHOW transaction_read_only");
+    const controller = new AbortController();
+    const given = failure(patient.connect("write", controller.signal));
+    await swallowed;
+    controller.abort();
+    expect(await given).toMatchObject({ code: "FORMDB_ABORTED" });
+
+    using other = await BlackHole.before(server.port);
+    const hasty = postgresBackend(both.replace(String(hole.port), String(other.port)), {
+      targetSessionAttrs: "read-write",
+      connectTimeoutMs: 300,
+    });
+    void other.swallowFrom("SHOW transaction_read_only");
+    const connection = await open.connect(hasty);
+    expect(connection.host).toBe(`127.0.0.1:${server.port}`);
+  });
+
   test("a lost BEGIN changed nothing, and says so", async () => {
     using hole = await BlackHole.before(server.port);
     const backend = await open.start(`postgres://${ROLE}@127.0.0.1:${hole.port}/postgres`, {
