@@ -274,7 +274,7 @@ export class Catalog {
       await this.#run(this.#ddl.createIndex(index));
     } catch (error) {
       // Another process may have made the very same one at the same time.
-      const now = await this.indexes(index.collection);
+      const now = await this.indexes(index.collection).catch(() => []);
       if (!now.some((other) => other.name === index.name && sameIndex(other, index))) throw error;
     }
     await this.#reread(index.collection);
