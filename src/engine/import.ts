@@ -260,11 +260,11 @@ class Import {
       maxBatchSize: Math.min(this.#maxChunkSize, this.#tools.maxRows),
       countsFailures: !this.#skipsIdentical,
     });
+    this.#imported += result.successful;
     let unchanged: ReadonlySet<number> = NONE;
     if (this.#skipsIdentical && result.errors.some(isDuplicate)) {
       unchanged = await this.#alreadyThere(chunk, result.errors.filter(isDuplicate));
     }
-    this.#imported += result.successful;
     let outage: BatchError | undefined;
     const told: unknown[] = [];
     for (const error of result.errors) {

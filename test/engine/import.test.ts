@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import type { BatchGroup } from "../../src/batch/group.ts";
+import type { ExecuteGroup } from "../../src/batch/group.ts";
 import { type ImportTools, importDocuments } from "../../src/engine/import.ts";
 import { open } from "../../src/engine/open.ts";
 import { failure } from "../support/failure.ts";
@@ -12,7 +12,7 @@ import { startPostgres } from "../support/postgres-server.ts";
 const docs = (count: number): { id: string }[] => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));
 
 /** The tools of an import into a database that is `execute` alone. */
-function into(execute: (group: BatchGroup) => Promise<void>): ImportTools {
+function into(execute: ExecuteGroup): ImportTools {
   return {
     batch: new BatchProcessor(execute, { backoff: { baseMs: 0, maxMs: 0 } }),
     reads: { stored: async () => [] } as never,
@@ -63,6 +63,18 @@ describe("an outage during an import", () => {
     expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", retryable: false, imported: 0, failed: 0 });
     expect(error.message).not.toContain("skip-identical");
     expect(sent).toBeLessThan(10);
+  });
+
+  it("while it compares what is there already counts what was written before", async () => {
+    const tools = into(async ({ operations }) =>
+      operations.map(({ id }) =>
+        id === "7" ? { error: new FormDBError("FORMDB_DUPLICATE_ID", "7 is there") } : { found: true },
+      ),
+    );
+    const away = new FormDBError("FORMDB_CONNECT_FAILED", "the database is gone");
+    const reads = { stored: () => Promise.reject(away) } as never;
+    const call = importDocuments({ ...tools, reads }, "c", docs(50), { ifExists: "skip-identical" });
+    expect(await failure(call)).toMatchObject({ code: "FORMDB_CONNECT_FAILED", read: 50, imported: 49 });
   });
 
   it("leaves the errors of the source as they are", async () => {
