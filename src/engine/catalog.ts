@@ -4,6 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type EngineStatement, unprepared } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { didYouMean } from "../base/nearest.ts";
+import { configError, show } from "../base/options.ts";
 import { indexPathText } from "../base/subject.ts";
 import type { DdlDialect, IndexDefinition, IndexOf } from "../dialect/ddl-dialect.ts";
 import type { Dialect } from "../dialect/dialect.ts";
@@ -281,6 +282,7 @@ export class Catalog {
   }
 
   async dropIndex(collection: string, name: string): Promise<void> {
+    if (typeof name !== "string") throw configError(`An index's name must be a string, not ${show(name)}`);
     await this.need(collection);
     const names = (await this.indexes(collection)).map((index) => index.name);
     if (!names.includes(name)) {

@@ -316,6 +316,7 @@ export class FormDB {
   /** The indexes of a collection, or of all. */
   async listIndexes(collection?: string): Promise<readonly IndexDefinition[]> {
     this.#gate.check("listIndexes()");
+    if (collection !== undefined) checkCollectionName(collection);
     return this.#gate.run("listIndexes()", () => this.#engine.catalog.indexes(collection));
   }
 

@@ -4,7 +4,7 @@ import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
 import { type ErrorCode, FormDBError } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
-import { abortSignal, checkOptions, func, oneOf, show } from "../base/options.ts";
+import { abortSignal, checkOptions, configError, func, oneOf, show } from "../base/options.ts";
 import type { BatchProcessor } from "../batch/batch-processor.ts";
 import type { BatchError } from "../batch/group.ts";
 import type { DocumentReads } from "./get.ts";
@@ -141,10 +141,7 @@ export function checkImport(documents: unknown, options: ImportOptions): void {
     source !== null &&
     (source[Symbol.iterator] !== undefined || source[Symbol.asyncIterator] !== undefined);
   if (iterable) return;
-  throw new FormDBError(
-    "FORMDB_CONFIG",
-    `An import needs an iterable or async iterable of documents, not ${show(documents)}`,
-  );
+  throw configError(`An import needs an iterable or async iterable of documents, not ${show(documents)}`);
 }
 
 class Import {

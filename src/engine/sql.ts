@@ -1,7 +1,7 @@
 import type { CallOptions } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
-import { show } from "../base/options.ts";
+import { configError, show } from "../base/options.ts";
 import { quote } from "../dialect/quote.ts";
 import type { QueryResult } from "./read.ts";
 
@@ -104,8 +104,7 @@ function isTemplate(value: unknown): value is TemplateStringsArray {
 
 function quotedName(name: unknown): string {
   if (typeof name === "string" && name !== "" && !name.includes("\0")) return quote(name);
-  throw new FormDBError(
-    "FORMDB_CONFIG",
+  throw configError(
     `An SQL identifier must be a string that is not empty and has no U+0000, unlike ${show(name)}`,
   );
 }

@@ -110,3 +110,20 @@ it("a transaction refuses what is no function, and takes one that is not async",
     expect(await db.transaction((() => 5) as never, options)).toBe(5);
   }
 });
+
+it("changes whose kinds are no objects of paths are refused, and change nothing", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1" });
+  for (const changes of [{ set: "abc" }, { set: ["a"] }, { inc: 5 }, { unset: [7] }, { unset: "a" }]) {
+    await expect(db.collection("c").update("1", changes as never)).rejects.toEqual(CONFIG);
+  }
+  expect(await db.get("c", "1")).toEqual({ id: "1" });
+});
+
+it("names that are none are refused where indexes are dropped and listed", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.createCollection("c");
+  await db.createIndex("c", "n");
+  await expect(db.dropIndex("c", undefined as never)).rejects.toEqual(CONFIG);
+  await expect(db.listIndexes(5 as never)).rejects.toEqual(CONFIG);
+});

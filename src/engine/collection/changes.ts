@@ -46,14 +46,19 @@ export function stepsOf(changes: unknown, reader: FilterReader): readonly Docume
   }
   const steps: DocumentStep[] = [];
   for (const kind of KINDS) {
-    for (const [text, value] of Object.entries((given[kind] ?? {}) as object) as [string, unknown][]) {
+    const values = given[kind] ?? {};
+    if (typeof values !== "object" || Array.isArray(values)) {
+      throw configError(`${kind} must be an object of paths and values, not ${show(values)}`, kind);
+    }
+    for (const [text, value] of Object.entries(values)) {
       steps.push({ kind, path: pathOf(text), value: reader.slot(valueFor(kind, text, value)) });
     }
   }
   const unset = given.unset ?? [];
-  if (!Array.isArray(unset))
+  if (!Array.isArray(unset) || unset.some((text) => typeof text !== "string")) {
     throw configError(`unset must be an array of paths, not ${show(unset)}`, "unset");
-  for (const text of unset) steps.push({ kind: "unset", path: pathOf(String(text)), value: undefined });
+  }
+  for (const text of unset) steps.push({ kind: "unset", path: pathOf(text), value: undefined });
   if (steps.length === 0 || steps.length > MAX_ASSIGNMENTS) {
     throw configError(`Changes must be of 1 to ${MAX_ASSIGNMENTS} places, not ${steps.length}`);
   }
