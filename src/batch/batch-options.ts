@@ -162,9 +162,14 @@ export const DEFAULT_BATCH_SIZE = 100;
 /** The default of `maxBatchBytes`. */
 export const DEFAULT_BATCH_BYTES: number = 4 * MIB;
 
+/** Refuses unknown options, and values that can't be, each by name. Throws `FORMDB_CONFIG`. */
+export function checkBatchOptions(options: BatchOptions): void {
+  checkOptions("BatchProcessor", options, CHECKS, BATCH_OTHER_NAMES);
+}
+
 /** Checks options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function batchSettings(options: BatchOptions): BatchSettings {
-  checkOptions("BatchProcessor", options, CHECKS, BATCH_OTHER_NAMES);
+  checkBatchOptions(options);
   const { backoff = {}, adaptive } = options;
   checkOptions("BatchProcessor's backoff", backoff, { baseMs: number(0), maxMs: number(0) });
   const maxBatchSize = options.maxBatchSize ?? DEFAULT_BATCH_SIZE;

@@ -17,7 +17,7 @@ import {
   show,
   string,
 } from "../base/options.ts";
-import { BATCH_OTHER_NAMES, type BatchOptions } from "../batch/batch-options.ts";
+import { BATCH_OTHER_NAMES, type BatchOptions, checkBatchOptions } from "../batch/batch-options.ts";
 import type { PlanCache, PlanCacheOptions } from "../cache/plan-cache.ts";
 import { CACHE_OTHER_NAMES } from "../cache/plan-cache-options.ts";
 import type { Metrics, MetricsOptions } from "../metrics/metrics.ts";
@@ -122,10 +122,10 @@ function inPart(part: string, others: OtherNames): OtherNames {
   );
 }
 
-/** Refuses unknown and unusable options by name. The parts check their own. */
+/** Refuses unknown and unusable options by name. Parts check their own; the queue's are worked with before it does. */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions("open()", options, CHECKS, OTHER_NAMES);
-  const reads: unknown = options.batch?.reads;
+  const { reads, ...batch }: { reads?: unknown } & BatchOptions = options.batch ?? {};
   if (reads !== undefined && typeof reads !== "boolean" && reads !== "always") {
     throw configError(
       `open()'s option batch.reads must be true, false or "always", not ${show(reads)}`,
@@ -134,8 +134,9 @@ export function checkOpenOptions(options: OpenOptions): void {
     );
   }
   for (const name of BATCH_NOT_TAKEN) {
-    if (options.batch !== undefined && name in options.batch) {
+    if (name in batch) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
     }
   }
+  checkBatchOptions(batch);
 }

@@ -137,18 +137,25 @@ const OF_SQL: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^TABLE\b/i, "collections take the place of tables, and have no columns to declare"],
   [/^(?:SHOW|DESCRIBE)\b/i, "INTROSPECT COLLECTIONS and INTROSPECT INDEXES list what there is"],
   [/^ILIKE\b/i, "LOWER(path) LIKE 'a%' looks past upper and lower case"],
+  [/^FOR\s+(?:UPDATE|SHARE|NO|KEY)\b/i, "findOneAndUpdate() gives a document to one caller alone"],
   [/^\([^()]{0,150}\)\s*VALUES\b/i, 'a document is inserted, as in INSERT INTO people {"name": "Ada"}'],
   [/^->/, "a field of a field is written a.b, an element a[0]"],
 ];
+
+const CONSTANT = /^(?:[-+]?\d|'|(?:NULL|TRUE|FALSE)\b)/i;
 
 function hint({ text, at, expected }: SyntaxProblem): string | undefined {
   const rest = text.slice(at, at + 200);
   const known = OF_SQL.find(([pattern]) => pattern.test(rest))?.[1];
   if (known !== undefined) return `; ${known}`;
+  // Where columns begin: SELECT 1, as of a health check.
+  if (expected.includes("DISTINCT") && CONSTANT.test(rest)) {
+    return "; a column is a path; db.sql takes the engine's own SQL";
+  }
   // Behind a path, and not where a value or another path could stand.
   if (!rest.startsWith("(") || expected.some((item) => item.startsWith("a "))) return undefined;
   const called = /([A-Za-z_]\w{0,63})\s{0,20}$/.exec(text.slice(Math.max(0, at - 90), at))?.[1];
-  return called === undefined ? undefined : `; there is no function ${called}`;
+  return called === undefined ? undefined : `; there is no function ${called}; db.sql has the engine's`;
 }
 
 function suggestion(found: string, expected: readonly string[]): string {

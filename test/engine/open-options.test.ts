@@ -24,6 +24,18 @@ it.each(["makeToken", "lookUpToken", "generateId", "captureContext", "clock"])(
   },
 );
 
+it.each(["maxBatchSize", "maxBatchBytes", "concurrency"])(
+  "a wrong batch.%s is refused for every engine, before anything is connected to",
+  async (option) => {
+    for (const value of ["5", "", null, true]) {
+      const wrong = { batch: { [option]: value } } as unknown as OpenOptions;
+      for (const url of ["sqlite::memory:", "postgres://127.0.0.1:1/db"]) {
+        await expect(open(url, wrong)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option, value });
+      }
+    }
+  },
+);
+
 const MEANT: readonly [Record<string, unknown>, string][] = [
   [{ max: 5 }, "pool.maxConnections"],
   [{ maxConnections: 5 }, "pool.maxConnections"],

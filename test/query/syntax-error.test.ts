@@ -55,6 +55,10 @@ describe("a syntax error", () => {
     ["SELECT a FROM c WHERE n IN (SELECT id FROM d)", "a query has no other query in it; db.sql takes such"],
     ["SELECT a FROM c UNION SELECT a FROM d", "db.sql takes the engine's own SQL"],
     ["DELETE FROM c WHERE a = 1 RETURNING id", "db.sql takes the engine's own SQL"],
+    ["SELECT 1", "a column is a path; db.sql takes the engine's own SQL"],
+    ["SELECT 'up' FROM c", "a column is a path; db.sql takes the engine's own SQL"],
+    ["SELECT NOW()", "there is no function NOW; db.sql has the engine's"],
+    ["SELECT * FROM c FOR UPDATE SKIP LOCKED", "findOneAndUpdate() gives a document to one caller alone"],
     ["BEGIN", "db.transaction() runs several statements as one"],
     ["CREATE TABLE c (id int)", "collections take the place of tables, and have no columns to declare"],
     ["SHOW TABLES", "INTROSPECT COLLECTIONS and INTROSPECT INDEXES list what there is"],
@@ -78,6 +82,12 @@ describe("a syntax error", () => {
       "SELECT a FROM c WHERE a IN (1) (",
     ]) {
       expect(errorOf(text).message).not.toContain("there is no function");
+    }
+  });
+
+  it("speaks of columns where a constant stands for one, and nowhere else", () => {
+    for (const text of ["SELECT * FROM c WHERE 1 = 1", "SELECT a FROM 1"]) {
+      expect(errorOf(text).message).not.toContain("a column is a path");
     }
   });
 

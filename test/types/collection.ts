@@ -17,6 +17,26 @@ interface User {
 type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;
 function same<A, B>(..._proof: Same<A, B> extends true ? [] : ["the types differ"]): void {}
 
+interface Job {
+  readonly state: "new" | "taken" | "done";
+  readonly urgent: boolean;
+  readonly code: string | number;
+  readonly by?: "ada" | "grace" | null;
+  readonly place: string | { readonly city: string };
+}
+
+/** An operator's value may be any of a union's members, and a list may have several. */
+export function filtersOfUnions(jobs: Collection<Job>): void {
+  jobs.find({ state: { in: ["new", "taken"], notIn: ["done"] }, urgent: { in: [true, false] } });
+  jobs.find({ code: { in: ["a", 3], between: [1, 3] }, by: { in: ["ada", "grace", null] } });
+  jobs.find({ state: { or: [{ eq: "new" }, { ne: "taken" }] }, place: { city: { like: "O%" } } });
+  jobs.find({ place: "Oslo" });
+  // @ts-expect-error there is no such state
+  jobs.find({ state: { in: ["new", "takn"] } });
+  // @ts-expect-error there is no such field
+  jobs.find({ place: { town: "Oslo" } });
+}
+
 export async function filters(users: Collection<User>): Promise<void> {
   users.find({ age: { gt: 30, lte: 40 }, name: "Ada", email: null });
   users.find({ "address.city": { like: "O%" }, "address.geo.lat": { between: [1, 2] } });

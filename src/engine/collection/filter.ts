@@ -31,8 +31,9 @@ export interface Operators<V> {
 export type Condition<V> = unknown extends V
   ? unknown
   : NonNullable<V> extends infer N
-    ? N extends readonly unknown[] | Ordered
-      ? N | null | Operators<NonNullable<V>>
+    ? // In brackets: the operators of a union are those of all of it, not of one member each.
+      [N] extends [readonly unknown[] | Ordered]
+      ? N | null | Operators<N>
       : null | Operators<N> | { readonly [K in keyof N]?: Condition<N[K]> }
     : never;
 
