@@ -1,4 +1,5 @@
-import type { CallOptions } from "../base/abort.ts";
+import { type CallOptions, remaining } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
 import { unprepared } from "../base/engine-statement.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { DdlDialect, IndexDefinition } from "../dialect/ddl-dialect.ts";
@@ -45,16 +46,18 @@ export class Checker {
   readonly #connections: Connections;
   readonly #catalog: Catalog;
   readonly #ddl: DdlDialect;
+  readonly #clock: Clock;
 
-  constructor(connections: Connections, catalog: Catalog, ddl: DdlDialect) {
+  constructor(connections: Connections, catalog: Catalog, ddl: DdlDialect, clock: Clock) {
     this.#connections = connections;
     this.#catalog = catalog;
     this.#ddl = ddl;
+    this.#clock = clock;
   }
 
   async run({ signal, timeoutMs = Infinity }: CallOptions): Promise<CheckResult> {
-    const until = performance.now() + timeoutMs;
-    const left = (): CallOptions => ({ signal, timeoutMs: Math.max(1, until - performance.now()) });
+    const start = this.#clock.now();
+    const left = (): CallOptions => remaining({ signal, timeoutMs }, this.#clock.now() - start);
     const problems = await this.#file(left);
     problems.push(...(await this.#indexes(left)));
     for (const collection of await this.#catalog.refresh()) {

@@ -259,6 +259,7 @@ export class FormDB {
         {
           batch,
           reads,
+          clock: reporter.clock,
           engineTime,
           maxRows: backend.batchLimits?.maxRows ?? Infinity,
           groupsAtOnce: backend.batchLimits?.groupsAtOnce ?? 1,
@@ -398,11 +399,12 @@ export class FormDB {
   }
 
   async #close(options: CloseOptions): Promise<CloseResult> {
-    const { batch, calls, connections, backend, release } = this.#engine;
+    const { batch, calls, connections, backend, release, reporter } = this.#engine;
+    const { clock } = reporter;
     const { deadlineMs } = options;
-    const start = performance.now();
+    const start = clock.now();
     const leftMs = (): number | undefined =>
-      deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (performance.now() - start));
+      deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - (clock.now() - start));
     try {
       const result = await batch.close(options);
       const ended = await calls.close(leftMs());

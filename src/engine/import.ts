@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { untilAborted } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeDocument } from "../base/document.ts";
 import { type ErrorCode, FormDBError } from "../base/errors.ts";
@@ -97,10 +98,12 @@ const OUTAGES: ReadonlyMap<ErrorCode, boolean> = new Map<ErrorCode, boolean>([
   ["FORMDB_UNSUPPORTED", false],
 ]);
 
-/** What an import works with. `engineTime` is the engine's own time, in milliseconds since 1970. */
+/** What an import works with. */
 export interface ImportTools {
   readonly batch: BatchProcessor;
   readonly reads: DocumentReads;
+  readonly clock: Clock;
+  /** The engine's own time, in milliseconds since 1970. */
   readonly engineTime: () => Promise<number>;
   /** Rows that the engine takes in one group at most. */
   readonly maxRows: number;
@@ -173,7 +176,8 @@ class Import {
   }
 
   async run(documents: Iterable<unknown> | AsyncIterable<unknown>): Promise<ImportResult> {
-    const start = performance.now();
+    const { clock } = this.#tools;
+    const start = clock.now();
     try {
       if (Symbol.asyncIterator in documents) await this.#readAsync(documents);
       else await this.#readSync(documents);
@@ -189,7 +193,7 @@ class Import {
       failed: this.#failed,
       aborted: this.#options.signal?.aborted ?? false,
       errors: this.#errors,
-      elapsedMs: performance.now() - start,
+      elapsedMs: clock.now() - start,
     };
   }
 

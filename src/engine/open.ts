@@ -238,7 +238,7 @@ async function assembleParts(
     readsAtOnce: new ReadsAtOnce(connections, catalog, reporter),
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
-    checker: new Checker(connections, catalog, backend.dialect.ddl),
+    checker: new Checker(connections, catalog, backend.dialect.ddl, clock),
     transactions: new Transactions(connections, {
       catalog,
       reader,

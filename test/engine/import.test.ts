@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import type { ExecuteGroup } from "../../src/batch/group.ts";
@@ -16,6 +17,7 @@ function into(execute: ExecuteGroup): ImportTools {
   return {
     batch: new BatchProcessor(execute, { backoff: { baseMs: 0, maxMs: 0 } }),
     reads: { stored: async () => [] } as never,
+    clock: systemClock,
     engineTime: async () => 0,
     maxRows: Infinity,
     groupsAtOnce: 1,
