@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { FormDBError } from "../base/errors.ts";
 import type { Connections } from "./connections.ts";
 
 /** Tokens live at least so long; an unknown commit is looked up within seconds. Those of a journal are spared for longer. */
@@ -35,8 +36,8 @@ export class TokenPruner {
     try {
       await this.#connections.use("write", {}, (connection) => connection.pruneTokens(TOKEN_LIFE_MS));
     } catch (error) {
-      // Old tokens do no harm; the next turn tries again.
-      this.#failed(error);
+      // Old tokens do no harm; the next turn tries again. Who may not write has stored none.
+      if (!(error instanceof FormDBError && error.code === "FORMDB_UNSUPPORTED")) this.#failed(error);
     }
     this.#schedule();
   }

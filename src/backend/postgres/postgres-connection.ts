@@ -192,6 +192,9 @@ export class PostgresConnection implements Connection {
   }
 
   async pruneTokens(maxAgeMs: number): Promise<void> {
+    // Who takes no writes has none to forget. Its refusal would count as that of a server that another has replaced.
+    const { rows } = await this.#session.run(READ_ONLY, EMPTY_VALUES, {}, "read");
+    if (rows[0]![0] === "on") return;
     await this.#session.run(
       this.#shared.batchTexts.pruneTokens,
       [Math.round(maxAgeMs)],
@@ -300,5 +303,6 @@ const INDEXES_OF: EngineStatement = statementOf(
   "SELECT name, paths FROM formdb_indexes WHERE collection = $1 AND is_unique",
 );
 const PING: EngineStatement = control("SELECT 1");
+const READ_ONLY: EngineStatement = statementOf("SELECT current_setting('transaction_read_only', true)");
 const CURRENT_LSN: EngineStatement = statementOf("SELECT pg_current_wal_insert_lsn()::text");
 const REPLAYED_LSN: EngineStatement = statementOf("SELECT pg_last_wal_replay_lsn()::text");

@@ -207,6 +207,15 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     );
   });
 
+  test("a session that takes no writes stays of use though it forgets no tokens", async () => {
+    const readOnly = `${primary.url}?options=-c%20default_transaction_read_only%3Don`;
+    for (const url of [standby.url, readOnly]) {
+      const connection = await open.connect(postgresBackend(url));
+      await connection.pruneTokens(60_000);
+      expect(connection.usable).toBe(true);
+    }
+  });
+
   test("skips a host that is gone", async () => {
     const backend = postgresBackend(`postgres://${ROLE}@127.0.0.1:1,127.0.0.1:${primary.port}/postgres`);
     for (let i = 0; i < 3; i++)
