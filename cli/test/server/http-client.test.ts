@@ -1,3 +1,4 @@
+import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -271,6 +272,23 @@ describe("bounds", () => {
     expect((await written).cause).toMatchObject({ message: "enough" });
     const stuck = remote.stream("SELECT * FROM users", [], { timeoutMs: 30 }).next();
     expect(await failure(stuck)).toMatchObject({ code: "FORMDB_TIMEOUT" });
+  });
+
+  it("leave no timer behind when their call has ended", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    await db.insert("users", { id: "1" });
+    const remote = await connected(url);
+    const timers = new Set<number>();
+    const hook = createHook({
+      init: (id, type) => void (type === "Timeout" && timers.add(id)),
+      destroy: (id) => void timers.delete(id),
+    }).enable();
+    try {
+      for (let i = 0; i < 100; i++) await remote.get("users", "1");
+      await expect.poll(() => timers.size).toBeLessThan(50);
+    } finally {
+      hook.disable();
+    }
   });
 
   it("more calls than may wait are refused, and those that wait are served", async () => {

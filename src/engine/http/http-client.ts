@@ -65,21 +65,27 @@ export class HttpClient {
   /** The answer's JSON. */
   async json<T>(request: Request): Promise<T> {
     return this.#counted(async () => {
-      const { timeoutMs = this.#options.timeoutMs } = request.options ?? {};
-      const end = AbortSignal.any([this.#cut.signal, ...signalsOf(request.options?.signal, timeoutMs)]);
-      for (let attempt = 0; ; attempt++) {
-        try {
-          return this.#parsed<T>(await this.#send(request, end, timeoutMs));
-        } catch (error) {
-          if (!(error instanceof Failed)) throw error;
-          const { failure } = error;
-          if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
-          const waitMs =
-            failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
-          await sleep(waitMs, undefined, { signal: end }).catch(() => {
-            throw told(request, failure, attempt + 1);
-          });
+      const { signal, timeoutMs = this.#options.timeoutMs } = request.options ?? {};
+      const time = new AbortController();
+      const timer = timeoutMs < MAX_TIMER_MS ? setTimeout(() => time.abort(), timeoutMs) : undefined;
+      const end = this.#endOf(time.signal, signal);
+      try {
+        for (let attempt = 0; ; attempt++) {
+          try {
+            return this.#parsed<T>(await this.#send(request, end, timeoutMs));
+          } catch (error) {
+            if (!(error instanceof Failed)) throw error;
+            const { failure } = error;
+            if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
+            const waitMs =
+              failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
+            await sleep(waitMs, undefined, { signal: end }).catch(() => {
+              throw told(request, failure, attempt + 1);
+            });
+          }
         }
+      } finally {
+        clearTimeout(timer);
       }
     });
   }
@@ -101,7 +107,7 @@ export class HttpClient {
       else timer?.refresh();
     };
     const timer = timeoutMs >= MAX_TIMER_MS ? undefined : setTimeout(onTime, timeoutMs);
-    const end = AbortSignal.any([this.#cut.signal, idle.signal, ...signalsOf(options?.signal, Infinity)]);
+    const end = this.#endOf(idle.signal, options?.signal);
     const call = Promise.withResolvers<void>();
     this.#calls.add(call.promise);
     let response: http.IncomingMessage | undefined;
@@ -157,6 +163,12 @@ export class HttpClient {
     while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
     clearTimeout(timer);
     this.#agent.destroy();
+  }
+
+  /** Fires with the first that ends a call: its time, its caller's signal, or closing. */
+  #endOf(time: AbortSignal, signal: AbortSignal | undefined): AbortSignal {
+    const signals = [this.#cut.signal, time];
+    return AbortSignal.any(signal === undefined ? signals : [...signals, signal]);
   }
 
   #refuseMore(): void {
@@ -278,12 +290,6 @@ function told({ isWrite }: Request, { error, outcome }: Failure, attempts: numbe
     noteDetail(error, "attempts", attempts);
   }
   return error;
-}
-
-function signalsOf(signal: AbortSignal | undefined, timeoutMs: number): AbortSignal[] {
-  const signals = signal === undefined ? [] : [signal];
-  if (timeoutMs < MAX_TIMER_MS) signals.push(AbortSignal.timeout(timeoutMs));
-  return signals;
 }
 
 async function textOf(response: http.IncomingMessage): Promise<string> {
