@@ -16,6 +16,7 @@ import type {
 } from "../backend.ts";
 import { nameOfWrite, type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
 import { encodeValues } from "./column-decoders.ts";
+import type { Reply } from "./exchange.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { control, statementOf } from "./own-statements.ts";
 import { PostgresSession, type SharedState } from "./postgres-session.ts";
@@ -215,7 +216,24 @@ export class PostgresConnection implements Connection {
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
     const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
-    await this.#session.run(control(`BEGIN${level}${waits}`), EMPTY_VALUES, options, "in-transaction");
+    const begun = await this.#control(`BEGIN${level}${waits}`, options);
+    // pgpool-II makes a plain BEGIN of a serializable one and drops what follows it. This it hands on.
+    if (waits === "" || begun.command === "SET") return;
+    const { rows } = await this.#control(
+      `SET TRANSACTION${level}${waits}; SHOW transaction_isolation`,
+      options,
+    );
+    if (rows[0]?.[0] === isolation) return;
+    await this.rollback();
+    throw new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `A transaction at ${this.host} can't be ${isolation}: it is ${String(rows[0]?.[0])}, which a pooler between must have made of it`,
+      { details: { outcome: "rejected" } },
+    );
+  }
+
+  #control(text: string, options: CallOptions): Promise<Reply> {
+    return this.#session.run(control(text), EMPTY_VALUES, options, "in-transaction");
   }
 
   async commit({ token, ...options }: CommitOptions = {}): Promise<void> {
@@ -237,7 +255,7 @@ export class PostgresConnection implements Connection {
     if (!this.usable) return; // The server rolled back by itself.
     // A server that no longer answers must not keep the caller: closing the connection rolls back too.
     const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
-    await this.#session.run(control("ROLLBACK"), EMPTY_VALUES, options, "in-transaction");
+    await this.#control("ROLLBACK", options);
   }
 
   async ping(): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { type CallOptions, isBounded, throwIfAborted } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
-import { FormDBError } from "../../base/errors.ts";
+import { type FailureOutcome, FormDBError } from "../../base/errors.ts";
 import type { StatementCall } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard } from "./call-guard.ts";
@@ -124,13 +124,16 @@ export class PostgresSession implements WatchedSession {
   ): Promise<Reply> {
     this.#take(options);
     try {
+      let reply: Reply;
       try {
-        return await this.#exchange(statement, values, options);
+        reply = await this.#exchange(statement, values, options);
       } catch (error) {
         if (!this.#wasStale(statement, error)) throw error;
         if (this.inTransaction) throw this.#staleInTransaction(error);
-        return await this.#exchange(statement, values, options);
+        reply = await this.#exchange(statement, values, options);
       }
+      if (flight !== "in-transaction") this.#mustBeOver("rejected");
+      return reply;
     } catch (error) {
       throw this.#translate(error, flight);
     } finally {
@@ -144,6 +147,7 @@ export class PostgresSession implements WatchedSession {
    */
   async runTogether(calls: readonly StatementCall[]): Promise<readonly PromiseSettledResult<Reply>[]> {
     this.#take({});
+    const isInside = this.inTransaction;
     try {
       const sent = this.#shared.keepsStatements ? this.#sendTogether(calls) : undefined;
       const ends = sent && (await Promise.allSettled(sent));
@@ -157,6 +161,7 @@ export class PostgresSession implements WatchedSession {
         const { status } = end;
         results.push(status === "rejected" ? { status, reason: this.#translate(end.reason, "read") } : end);
       }
+      if (!isInside) this.#mustBeOver("rejected");
       return results;
     } finally {
       this.#give();
@@ -174,11 +179,14 @@ export class PostgresSession implements WatchedSession {
         await this.#exchange(last!.statement, last!.values, {});
         flight = "commit";
         guard.check();
-        return await this.#exchange(COMMIT.statement, COMMIT.values, {});
+        const reply = await this.#exchange(COMMIT.statement, COMMIT.values, {});
+        this.#mustBeOver("unknown");
+        return reply;
       }
       const ends = await Promise.allSettled(this.#sendTogether(sent));
       const committed = ends.at(-1)!;
       if (committed.status === "rejected") throw committed.reason;
+      this.#mustBeOver("unknown");
       if (ends[0]!.status === "fulfilled") return committed.value;
       // The server has answered COMMIT, and has rolled back.
       flight = "in-transaction";
@@ -209,6 +217,7 @@ export class PostgresSession implements WatchedSession {
     try {
       this.#client.query(copy);
       await copy.done;
+      this.#mustBeOver("rejected");
       if (keep && parse) this.#prepared.add(name);
     } catch (error) {
       if (keep && parse) this.#prepared.uncertain(name);
@@ -364,6 +373,22 @@ export class PostgresSession implements WatchedSession {
       this.#shared.keepsStatements = false;
     }
     return true;
+  }
+
+  /**
+   * Ends the connection if a transaction is open after what was no part of one. A pooler may have begun it around a statement and
+   * left it open, as pgpool-II does in raw mode: all that is written from then on would be undone at its end.
+   */
+  #mustBeOver(outcome: FailureOutcome): void {
+    if (!this.inTransaction) return;
+    const error = new FormDBError(
+      "FORMDB_UNSUPPORTED",
+      `A transaction is open at ${this.#where} that FormDB has not begun, or could not end, so that nothing is committed. ` +
+        "A pooler between must begin none (pgpool-II: not in raw mode)",
+      { details: { outcome, fatal: true } },
+    );
+    this.#lose(error);
+    throw error;
   }
 
   #staleInTransaction(cause: unknown): FormDBError {

@@ -1,5 +1,8 @@
+import { type AddressInfo, connect, createServer } from "node:net";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import type { PostgresConnection } from "../../../src/backend/postgres/postgres-connection.ts";
+import type { EngineStatement } from "../../../src/base/engine-statement.ts";
 import { failure } from "../../support/failure.ts";
 import { usePostgres } from "../../support/hooks.ts";
 import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
@@ -7,6 +10,34 @@ import { postgresVersions } from "../../support/postgres-server.ts";
 import { change, statement } from "../../support/statements.ts";
 
 const open = new OpenBackends();
+
+/** A proxy that hands on the texts of simple queries as `rewrite` gives them. */
+async function rewriting(
+  port: number,
+  rewrite: (text: string) => string,
+): Promise<{ readonly port: number } & Disposable> {
+  const proxy = createServer((client) => {
+    const server = connect(port, "127.0.0.1");
+    server.on("data", (bytes) => client.write(bytes));
+    client.on("data", (bytes) => {
+      if (bytes[0] !== 0x51) return void server.write(bytes);
+      const text = Buffer.from(`${rewrite(bytes.toString("utf8", 5, bytes.length - 1))}\0`);
+      const head = Buffer.from([0x51, 0, 0, 0, 0]);
+      head.writeInt32BE(text.length + 4, 1);
+      server.write(Buffer.concat([head, text]));
+    });
+    for (const socket of [client, server]) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        client.destroy();
+        server.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return { port: (proxy.address() as AddressInfo).port, [Symbol.dispose]: () => void proxy.close() };
+}
+
 /** How many statements the session has prepared. */
 const COUNT = "SELECT count(*) FROM pg_prepared_statements";
 
@@ -64,6 +95,49 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     expect(rows).toEqual([
       ["quote ' \" \\", 1e21, false, null, '{"a": [1]}', '{"a\\"b","c\\\\d",NULL,"{,}"}', "\\x0102"],
     ]);
+  });
+
+  test.each([
+    [
+      "a write",
+      (begin: EngineStatement, c: PostgresConnection) => c.execute({ ...begin, returnsRows: false }),
+    ],
+    ["a read", (begin: EngineStatement, c: PostgresConnection) => c.execute(begin)],
+    [
+      "reads together",
+      (begin: EngineStatement, c: PostgresConnection) =>
+        c.executeTogether([{ statement: begin, values: [] }]),
+    ],
+  ])(
+    "is given up, and %s rejected, where that leaves a transaction open, as some poolers do",
+    async (_, call) => {
+      const connection = await open.connect(backend);
+      const error = await failure(Promise.resolve(call(statement("BEGIN"), connection)));
+      expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", outcome: "rejected", retryable: false });
+      expect(connection.usable).toBe(false);
+    },
+  );
+
+  test("has the isolation that was asked for, where a pooler begins with less, or refuses", async () => {
+    for (const [passes, found] of [
+      [/never/, undefined],
+      [/^SET TRANSACTION/, "FORMDB_UNSUPPORTED"],
+    ] as const) {
+      using pooler = await rewriting(Number(new URL(url).port), (text) => {
+        if (text.startsWith("BEGIN")) return "BEGIN";
+        return passes.test(text) ? "SHOW transaction_isolation" : text;
+      });
+      const behind = await open.start(Object.assign(new URL(url), { port: String(pooler.port) }).href);
+      const connection = await open.connect(behind);
+      const begun = connection.begin("serializable").then(
+        () => undefined,
+        (error) => error.code,
+      );
+      expect(await begun).toBe(found);
+      expect(connection.inTransaction).toBe(found === undefined);
+      if (found === undefined)
+        expect(await rowsOf(connection, "SHOW transaction_isolation")).toEqual([["serializable"]]);
+    }
   });
 
   test("on a server that is only slow to answer is left alone", async () => {
