@@ -262,16 +262,21 @@ class Import {
       countsFailures: !this.#skipsIdentical,
     });
     this.#imported += result.successful;
-    let unchanged: ReadonlySet<number> = NONE;
+    let same: ReadonlyMap<number, "before" | "since"> = NONE;
     if (this.#skipsIdentical && result.errors.some(isDuplicate)) {
-      unchanged = await this.#alreadyThere(chunk, result.errors.filter(isDuplicate));
+      same = await this.#sameStored(chunk, result.errors.filter(isDuplicate));
     }
     let outage: BatchError | undefined;
     const told: unknown[] = [];
     for (const error of result.errors) {
-      if (unchanged.has(error.index)) this.#unchanged++;
+      const stored = same.get(error.index);
+      if (stored === "before") this.#unchanged++;
       else if (OUTAGES.has(error.code)) outage ??= error;
-      else told.push(this.#reject({ ...error, index: firstIndex + error.index }, chunk[error.index]));
+      else {
+        const message = stored === "since" ? error.error + STORED_SINCE : error.error;
+        const index = firstIndex + error.index;
+        told.push(this.#reject({ ...error, error: message, index }, chunk[error.index]));
+      }
     }
     if (told.length > 0) await Promise.all(told);
     if (outage !== undefined) {
@@ -286,26 +291,25 @@ class Import {
     });
   }
 
-  /** The places in the chunk of those whose very document was stored before this import began. */
-  async #alreadyThere(
+  /** By its place in the chunk, for each whose very document is stored: whether it was so before this import began. */
+  async #sameStored(
     chunk: readonly unknown[],
     duplicates: readonly BatchError[],
-  ): Promise<ReadonlySet<number>> {
+  ): Promise<ReadonlyMap<number, "before" | "since">> {
     const stored = await this.#tools.reads.stored(
       this.#collection,
       duplicates.map(({ id }) => id!),
     );
-    const before = new Map(
-      stored.filter(({ updatedAt }) => updatedAt < this.#startedAt).map(({ id, json }) => [id, json]),
-    );
-    const same = new Set<number>();
+    const byId = new Map(stored.map((document) => [document.id, document]));
+    const same = new Map<number, "before" | "since">();
     for (const [i, { id, index }] of duplicates.entries()) {
       // Comparing a whole chunk takes some tenths of a second: others have their turn in between.
       if (i % DOCUMENTS_A_CLOCK_READ === 0) await turnIfDue();
-      const json = before.get(id!);
-      if (json === undefined) continue;
+      const found = byId.get(id!);
+      if (found === undefined) continue;
       const given = JSON.parse(encodeDocument(chunk[index])) as Document;
-      if (isDeepStrictEqual(given, JSON.parse(json))) same.add(index);
+      if (!isDeepStrictEqual(given, JSON.parse(found.json))) continue;
+      same.set(index, found.updatedAt < this.#startedAt ? "before" : "since");
     }
     return same;
   }
@@ -346,7 +350,9 @@ class Import {
   }
 }
 
-const NONE: ReadonlySet<number> = new Set();
+const NONE: ReadonlyMap<number, "before" | "since"> = new Map();
+const STORED_SINCE =
+  ": this very document, stored since this import began; it is in the input twice, or another import writes it too";
 
 function isDuplicate({ code, id }: BatchError): boolean {
   return code === "FORMDB_DUPLICATE_ID" && id !== undefined;

@@ -8,6 +8,8 @@ import type { StatementBook } from "./statement-book.ts";
 
 /** After so long without traffic TCP asks whether the peer is there. */
 const KEEP_ALIVE_DELAY_MS = 10_000;
+/** A longer time makes Node's timers fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is opened, and with what. */
 export interface OpenerOptions {
@@ -23,7 +25,7 @@ export interface OpenerOptions {
 /** Where to connect to: the client's options, and how to replace the host in them. */
 interface Target {
   readonly hosts: readonly HostAddress[];
-  readonly optionsFor: (host: HostAddress) => object;
+  readonly optionsFor: (host: HostAddress) => PgPoolOptions;
   readonly wanted: string;
 }
 
@@ -83,9 +85,9 @@ export class Opener {
     );
   }
 
-  async #connect(options: object, signal: AbortSignal): Promise<Client> {
+  async #connect(options: PgPoolOptions, signal: AbortSignal): Promise<Client> {
     const { Client, created } = this.#parts;
-    const client = new Client(withKeepAlive(options));
+    const client = new Client(clientOptions(options));
     created(client);
     // What goes wrong with a client reaches its users in other ways; unheard errors would end the process.
     client.on("error", () => {});
@@ -139,15 +141,18 @@ export class Opener {
   }
 }
 
-function withKeepAlive(options: object): object {
-  return "keepAlive" in options
-    ? options
-    : changed(options, { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS });
+/** What a client is made of: keeps its connection alive, and takes a time without end for none instead of a millisecond. */
+function clientOptions(options: PgPoolOptions): object {
+  const changes = {
+    ...("keepAlive" in options ? {} : { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS }),
+    ...(Number(options.connectionTimeoutMillis) > LONGEST_TIMER_MS ? { connectionTimeoutMillis: 0 } : {}),
+  };
+  return Object.keys(changes).length === 0 ? options : changed(options, changes);
 }
 
 /** A copy with some options replaced. `pg` reads own properties; the password stays one that is not enumerable. */
-function changed(options: object, changes: object): object {
-  const { password } = options as PgPoolOptions;
+function changed(options: PgPoolOptions, changes: PgPoolOptions): PgPoolOptions {
+  const { password } = options;
   const copy = { ...options, ...changes };
   if (password !== undefined) {
     Object.defineProperty(copy, "password", { value: password, enumerable: false, writable: true });

@@ -18,6 +18,7 @@ import {
   string,
 } from "../base/options.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { CONNECTIONS } from "../pool/options.ts";
 import type { AcquireOptions } from "../pool/pool.ts";
 
 /** What FormDB's pool takes beside the options of `pg.Pool`, which keep their names, units and defaults. */
@@ -134,9 +135,11 @@ export function settingsOf(options: PgPoolOptions): PgPoolSettings {
   const own = Object.entries(options).filter(([name]) => Object.hasOwn(CHECKS, name));
   checkOptions("Pool", Object.fromEntries(own), CHECKS);
   const max = numberOf(options, "max");
+  const min = Math.min(numberOf(options, "min"), max);
+  checkOptions("Pool", { min, max }, CONNECTIONS);
   const connectionTimeoutMs = numberOf(options, "connectionTimeoutMillis");
   return {
-    min: Math.min(numberOf(options, "min"), max),
+    min,
     max,
     acquireTimeoutMs: connectionTimeoutMs || Infinity,
     connectTimeoutMs: connectionTimeoutMs || DEFAULT_CONNECT_TIMEOUT_MS,

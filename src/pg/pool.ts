@@ -26,7 +26,8 @@ interface Signal {
 // biome-ignore lint/suspicious/noExplicitAny: what `pg`'s own types say of a row
 type Row = any;
 
-type Answer<R extends pg.QueryResultRow> = (error: Error | undefined, result: pg.QueryResult<R>) => void;
+/** As `pg`'s own types have it: callbacks that are there already say `error: Error`, though it is undefined where there is none. */
+type Answer<R extends pg.QueryResultRow> = (error: Error, result: pg.QueryResult<R>) => void;
 
 /** `pg.Pool` without the members that are written anew. */
 const BasePool: new (

@@ -106,7 +106,8 @@ export interface PoolSize {
   readonly max: number;
 }
 
-const CONNECTIONS: Readonly<Record<keyof PoolSize, OptionCheck>> = {
+/** What a pool's least and most number of connections may be. */
+export const CONNECTIONS: Readonly<Record<keyof PoolSize, OptionCheck>> = {
   min: integer(0, 100_000),
   max: integer(1, 100_000),
 };

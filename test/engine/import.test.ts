@@ -79,6 +79,19 @@ describe("an outage during an import", () => {
     expect(await failure(call)).toMatchObject({ code: "FORMDB_CONNECT_FAILED", read: 50, imported: 49 });
   });
 
+  it("tells a document that was stored since it began from one that another has the id of", async () => {
+    await using db = await open("sqlite::memory:");
+    const source = [
+      { id: "1", n: 1 },
+      { id: "1", n: 1 },
+      { id: "1", n: 2 },
+    ];
+    const first = await db.import("c", source, { ifExists: "skip-identical" });
+    expect(first).toMatchObject({ successful: 1, unchanged: 0, failed: 2 });
+    expect(first.errors[0]!.error).toContain("stored since this import began");
+    expect(first.errors[1]!.error).not.toContain("since");
+  });
+
   it("leaves the errors of the source as they are", async () => {
     const own = new Error("no more paper");
     function* source(): Generator<unknown> {

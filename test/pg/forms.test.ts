@@ -227,7 +227,22 @@ describe("a Pool in place of pg.Pool", () => {
 
   it("refuses options that make no sense by name", () => {
     expect(() => newPool({ max: "many" as never })).toThrow(/option max must be a number/);
+    expect(() => newPool({ max: Infinity })).toThrow(/option max must be a whole number from 1 to 100000/);
+    expect(() => newPool({ min: 1.5 })).toThrow(/option min must be a whole number from 0 to 100000/);
     expect(() => newPool({ maxPrepared: 0 })).toThrow(/maxPrepared/);
+  });
+
+  it("takes a connectionTimeoutMillis without end for what it says", async () => {
+    await using pool = newPool({ connectionTimeoutMillis: Infinity });
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
+  it("takes callbacks as the types of pg have them", async () => {
+    await using pool = newPool();
+    const rows = await new Promise((resolve, reject) => {
+      pool.query("SELECT 1 AS n", (error: Error, result) => (error ? reject(error) : resolve(result.rows)));
+    });
+    expect(rows).toEqual([{ n: 1 }]);
   });
 
   it("passes errors of pg on as they are", async () => {
