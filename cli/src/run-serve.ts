@@ -4,6 +4,8 @@ import { ExitCode } from "./exit-code.ts";
 import { openHere } from "./open-database.ts";
 import { requestId, serve } from "./server/form-server.ts";
 
+const MAX_UNWRITTEN_LOG_CHARACTERS = 1024 * 1024;
+
 export interface ServeFlags {
   readonly port: number;
   readonly host: string;
@@ -18,7 +20,7 @@ export interface ServeFlags {
 
 /** Serves until SIGTERM or SIGINT, then drains and reports; gives the exit code. A second signal ends it at once. */
 export async function runServe(flags: ServeFlags): Promise<number> {
-  const log = pino({ level: flags.logLevel, base: null }, destination({ dest: 2, sync: true }));
+  const log = pino({ level: flags.logLevel, base: null }, logOutput());
   const asked = stopAsked();
   const { slowQueryMs, maxRequests, requestsPerSecond, stallTimeoutMs } = flags;
   const slowLog =
@@ -63,6 +65,14 @@ export async function runServe(flags: ServeFlags): Promise<number> {
     stopWatching();
     await db.close();
   }
+}
+
+/** Standard error. What a full disk does not take is kept, up to a limit, and a server does not end for it. */
+function logOutput(): ReturnType<typeof destination> {
+  const output = destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN_LOG_CHARACTERS });
+  output.on("error", () => {});
+  process.stdout.on("error", () => {});
+  return output;
 }
 
 function stopAsked(): Promise<NodeJS.Signals> {

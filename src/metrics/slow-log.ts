@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { guardCallback } from "../base/callback.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { EndedGroup, EndedQuery, QueryObserver } from "../base/observer.ts";
@@ -46,6 +47,9 @@ export function slowQueryObserver(
 /** Longer shapes are cut in the log. */
 export const MAX_LOGGED_SHAPE_LENGTH = 2_000;
 
+/** Its descriptor. */
+const STANDARD_ERROR = 2;
+
 /** Parameters beyond these are not described. */
 const MAX_DESCRIBED = 50;
 
@@ -78,7 +82,7 @@ export class SlowLog {
     this.#maxPerSecond = options.maxPerSecond ?? 10;
     this.#keep = options.keep ?? 100;
     this.#parameters = options.parameters ?? "redacted";
-    this.#write = guardCallback(options.write ?? ((entry) => console.warn(lineOf(entry))));
+    this.#write = guardCallback(options.write ?? writeLine);
     this.#clock = options.clock ?? systemClock;
     this.#tokens = this.#burst;
     this.#filledAt = this.#clock.now();
@@ -143,6 +147,14 @@ export class SlowLog {
     if (parameters === undefined || this.#parameters === "none") return {};
     return { parameters: this.#parameters === "full" ? parameters : redact(parameters) };
   }
+}
+
+/**
+ * To the descriptor, not by the console: what that can't write to a file on a full disk is an error that nobody takes, and ends
+ * the process.
+ */
+function writeLine(entry: SlowQueryEntry): void {
+  writeSync(STANDARD_ERROR, `${lineOf(entry)}\n`);
 }
 
 /** An entry as a line of JSON; parameters that JSON can't hold are described. */

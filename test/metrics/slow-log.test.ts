@@ -1,7 +1,11 @@
-import { describe, expect, test, vi } from "vitest";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
 import { SlowLog, type SlowLogOptions, type SlowQueryEntry } from "../../src/metrics/slow-log.ts";
 import { endedQuery } from "../support/ended-query.ts";
+import { useFolderEach } from "../support/hooks.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+
+const folder = useFolderEach();
 
 const query = endedQuery({
   operation: "select",
@@ -22,6 +26,27 @@ function makeLog(options: Partial<SlowLogOptions> = {}): {
   const clock = new ManualClock(Date.UTC(2026, 1, 3));
   const log = new SlowLog({ thresholdMs: 100, clock, write: (entry) => written.push(entry), ...options });
   return { log, written, clock };
+}
+
+/** A process that a shell starts, which reports two slow queries, and says a while later that it lives. */
+function reporting(shell: string): SpawnSyncReturns<string> {
+  const source = new URL("../../src/metrics/slow-log.ts", import.meta.url).href;
+  const script = `
+    const { SlowLog } = await import(${JSON.stringify(source)});
+    const log = new SlowLog({ thresholdMs: 0 });
+    for (let i = 0; i < 2; i++) {
+      log.report(${JSON.stringify({ ...query, parameters: ["secret"] })});
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    process.stdout.write("alive");`;
+  const node = [
+    process.execPath,
+    "--disable-warning=ExperimentalWarning",
+    "--input-type=module",
+    "-e",
+    script,
+  ];
+  return spawnSync("sh", ["-c", shell, ...node], { encoding: "utf8", cwd: folder() });
 }
 
 describe("SlowLog", () => {
@@ -92,14 +117,25 @@ describe("SlowLog", () => {
   });
 
   test("writes a line of JSON to standard error unless told otherwise", () => {
-    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    new SlowLog({ thresholdMs: 0 }).report({ ...query, parameters: ["secret"] });
-    expect(JSON.parse(warn.mock.calls[0]![0])).toMatchObject({
-      shape: query.shape,
-      parameters: ["string(6)"],
-    });
-    warn.mockRestore();
+    const { stderr } = reporting('exec "$0" "$@"');
+    expect(
+      stderr
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      { shape: query.shape, parameters: ["string(6)"] },
+      { shape: query.shape, parameters: ["string(6)"] },
+    ]);
   });
+
+  test.skipIf(process.platform === "win32")(
+    "does not end a process whose standard error is a file that can't grow, as on a full disk",
+    () => {
+      const { status, stdout } = reporting('trap "" XFSZ; ulimit -f 0; exec "$0" "$@" 2>full');
+      expect({ status, stdout }).toEqual({ status: 0, stdout: "alive" });
+    },
+  );
 
   test("refuses options that can't be", () => {
     expect(() => new SlowLog({ thresholdMs: -1 })).toThrow(/thresholdMs/);

@@ -11,6 +11,7 @@ import { collectionRoutes } from "./collection-routes.ts";
 import { documentRoutes, schemaRoutes } from "./document-routes.ts";
 import { tellPaths } from "./known-paths.ts";
 import { liveRoutes } from "./live-routes.ts";
+import { harmless } from "./log.ts";
 import { OpenApi } from "./openapi.ts";
 import { probeRoutes } from "./probe-routes.ts";
 import { queryRoute } from "./query-route.ts";
@@ -50,7 +51,8 @@ const PAGE_HEADERS = Object.freeze({ "referrer-policy": "no-referrer", "x-frame-
  * hooks, parsers and errors are those of its own routes alone.
  */
 export async function formdbApi(app: FastifyInstance, options: PluginOptions): Promise<void> {
-  const { db, draining = new AbortController().signal, logger: log = app.log } = options;
+  const { db, draining = new AbortController().signal } = options;
+  const log = harmless(options.logger ?? app.log);
   const limits = limitsOf(options.limits);
   const gate = new Gate(options);
   const rate = new RateLimit(limits.requestsPerSecond);

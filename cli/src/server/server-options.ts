@@ -1,6 +1,7 @@
 import { type FormDB, FormDBError } from "@formdb/perf";
 import type { FastifyBaseLogger } from "fastify";
 import type { Keys } from "./access.ts";
+import type { Log } from "./log.ts";
 
 /** What the server lets a client have. */
 export interface ServerLimits {
@@ -47,7 +48,7 @@ export interface RouteTools {
   readonly limits: ServerLimits;
   /** Fires when the server drains: no more lines are read, those that were are settled and told. */
   readonly draining: AbortSignal;
-  readonly log: FastifyBaseLogger;
+  readonly log: Log;
 }
 
 /** The limits with what is left out. Throws `FORMDB_CONFIG` for one that is unknown or no positive number. */
