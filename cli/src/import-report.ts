@@ -113,17 +113,18 @@ function outcomeLines({ outcome, collection, input, newIds }: ImportReport): str
 }
 
 function endLines({ outcome, interrupted, input }: ImportReport): string[] {
-  const { failure } = outcome;
+  const { failure, imported, unchanged, rejected } = outcome;
   if (failure === undefined && interrupted === undefined) return [];
   const size = input.sizeBytes;
   const share = size === undefined || size === 0 ? "" : ` (${percent(input.bytesRead(), size)})`;
   const readSoFar = `${grouped(input.bytesRead())} bytes${share} of ${input.name} were read`;
-  return [
+  const end =
     failure === undefined
       ? `formdb: interrupted; ${readSoFar}`
-      : `formdb: the import stopped early: ${printable(reasonOf(failure))}; ${readSoFar}`,
-    "What is counted above is stored; the same command again goes on and stores nothing twice.",
-  ];
+      : `formdb: the import stopped early: ${printable(reasonOf(failure))}; ${readSoFar}`;
+  // What stopped before the first document would stop there again.
+  if (interrupted === undefined && imported + unchanged + rejected === 0) return [end];
+  return [end, "What is counted above is stored; the same command again goes on and stores nothing twice."];
 }
 
 /** What the database said: the library's own words around it are for programs. */

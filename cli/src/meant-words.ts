@@ -10,12 +10,13 @@ const MEANT: Readonly<Record<string, readonly string[]>> = {
   "--param": ["--parameter", "--arg", "-p"],
   "--version": ["-v", "version"],
   collections: ["list", "ls", "tables"],
-  query: ["select", "sql"],
+  query: ["select", "sql", "find", "update", "delete", "create", "drop", "index", "shell", "repl", "console"],
   export: ["dump"],
   import: ["load", "insert"],
+  backup: ["copy"],
   check: ["verify"],
   serve: ["server", "start"],
-  top: ["stats", "status", "watch"],
+  top: ["stats", "status", "watch", "monitor", "info"],
 };
 
 /** Commander's complaint of an option or a command that is not known, with what the word most likely means. */

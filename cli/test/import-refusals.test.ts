@@ -80,6 +80,30 @@ describe("formdb import refuses", () => {
     }
   });
 
+  it("what is no text in UTF-8, with what makes it so, and makes no database for it", async () => {
+    using scratch = new Scratch();
+    writeFileSync(scratch.file("wide.csv"), Buffer.from("\ufeffid,name\n1,x\n", "utf16le"));
+    writeFileSync(scratch.file("cities.zip"), Buffer.from("PK\x03\x04\x14\0\0,\n1,2\n", "latin1"));
+    for (const [file, why] of [
+      ["wide.csv", "is UTF-16; iconv -f UTF-16 -t UTF-8"],
+      ["cities.zip", "is a zip archive; unzip -p"],
+    ] as const) {
+      const run = await importInto(scratch, file);
+      expect(run).toMatchObject({ code: 1, stdout: "" });
+      expect(run.stderr).toContain(why);
+    }
+    expect(readdirSync(scratch.path)).toEqual(["cities.zip", "wide.csv"]);
+  });
+
+  it("a header that can't be, without promising that running it again goes on", async () => {
+    using scratch = new Scratch();
+    writeFileSync(scratch.file("semi.csv"), "id;name\n1;Ada\n");
+    const run = await importInto(scratch, "semi.csv");
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain("--delimiter says what stands between the cells");
+    expect(run.stderr).not.toContain("goes on");
+  });
+
   it("a database that is a directory or no database, in one line", async () => {
     using scratch = new Scratch();
     mkdirSync(scratch.file("dir.db"));

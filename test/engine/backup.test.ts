@@ -126,7 +126,7 @@ describe("db.backup()", () => {
         message: expect.stringContaining(why),
       });
     }
-    for (const path of ["", ":memory:", "a\0b", 7 as never, undefined as never]) {
+    for (const path of ["", ":memory:", "sqlite:x.db", "a\0b", 7 as never, undefined as never]) {
       await expect(db.backup(path)).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
     }
     await expect(db.backup(at("x.db"), { force: true } as never)).rejects.toMatchObject({

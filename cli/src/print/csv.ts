@@ -1,5 +1,5 @@
 import type { Row } from "@formdb/perf";
-import type { Output, Rows } from "./output.ts";
+import { fieldOf, type Output, type Rows } from "./output.ts";
 import { printable } from "./printable.ts";
 
 /** From how many rows the header is made: documents of one collection need not have the same fields. */
@@ -45,7 +45,7 @@ export async function printCsv(
     known = new Set(header);
     if (header.length > 0) await output.write(line(header));
     for (const row of first!) mark(row);
-    for (const row of first!) await output.write(line(header.map((name) => row[name])));
+    for (const row of first!) await output.write(line(header.map((name) => fieldOf(row, name))));
     first = undefined;
   };
 
@@ -55,7 +55,7 @@ export async function printCsv(
       if (first.length === CSV_HEADER_ROWS) await begin();
     } else {
       mark(row);
-      await output.write(line(header.map((name) => row[name])));
+      await output.write(line(header.map((name) => fieldOf(row, name))));
     }
     if (output.closed) return lost;
   }

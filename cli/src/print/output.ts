@@ -15,6 +15,11 @@ export const EXPORT_FORMATS: readonly ExportFormat[] = ["ndjson", "json", "csv"]
 /** Rows as they come. */
 export type Rows = AsyncIterable<Row> | Iterable<Row>;
 
+/** A field of a row; one that the row has not is undefined, also if it is called `constructor` or `__proto__`. */
+export function fieldOf(row: Row, name: string): unknown {
+  return Object.hasOwn(row, name) ? row[name] : undefined;
+}
+
 /** Text is written when this much is together. */
 const BUFFERED_CHARACTERS = 16 * 1024;
 

@@ -2,7 +2,7 @@ import type { Row } from "@formdb/perf";
 import Table from "cli-table3";
 import { grouped } from "../numbers.ts";
 import type { Paint } from "./colours.ts";
-import type { Output, Rows } from "./output.ts";
+import { fieldOf, type Output, type Rows } from "./output.ts";
 import { printable } from "./printable.ts";
 
 /** More rows than this are for files and programs, not for a table. */
@@ -44,7 +44,7 @@ interface Look {
 }
 
 function draw(columns: readonly string[], rows: readonly Row[], { width, paint }: Look): string {
-  const cells = rows.map((row) => columns.map((name) => cell(row[name])));
+  const cells = rows.map((row) => columns.map((name) => cell(fieldOf(row, name))));
   const head = columns.map(printable);
   const natural = head.map(
     (name, column) => cells.reduce((most, row) => Math.max(most, wide(row[column]!)), wide(name)) + 2,
@@ -68,7 +68,10 @@ function fitted(natural: readonly number[], available: number): number[] {
 }
 
 function isNumeric(name: string, rows: readonly Row[]): boolean {
-  return rows.every((row) => row[name] === undefined || row[name] === null || typeof row[name] === "number");
+  return rows.every((row) => {
+    const value = fieldOf(row, name) ?? null;
+    return value === null || typeof value === "number";
+  });
 }
 
 function cell(value: unknown): string {

@@ -72,6 +72,7 @@ export async function openInput(
       isGzip ? named(gunzip(packed.all, counted), name) : packed.all,
       (head) => head.length >= SNIFFED_BYTES || isTelling(head),
     );
+    refuseOtherThanText(name, text.head);
     return {
       name,
       source: file === undefined ? "-" : await realpath(path),
@@ -85,6 +86,27 @@ export async function openInput(
     stop();
     throw error;
   }
+}
+
+/** How files begin that are no UTF-8 and that no gzip has packed, what they are, and what makes text of them. */
+const OTHER_THAN_TEXT: readonly (readonly [beginning: string, what: string, way: string])[] = [
+  ["\xff\xfe", "UTF-16", "iconv -f UTF-16 -t UTF-8"],
+  ["\xfe\xff", "UTF-16", "iconv -f UTF-16 -t UTF-8"],
+  ["PK\x03\x04", "a zip archive", "unzip -p"],
+  ["\x28\xb5\x2f\xfd", "packed by zstd", "zstd -dc"],
+  ["\xfd7zXZ\0", "packed by xz", "xz -dc"],
+  ["BZh91AY&SY", "packed by bzip2", "bzip2 -dc"],
+];
+
+function refuseOtherThanText(name: string, head: Uint8Array): void {
+  const beginning = Buffer.from(head.subarray(0, 16)).toString("latin1");
+  const found = OTHER_THAN_TEXT.find(([known]) => beginning.startsWith(known));
+  if (found === undefined) return;
+  const [, what, way] = found;
+  throw configError(
+    `${name} can't be read: it must be text in UTF-8, or gzip of it, and is ${what}; ${way} makes text of it`,
+    name,
+  );
 }
 
 async function statFile(path: string): Promise<Stats> {

@@ -31,6 +31,14 @@ describe("printing JSON", () => {
 });
 
 describe("printing CSV", () => {
+  it("leaves empty what a row has not, whatever objects have by that name", async () => {
+    const rows = [{ a: 1 }, JSON.parse('{"a":2,"constructor":3,"__proto__":{"x":1}}') as { a: number }];
+    const { text } = await printed((output) => printCsv(rows, output));
+    expect(text).toBe('a,constructor,__proto__\n1,,\n2,3,"{""x"":1}"\n');
+    const table = await printed((output) => printTable(rows, output, 80));
+    expect(table.text).toMatch(/│\s+1 │\s+│\s+│/);
+  });
+
   it("has all fields of the first rows, and says which of later rows are missing", async () => {
     const rows = [
       { a: 1 },

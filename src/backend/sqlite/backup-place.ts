@@ -9,7 +9,7 @@ import { COMPANIONS, look } from "./sqlite-url.ts";
  * memory), and, unless `overwrite`, if there is a file.
  */
 export function backupPlace(file: unknown, database: string | undefined, overwrite: boolean): string {
-  if (typeof file !== "string" || file === "" || file.includes("\0") || file === ":memory:") {
+  if (typeof file !== "string" || NO_PATH.test(file)) {
     throw configError(`A backup needs the path of a file, not ${show(file)}`, "file");
   }
   const refuse = (why: string): Error =>
@@ -33,6 +33,9 @@ export function backupPlace(file: unknown, database: string | undefined, overwri
   }
   return place;
 }
+
+/** What names no file: nothing, U+0000, a database in memory, and a database's URL, which would be a name of its own. */
+const NO_PATH = /^$|\0|^:memory:$|^(?:sqlite|file):/i;
 
 /** Why nothing is written over a file unless that is asked for. */
 export const ALREADY_THERE =

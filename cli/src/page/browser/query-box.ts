@@ -89,11 +89,13 @@ type ResultRow = Readonly<Record<string, unknown>>;
 
 function tableOf(rows: readonly ResultRow[]): HTMLElement {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const columns = names.map((name) => ({ head: name, cell: (row: ResultRow) => cellOf(row[name]) }));
+  const columns = names.map((name) => ({ head: name, cell: (row: ResultRow) => cellOf(row, name) }));
   return table("Rows of the query", columns, rows);
 }
 
-function cellOf(value: unknown): string {
-  if (value === undefined) return "";
+function cellOf(row: ResultRow, name: string): string {
+  // A row without the field is not to show what every object has by that name.
+  if (!Object.hasOwn(row, name)) return "";
+  const value = row[name];
   return typeof value === "string" ? value : JSON.stringify(value);
 }
