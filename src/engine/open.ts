@@ -103,7 +103,9 @@ function refuseOptions(options: OpenOptions, names: readonly (keyof OpenOptions)
 
 async function backendFor(url: unknown, options: OpenOptions): Promise<Backend> {
   if (typeof url !== "string" || url === "") {
-    throw configError(`A database's URL must be a string such as "sqlite:app.db", not ${show(url)}`);
+    // An object may hold a password, and a URL would be shown as the very string that is asked for.
+    const found = typeof url === "object" && url !== null ? "an object" : show(url);
+    throw configError(`A database's URL must be a string such as "sqlite:app.db", not ${found}`);
   }
   if (databaseKind(url) === "postgres") {
     refuseOptions(options, ["durability", "busyTimeoutMs"], "PostgreSQL");

@@ -119,3 +119,10 @@ function namesOf(refused: () => unknown): string[] {
   }
   return [];
 }
+
+it("an object in the place of a URL is refused without what it holds", async () => {
+  const url = new URL("postgres://ada:secret@127.0.0.1:1/db") as unknown as string;
+  const error = await open(url).catch((reason: Error) => reason);
+  expect(error).toMatchObject({ code: "FORMDB_CONFIG", message: expect.stringContaining("not an object") });
+  expect((error as Error).message).not.toContain("secret");
+});
