@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FormDB } from "../../src/engine/form-db.ts";
+import type { FormDB, Transaction } from "../../src/index.ts";
 import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
 
@@ -38,10 +38,12 @@ function closes(openDatabase: OpenDatabase): void {
     expect(await failure(db.get("c", 1))).toMatchObject({ code: "FORMDB_CLOSED" });
   });
 
-  it.each([
-    ["goes on", true],
-    ["ends", false],
-  ])("cuts a transaction at its deadline, which says so when its function %s after it", async (_, goesOn) => {
+  it.each<[string, (tx: Transaction) => Promise<unknown>]>([
+    ["writes on", (tx) => tx.update("c", 2, { m: 1 })],
+    ["reads on", (tx) => tx.get("c", 2)],
+    ["queries on", (tx) => tx.query("SELECT n FROM c WHERE n = 2")],
+    ["ends", async () => {}],
+  ])("cuts a transaction at its deadline, which says so when its function %s after it", async (_, goOn) => {
     const db = await opened();
     const begun = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
@@ -50,7 +52,7 @@ function closes(openDatabase: OpenDatabase): void {
         await tx.update("c", 1, { m: 1 });
         begun.resolve();
         await held.promise;
-        if (goesOn) await tx.update("c", 2, { m: 1 });
+        await goOn(tx);
       }),
     );
     await begun.promise;

@@ -1,4 +1,5 @@
 import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
+import { FormDBError } from "../../base/errors.ts";
 import { turnIfDue } from "../../base/loop-turn.ts";
 import { answer } from "./answer.ts";
 import { sqliteError } from "./errors.ts";
@@ -17,12 +18,16 @@ import {
  */
 export class LocalClient implements SessionClient {
   readonly #session: SqliteSession;
-  readonly usable: boolean = true;
   readonly local: boolean = true;
   onLost: ((error: Error) => void) | undefined;
 
   constructor(session: SqliteSession) {
     this.#session = session;
+  }
+
+  /** Until the database is closed, whose session it is. */
+  get usable(): boolean {
+    return this.#session.isOpen;
   }
 
   /** Nothing can end a request once it runs: its signal is looked at before. */
@@ -32,6 +37,11 @@ export class LocalClient implements SessionClient {
     options?: CallOptions,
   ): Promise<SessionResults[K]> {
     throwIfAborted(what, options?.signal);
+    if (!this.usable) {
+      throw new FormDBError("FORMDB_CONNECTION_LOST", `${what} failed: the database in memory is closed`, {
+        details: mayWrite(request) ? { outcome: "rejected" } : {},
+      });
+    }
     let result: SessionResults[K];
     try {
       result = answer(this.#session, request);

@@ -62,6 +62,10 @@ export class SqliteSession {
     }
   }
 
+  get isOpen(): boolean {
+    return this.#database.open;
+  }
+
   /** Runs statements that make FormDB's own tables. The result says which file is open. */
   bootstrap(texts: readonly string[]): FileIdentity | undefined {
     for (const text of texts) this.#database.exec(text);
