@@ -65,7 +65,7 @@ export class CallsUnderWay {
     return this.#count === 0;
   }
 
-  /** For streams that hold no connection while their caller works on a row. */
+  /** Throws once calls have been cut: for streams, which may hold no connection while their caller works on a row. */
   refuseIfCut(): void {
     if (this.#cut) throw closedError(undefined);
   }

@@ -60,7 +60,10 @@ export class Connections {
       : this.read;
   }
 
-  /** How many callers that each hold a connection for writing, and ask for one for reading too, wait for ever. */
+  /**
+   * How many callers would wait for each other for ever, if each holds a connection for writing and asks for one for reading.
+   * `Infinity` where reads have a pool of their own.
+   */
   get deadlockAt(): number {
     return this.read === this.write ? this.read.size.max : Infinity;
   }

@@ -11,7 +11,7 @@ import type { Connections } from "./connections.ts";
 import { decodeRows, factsOf, type Query, type QueryResult } from "./read.ts";
 import type { OngoingQuery, QueryFacts, Reporter } from "./reporter.ts";
 
-/** A time that no short read comes near: it can't be what ends one. A shorter one is kept to by the long way. */
+/** No short read takes so long, so that a time-out of this or more need not be watched. A call with a shorter one goes the long way. */
 const LOOSE_MS = 1_000;
 
 /**

@@ -38,8 +38,8 @@ export class SqlRunner {
   }
 
   /**
-   * Runs a statement on a connection lent for it. Where the engine can tell, that is one for reading unless it writes;
-   * else it is as the caller says. `beforeWriting` throws if the caller may not wait for a connection to write.
+   * Runs a statement on a connection lent for it: one for reading if the caller says so, or if the engine can tell that it
+   * does not write. `beforeWriting` throws if the caller may not wait for a connection to write.
    */
   run(statement: SqlStatement, options: SqlOptions, beforeWriting: () => void): Promise<QueryResult> {
     const [known, facts] = this.#know(statement, false);

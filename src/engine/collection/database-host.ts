@@ -117,7 +117,7 @@ const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
 const nothingFound = (): QueryResult => ({ rows: [], rowCount: 0 });
 const versionOf = (_id: string, { version }: Ending): number => version!;
 
-/** Whether a change makes values that a database may refuse by themselves: where it is of a set value, or an index is unique. */
+/** Whether the engine may refuse what a change makes: a value that is set, a whole document, or anything that a unique index holds. */
 function mayBeRefused({ steps }: Change, hasUniqueIndex: boolean): boolean {
   return hasUniqueIndex || steps.length === 0 || steps.some(({ kind }) => kind === "set");
 }

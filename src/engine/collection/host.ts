@@ -43,7 +43,7 @@ export interface Target {
   readonly ifVersion: number | undefined;
 }
 
-/** The calls that a host elsewhere is given as they were asked, once they were looked at here: no text can say them. */
+/** Calls that a server is sent as they were made, since the query language has no text for them. They are checked here before. */
 export interface CallsElsewhere {
   count(collection: string, filter: unknown, options: CallOptions): Promise<number>;
   find(collection: string, asked: Asked, options: CallOptions): AsyncIterable<Row>;

@@ -22,7 +22,7 @@ export interface Request {
   readonly path: string;
   /** A JSON text, or, with lines, those of NDJSON as they come. */
   readonly body?: string | undefined;
-  /** Sending it a second time does no more than once. */
+  /** Whether sending it twice does no more than sending it once. */
   readonly isRepeatable: boolean;
   /** Whether it changes something, so that a failure has an outcome. */
   readonly isWrite?: boolean;
