@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type Collection,
   type EndedGroup,
@@ -13,6 +13,7 @@ import { holdTransaction } from "../support/held-transaction.ts";
 import { useFolder, usePostgres } from "../support/hooks.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { Random } from "../support/random.ts";
+import { StandardError } from "../support/standard-error.ts";
 
 const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 60);
 const IDS = ["1", "2", "é", "😀"];
@@ -320,49 +321,45 @@ function changesInTheQueue(openDatabase: (options?: OpenOptions) => Promise<Form
   it("shows slow groups in the slow-query log and among the statements, with the time that they were queued", async () => {
     const groups: EndedGroup[] = [];
     const observer = { groupFinished: (group: EndedGroup) => void groups.push({ ...group }) };
-    const written: SlowQueryEntry[] = [];
-    const warn = vi.spyOn(console, "warn").mockImplementation((line) => void written.push(JSON.parse(line)));
-    try {
-      await using slow = await openDatabase({ slowQueryMs: 0, observer });
-      const c = slow.collection("c");
-      await slow.upsert("c", { id: "s", n: 0, secret: "hidden" });
-      const release = await holdTransaction(slow, (tx) => tx.collection("c").update("s", { inc: { n: 1 } }));
-      const changes = [c.update("s", { inc: { n: 1 } })];
-      await new Promise((resolve) => setImmediate(resolve));
-      changes.push(c.update("s", { inc: { n: 1 } }), c.update("s", { inc: { n: 1 } }));
-      const failing = slow.insert("c", { id: "s" }).catch(({ code }) => code);
-      await Promise.all([release(), ...changes]);
-      expect(await failing).toBe("FORMDB_DUPLICATE_ID");
-      const [upsert, first, ...rest] = groups;
-      expect(upsert).toMatchObject({
-        operation: "upsert",
-        collection: "c",
-        shape: "upsert c",
-        rows: 1,
-        code: "",
-      });
-      expect(first).toMatchObject({ operation: "update", collection: "c", rows: 1, code: "" });
-      expect(first!.shape).toBe("@update c @inc n #0 WHERE id = #1");
-      const queued = rest.find(({ rows }) => rows === 2)!;
-      expect(queued.shape).toBe(first!.shape);
-      // It was queued while the first one waited for what the transaction held.
-      expect(queued.queueMs).toBeGreaterThan(0);
-      expect(first!.waitMs + first!.databaseMs).toBeGreaterThan(0);
-      for (const { totalMs, queueMs, waitMs, databaseMs } of groups) {
-        expect(totalMs).toBeGreaterThanOrEqual(queueMs + waitMs + databaseMs - 0.001);
-      }
-      const entries = written.filter(({ queueMs }) => queueMs !== undefined);
-      expect(entries.map(({ shape, rows }) => [shape, rows])).toEqual(
-        groups.map(({ shape, rows }) => [shape, rows]),
-      );
-      expect(JSON.stringify(written)).not.toContain("hidden");
-      const stats = slow.statements().find(({ shape }) => shape === first!.shape)!;
-      expect(stats).toMatchObject({ operation: "update", collection: "c", errors: 0 });
-      expect(stats.rows).toBeGreaterThanOrEqual(3);
-      expect(slow.metrics.exportPrometheus()).toMatch(/formdb_slow_queries_total [1-9]/);
-    } finally {
-      warn.mockRestore();
+    using error = new StandardError();
+    await using slow = await openDatabase({ slowQueryMs: 0, observer });
+    const c = slow.collection("c");
+    await slow.upsert("c", { id: "s", n: 0, secret: "hidden" });
+    const release = await holdTransaction(slow, (tx) => tx.collection("c").update("s", { inc: { n: 1 } }));
+    const changes = [c.update("s", { inc: { n: 1 } })];
+    await new Promise((resolve) => setImmediate(resolve));
+    changes.push(c.update("s", { inc: { n: 1 } }), c.update("s", { inc: { n: 1 } }));
+    const failing = slow.insert("c", { id: "s" }).catch(({ code }) => code);
+    await Promise.all([release(), ...changes]);
+    expect(await failing).toBe("FORMDB_DUPLICATE_ID");
+    const [upsert, first, ...rest] = groups;
+    expect(upsert).toMatchObject({
+      operation: "upsert",
+      collection: "c",
+      shape: "upsert c",
+      rows: 1,
+      code: "",
+    });
+    expect(first).toMatchObject({ operation: "update", collection: "c", rows: 1, code: "" });
+    expect(first!.shape).toBe("@update c @inc n #0 WHERE id = #1");
+    const queued = rest.find(({ rows }) => rows === 2)!;
+    expect(queued.shape).toBe(first!.shape);
+    // It was queued while the first one waited for what the transaction held.
+    expect(queued.queueMs).toBeGreaterThan(0);
+    expect(first!.waitMs + first!.databaseMs).toBeGreaterThan(0);
+    for (const { totalMs, queueMs, waitMs, databaseMs } of groups) {
+      expect(totalMs).toBeGreaterThanOrEqual(queueMs + waitMs + databaseMs - 0.001);
     }
+    const written = error.lines.map((line): SlowQueryEntry => JSON.parse(line));
+    const entries = written.filter(({ queueMs }) => queueMs !== undefined);
+    expect(entries.map(({ shape, rows }) => [shape, rows])).toEqual(
+      groups.map(({ shape, rows }) => [shape, rows]),
+    );
+    expect(JSON.stringify(written)).not.toContain("hidden");
+    const stats = slow.statements().find(({ shape }) => shape === first!.shape)!;
+    expect(stats).toMatchObject({ operation: "update", collection: "c", errors: 0 });
+    expect(stats.rows).toBeGreaterThanOrEqual(3);
+    expect(slow.metrics.exportPrometheus()).toMatch(/formdb_slow_queries_total [1-9]/);
   });
 
   it("takes back a change whose caller gives up before it is sent", async () => {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Registry, Counter as TheirCounter } from "prom-client";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { EndedQuery } from "../../src/base/observer.ts";
 import { open } from "../../src/engine/open.ts";
 import { withPromClient } from "../../src/metrics/adapters/with-prom-client.ts";
@@ -12,6 +12,7 @@ import { poolRecorder } from "../../src/metrics/pool-recorder.ts";
 import { recorder } from "../../src/metrics/recorder.ts";
 import { SlowLog } from "../../src/metrics/slow-log.ts";
 import { endedQuery } from "../support/ended-query.ts";
+import { StandardError } from "../support/standard-error.ts";
 
 /** Faults that a review has found, each held by a test. */
 const sample = (text: string, series: string): string | undefined =>
@@ -200,34 +201,24 @@ it("a worker whose metric is defined otherwise spoils neither this export nor th
 });
 
 it("the slow log writes entries whose parameters JSON can't hold", () => {
-  const lines = vi.spyOn(console, "warn").mockImplementation(() => {});
-  try {
-    const log = new SlowLog({ thresholdMs: 0, parameters: "full" });
-    const endless: unknown[] = [1];
-    endless.push(endless);
-    log.report(endedQuery({ parameters: [10n] }));
-    log.report(endedQuery({ parameters: endless }));
-    const written = lines.mock.calls.map(
-      ([line]) => (JSON.parse(line as string) as { parameters: unknown }).parameters,
-    );
-    expect(written).toEqual([["10"], ["number", "array(2)"]]);
-  } finally {
-    lines.mockRestore();
-  }
+  using error = new StandardError();
+  const log = new SlowLog({ thresholdMs: 0, parameters: "full" });
+  const endless: unknown[] = [1];
+  endless.push(endless);
+  log.report(endedQuery({ parameters: [10n] }));
+  log.report(endedQuery({ parameters: endless }));
+  const written = error.lines.map((line) => (JSON.parse(line) as { parameters: unknown }).parameters);
+  expect(written).toEqual([["10"], ["number", "array(2)"]]);
 });
 
 it("slow queries are logged though nothing is measured", async () => {
-  const lines = vi.spyOn(console, "warn").mockImplementation(() => {});
-  try {
-    await using db = await open("sqlite::memory:", { metrics: false, slowQueryMs: 0 });
-    await db.createCollection("c");
-    await db.query("SELECT * FROM c");
-    const shapes = lines.mock.calls.map(([line]) => (JSON.parse(line as string) as { shape: string }).shape);
-    expect(shapes).toEqual(["createCollection", "SELECT * FROM c"]);
-    expect(storeOf(db.metrics).counter("query_total").value).toBe(0);
-  } finally {
-    lines.mockRestore();
-  }
+  using error = new StandardError();
+  await using db = await open("sqlite::memory:", { metrics: false, slowQueryMs: 0 });
+  await db.createCollection("c");
+  await db.query("SELECT * FROM c");
+  const shapes = error.lines.map((line) => (JSON.parse(line) as { shape: string }).shape);
+  expect(shapes).toEqual(["createCollection", "SELECT * FROM c"]);
+  expect(storeOf(db.metrics).counter("query_total").value).toBe(0);
 });
 
 it("bounds of buckets are spelled as OpenMetrics asks", () => {
