@@ -302,18 +302,23 @@ describe("what can't be opened", () => {
     const script =
       `process.setuid(65534); const { open } = await import(${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)});` +
       `for (const mode of ["?mode=ro", ""]) await open(${JSON.stringify(`sqlite:${file}`)} + mode).then(() => console.log("opened"), (e) => console.log(JSON.stringify(e)));`;
-    const printed = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
-      encoding: "utf8",
-    });
-    const [reading, writing] = printed
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const told = (): { code: string; retryable: boolean; message: string }[] =>
+      execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" })
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    const [reading, writing] = told();
     expect(reading).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
-    expect(reading.message).toContain("WAL mode");
-    expect(reading.message).toContain(`the folder ${place} can't be written`);
+    expect(reading!.message).toContain("WAL mode");
+    expect(reading!.message).toContain(`the folder ${place} can't be written`);
     expect(writing).toMatchObject({ code: "FORMDB_UNSUPPORTED", retryable: false });
-    expect(writing.message).toContain("the folder of the database's file can't be written");
+    expect(writing!.message).toContain("the folder of the database's file can't be written");
+    // SQLite says no more than that it can't open it, as on a file system that is read-only.
+    chmodSync(file, 0o666);
+    mkdirSync(`${file}-wal`);
+    const [, writable] = told();
+    expect(writable).toMatchObject({ code: "FORMDB_CONNECT_FAILED", retryable: false });
+    expect(writable!.message).toContain(`the folder ${place} can't be written`);
   });
 });
 

@@ -50,7 +50,7 @@ export function openDatabase(settings: DatabaseSettings): Database.Database {
     }
   } catch (error) {
     database.close();
-    throw readOnly ? explained(error, file) : error;
+    throw explained(error, settings);
   }
   return database;
 }
@@ -74,8 +74,9 @@ function makeFile(file: string): void {
 }
 
 /** SQLite says only that it can't open a database in WAL mode if it can't make the files beside it. */
-function explained(error: unknown, file: string): unknown {
-  if (!/^SQLITE_(?:CANTOPEN|READONLY)/.test(failureOf(error).sqliteCode ?? "")) return error;
+function explained(error: unknown, { file, readOnly }: DatabaseSettings): unknown {
+  const about = readOnly ? /^SQLITE_(?:CANTOPEN|READONLY)/ : /^SQLITE_CANTOPEN/;
+  if (!about.test(failureOf(error).sqliteCode ?? "")) return error;
   if (!may(file, constants.R_OK) || may(dirname(file), constants.W_OK)) return error;
   return refusal(
     WRONG_PLACE,
