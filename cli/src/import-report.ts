@@ -60,7 +60,7 @@ function rejectLines({ shown, outcome, rejectsFile, newIds }: ImportReport): str
 
 /** What helps when many documents are rejected for one reason. */
 const HINTS: Readonly<Record<string, string>> = {
-  FORMDB_DUPLICATE_ID: `is "id" no key here? --id-field F takes another field, --new-ids makes new ids and keeps the field as ${OLD_ID_FIELD}`,
+  FORMDB_DUPLICATE_ID: `is "id" no key here, or does another import of it run? --id-field F takes another field, --new-ids makes new ids and keeps the field as ${OLD_ID_FIELD}`,
   FORMDB_INVALID_ID: `--id-field F takes another field, --new-ids makes new ids and keeps the field "id" as ${OLD_ID_FIELD}`,
 };
 

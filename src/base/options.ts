@@ -152,6 +152,7 @@ export function show(value: unknown): string {
 }
 
 function range(min: number, max: number): string {
-  if (max === Infinity || max >= Number.MAX_SAFE_INTEGER) return `of at least ${min}`;
+  if (max === Infinity) return `of at least ${min}, or Infinity`;
+  if (max >= Number.MAX_SAFE_INTEGER) return `of at least ${min}`;
   return `from ${min} to ${max}`;
 }

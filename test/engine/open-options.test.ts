@@ -120,6 +120,16 @@ function namesOf(refused: () => unknown): string[] {
   return [];
 }
 
+it.each(["maxLifetimeMs", "keepaliveMs", "maxUses"])(
+  "pool.%s of 0 is answered by what stands for never",
+  async (option) => {
+    await expect(open("sqlite::memory:", { pool: { [option]: 0 } })).rejects.toMatchObject({
+      code: "FORMDB_CONFIG",
+      message: expect.stringMatching(/at least 1, or Infinity, not 0$/),
+    });
+  },
+);
+
 it("an object in the place of a URL is refused without what it holds", async () => {
   const url = new URL("postgres://ada:secret@127.0.0.1:1/db") as unknown as string;
   const error = await open(url).catch((reason: Error) => reason);
