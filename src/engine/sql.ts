@@ -86,7 +86,7 @@ export function sqlFunction(
     return start({ text: first as string, values: (rest[0] ?? []) as readonly unknown[] }, rest[1]);
   };
   const start = (statement: SqlStatement, options: unknown): Promise<QueryResult> => {
-    checkStatement(statement);
+    checkStatement(statement, placeholder(1));
     return run(statement, (options ?? {}) as SqlOptions);
   };
   return Object.freeze(
@@ -109,7 +109,8 @@ function quotedName(name: unknown): string {
   );
 }
 
-function checkStatement({ text, values }: SqlStatement): void {
+/** `firstPlace` is how the engine writes the place of the first value. */
+function checkStatement({ text, values }: SqlStatement, firstPlace: string): void {
   if (typeof text !== "string" || text.trim() === "") {
     throw new FormDBError(
       "FORMDB_SYNTAX",
@@ -124,6 +125,13 @@ function checkStatement({ text, values }: SqlStatement): void {
     throw new FormDBError(
       "FORMDB_PARAMETER_MISMATCH",
       `An SQL statement's values must be an array, not ${show(values)}`,
+    );
+  }
+  // PostgreSQL would complain of whatever stands behind the ?.
+  if (values.length > 0 && !text.includes(firstPlace) && text.includes("?")) {
+    throw new FormDBError(
+      "FORMDB_PARAMETER_MISMATCH",
+      `The places of an SQL statement's values must be written ${firstPlace} and so on for this engine, not ?`,
     );
   }
   const wrong = values.findIndex((value) => ["undefined", "function", "symbol"].includes(typeof value));

@@ -181,6 +181,16 @@ describe.each([
 });
 
 describe("sql on PostgreSQL", () => {
+  it("is told of ? for a value, which is an operator elsewhere", async () => {
+    await using db = await open(server.url);
+    await expect(db.sql("SELECT ? AS n", [1])).rejects.toMatchObject({
+      code: "FORMDB_PARAMETER_MISMATCH",
+      message: expect.stringContaining("must be written $1 and so on for this engine, not ?"),
+    });
+    const { rows } = await db.sql(`SELECT '{"a":1}'::jsonb ? $1 AS has`, ["a"]);
+    expect(rows).toEqual([{ has: true }]);
+  });
+
   it("refuses more values than the protocol can count", async () => {
     await using db = await open(server.url);
     const values = Array.from({ length: 65_536 }, (_, i) => i);
