@@ -170,6 +170,12 @@ export function encodeOperation(write: Write, generateId: () => string): Operati
   const { kind, collection, id, value, change } = write;
   if (change !== undefined) return new Operation(kind, collection, encodeId(id), { ...NO_VALUE, change });
   if (kind === "delete") return new Operation(kind, collection, encodeId(id), NO_VALUE);
+  if (kind === "update" && value === undefined) {
+    throw new FormDBError(
+      "FORMDB_INVALID_DOCUMENT",
+      "An update must have a patch, and this one has none: each of many is { id, document }, the patch being its document",
+    );
+  }
   const json = kind === "update" ? encodePatch(value) : encodeDocument(value);
   const own = ownId(value as object, json);
   if (id === undefined && kind !== "update") {

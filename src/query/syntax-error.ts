@@ -155,6 +155,7 @@ function hint({ text, at, expected }: SyntaxProblem): string | undefined {
   // Behind a path, and not where a value or another path could stand.
   if (!rest.startsWith("(") || expected.some((item) => item.startsWith("a "))) return undefined;
   const called = /([A-Za-z_]\w{0,63})\s{0,20}$/.exec(text.slice(Math.max(0, at - 90), at))?.[1];
+  if (/^(?:ANY|SOME)$/i.test(called ?? "")) return "; IN $1 takes an array";
   return called === undefined ? undefined : `; there is no function ${called}; db.sql has the engine's`;
 }
 

@@ -152,3 +152,11 @@ describe("around close()", () => {
     }
   });
 });
+
+it("an update without a patch is told how many updates are given", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1" });
+  const { errors } = await db.batchUpdate("c", [{ id: "1", a: 2 } as never]);
+  expect(errors).toMatchObject([{ id: "1", code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" }]);
+  expect(errors[0]!.error).toContain("each of many is { id, document }");
+});

@@ -68,6 +68,7 @@ describe("a syntax error", () => {
       'a document is inserted, as in INSERT INTO people {"name": "Ada"}',
     ],
     ["SELECT a FROM c WHERE a->>'b' = 1", "a field of a field is written a.b, an element a[0]"],
+    ["SELECT a FROM c WHERE a = ANY($1)", "IN $1 takes an array"],
     ["SELECT LENGTH(a) FROM c", "there is no function LENGTH"],
     ["SELECT a FROM c ORDER BY RANDOM()", "there is no function RANDOM"],
   ])("SQL that the language has not, %s: %s", (text, hint) => {
