@@ -178,20 +178,21 @@ export class Pool extends BasePool {
   /** Settles when the cursor or stream has ended: what `pg.Pool` does, though its published types say otherwise. */
   query(query: pg.Submittable): Promise<unknown>;
   /** Runs a query whose rows are arrays. */
-  query<R extends unknown[] = unknown[]>(
+  query<R extends unknown[] = unknown[], I extends readonly unknown[] = readonly unknown[]>(
     config: pg.QueryArrayConfig & Signal,
+    values?: I,
   ): Promise<pg.QueryArrayResult<R>>;
   /** Runs a query on any client, as in `pg`. */
-  query<R extends pg.QueryResultRow = Row>(
+  query<R extends pg.QueryResultRow = Row, I extends readonly unknown[] = readonly unknown[]>(
     query: string | (pg.QueryConfig & Signal),
-    values?: readonly unknown[],
+    values?: I,
   ): Promise<pg.QueryResult<R>>;
   /** Runs a query on any client, as in `pg`. */
   query<R extends pg.QueryResultRow = Row>(query: string | pg.QueryConfig, callback: Answer<R>): void;
   /** Runs a query on any client, as in `pg`. */
-  query<R extends pg.QueryResultRow = Row>(
+  query<R extends pg.QueryResultRow = Row, I extends readonly unknown[] = readonly unknown[]>(
     text: string,
-    values: readonly unknown[],
+    values: I,
     callback: Answer<R>,
   ): void;
   query(text?: unknown, values?: unknown, callback?: unknown): unknown {

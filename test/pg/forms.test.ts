@@ -64,6 +64,12 @@ describe("a Pool in place of pg.Pool", () => {
     expect((await pool.query("SELECT $1::int AS n", [2])).rows).toEqual([{ n: 2 }]);
     expect((await pool.query({ text: "SELECT $1::int AS n", values: [3] })).rows).toEqual([{ n: 3 }]);
     expect((await pool.query({ text: "SELECT 4 AS n", rowMode: "array" })).rows).toEqual([[4]]);
+    // The types of rows and values, as @types/pg has them.
+    const typed = await pool.query<{ n: number }, [number]>("SELECT $1::int AS n", [2]);
+    expect(typed.rows[0]!.n).toBe(2);
+    const rowMode = "array";
+    const array = await pool.query<[number], [number]>({ text: "SELECT $1::int", rowMode }, [5]);
+    expect(array.rows[0]![0]).toBe(5);
     const types = { getTypeParser: () => (text: string) => `<${text}>` } as unknown as pg.CustomTypesConfig;
     expect((await pool.query({ text: "SELECT 5 AS n", types })).rows).toEqual([{ n: "<5>" }]);
     expect((await pool.query({ name: "mine", text: "SELECT $1::int AS n", values: [6] })).rows).toEqual([

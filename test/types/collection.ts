@@ -37,6 +37,28 @@ export function filtersOfUnions(jobs: Collection<Job>): void {
   jobs.find({ place: { town: "Oslo" } });
 }
 
+type Event =
+  | { readonly id: string; readonly kind: "login"; readonly user: string }
+  | { readonly id: string; readonly kind: "sale"; readonly amount: number };
+
+/** A document of a union is written as one of its members, with an id or without; a generic one as what it is. */
+export async function documentsOfUnions(events: Collection<Event>): Promise<void> {
+  await events.insert({ kind: "login", user: "ada" });
+  await events.insertMany([
+    { id: "1", kind: "sale", amount: 3 },
+    { kind: "login", user: "ada" },
+  ]);
+  await events.upsert({ id: 7, kind: "sale", amount: 3 });
+  // @ts-expect-error a sale has an amount
+  await events.insert({ kind: "sale", user: "ada" });
+  // @ts-expect-error an amount is a number
+  await events.insert({ kind: "sale", amount: "3" });
+}
+
+export function ofAnyType<T extends { id: string }>(documents: Collection<T>, document: T): Promise<string> {
+  return documents.insert(document);
+}
+
 export async function filters(users: Collection<User>): Promise<void> {
   users.find({ age: { gt: 30, lte: 40 }, name: "Ada", email: null });
   users.find({ "address.city": { like: "O%" }, "address.geo.lat": { between: [1, 2] } });

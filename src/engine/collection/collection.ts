@@ -30,8 +30,10 @@ import type { IndexPathOf, PathOf, Read, ValueAt } from "./paths.ts";
 import { checkDocument, type StandardSchema } from "./standard-schema.ts";
 import { knownTree, newTree, treeOf } from "./tree.ts";
 
-/** A document as it is written: one without an id is given one. */
-export type New<T> = Omit<T, "id"> & { readonly id?: string | number | undefined };
+/** A document as it is written: one without an id is given one. Of a union each member by itself. */
+export type New<T> =
+  | T
+  | (T extends unknown ? Omit<T, "id"> & { readonly id?: string | number | undefined } : never);
 
 /** A document as it is read: its id is a string. */
 export type Found<T> = T & { readonly id: string };
