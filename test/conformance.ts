@@ -495,6 +495,16 @@ export function describeConformance(
         expect(await ids(`${text} :name`, { name: "Ada" })).toEqual(["1"]);
         expect(await codeOf(db.query(`${text} $1`, []))).toBe("FORMDB_PARAMETER_MISMATCH");
         expect(await codeOf(db.query(`${text} $1`, ["a", "b"]))).toBe("FORMDB_PARAMETER_MISMATCH");
+        // What NOT IN of such a list means holds for every document.
+        const notIn = db.query(`DELETE FROM ${collection} WHERE id NOT IN ($1)`, [["1", "2"]]);
+        await expect(notIn).rejects.toMatchObject({
+          code: "FORMDB_PARAMETER_MISMATCH",
+          message: expect.stringContaining("IN $1 takes its elements, and = $1 compares with the array"),
+        });
+        expect(await ids(`SELECT id FROM ${collection} WHERE id IN $1 ORDER BY id`, [["1", "2"]])).toEqual([
+          "1",
+          "2",
+        ]);
         expect(await codeOf(db.query(`${text} :name`, { nam: "Ada" }))).toBe("FORMDB_PARAMETER_MISMATCH");
       });
 

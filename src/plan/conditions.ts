@@ -137,7 +137,8 @@ export class ConditionCompiler {
 
   #list(list: InList): number {
     if (list.type === "array") return this.#operands.add(list.operand, "list");
-    const resolvers = list.elements.map((element) => this.#operands.resolver(element, "value"));
+    const use = list.elements.length === 1 ? "element" : "value";
+    const resolvers = list.elements.map((element) => this.#operands.resolver(element, use));
     return this.#operands.derive((values, parameters) =>
       resolvers.map((resolve) => resolve(values, parameters)),
     );

@@ -1,7 +1,14 @@
 import type { JsonValue } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { Operand } from "../query/syntax-tree.ts";
-import { countValue, jsonValue, listValue, numberValue, patternValue } from "./operand-values.ts";
+import {
+  countValue,
+  elementValue,
+  jsonValue,
+  listValue,
+  numberValue,
+  patternValue,
+} from "./operand-values.ts";
 import { operandName, type ParameterSignature, resolveOperand } from "./parameters.ts";
 import type { Parameters } from "./plan.ts";
 
@@ -9,11 +16,12 @@ import type { Parameters } from "./plan.ts";
 export type Resolve = (values: readonly unknown[], parameters: Parameters) => JsonValue;
 
 /** What an operand is for, which decides what its value may be. */
-export type OperandUse = "value" | "number" | "list" | "pattern" | "count" | "document";
+export type OperandUse = "value" | "number" | "element" | "list" | "pattern" | "count" | "document";
 
 const CHECKS: Readonly<Record<OperandUse, (value: unknown, name: string) => JsonValue>> = Object.freeze({
   value: jsonValue,
   number: numberValue,
+  element: elementValue,
   list: listValue,
   pattern: patternValue,
   count: countValue,
@@ -56,7 +64,8 @@ export class OperandTable {
       case "slot": {
         // Literals were checked when the text was read, but for what is new in this place.
         const { index } = operand;
-        if (use === "value" || use === "list") return (values) => values[index] as JsonValue;
+        if (use === "value" || use === "element" || use === "list")
+          return (values) => values[index] as JsonValue;
         return (values) => check(values[index], name);
       }
       default:

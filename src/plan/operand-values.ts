@@ -41,6 +41,18 @@ export function isPlainValue(value: unknown): value is string | number | boolean
   }
 }
 
+/**
+ * The value of the only element of a list. An array is refused: other libraries make a list of it, and here `NOT IN` of it would
+ * hold for every document.
+ */
+export function elementValue(value: unknown, name: string): JsonValue {
+  if (!Array.isArray(value)) return jsonValue(value, name);
+  throw mismatch(
+    `${name} must not be an array in IN (${name}): IN ${name} takes its elements, and = ${name} compares with the array`,
+    name,
+  );
+}
+
 /** The list that an operand of `IN` stands for. */
 export function listValue(value: unknown, name: string): JsonValue {
   if (!Array.isArray(value)) throw mismatch(`${name} must be an array for IN, not ${show(value)}`, name);

@@ -237,7 +237,8 @@ export class QueryGenerator {
       case 6: {
         if (random.chance(0.3))
           return `${path} ${not}IN ${this.#parameter(random.some(0, 4, () => this.#comparable()))}`;
-        const list = random.some(0, 4, value);
+        // A list of one parameter that is an array is refused.
+        const list = random.chance(0.2) ? [] : random.some(2, 4, value);
         return `${path} ${not}IN (${list.join(", ")})`;
       }
       case 7:
