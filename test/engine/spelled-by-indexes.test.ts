@@ -54,6 +54,25 @@ describe.each(postgresVersions())("statements for PostgreSQL (%s)", (version) =>
     expect((await db.query("SELECT id FROM things WHERE n = 'five'")).rows).toEqual([{ id: "1" }]);
   });
 
+  it("may be worked on in parallel where values are taken out once, in a query within the query", async () => {
+    const url = await server.createDatabase();
+    const setting = (text: string): string => `&options=${encodeURIComponent(`-c ${text}`)}`;
+    await using db = await open(
+      `${url}?application_name=parallel${setting("parallel_setup_cost=0 -c parallel_tuple_cost=0 -c min_parallel_table_scan_size=0")}`,
+    );
+    await db.batchInsert(
+      "things",
+      Array.from({ length: 2_000 }, (_, n) => ({ id: String(n), n, of: n % 3 })),
+    );
+    for (const text of [
+      "SELECT id FROM things ORDER BY n DESC LIMIT 10",
+      "SELECT of, COUNT(*) AS count, AVG(n) AS mean FROM things GROUP BY of",
+    ]) {
+      const { enginePlan } = await db.explain(text);
+      expect(enginePlan!.join("\n")).toMatch(/Gather.*(Sort|Aggregate).*Parallel Seq Scan/s);
+    }
+  });
+
   it("are planned once where no value can change the plan", async () => {
     await using db = await open(await server.createDatabase(), {
       pool: { minConnections: 1, maxConnections: 1 },

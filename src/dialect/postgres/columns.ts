@@ -3,6 +3,7 @@ import { type Column, type DocumentsQuery, indexedField } from "../expression-di
 import { type Bound, choice, direct, type Fragment, sql } from "../fragment.ts";
 import { RANK } from "../value-rank.ts";
 import { startsAt } from "./conditions.ts";
+import { KEPT_APART } from "./names.ts";
 import { always, fieldTerm, jsonTerm, type PostgresTerm, type TermSpelling } from "./terms.ts";
 
 export function column(field: Field): Column {
@@ -61,7 +62,7 @@ function withoutIndex(
   const from = sql`${table}${where}`;
   if (values.length === 0) return { from, terms: ordered };
   return {
-    from: sql`(SELECT id, doc, ${values.join(", ")} FROM ${from} OFFSET 0) AS formdb_values`,
+    from: sql`(SELECT id, doc, ${values.join(", ")} FROM ${from} ${KEPT_APART}) AS formdb_values`,
     terms: ordered,
   };
 }

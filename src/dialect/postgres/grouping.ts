@@ -4,6 +4,7 @@ import { direct, sql } from "../fragment.ts";
 import { type GroupField, type GroupValue, groupingOf } from "../grouping.ts";
 import { RANK } from "../value-rank.ts";
 import { termConditions } from "./conditions.ts";
+import { KEPT_APART } from "./names.ts";
 import { fieldTerm, jsonTerm, KEY, type PostgresTerm, type TermSpelling } from "./terms.ts";
 
 /**
@@ -16,7 +17,7 @@ export function grouping(groupBy: readonly Field[], { shortCase }: TermSpelling)
     from: (table, where) =>
       columns.length === 0
         ? sql` FROM ${table}${where}`
-        : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} OFFSET 0) AS x`,
+        : sql` FROM (SELECT ${columns.join(", ")} FROM ${table}${where} ${KEPT_APART}) AS x`,
     field: (field, n) => {
       const { isKey, json } = fieldTerm(field);
       // Aggregates tell a JSON null themselves.

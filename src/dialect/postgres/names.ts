@@ -3,6 +3,12 @@ import { hash52 } from "../hash52.ts";
 /** Milliseconds since 1970 at the beginning of the transaction. */
 export const NOW_MS = "(extract(epoch FROM now()) * 1000)::bigint";
 
+/**
+ * Keeps a query within a query apart, so that what it works out is worked out once. As a plain `0` it would have to be cast, and
+ * the planner, which looks before that is done, would give the outer query no parallel workers.
+ */
+export const KEPT_APART = "OFFSET '0'::bigint";
+
 /** PostgreSQL cuts longer identifiers without a word. */
 const MAX_IDENTIFIER_BYTES = 63;
 
