@@ -21,7 +21,7 @@ export interface Clock {
 }
 
 /** The longest delay that `setTimeout` takes; it turns a longer one into 1 ms. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+export const MAX_DELAY_MS: number = 2 ** 31 - 1;
 
 /** A timer of the machine. A delay that is too long for one goes in several; one of `Infinity` never ends. */
 class SystemTimer implements Timer {

@@ -1,6 +1,6 @@
 import { type HostAddress, readHosts } from "../backend/postgres/host-address.ts";
 import { HostRing } from "../backend/postgres/host-ring.ts";
-import { systemClock } from "../base/clock.ts";
+import { MAX_DELAY_MS, systemClock } from "../base/clock.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { Client, ClientClass } from "./client.ts";
 import type { PgPoolOptions } from "./pool-options.ts";
@@ -8,8 +8,6 @@ import type { StatementBook } from "./statement-book.ts";
 
 /** After so long without traffic TCP asks whether the peer is there. */
 const KEEP_ALIVE_DELAY_MS = 10_000;
-/** A longer time makes Node's timers fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is opened, and with what. */
 export interface OpenerOptions {
@@ -145,7 +143,7 @@ export class Opener {
 function clientOptions(options: PgPoolOptions): object {
   const changes = {
     ...("keepAlive" in options ? {} : { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS }),
-    ...(Number(options.connectionTimeoutMillis) > LONGEST_TIMER_MS ? { connectionTimeoutMillis: 0 } : {}),
+    ...(Number(options.connectionTimeoutMillis) > MAX_DELAY_MS ? { connectionTimeoutMillis: 0 } : {}),
   };
   return Object.keys(changes).length === 0 ? options : changed(options, changes);
 }

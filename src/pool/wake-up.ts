@@ -1,7 +1,5 @@
-import type { Clock, Timer } from "../base/clock.ts";
+import { type Clock, MAX_DELAY_MS, type Timer } from "../base/clock.ts";
 
-/** The longest that a timer can be set for; the next one goes on from there. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 /**
  * A timer that keeps the process running is set for no longer than this, so that a process whose work is
  * done ends soon after the last caller was served. It is also how often a blocked event loop is noticed.

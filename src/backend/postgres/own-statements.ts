@@ -7,7 +7,7 @@ export function statementOf(text: string, options: Partial<EngineStatement> = {}
   return Object.freeze({ text, name, prepare: true, cost: "bounded", returnsRows: true, ...options });
 }
 
-/** A statement that begins, ends or proves something: it gives no rows that anybody reads. */
+/** A statement that gives no rows that anybody reads, such as one that begins or ends a transaction, or makes a table. */
 export function control(text: string): EngineStatement {
   return unprepared(text, { cost: "bounded", returnsRows: false });
 }

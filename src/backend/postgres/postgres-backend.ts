@@ -20,6 +20,7 @@ import { BatchTexts } from "./batch-texts.ts";
 import type { TargetSessionAttrs } from "./connection-url.ts";
 import { DeadPeerWatch } from "./dead-peer-watch.ts";
 import { probeEngine } from "./engine-probe.ts";
+import { control } from "./own-statements.ts";
 import { PostgresConnection } from "./postgres-connection.ts";
 import {
   type PostgresOptions,
@@ -247,7 +248,7 @@ export class PostgresBackend implements Backend {
     if (looked.rows[0]?.[0] === true) return;
     const { transactionalDdl } = this.#engine;
     if (transactionalDdl) await connection.begin(undefined);
-    for (const text of this.#dialect.ddl.bootstrap) await connection.execute(once(text, false), []);
+    for (const text of this.#dialect.ddl.bootstrap) await connection.execute(control(text), []);
     if (transactionalDdl) await connection.commit();
   }
 
@@ -268,8 +269,8 @@ export class PostgresBackend implements Backend {
   }
 }
 
-function once(text: string, returnsRows = true): EngineStatement {
-  return unprepared(text, { cost: "bounded", returnsRows });
+function once(text: string): EngineStatement {
+  return unprepared(text, { cost: "bounded", returnsRows: true });
 }
 
 /**

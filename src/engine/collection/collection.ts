@@ -236,8 +236,9 @@ export class Collection<T extends object = Document> {
 
   async #changeFirst(change: FirstChange<T>, options: CallOptions): Promise<Found<T> | undefined> {
     const { filter, changes, orderBy } = change;
+    const order = orderOf(orderBy);
     for (const skipLocked of [true, false]) {
-      const first = { orderBy: orderOf(orderBy), skipLocked };
+      const first = { orderBy: order, skipLocked };
       const { rows } = await this.#runFirst(change, options, (where) => ({ where, first }));
       if (rows.length > 0) return rows[0]!.document as Found<T>;
     }
