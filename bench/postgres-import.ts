@@ -72,7 +72,7 @@ const measured = await compare(
       await pipeline(Readable.from(copyLines(), { objectMode: false }), copy);
     }),
   ],
-  { rounds: 7, turnMs: 1 },
+  { rounds: 13, turnMs: 1 },
 );
 report(`Import of ${grouped(COUNT)} documents, documents a second`, measured);
 note(await describeServer(server));

@@ -1,4 +1,4 @@
-import type { Connection, StoredDocument } from "../backend/backend.ts";
+import type { Connection, StoredDocument, StoredText } from "../backend/backend.ts";
 import { bounded, type CallOptions } from "../base/abort.ts";
 import type { Document } from "../base/document.ts";
 import { atEndOfTurn } from "../base/loop-turn.ts";
@@ -19,10 +19,18 @@ const HALVE_AT = 32;
  */
 export type Gathering = "turn" | "waiting" | "never";
 
+/** What is read of a document, and what is made of it. */
+interface Form<T> {
+  /** Whether `decode` looks at more than the text. */
+  readonly wholeRow: boolean;
+  readonly decode: (stored: StoredDocument) => T;
+}
+
 interface Waiting {
   readonly id: string;
   readonly times: QueryTimes;
-  resolve(found: StoredDocument | undefined): void;
+  readonly wholeRow: boolean;
+  resolve(found: StoredText | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -49,7 +57,7 @@ export class DocumentReads {
   }
 
   get(collection: string, id: string, options: CallOptions): Promise<Document | undefined> {
-    return this.#reported(collection, id, options, toDocument);
+    return this.#reported(collection, id, options, AS_DOCUMENT);
   }
 
   /** The same with the document's version. */
@@ -58,20 +66,15 @@ export class DocumentReads {
     id: string,
     options: CallOptions,
   ): Promise<{ readonly document: Document; readonly version: number } | undefined> {
-    return this.#reported(collection, id, options, toVersioned);
+    return this.#reported(collection, id, options, AS_VERSIONED);
   }
 
-  #reported<T>(
-    collection: string,
-    id: string,
-    options: CallOptions,
-    decode: (stored: StoredDocument) => T,
-  ): Promise<T | undefined> {
+  #reported<T>(collection: string, id: string, options: CallOptions, form: Form<T>): Promise<T | undefined> {
     const facts = this.#facts.get(collection) ?? this.#describe(collection);
     return this.#reporter.report<T | undefined>(facts, countOf, (times) =>
       this.#catalog.has(collection)
-        ? this.#read(collection, id, options, times, decode)
-        : this.#catalog.need(collection).then(() => this.#read(collection, id, options, times, decode)),
+        ? this.#read(collection, id, options, times, form)
+        : this.#catalog.need(collection).then(() => this.#read(collection, id, options, times, form)),
     );
   }
 
@@ -93,7 +96,7 @@ export class DocumentReads {
     id: string,
     options: CallOptions,
     times: QueryTimes,
-    decode: (stored: StoredDocument) => T,
+    form: Form<T>,
   ): Promise<T | undefined> {
     const { clock } = this.#reporter;
     const start = clock.now();
@@ -102,11 +105,12 @@ export class DocumentReads {
       times.databaseMs = Math.max(0, now - start - times.waitMs);
       return now;
     };
-    return this.#find(collection, id, options, times).then(
+    return this.#find(collection, id, options, times, form.wholeRow).then(
       (found) => {
         const decoding = received();
         if (found === undefined) return undefined;
-        const decoded = decode(found);
+        // A text has all that is looked at where the whole row was not asked for.
+        const decoded = form.decode(found as StoredDocument);
         times.decodeMs = clock.now() - decoding;
         return decoded;
       },
@@ -123,10 +127,19 @@ export class DocumentReads {
     id: string,
     options: CallOptions,
     times: QueryTimes,
-  ): Promise<StoredDocument | undefined> {
-    const alone = this.#alone((connection) => connection.getMany(collection, [id], options), options);
+    wholeRow: boolean,
+  ): Promise<StoredText | undefined> {
+    const alone = this.#alone(
+      (connection) => readThrough(connection, wholeRow, collection, [id], options),
+      options,
+    );
     if (alone !== undefined) return this.#counted(alone).then(([found]) => found);
-    return bounded("The read", this.#gathered(collection, id, times), this.#reporter.clock, options);
+    return bounded(
+      "The read",
+      this.#gathered(collection, id, times, wholeRow),
+      this.#reporter.clock,
+      options,
+    );
   }
 
   /** The read by itself; undefined if it is to be gathered with others. */
@@ -150,14 +163,19 @@ export class DocumentReads {
     }
   }
 
-  #gathered(collection: string, id: string, times: QueryTimes): Promise<StoredDocument | undefined> {
+  #gathered(
+    collection: string,
+    id: string,
+    times: QueryTimes,
+    wholeRow: boolean,
+  ): Promise<StoredText | undefined> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(collection);
       if (waiting !== undefined && waiting.length < MAX_GATHERED_IDS) {
-        waiting.push({ id, times, resolve, reject });
+        waiting.push({ id, times, wholeRow, resolve, reject });
         return;
       }
-      const first: Waiting[] = [{ id, times, resolve, reject }];
+      const first: Waiting[] = [{ id, times, wholeRow, resolve, reject }];
       this.#waiting.set(collection, first);
       atEndOfTurn(() => this.#leave(collection, first));
     });
@@ -185,7 +203,8 @@ export class DocumentReads {
       lent = true;
       waited();
       if (waiting.length > 1) this.#reporter.readsMerged(waiting.length);
-      return connection.getMany(collection, idsOf(waiting));
+      const wholeRow = waiting.some((read) => read.wholeRow);
+      return readThrough(connection, wholeRow, collection, idsOf(waiting));
     });
     this.#counted(read).then(
       (found) => settle(waiting, found),
@@ -208,18 +227,30 @@ function idsOf(waiting: readonly Waiting[]): string[] {
   return [...ids];
 }
 
-function settle(waiting: readonly Waiting[], found: readonly StoredDocument[]): void {
+function readThrough(
+  connection: Connection,
+  wholeRow: boolean,
+  collection: string,
+  ids: readonly string[],
+  options?: CallOptions,
+): Promise<readonly StoredText[]> {
+  return wholeRow || connection.getTexts === undefined
+    ? connection.getMany(collection, ids, options)
+    : connection.getTexts(collection, ids, options);
+}
+
+function settle(waiting: readonly Waiting[], found: readonly StoredText[]): void {
   if (waiting.length === 1) {
     waiting[0]!.resolve(found[0]);
     return;
   }
-  const byId = new Map<string, StoredDocument>();
+  const byId = new Map<string, StoredText>();
   for (const document of found) byId.set(document.id, document);
   for (const { id, resolve } of waiting) resolve(byId.get(id));
 }
 
 /** A stored document as users see it: its id first. */
-export function toDocument({ id, json }: StoredDocument): Document {
+export function toDocument({ id, json }: StoredText): Document {
   return parseDocument(id, json);
 }
 
@@ -230,3 +261,6 @@ export function toVersioned(stored: StoredDocument): {
 } {
   return { document: toDocument(stored), version: stored.version };
 }
+
+const AS_DOCUMENT: Form<Document> = { wholeRow: false, decode: toDocument };
+const AS_VERSIONED: Form<ReturnType<typeof toVersioned>> = { wholeRow: true, decode: toVersioned };

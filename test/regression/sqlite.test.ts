@@ -218,6 +218,45 @@ describe("a SQLite file that is taken away while it is open", () => {
     expect(existsSync(file)).toBe(how === "replaced");
   });
 
+  it.each([
+    ["its log alone", ["-wal"]],
+    ["its log and the log's index", ["-wal", "-shm"]],
+  ])(
+    "takes no more writes without %s, and has what was acknowledged when it is opened again",
+    async (_, names) => {
+      const url = `sqlite:${join(folder(), "test.db")}`;
+      const db = await opening(url);
+      for (let n = 1; n <= 100; n++) await db.insert("c", { id: String(n) });
+      expect((await db.query("SELECT COUNT(*) AS n FROM c")).rows).toEqual([{ n: 100 }]);
+      for (const name of names) rmSync(join(folder(), `test.db${name}`));
+      expect(await failure(db.query("UPDATE c SET n = 1 WHERE id = '1'"))).toMatchObject({
+        outcome: "unknown",
+        message: expect.stringMatching(/its log \(-wal\) was deleted or moved while it was open/),
+      });
+      for (const id of ["101", "102"]) {
+        expect(await failure(db.insert("c", { id }))).toMatchObject({
+          ...gone,
+          code: "FORMDB_CONNECTION_LOST",
+          message: expect.stringMatching(/Close the database and open it again/),
+        });
+      }
+      expect(await db.get("c", "100")).toEqual({ id: "100" });
+      await db.close();
+      const reopened = await opening(url);
+      expect((await reopened.query("SELECT COUNT(*) AS n FROM c")).rows).toEqual([{ n: 100 }]);
+      expect(await reopened.get("c", "1")).toEqual({ id: "1", n: 1 });
+      expect(await reopened.check()).toMatchObject({ ok: true, problems: [] });
+    },
+  );
+
+  it("takes a journal's entries no longer without its log", async () => {
+    const spill = join(folder(), "journal.db");
+    const db = await opening("sqlite::memory:", { spill });
+    await db.insert("c", { id: "1" });
+    rmSync(`${spill}-wal`);
+    expect((await failure(db.insert("c", { id: "2" }))).message).toMatch(/its log .* while it was open/);
+  });
+
   it("takes a journal's entries no longer", async () => {
     const spill = join(folder(), "journal.db");
     const db = await opening("sqlite::memory:", { spill });

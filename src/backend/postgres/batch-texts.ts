@@ -38,6 +38,14 @@ export class BatchTexts {
     return this.#get(`get one ${collection}`, () => this.#batch.getOne(collection));
   }
 
+  getTexts(collection: string): EngineStatement {
+    return this.#get(`texts ${collection}`, () => this.#batch.getTexts(collection));
+  }
+
+  getText(collection: string): EngineStatement {
+    return this.#get(`text ${collection}`, () => this.#batch.getText(collection));
+  }
+
   insertAll(collection: string): EngineStatement {
     return this.#get(`insert all ${collection}`, () => this.#batch.insertAll(collection), false);
   }

@@ -12,6 +12,7 @@ import type {
   IsolationLevel,
   StatementCall,
   StoredDocument,
+  StoredText,
   WriteResult,
 } from "../backend.ts";
 import { nameOfWrite, type RefusingIndex, uniqueViolation } from "../unique-violation.ts";
@@ -170,16 +171,34 @@ export class PostgresConnection implements Connection {
     options: CallOptions = {},
   ): Promise<readonly StoredDocument[]> {
     const { batchTexts } = this.#shared;
-    const one = ids.length === 1;
-    const statement = one ? batchTexts.getOne(collection) : batchTexts.getMany(collection);
-    const values = [one ? ids[0] : JSON.stringify(ids)];
-    const { rows } = await this.#session.run(statement, values, options, this.#flight(false));
+    const statement = ids.length === 1 ? batchTexts.getOne(collection) : batchTexts.getMany(collection);
+    const rows = await this.#rowsOf(statement, ids, options);
     return rows.map((row) => ({
       id: row[0] as string,
       json: row[1] as string,
       updatedAt: row[2] as number,
       version: Number(row[3]),
     }));
+  }
+
+  async getTexts(
+    collection: string,
+    ids: readonly string[],
+    options: CallOptions = {},
+  ): Promise<readonly StoredText[]> {
+    const { batchTexts } = this.#shared;
+    const statement = ids.length === 1 ? batchTexts.getText(collection) : batchTexts.getTexts(collection);
+    const rows = await this.#rowsOf(statement, ids, options);
+    return rows.map((row) => ({ id: row[0] as string, json: row[1] as string }));
+  }
+
+  async #rowsOf(
+    statement: EngineStatement,
+    ids: readonly string[],
+    options: CallOptions,
+  ): Promise<EngineResult["rows"]> {
+    const values = [ids.length === 1 ? ids[0] : JSON.stringify(ids)];
+    return (await this.#session.run(statement, values, options, this.#flight(false))).rows;
   }
 
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {

@@ -12,4 +12,6 @@ export interface DatabaseSettings {
   readonly busyTimeoutMs: number;
   /** The file that must be at the path, once one was opened there. */
   readonly identity?: FileIdentity | undefined;
+  /** Whether a handle found that the file or its log was taken away: no other handle may be opened. */
+  readonly isReplaced?: boolean | undefined;
 }

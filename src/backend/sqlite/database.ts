@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { sqliteAggregates, sqliteFunctions } from "../../dialect/sqlite/functions.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
-import { failureOf, NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
+import { FILE_REPLACED, failureOf, NO_WAL, refusal, WRONG_NODE, WRONG_PLACE } from "./errors.ts";
 import { mustBeInPlace } from "./file-identity.ts";
 
 /** The oldest Node that the driver runs in. Older ones end in a segmentation fault when it opens a database. */
@@ -21,6 +21,12 @@ const CHECKPOINT_PAGES = 8_000;
 export function openDatabase(settings: DatabaseSettings): Database.Database {
   const { file, readOnly, durability, busyTimeoutMs } = settings;
   refuseOldNode();
+  if (settings.isReplaced === true) {
+    throw refusal(
+      FILE_REPLACED,
+      "its file or its log (-wal) was taken away while it was open. Close the database and open it again",
+    );
+  }
   // Else a file that was deleted would be made anew, empty.
   if (settings.identity !== undefined) mustBeInPlace(file, settings.identity);
   if (!readOnly && file !== ":memory:") makeFile(file);

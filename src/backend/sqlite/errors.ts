@@ -114,6 +114,7 @@ export function sqliteError(what: string, failure: SqliteFailure, request: Faile
     ...(outcome === undefined ? {} : { outcome }),
     ...(id === undefined ? {} : { id }),
     ...(sqliteCode === NEEDS_WRITER ? { needsWriter: true } : {}),
+    ...(sqliteCode === FILE_REPLACED ? { fileReplaced: true } : {}),
   };
   if (index !== undefined) return uniqueViolation(what, index, details);
   const refused = sqliteCode === undefined ? arithmeticRefusal(message, details) : undefined;

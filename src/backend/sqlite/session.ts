@@ -10,7 +10,7 @@ import { copyPages } from "./copy-pages.ts";
 import { openDatabase } from "./database.ts";
 import type { DatabaseSettings } from "./database-settings.ts";
 import { failureOf, NEEDS_WRITER, refusal, type SqliteFailure, WRONG_TRANSACTION_STATE } from "./errors.ts";
-import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
+import { type FileIdentity, mustBeInPlace, OpenFiles } from "./file-identity.ts";
 import { RawStatements } from "./raw-statements.ts";
 import { RowStream } from "./row-stream.ts";
 import type {
@@ -34,9 +34,8 @@ export const MAX_ROWS_AN_ANSWER = 2_000;
 export class SqliteSession {
   readonly #database: Database.Database;
   readonly #readOnly: boolean;
-  readonly #file: string;
-  /** The file that is open; undefined in memory. */
-  readonly #identity: FileIdentity | undefined;
+  /** Undefined in memory. */
+  readonly #files: OpenFiles | undefined;
   readonly #streams = new Map<number, RowStream>();
   #lastStream = 0;
   /** By their text. Those that give rows give them as arrays. */
@@ -51,10 +50,9 @@ export class SqliteSession {
     this.#database = openDatabase(settings);
     this.#raw = new RawStatements(this.#database, MAX_PREPARED_STATEMENTS);
     this.#readOnly = settings.readOnly;
-    this.#file = settings.file;
     if (this.#database.memory) return;
     try {
-      this.#identity = identityOf(settings.file);
+      this.#files = new OpenFiles(settings.file);
       if (settings.identity !== undefined) mustBeInPlace(settings.file, settings.identity);
     } catch (error) {
       this.#database.close();
@@ -69,7 +67,7 @@ export class SqliteSession {
   /** Runs statements that make FormDB's own tables. The result says which file is open. */
   bootstrap(texts: readonly string[]): FileIdentity | undefined {
     for (const text of texts) this.#database.exec(text);
-    return this.#identity;
+    return this.#files?.identity;
   }
 
   execute(request: ExecuteRequest): ExecuteResult {
@@ -241,6 +239,7 @@ export class SqliteSession {
     this.#gets.clear();
     this.#texts.clear();
     this.#raw.clear();
+    if (!this.#readOnly && this.#files?.isLogGone === true) this.#saveLog();
     this.#database.close();
   }
 
@@ -271,7 +270,13 @@ export class SqliteSession {
   }
 
   #mustBeInPlace(): void {
-    if (this.#identity !== undefined) mustBeInPlace(this.#file, this.#identity);
+    this.#files?.mustBeInPlace();
+  }
+
+  /** Copies a log that only those who have it open can read any more into the file, as far as readers allow it. */
+  #saveLog(): void {
+    this.rollback();
+    this.#database.pragma("wal_checkpoint(FULL)");
   }
 
   /** A commit is acknowledged only if it went to the file that is at its path. */

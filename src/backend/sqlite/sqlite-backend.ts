@@ -108,6 +108,8 @@ class FileBackend extends SqliteBackend {
   /** The client that the start has used; the first connection for writing takes it over. */
   #first: WorkerClient | undefined;
   #identity: FileIdentity | undefined;
+  /** Whether its file or log was taken away: then a new handle would not see what the old ones have in theirs. */
+  #fileReplaced = false;
 
   /** On a worker, since another process may hold the lock for as long as `busyTimeoutMs`. */
   async start(signal: AbortSignal): Promise<void> {
@@ -122,8 +124,18 @@ class FileBackend extends SqliteBackend {
     }
   }
 
+  /** For further handles on the file that is open. */
+  get #opened(): DatabaseSettings {
+    return { ...this.settings, identity: this.#identity, isReplaced: this.#fileReplaced };
+  }
+
+  override isFatal(error: unknown): boolean {
+    if (error instanceof FormDBError && error.fileReplaced === true) this.#fileReplaced = true;
+    return super.isFatal(error);
+  }
+
   async connect(role: ConnectionRole): Promise<Connection> {
-    const settings = { ...this.settings, identity: this.#identity };
+    const settings = this.#opened;
     if (role === "write") {
       const client = this.#first ?? new WorkerClient(settings);
       this.#first = undefined;
@@ -144,7 +156,7 @@ class FileBackend extends SqliteBackend {
   }
 
   backup(file: string, options: BackupOptions): Promise<BackupResult> {
-    const settings = { ...this.settings, identity: this.#identity };
+    const settings = this.#opened;
     return this.backups.run(file, this.settings.file, copyOnWorker(settings), options);
   }
 

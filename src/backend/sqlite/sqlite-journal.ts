@@ -1,4 +1,4 @@
-import { closeSync, openSync, realpathSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type Database from "better-sqlite3";
 import { type Clock, systemClock, type Timer } from "../../base/clock.ts";
 import { FormDBError } from "../../base/errors.ts";
@@ -6,7 +6,7 @@ import type { Journal, JournalGroup, JournalOperation } from "../../base/journal
 import type { WriteKind } from "../../base/observer.ts";
 import { openDatabase } from "./database.ts";
 import { failureOf, sqliteError } from "./errors.ts";
-import { type FileIdentity, identityOf, mustBeInPlace } from "./file-identity.ts";
+import { OpenFiles } from "./file-identity.ts";
 import { FileSync } from "./file-sync.ts";
 import { parseSqliteUrl } from "./sqlite-url.ts";
 
@@ -35,8 +35,7 @@ interface OperationRow {
 export class SqliteJournal implements Journal, Disposable {
   readonly #database: Database.Database;
   readonly #clock: Clock;
-  readonly #file: string;
-  readonly #identity: FileIdentity;
+  readonly #files: OpenFiles;
   readonly #log: FileSync;
   readonly #insert: (operations: readonly JournalOperation[]) => void;
   readonly #mark: (token: string, sequences: readonly number[]) => void;
@@ -51,7 +50,6 @@ export class SqliteJournal implements Journal, Disposable {
   constructor(path: string, clock: Clock = systemClock) {
     const { file } = parseSqliteUrl(path);
     this.#clock = clock;
-    this.#file = file;
     let database: Database.Database | undefined;
     try {
       database = openDatabase({ file, readOnly: false, durability: "normal", busyTimeoutMs: 0 });
@@ -63,9 +61,9 @@ export class SqliteJournal implements Journal, Disposable {
         "CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, " +
           "collection TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, token TEXT)",
       );
-      this.#identity = identityOf(file);
+      this.#files = new OpenFiles(file);
       // SQLite keeps the log open and in its place until the database is closed.
-      this.#log = new FileSync(openSync(`${realpathSync(file)}-wal`, "r+"));
+      this.#log = new FileSync(openSync(this.#files.logFile, "r+"));
     } catch (error) {
       database?.close();
       const failure = failureOf(error);
@@ -170,7 +168,7 @@ export class SqliteJournal implements Journal, Disposable {
       this.#log.mustWork();
       this.#transaction(work);
       // The caller is told that the operations are kept only if they are in the file that the next start will find.
-      mustBeInPlace(this.#file, this.#identity);
+      this.#files.mustBeInPlace();
     });
     this.#settled = [];
     this.#timer?.cancel();

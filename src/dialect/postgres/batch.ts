@@ -34,6 +34,9 @@ export interface BatchStatements {
   getMany(collection: string): string;
   /** `$1` is an id; a row as above. */
   getOne(collection: string): string;
+  /** As `getMany` and `getOne`; rows are id and document alone. */
+  getTexts(collection: string): string;
+  getText(collection: string): string;
   /** `$1` is a token, `$2` what the statement above gave. A row of one column: the transaction's time. */
   readonly storeToken: string;
   /**
@@ -49,6 +52,10 @@ export interface BatchStatements {
 
 /** What is stored for a token that was looked up before it was committed: it never will be. */
 export const NOT_COMMITTED = "not committed";
+
+/** A document's row, and the condition for those of a list of ids. */
+const ROW = "id, doc, updated_at, version";
+const IS_LISTED = "id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))";
 
 export function postgresBatch(profile: EngineProfile): BatchStatements {
   const asJsonb = profile.documentType === "jsonb" ? "" : "::jsonb";
@@ -139,12 +146,10 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
 
     copy: (collection: string): string => `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN`,
 
-    getOne: (collection: string): string =>
-      `SELECT id, doc, updated_at, version FROM ${quote(collection)} WHERE id = $1`,
-
-    getMany: (collection: string): string =>
-      `SELECT id, doc, updated_at, version FROM ${quote(collection)} ` +
-      "WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
+    getOne: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE id = $1`,
+    getMany: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE ${IS_LISTED}`,
+    getText: (collection: string): string => `SELECT id, doc FROM ${quote(collection)} WHERE id = $1`,
+    getTexts: (collection: string): string => `SELECT id, doc FROM ${quote(collection)} WHERE ${IS_LISTED}`,
 
     storeToken: `INSERT INTO formdb_batches (token, applied, created_at) VALUES ($1, $2, ${NOW_MS}) RETURNING created_at`,
     // The update changes nothing: it is what waits for the row's last writer and then gives the row.
