@@ -37,6 +37,8 @@ export class Connections {
   readonly write: Pool<Connection>;
   /** Whether there are readers that answer at once. */
   readonly answersAtOnce: boolean;
+  /** Streams that hold a reader while their callers work on a row. */
+  #streams = 0;
 
   constructor(
     backend: Backend,
@@ -101,7 +103,7 @@ export class Connections {
     const pool = role === "read" ? this.read : this.write;
     const connection = pool.tryAcquire(prefer);
     if (connection === undefined) {
-      return this.#acquire(role, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
+      return this.acquire(role, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
     }
     return this.#lendFresh(role, connection, options, work);
   }
@@ -128,15 +130,27 @@ export class Connections {
     return this.#backend.isShort?.(statement, isBounded) === true;
   }
 
-  async #acquire(role: ConnectionRole, options: CallOptions): Promise<Connection> {
-    if (role === "read" || this.write === this.read) return acquire("main", this.read, options);
+  /** Waits for a connection, which must be given back by `giveBack`. */
+  async acquire(role: ConnectionRole, options: CallOptions): Promise<Connection> {
+    const toWrite = role === "write" && this.write !== this.read;
     try {
-      return await acquire("writer", this.write, options);
+      return toWrite
+        ? await acquire("writer", this.write, options)
+        : await acquire("main", this.read, options);
     } catch (error) {
-      throw error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT"
-        ? waitedToWrite(error)
-        : error;
+      if (!(error instanceof FormDBError) || error.code !== "FORMDB_POOL_TIMEOUT") throw error;
+      if (toWrite && this.write.size.max === 1) throw waitedToWrite(error);
+      throw toWrite || this.#streams === 0 ? error : waitedForStreams(error, this.#streams);
     }
+  }
+
+  /** A stream holds a reader from now on, until its caller has read on to its end. */
+  streamBegins(): void {
+    this.#streams++;
+  }
+
+  streamEnds(): void {
+    this.#streams--;
   }
 
   /** Lends a connection; if it is a reader that has not caught up with our writes, one that may write in its place. */
@@ -249,6 +263,17 @@ function waitedToWrite({ message, ...details }: FormDBError): FormDBError {
     "FORMDB_POOL_TIMEOUT",
     `The one connection that writes is in use, which a transaction holds until its end. ${message}`,
     { cause: details.cause, retryable: details.retryable, details },
+  );
+}
+
+/** Whether the caller is in the loop of such a stream, and waits for itself, can't be known. */
+function waitedForStreams({ message, ...details }: FormDBError, streams: number): FormDBError {
+  const held = streams === 1 ? "1 of them is held by a stream" : `${streams} of them are held by streams`;
+  return new FormDBError(
+    "FORMDB_POOL_TIMEOUT",
+    `${message}; ${held}, each until its loop ends: a call on the database inside such a loop needs another connection, ` +
+      "so allow more (pool.maxConnections), or read the rows first, by query()",
+    { cause: details.cause, retryable: details.retryable, details: { ...details, streams } },
   );
 }
 

@@ -182,12 +182,11 @@ export class Reader {
     times: QueryTimes,
   ): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
-    const { read } = this.#connections;
     const start = clock.now();
     const acquire = async (): Promise<Connection> => {
       const asked = clock.now();
       try {
-        return await read.acquire(remaining(options, asked - start));
+        return await this.#connections.acquire("read", remaining(options, asked - start));
       } finally {
         times.waitMs += clock.now() - asked;
       }
@@ -205,6 +204,7 @@ export class Reader {
     const { clock } = this.#reporter;
     const start = clock.now();
     let failure: unknown;
+    this.#connections.streamBegins();
     try {
       for (;;) {
         const next = await chunks.next();
@@ -217,6 +217,7 @@ export class Reader {
       failure = error;
       throw error;
     } finally {
+      this.#connections.streamEnds();
       await chunks.return?.();
       this.#connections.giveBack("read", connection, failure);
     }

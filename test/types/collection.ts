@@ -55,6 +55,35 @@ export async function documentsOfUnions(events: Collection<Event>): Promise<void
   await events.insert({ kind: "sale", amount: "3" });
 }
 
+/** What a member of a union has, another has not: it can be asked for, and may be null. */
+export async function filtersOfDocumentsOfUnions(events: Collection<Event>): Promise<void> {
+  events.find({ kind: "sale", amount: { gt: 3 } }, { orderBy: { user: "asc" } });
+  events.find({ or: [{ user: { like: "a%" } }, { not: { amount: { lt: 3 } } }] });
+  const picked = await events.find({}, { select: ["kind", "user", "amount"] }).toArray();
+  same<(typeof picked)[number], { kind: "login" | "sale"; user: string | null; amount: number | null }>();
+  await events.update("1", { set: { amount: 4 }, unset: ["user"] });
+  await events.update("1", { inc: { amount: 1 } });
+  await events.createIndex(["kind", "amount"]);
+  for await (const event of events.find()) if (event.kind === "sale") same<typeof event.amount, number>();
+  // @ts-expect-error an amount is a number
+  events.find({ amount: "3" });
+  // @ts-expect-error no member has such a field
+  events.find({ price: 3 });
+  // @ts-expect-error a user can't be incremented
+  await events.update("1", { inc: { user: 1 } });
+}
+
+/** What lies behind something that may be missing may be null, and so may an element of an array. */
+export async function rowsOfWhatMayBeMissing(users: Collection<User>, jobs: Collection<Job>): Promise<void> {
+  const picked = await users.find({}, { select: ["address.geo.lat", "tags[0]", "items[2].count"] }).toArray();
+  same<
+    (typeof picked)[number],
+    { "address.geo.lat": number | null; "tags[0]": string | null; "items[2].count": number | null }
+  >();
+  const places = await jobs.find({ "place.city": "Oslo" }, { select: ["place.city", "by"] }).toArray();
+  same<(typeof places)[number], { "place.city": string | null; by: "ada" | "grace" | null }>();
+}
+
 export function ofAnyType<T extends { id: string }>(documents: Collection<T>, document: T): Promise<string> {
   return documents.insert(document);
 }
