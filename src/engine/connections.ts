@@ -268,11 +268,11 @@ function waitedToWrite({ message, ...details }: FormDBError): FormDBError {
 
 /** Whether the caller is in the loop of such a stream, and waits for itself, can't be known. */
 function waitedForStreams({ message, ...details }: FormDBError, streams: number): FormDBError {
-  const held = streams === 1 ? "1 of them is held by a stream" : `${streams} of them are held by streams`;
+  const held = streams === 1 ? "A stream holds a connection" : `${streams} streams hold a connection each`;
   return new FormDBError(
     "FORMDB_POOL_TIMEOUT",
-    `${message}; ${held}, each until its loop ends: a call on the database inside such a loop needs another connection, ` +
-      "so allow more (pool.maxConnections), or read the rows first, by query()",
+    `${held} until its loop ends, and a call in the loop needs another one: allow more (pool.maxConnections), or ` +
+      `read the rows first, by query(). ${message}`,
     { cause: details.cause, retryable: details.retryable, details: { ...details, streams } },
   );
 }

@@ -1,13 +1,16 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { type ConnectionPoolOptions, Connections } from "../../src/engine/connections.ts";
+import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/index.ts";
 import { failure } from "../support/failure.ts";
-import { useFolderEach } from "../support/hooks.ts";
+import { useFolderEach, usePostgres } from "../support/hooks.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const folder = useFolderEach();
+
+const NO_TIME = { maxConnections: 1, minConnections: 0, acquireTimeoutMs: 30 };
 
 /** The pools over an engine that takes any number of connections, and refuses each. */
 function connections(options: ConnectionPoolOptions, facts: Partial<Backend> = {}): Connections {
@@ -81,4 +84,56 @@ it("a time-out tells the caller's lines that took what is lent, of readers and o
   }
   expect((toWrite as Error).message).toContain("one connection that writes");
   expect((toRead as Error).message).not.toContain("one connection that writes");
+});
+
+describe("Where streams hold every connection", () => {
+  const server = usePostgres();
+  const calls: [string, (db: FormDB) => Promise<unknown>][] = [
+    ["get", (db) => db.get("c", "1")],
+    ["query", (db) => db.query("SELECT * FROM c WHERE n = 1")],
+    ["stream", (db) => db.stream("SELECT * FROM c").next()],
+    ["sql", (db) => db.sql("SELECT 1", [], { readOnly: true })],
+    ["transaction", (db) => db.transaction((tx) => tx.insert("c", { id: "3" }))],
+  ];
+
+  async function inLoop(db: FormDB, call: (db: FormDB) => Promise<unknown>): Promise<unknown> {
+    await db.batchInsert("c", [{ id: "1" }, { id: "2" }]);
+    for await (const _ of db.stream("SELECT * FROM c")) return await failure(call(db));
+    return undefined;
+  }
+
+  it.each(calls)("the time-out of %s in the loop of one says so on PostgreSQL", async (_name, call) => {
+    await using db = await open(await server.createDatabase(), { pool: NO_TIME });
+    const told = await inLoop(db, call);
+    expect(told).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", retryable: true, streams: 1, inUse: 1 });
+    expect((told as Error).message).toMatch(
+      /^A stream holds a connection until .*pool\.maxConnections.*within 30 ms/,
+    );
+    expect(await db.get("c", "1")).toMatchObject({ id: "1" });
+  });
+
+  it("SQLite's readers say so too, and its writer writes", async () => {
+    await using db = await open(`sqlite:${folder()}/a.db`, { pool: NO_TIME });
+    const [, , , [, sql]] = calls as [unknown, unknown, unknown, (typeof calls)[0]];
+    expect(await inLoop(db, sql)).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", streams: 1 });
+    for await (const _ of db.stream("SELECT * FROM c WHERE id = '1'")) await db.insert("c", { id: "3" });
+    expect(await db.get("c", "3")).toEqual({ id: "3" });
+  });
+
+  it("nothing is said of those that have ended, or that nobody has begun to read", async () => {
+    await using db = await open(await server.createDatabase(), { pool: NO_TIME });
+    await inLoop(db, calls[0]![1]);
+    db.stream("SELECT * FROM c");
+    const held = await db.pool.acquire();
+    const told = await failure(db.get("c", "1"));
+    db.pool.release(held);
+    expect(told).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", inUse: 1 });
+    expect((told as Error).message).not.toContain("stream");
+  });
+});
+
+it("of several connections that write a time-out does not say that there is one", async () => {
+  const pools = connections({ maxConnections: 2, acquireTimeoutMs: 0 }, { separateWriter: true });
+  const told = await failure(pools.acquire("write", {}));
+  expect((told as Error).message).not.toContain("one connection that writes");
 });
