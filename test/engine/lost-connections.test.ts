@@ -310,3 +310,68 @@ describe("Of a call whose connection is lost", () => {
     expect(await stored()).toEqual(A_CHANGED);
   });
 });
+
+describe("Of four idle connections", () => {
+  const server = usePostgres();
+  let proxy: CuttingProxy;
+  let db: FormDB;
+
+  beforeEach(async () => {
+    proxy = await CuttingProxy.before(server.port);
+    db = await open(proxy.urlOf(server.url), { pool: { minConnections: 4, maxConnections: 4 } });
+    await fourIdle();
+  });
+  afterEach(async () => {
+    await db.close();
+    proxy[Symbol.dispose]();
+  });
+
+  async function fourIdle(): Promise<void> {
+    while (db.pool.idle < 4) await new Promise(setImmediate);
+  }
+
+  /** The server's processes behind them. */
+  async function processes(): Promise<unknown[]> {
+    const found = await server.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'formdb'");
+    return found.map(({ pid }) => pid);
+  }
+
+  /** How many are as they were when one, or all, were lost and there are four again. */
+  async function leftAfter(lose: () => unknown): Promise<number> {
+    const before = await processes();
+    const { closed } = db.stats().pool.totals;
+    await lose();
+    while (sum(db.stats().pool.totals.closed) === sum(closed)) await new Promise(setImmediate);
+    await fourIdle();
+    await db.ping();
+    const after = await processes();
+    return before.filter((pid) => after.includes(pid)).length;
+  }
+
+  const sum = (counts: object): number => Object.values(counts).reduce((a, b) => a + b, 0);
+
+  it("one that is cut without a word takes no other along", async () => {
+    expect(await leftAfter(() => proxy.cutLast())).toBe(3);
+    expect(db.stats().pool.totals.invalidations).toBe(0);
+  });
+
+  it("one that the server ends, as it does when it shuts down, takes all along", async () => {
+    expect(
+      await leftAfter(async () => {
+        const [pid] = await processes();
+        await server.terminate(`pid = ${pid}`);
+      }),
+    ).toBe(0);
+    expect(db.stats().pool.totals.invalidations).toBe(1);
+  });
+
+  it("all that are cut are replaced", async () => {
+    expect(await leftAfter(() => proxy.cutAll())).toBe(0);
+  });
+
+  it("a call that is cut takes all along", async () => {
+    proxy.cutNext("SELECT 42", "while");
+    expect(await leftAfter(() => failure(db.sql("SELECT 42")))).toBe(0);
+    expect(db.stats().pool.totals.invalidations).toBe(1);
+  });
+});

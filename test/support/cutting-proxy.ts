@@ -16,6 +16,8 @@ const IN_TRANSACTION = Buffer.from([0x5a, 0, 0, 0, 5, 0x54]);
 export class CuttingProxy {
   readonly #server: Server = createServer();
   readonly #sockets = new Set<Socket>();
+  /** Those of them that clients have made. */
+  readonly #clients = new Set<Socket>();
   #next: { readonly text: string; readonly cut: Cut } | undefined;
   /** How many connections it has cut. */
   cuts = 0;
@@ -45,6 +47,11 @@ export class CuttingProxy {
     this.#next = { text, cut };
   }
 
+  /** Cuts the connection of a client that was made last, by a reset. */
+  cutLast(): void {
+    [...this.#clients].at(-1)?.resetAndDestroy();
+  }
+
   /** Cuts all connections. */
   cutAll(): void {
     for (const socket of this.#sockets) socket.destroy();
@@ -67,12 +74,14 @@ export class CuttingProxy {
       this.onCut = undefined;
       end();
     };
+    this.#clients.add(client);
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.setNoDelay();
       socket.on("error", () => {});
       socket.on("close", () => {
         this.#sockets.delete(socket);
+        this.#clients.delete(socket);
         end();
       });
     }

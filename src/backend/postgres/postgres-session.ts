@@ -439,6 +439,6 @@ export class PostgresSession implements WatchedSession {
     this.#lostBy = error;
     this.#shared.watch.delete(this);
     this.#client.connection.stream.destroy();
-    if (wasIdle) this.onLost?.(translateError(error, this.#where, "read"));
+    if (wasIdle) this.onLost?.(translateError(error, this.#where, "nothing"));
   }
 }

@@ -206,6 +206,9 @@ export class SessionOpener {
   #failed(target: TargetSessionAttrs, failures: readonly Failure[]): FormDBError {
     const wanted = target === "any" || this.#ring.size === 1 ? "" : ` to a host that is ${target}`;
     const reasons = failures.map(({ host, reason }) => `${host.name}: ${reason}`).join("; ");
+    const isGoingAway = failures.some(
+      ({ sqlstate }) => sqlstate !== undefined && ruleOf(sqlstate).failover === true,
+    );
     const { url } = this.#settings;
     const [user, database] = [shownName(url.user), shownName(url.database)];
     return new FormDBError(
@@ -217,6 +220,7 @@ export class SessionOpener {
         details: {
           hosts: failures.map(({ host }) => host.name),
           sqlstate: failures.find(({ sqlstate }) => sqlstate !== undefined)?.sqlstate,
+          ...(isGoingAway ? { failover: true } : {}),
         },
       },
     );

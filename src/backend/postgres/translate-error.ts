@@ -6,6 +6,8 @@ import { ruleOf } from "./sqlstates.ts";
 
 /** What was on its way when an error came. */
 export type Flight =
+  /** Nothing at all. */
+  | "nothing"
   /** Nothing that changes data. */
   | "read"
   /** A statement that commits by itself. */
@@ -55,7 +57,10 @@ export function translateError(
     : serverError(error as ServerError, sqlstate, where, flight, retryCodes);
 }
 
-/** The error for a connection that ended while something was on its way, or before. */
+/**
+ * The error for a connection that ended while something was on its way, or before. A call that is lost tells of a server that
+ * goes away; an idle connection may have been cut alone, by a firewall or a proxy.
+ */
 export function lostError(error: unknown, where: string, flight: Flight): FormDBError {
   const outcome = outcomeOf(flight, true);
   const what = outcome === "unknown" ? "; whether the write took place is not known" : "";
@@ -65,7 +70,7 @@ export function lostError(error: unknown, where: string, flight: Flight): FormDB
     {
       cause: error,
       retryable: outcome !== "unknown",
-      details: { outcome, fatal: true, failover: true },
+      details: { outcome, fatal: true, ...(flight === "nothing" ? {} : { failover: true }) },
     },
   );
 }
@@ -221,7 +226,7 @@ function withoutShard(name: string): string {
 }
 
 function outcomeOf(flight: Flight, cannotTell: boolean): FailureOutcome | undefined {
-  if (flight === "read") return undefined;
+  if (flight === "read" || flight === "nothing") return undefined;
   return cannotTell && flight !== "in-transaction" ? "unknown" : "rejected";
 }
 

@@ -287,3 +287,20 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     });
   });
 });
+
+test("a server that takes no connections now has its open ones replaced, one that is not there has not", async () => {
+  const fields = ["SFATAL", "VFATAL", "C57P03", "Mthe database system is shutting down", ""].join("\0");
+  const refusal = Buffer.concat([Buffer.from("E"), Buffer.alloc(4), Buffer.from(`${fields}\0`)]);
+  refusal.writeInt32BE(refusal.length - 1, 1);
+  const goesAway = createServer((socket) =>
+    socket.on("error", () => {}).once("data", () => socket.end(refusal)),
+  );
+  await new Promise<void>((resolve) => goesAway.listen(0, "127.0.0.1", resolve));
+  const { port } = goesAway.address() as { port: number };
+  const backend = postgresBackend(`postgres://u@127.0.0.1:${port}/d?sslmode=disable`);
+  const saysSo = await failure(backend.connect("write", never));
+  await new Promise((resolve) => goesAway.close(resolve));
+  const isGone = await failure(backend.connect("write", never));
+  expect(saysSo).toMatchObject({ code: "FORMDB_CONNECT_FAILED", sqlstate: "57P03" });
+  expect([saysSo, isGone].map((error) => backend.invalidatesPool(error))).toEqual([true, false]);
+});
