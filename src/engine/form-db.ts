@@ -22,7 +22,12 @@ import type { CheckResult } from "./check.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
 import { DatabaseHost } from "./collection/database-host.ts";
 import type { CollectionHost } from "./collection/host.ts";
-import { checkCollectionOptions } from "./collection/standard-schema.ts";
+import {
+  checkCollectionOptions,
+  type InputOf,
+  type OutputOf,
+  type StandardSchema,
+} from "./collection/standard-schema.ts";
 import type { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { type ImportOptions, type ImportResult, importDocuments } from "./import.ts";
@@ -165,8 +170,14 @@ export class FormDB {
     }) as Promise<T | undefined>;
   }
 
-  /** A handle of one collection, whose documents the caller knows to be of the type `T`, or a schema checks to be. */
-  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+  /** A handle of one collection: documents are read as the schema gives them, and inserted as it takes them. */
+  collection<S extends StandardSchema<object>>(
+    name: string,
+    options: { readonly schema: S },
+  ): Collection<OutputOf<S>, InputOf<S>>;
+  /** A handle of one collection, whose documents the caller knows to be of the type `T`. */
+  collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
+  collection<T extends object>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
     checkCollectionOptions(options);
     return new Collection(this.#host, name, options.schema);
   }

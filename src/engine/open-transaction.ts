@@ -10,7 +10,12 @@ import { encodeOperation, type Operation, type Write } from "../batch/operation.
 import type { Parameters } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
-import { checkCollectionOptions } from "./collection/standard-schema.ts";
+import {
+  checkCollectionOptions,
+  type InputOf,
+  type OutputOf,
+  type StandardSchema,
+} from "./collection/standard-schema.ts";
 import { TransactionHost } from "./collection/transaction-host.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
 import { toDocument, toVersioned } from "./get.ts";
@@ -46,6 +51,10 @@ export interface Transaction {
   /** Runs the engine's own SQL as a part of the transaction; see `FormDB.sql`. */
   readonly sql: Sql;
   /** A handle whose calls are part of the transaction. */
+  collection<S extends StandardSchema<object>>(
+    name: string,
+    options: { readonly schema: S },
+  ): Collection<OutputOf<S>, InputOf<S>>;
   collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
 }
 
@@ -144,7 +153,12 @@ export class OpenTransaction implements Transaction {
     });
   }
 
-  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+  collection<S extends StandardSchema<object>>(
+    name: string,
+    options: { readonly schema: S },
+  ): Collection<OutputOf<S>, InputOf<S>>;
+  collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
+  collection<T extends object>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
     checkCollectionOptions(options);
     return new Collection(new TransactionHost(this), name, options.schema);
   }

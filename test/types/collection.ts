@@ -84,6 +84,46 @@ export async function rowsOfWhatMayBeMissing(users: Collection<User>, jobs: Coll
   same<(typeof places)[number], { "place.city": string | null; by: "ada" | "grace" | null }>();
 }
 
+/** What zod and others make of a schema that has a default for `age` and makes a number of a text. */
+declare const schema: {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (
+      value: unknown,
+    ) => { readonly value: Person; readonly issues?: undefined } | { readonly issues: readonly [] };
+    readonly types?:
+      | { readonly input: { name: string; age?: number; size: string }; readonly output: Person }
+      | undefined;
+  };
+};
+
+interface Person {
+  readonly name: string;
+  readonly age: number;
+  readonly size: number;
+}
+
+/** With a schema a document is read as the schema gives it, and inserted as it takes it. */
+export async function withSchema(db: FormDB): Promise<void> {
+  const people = db.collection("people", { schema });
+  await people.insert({ name: "Ada", size: "3" });
+  await people.insertMany([{ id: 7, name: "Ada", age: 3, size: "3" }]);
+  await people.upsert({ id: "a", name: "Ada", size: "3" });
+  await people.replace("a", { name: "Ada", size: "3" });
+  const found = await people.get("a");
+  same<typeof found, Found<Person> | undefined>();
+  await db.transaction((tx) => tx.collection("people", { schema }).insert({ name: "Ada", size: "3" }));
+  const named: Collection<Person> = db.collection<Person>("people", { schema });
+  await named.insert({ name: "Ada", age: 3, size: 3 });
+  // @ts-expect-error the schema takes a text
+  await people.insert({ name: "Ada", size: 3 });
+  // @ts-expect-error a filter is on what the schema gives
+  people.find({ size: "3" });
+  // @ts-expect-error a name has no default
+  await people.insert({ size: "3" });
+}
+
 export function ofAnyType<T extends { id: string }>(documents: Collection<T>, document: T): Promise<string> {
   return documents.insert(document);
 }

@@ -14,7 +14,7 @@ interface User {
 export const db = await open("sqlite::memory:");
 //           ^? const db: FormDB
 export const users = db.collection<User>("users");
-//           ^? const users: Collection<User>
+//           ^? const users: Collection<User, User>
 export const all = await users.find({ age: { gt: 30 } }).toArray();
 //           ^? const all: Found<User>[]
 export const picked = await users.find({}, { select: ["name", "address.city", "email"] }).toArray();

@@ -61,8 +61,8 @@ const CANDIDATES = 16;
 const ID: Field = { type: "path", path: ["id"] };
 const COUNT: Select["items"] = [{ type: "aggregate", function: "COUNT", of: undefined, name: "n" }];
 
-/** The documents of one collection, as documents of the type `T`. It holds nothing but its name; make as many as you like. */
-export class Collection<T extends object = Document> {
+/** The documents of one collection, as documents of the type `T`, which are inserted as `Input`. It holds nothing but its name; make as many as you like. */
+export class Collection<T extends object = Document, Input extends object = T> {
   readonly name: string;
   readonly #host: CollectionHost;
   readonly #schema: StandardSchema | undefined;
@@ -95,7 +95,7 @@ export class Collection<T extends object = Document> {
   }
 
   /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
-  insert(document: New<T>, options?: CallOptions): Promise<string> {
+  insert(document: New<Input>, options?: CallOptions): Promise<string> {
     return this.#checked(document, (checked) => this.#host.methods.insert(this.name, checked, options));
   }
 
@@ -103,7 +103,7 @@ export class Collection<T extends object = Document> {
    * Inserts many, in batches. What the schema refuses fails the call before anything is sent; a failure of one document in
    * the database is in the result's `errors`.
    */
-  async insertMany(documents: Iterable<New<T>>, options?: CallOptions): Promise<BatchResult> {
+  async insertMany(documents: Iterable<New<Input>>, options?: CallOptions): Promise<BatchResult> {
     const checked: unknown[] = [];
     for (const document of iterable(documents)) {
       checked.push(
@@ -116,12 +116,16 @@ export class Collection<T extends object = Document> {
   }
 
   /** Inserts a document or replaces the one with its id. */
-  upsert(document: New<T>, options?: CallOptions): Promise<string> {
+  upsert(document: New<Input>, options?: CallOptions): Promise<string> {
     return this.#checked(document, (checked) => this.#host.methods.upsert(this.name, checked, options));
   }
 
   /** Replaces a document that is there. Resolves to its new version. */
-  async replace(id: string | number, document: New<T>, options: ChangeOptions = NO_BOUNDS): Promise<Version> {
+  async replace(
+    id: string | number,
+    document: New<Input>,
+    options: ChangeOptions = NO_BOUNDS,
+  ): Promise<Version> {
     const key = encodeId(id);
     return this.#checked(document, async (checked) => {
       const json = encodeDocument(checked);

@@ -11,6 +11,18 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
+/** The documents that a schema gives. */
+export type OutputOf<S> = S extends StandardSchema<infer Output extends object> ? Output : never;
+
+/** The documents that it takes, if it says so: a field with a default may be missing. */
+export type InputOf<S extends StandardSchema> = S["~standard"] extends {
+  readonly types?: { readonly input: infer Input } | undefined;
+}
+  ? Input extends object
+    ? Input
+    : OutputOf<S>
+  : OutputOf<S>;
+
 type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };

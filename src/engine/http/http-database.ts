@@ -9,7 +9,12 @@ import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
 import type { StatementStats } from "../../metrics/top-statements.ts";
 import type { Parameters } from "../../plan/plan.ts";
 import { Collection, type CollectionOptions } from "../collection/collection.ts";
-import { checkCollectionOptions } from "../collection/standard-schema.ts";
+import {
+  checkCollectionOptions,
+  type InputOf,
+  type OutputOf,
+  type StandardSchema,
+} from "../collection/standard-schema.ts";
 import type { Explanation } from "../explain.ts";
 import type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "../form-db.ts";
 import { checkImport, type ImportOptions, type ImportResult } from "../import.ts";
@@ -111,7 +116,12 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     }
   }
 
-  collection<T extends object = Document>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
+  collection<S extends StandardSchema<object>>(
+    name: string,
+    options: { readonly schema: S },
+  ): Collection<OutputOf<S>, InputOf<S>>;
+  collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
+  collection<T extends object>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
     checkCollectionOptions(options);
     return new Collection(this.#host, name, options.schema);
   }
