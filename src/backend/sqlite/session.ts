@@ -239,8 +239,11 @@ export class SqliteSession {
     this.#gets.clear();
     this.#texts.clear();
     this.#raw.clear();
-    if (!this.#readOnly && this.#files?.isLogGone === true) this.#saveLog();
-    this.#database.close();
+    try {
+      if (!this.#readOnly && this.#files?.isLogGone === true) this.#saveLog();
+    } finally {
+      this.#database.close();
+    }
   }
 
   /** What is sent to the caller of a request that failed. A unique index is named as its user named it. */
