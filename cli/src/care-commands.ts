@@ -25,6 +25,19 @@ export function backupCommand(): Command {
     .action(running(async () => (await import("./run-care.ts")).runBackup));
 }
 
+export function restoreCommand(): Command {
+  return new Command("restore")
+    .summary("put a copy in the place of a SQLite database")
+    .description(
+      "Looks whether a copy that formdb backup has made is whole, and puts what it holds in the place of a SQLite database that no " +
+        "process has open. If it is stopped or killed, the database is as it was. PostgreSQL has pg_restore for that.",
+    )
+    .argument("<copy>", "the copy; it is not changed")
+    .option("--overwrite", "replace all that the database holds, if it is there")
+    .addOption(databaseOption())
+    .action(running(async () => (await import("./run-restore.ts")).runRestore));
+}
+
 export function checkCommand(): Command {
   return new Command("check")
     .summary("look whether a database is as it must be")

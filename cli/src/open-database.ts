@@ -21,12 +21,16 @@ export async function openHere(
   url: string | undefined,
   options?: OpenOptions,
 ): Promise<FormDB> {
-  if (serverOf(url) !== undefined) {
-    throw configError(
-      `formdb ${command} must open the database itself: --db must be sqlite:FILE, a path or postgres://…, not a server's URL`,
-    );
-  }
+  refuseServer(command, url);
   return open(url, options);
+}
+
+/** Throws `FORMDB_CONFIG` for a server's URL, to a command that can't do its work there. */
+export function refuseServer(command: string, url: string | undefined): void {
+  if (serverOf(url) === undefined) return;
+  throw configError(
+    `formdb ${command} must open the database itself: --db must be sqlite:FILE, a path or postgres://…, not a server's URL`,
+  );
 }
 
 /** The URL of a server, if it is one that would be opened. */

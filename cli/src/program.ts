@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { backupCommand, checkCommand, collectionsCommand } from "./care-commands.ts";
+import { backupCommand, checkCommand, collectionsCommand, restoreCommand } from "./care-commands.ts";
 import { completionCommand } from "./completion-command.ts";
 import { demoCommand } from "./demo-command.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
@@ -38,6 +38,7 @@ export async function run(args: readonly string[]): Promise<void> {
     completionCommand(),
     collectionsCommand(),
     backupCommand(),
+    restoreCommand(),
     checkCommand(),
   ]) {
     command.copyInheritedSettings(program).exitOverride();

@@ -71,7 +71,8 @@ async function countOf(db: Database, collection: string, signal: AbortSignal): P
 /** How often a line is written, in milliseconds. */
 const LINE_INTERVAL_MS = 1_000;
 
-function progressLines(): (progress: BackupProgress) => void {
+/** Writes how far it is, on standard error and from time to time. */
+export function progressLines(): (progress: BackupProgress) => void {
   let written = performance.now();
   return ({ copiedBytes, totalBytes }) => {
     const now = performance.now();
