@@ -25,6 +25,7 @@ import type { Query, QueryResult, Reader } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { SqlRunner } from "./run-sql.ts";
 import { type Sql, sqlFunction } from "./sql.ts";
+import { TransactionCalls } from "./transaction-calls.ts";
 import { mayMake, outcomeWithout, type Writer, writeOne } from "./write.ts";
 
 /** What `fn` works with: every call is a part of the transaction. */
@@ -80,6 +81,7 @@ export class OpenTransaction implements Transaction {
   readonly #tools: TransactionTools;
   readonly #inDatabase: Stopwatch;
   readonly #place: QueryPlace;
+  readonly #calls = new TransactionCalls();
   readonly #underWay = new Set<Promise<unknown>>();
   /** The call that was made last. */
   #last: Promise<unknown> | undefined;
@@ -89,7 +91,6 @@ export class OpenTransaction implements Transaction {
   /** Whether it may have written anything. */
   wrote = false;
   readonly sql: Sql;
-  #ended = false;
 
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
     this.#tools = tools;
@@ -99,24 +100,31 @@ export class OpenTransaction implements Transaction {
       insert: (query) => this.#insert(query),
     };
     this.#inDatabase = inDatabase;
-    this.sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
+    const sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
       checkOptions("sql()", options, CALL_BOUNDS);
       return this.#call(() => {
         this.wrote = true;
         return tools.sql.runOn(tools.connection, statement, this.#bounds(options));
       });
     });
+    this.sql = this.#calls.watchFunction(sql);
   }
 
-  /** Takes no more calls, and waits for those that the function did not await. What one of them fails with is thrown. */
+  /**
+   * Waits for the calls that the function did not await, and takes no more. What one of them has failed with, or fails with,
+   * is thrown.
+   */
   async finish(): Promise<void> {
-    this.#ended = true;
+    // One of a handle's is made of several.
+    await this.#calls.finish();
+    this.#calls.ended = true;
     await Promise.all(this.#underWay);
+    this.#calls.throwUntaken();
   }
 
   /** Takes no more calls, and resolves when those under way have ended, in whatever way. */
   async end(): Promise<void> {
-    this.#ended = true;
+    this.#calls.ended = true;
     await Promise.allSettled(this.#underWay);
   }
 
@@ -160,7 +168,8 @@ export class OpenTransaction implements Transaction {
   collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
   collection<T extends object>(name: string, options: CollectionOptions<T> = {}): Collection<T> {
     checkCollectionOptions(options);
-    return new Collection(new TransactionHost(this), name, options.schema);
+    const handle = new Collection<T>(new TransactionHost(this), name, options.schema);
+    return this.#calls.watchMethods(handle);
   }
 
   getVersioned(collection: string, id: string | number): Promise<ReturnType<typeof toVersioned> | undefined> {
@@ -312,8 +321,12 @@ export class OpenTransaction implements Transaction {
   }
 
   /** Runs one call as a part of the transaction, which does not end before it. */
-  async #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#ended) {
+  #call<T>(work: () => Promise<T>): Promise<T> {
+    return this.#calls.watch(this.#runCall(work));
+  }
+
+  async #runCall<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#calls.ended) {
       throw new FormDBError(
         "FORMDB_CLOSED",
         "The transaction has ended; its methods can't be called any more",
@@ -327,7 +340,7 @@ export class OpenTransaction implements Transaction {
       return await call;
     } finally {
       this.#underWay.delete(call);
-      if (this.#underWay.size === 0 && !this.#ended) this.#inDatabase.stop();
+      if (this.#underWay.size === 0 && !this.#calls.ended) this.#inDatabase.stop();
     }
   }
 }
