@@ -115,6 +115,31 @@ describe("the page in a browser", () => {
     }
   });
 
+  test("shows of each row what it holds itself, also by the names that every object knows", async () => {
+    await using at = await served();
+    const odd = JSON.parse('{"id":"2","constructor":3,"__proto__":{"x":1}}') as { id: string };
+    await at.db.batchInsert("odd", [{ id: "1" }, odd]);
+    const { page, faults } = await opened(at.server.url);
+    await page.fill("#query-text", "SELECT * FROM odd ORDER BY id");
+    await page.press("#query-text", "Control+Enter");
+    await page.locator("#query-result td").first().waitFor();
+    expect(await page.locator("#query-result thead th").allTextContents()).toEqual([
+      "id",
+      "constructor",
+      "__proto__",
+    ]);
+    expect(await page.locator("#query-result td").allTextContents()).toEqual([
+      "1",
+      "",
+      "",
+      "2",
+      "3",
+      '{"x":1}',
+    ]);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test.each(["light", "dark"] as const)(
     "has nothing serious for axe, %s and 360 px wide",
     async (colorScheme) => {
