@@ -234,11 +234,16 @@ export class Pool extends BasePool {
   async #acquire(options: ConnectOptions | undefined): Promise<Client> {
     const { poolName } = this.#settings;
     try {
-      return await traced(
-        channels.poolAcquire,
-        () => ({ pool: poolName }),
-        () => this.#resources.acquire(options),
-      );
+      for (;;) {
+        const client = await traced(
+          channels.poolAcquire,
+          () => ({ pool: poolName }),
+          () => this.#resources.acquire(options),
+        );
+        // The server's last words may stand right behind the answer that made it free, and are read before this goes on.
+        if (client._queryable !== false) return client;
+        this.#resources.release(client);
+      }
     } catch (error) {
       throw acquireError(error);
     }

@@ -101,12 +101,8 @@ export class Returning<T> {
   }
 
   #blame(entry: Entry<T>, error: unknown): void {
-    const { isFatal, invalidates } = this.#core.settings;
-    if (judge(isFatal, error)) entry.doom ??= "error";
-    if (invalidates !== undefined && judge(invalidates, error)) {
-      entry.doom ??= "error";
-      this.#supply.invalidate(false);
-    }
+    if (judge(this.#core.settings.isFatal, error)) entry.doom ??= "error";
+    if (this.#supply.invalidateFor(error, entry.generation)) entry.doom ??= "error";
   }
 
   /** Has the user's code look after a busy entry, which is free again or goes according to how that ends. */

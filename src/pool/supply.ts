@@ -70,6 +70,17 @@ export class Supply<T> implements ConnectorOwner<T> {
     }
   }
 
+  /**
+   * An error that concerns every connection takes all of them along, once: those that were opened since then are
+   * newer than what the others of its time still have to say. Gives whether the error is one.
+   */
+  invalidateFor(error: unknown, generation: number): boolean {
+    const { invalidates } = this.#core.settings;
+    if (invalidates === undefined || !judge(invalidates, error)) return false;
+    if (generation === this.#connector.generation && this.#roster.total > 0) this.invalidate(false);
+    return true;
+  }
+
   attemptStarted({ id, startedAt }: Attempt): void {
     const { counts, observer, settings, wake } = this.#core;
     counts.totals.created++;
@@ -117,7 +128,7 @@ export class Supply<T> implements ConnectorOwner<T> {
     const unwanted = this.#unwanted(attempt);
     if (!unwanted) core.counts.totals.connectFailures++;
     this.#roster.countClosed(attempt.id, !unwanted ? "error" : core.closing ? "poolClosed" : "stale");
-    if (!unwanted) this.#invalidateFor(error);
+    if (!unwanted) this.invalidateFor(error, attempt.generation);
     this.#lending.tellIfPointless();
   }
 
@@ -154,17 +165,9 @@ export class Supply<T> implements ConnectorOwner<T> {
     entry.doom = "error";
     if (entry.loans === 0) this.#connector.lostUnused(entry.usedAt, error ?? connectionLost());
     if (entry.state === "idle") this.#roster.discard(entry, "error");
-    this.#invalidateFor(error);
+    this.invalidateFor(error, entry.generation);
     this.#lending.tellIfPointless();
     this.#core.advance();
-  }
-
-  /** A connection that is lost for a reason that concerns all of them takes all of them along. */
-  #invalidateFor(error: unknown): void {
-    const { invalidates } = this.#core.settings;
-    if (this.#roster.total > 0 && invalidates !== undefined && judge(invalidates, error)) {
-      this.invalidate(false);
-    }
   }
 
   /** A successor came: one of those that it was opened for can go. */

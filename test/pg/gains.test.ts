@@ -1,4 +1,5 @@
 import { tracingChannel } from "node:diagnostics_channel";
+import type { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { describe, expect, it, vi } from "vitest";
@@ -283,6 +284,19 @@ describe("statements that are prepared by themselves", () => {
 });
 
 describe("faults", () => {
+  it.each([
+    ["a query", (pool: Pool) => pool.query("SELECT 1")],
+    ["a caller", async (pool: Pool) => (await pool.connect()).release()],
+  ])("%s gets no connection that broke right behind the answer to the one before", async (_, use) => {
+    await using pool = newPool({ max: 1 });
+    pool.once("connect", (client) => {
+      const { connection } = client as unknown as { connection: EventEmitter };
+      connection.once("readyForQuery", () => connection.emit("error", new Error("cut")));
+    });
+    await Promise.all([pool.query("SELECT 1"), use(pool)]);
+    expect(pool.stats().totals).toMatchObject({ acquired: 3, closed: { error: 1 } });
+  });
+
   it("100 connections that are cut under load hang nobody and leak nothing", async () => {
     const pool = newPool({ max: 100, application_name: "cut" });
     let over = false;

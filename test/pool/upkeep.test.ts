@@ -177,6 +177,21 @@ describe("upkeep", () => {
     expect(events.filter((event) => event === "cleared")).toHaveLength(1);
   });
 
+  it("replaces everything once for all that one failover cuts", async () => {
+    const { pool, clock, things } = world({ maxConnections: 3, invalidates: () => true });
+    const [a, b, c] = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    pool.release(a!, { code: "57P01" });
+    const next = watched(pool.acquire());
+    await clock.advance(0);
+    expect(next.value?.id).toBe(4);
+    pool.release(next.value!);
+    pool.release(b!, { code: "57P01" });
+    c!.lose({ code: "57P01" });
+    pool.release(c!);
+    expect(things.map(({ destroyed }) => destroyed)).toEqual([true, true, true, false]);
+    expect(pool.stats()).toMatchObject({ idle: 1, generation: 1, totals: { closed: { error: 3 } } });
+  });
+
   it("survives a destroy that throws, rejects or hangs", async () => {
     const failures = [
       () => {
