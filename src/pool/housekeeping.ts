@@ -96,7 +96,7 @@ export class Housekeeping<T> {
         continue;
       }
       if (entry.expiresAt > now) next = Math.min(next, entry.expiresAt);
-      if (!entry.replacing && entry.state !== "revoked") {
+      if (!entry.replacing && entry.doom === undefined && entry.state !== "revoked") {
         const successorAt = replaceAt(settings.maxLifetimeMs, entry.expiresAt);
         if (successorAt > now) next = Math.min(next, successorAt);
         else if (this.#isWorthReplacing(entry, now)) this.#roster.setReplacing(entry, true);

@@ -175,7 +175,7 @@ export class Supply<T> implements ConnectorOwner<T> {
     if (this.#roster.replacing === 0) return;
     let busy: Entry<T> | undefined;
     for (const entry of this.#roster.entries()) {
-      if (!entry.replacing || entry.doom !== undefined) continue;
+      if (!entry.replacing) continue;
       if (entry.state === "idle") {
         this.#roster.discard(entry, "lifetime");
         return;
@@ -183,7 +183,7 @@ export class Supply<T> implements ConnectorOwner<T> {
       busy ??= entry;
     }
     if (busy === undefined) return;
-    busy.doom = "lifetime";
+    busy.doom ??= "lifetime";
     this.#roster.setReplacing(busy, false);
   }
 }

@@ -347,7 +347,7 @@ describe("faults", () => {
       port: hole.port,
       user: "formdb",
       database: "postgres",
-      query_timeout: 100,
+      query_timeout: 1_000,
       endTimeoutMillis: 100,
     });
     await pool.query("SELECT 1");

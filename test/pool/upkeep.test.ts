@@ -55,6 +55,26 @@ describe("upkeep", () => {
     expect(pool.stats().peaks.total).toBe(2);
   });
 
+  it.each([false, true])(
+    "opens one successor for what is kept beyond its lifetime (lost meanwhile: %s)",
+    async (lost) => {
+      const { pool, clock, things } = world({
+        maxLifetimeMs: 10_000,
+        lifetimeJitter: 0,
+        idleTimeoutMs: 2_000,
+        beforeCreate: (_attempt, clock) => pause(clock, 100),
+      });
+      const asked = watched(pool.acquire());
+      await clock.advance(9_650);
+      expect(pool.stats()).toMatchObject({ total: 1, pending: 1 });
+      if (lost) asked.value!.lose(new Error("ECONNRESET"));
+      await clock.advance(5_000);
+      expect(things).toHaveLength(2);
+      expect(pool.stats()).toMatchObject({ total: 1, inUse: 1, pending: 0 });
+      pool.release(asked.value!);
+    },
+  );
+
   it("closes after maxUses loans", async () => {
     const { pool, things } = world({ maxUses: 3 });
     for (let i = 0; i < 7; i++) pool.release(await pool.acquire());
