@@ -28,8 +28,7 @@ export const boolean: OptionCheck = (value) => (typeof value === "boolean" ? und
 export const string: OptionCheck = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a string that is not empty";
 export const func: OptionCheck = (value) => (typeof value === "function" ? undefined : "a function");
-export const object: OptionCheck = (value) =>
-  typeof value === "object" && value !== null ? undefined : "an object";
+export const object: OptionCheck = (value) => (isObject(value) ? undefined : "an object");
 
 /** What tells of an abort: an `AbortSignal`, of whatever realm. The controller that it belongs to is none. */
 export const abortSignal: OptionCheck = (value) => {
@@ -67,6 +66,16 @@ export function either(...checks: readonly OptionCheck[]): OptionCheck {
 /** By an option's name what other libraries call it, in lower case and without underscores. */
 export type OtherNames = Readonly<Record<string, readonly string[]>>;
 
+/** Refuses what can't be options at all. Throws `FORMDB_CONFIG`. */
+export function checkAreOptions(what: string, options: unknown): void {
+  if (isObject(options)) return;
+  throw configError(`${what}'s options must be an object, not ${show(options)}`);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /**
  * Refuses unknown option names and values that an option does not accept, each by name. Options whose
  * value is `undefined` count as not given. Throws `FORMDB_CONFIG`.
@@ -77,9 +86,7 @@ export function checkOptions(
   checks: Readonly<Record<string, OptionCheck>>,
   others: OtherNames = {},
 ): void {
-  if (typeof options !== "object" || options === null) {
-    throw configError(`${what}'s options must be an object, not ${show(options)}`);
-  }
+  checkAreOptions(what, options);
   for (const name of Object.keys(options)) {
     const value = options[name as keyof typeof options] as unknown;
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
@@ -103,7 +110,7 @@ export function wrongOption(
   options: object,
   checks: Readonly<Record<string, OptionCheck>>,
 ): FormDBError | undefined {
-  if (typeof options === "object" && options !== null) {
+  if (isObject(options)) {
     let right = true;
     for (const name in options) {
       const value = (options as Record<string, unknown>)[name];

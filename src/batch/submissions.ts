@@ -251,9 +251,10 @@ export class Submissions {
   }
 
   /** The error of a call of which nothing was taken. */
-  #refused(error: unknown, { countsFailures = true }: WriteOptions): unknown {
+  #refused(error: unknown, options: WriteOptions | null): unknown {
     if (!(error instanceof FormDBError) || error.code === "FORMDB_QUEUE_FULL") return error;
-    if (countsFailures) this.#settings.observer.failed(error.code, "");
+    // What was refused may be options that are none.
+    if (options?.countsFailures !== false) this.#settings.observer.failed(error.code, "");
     return errorForCaller(error, "rejected", 0);
   }
 }

@@ -134,6 +134,7 @@ export class OpenTransaction implements Transaction {
     options: CallOptions = NO_BOUNDS,
   ): Promise<QueryResult<R>> {
     return this.#call(async () => {
+      if (options !== NO_BOUNDS) checkOptions("query()", options, CALL_BOUNDS);
       const { reader } = this.#tools;
       const { held } = this.#place;
       const query = reader.plan(text, parameters, this.#bounds(options), held);

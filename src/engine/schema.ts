@@ -17,6 +17,11 @@ export interface IndexOptions {
   readonly name?: string | undefined;
 }
 
+/** Refuses unknown options of an index, and values that they do not take. */
+export function checkIndexOptions(options: IndexOptions): void {
+  checkOptions("createIndex()", options, { unique: boolean, name: string });
+}
+
 const INDEX_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Makes indexes from what a user writes, and acts on queries that change or list the schema. */
@@ -36,7 +41,7 @@ export class Schema {
     paths: string | readonly string[],
     options: IndexOptions = {},
   ): Promise<string> {
-    checkOptions("createIndex()", options, { unique: boolean, name: string });
+    checkIndexOptions(options);
     const texts = typeof paths === "string" ? [paths] : paths;
     if (!Array.isArray(texts) || texts.some((text) => typeof text !== "string")) {
       throw configError(

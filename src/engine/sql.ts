@@ -87,7 +87,7 @@ export function sqlFunction(
   };
   const start = (statement: SqlStatement, options: unknown): Promise<QueryResult> => {
     checkStatement(statement, placeholder(1));
-    return run(statement, (options ?? {}) as SqlOptions);
+    return run(statement, (options === undefined ? {} : options) as SqlOptions);
   };
   return Object.freeze(
     Object.assign(sql as Sql, {

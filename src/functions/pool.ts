@@ -1,5 +1,6 @@
 import type { Connection } from "../backend/backend.ts";
 import { FormDBError } from "../base/errors.ts";
+import { checkAreOptions } from "../base/options.ts";
 import { type AcquireOptions, Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 import { currentDatabase, defaultDatabase, defaultEngine } from "./default-database.ts";
 
@@ -51,6 +52,7 @@ export function makePool<T>(options: PoolOptions<T>): Pool<T>;
 /** Of connections to the default database. */
 export function makePool(options?: Partial<PoolOptions<Connection>>): Pool<Connection>;
 export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<Connection> {
+  checkAreOptions("Pool", options);
   if (options.create !== undefined) return new Pool(options as PoolOptions<Connection>);
   return new Pool<Connection>({
     create: async (signal) => (await defaultEngine()).backend.connect("read", signal),

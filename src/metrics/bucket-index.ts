@@ -73,6 +73,11 @@ export class BucketIndex {
 
 /** Returns the bounds if a histogram can have them: finite, ascending, without repetition, not too many. */
 export function checkBounds(name: string, bounds: readonly number[]): readonly number[] {
+  if (!Array.isArray(bounds)) {
+    throw configError(
+      `The buckets of the histogram ${name} must be an array of numbers, not ${show(bounds)}`,
+    );
+  }
   if (bounds.length === 0 || bounds.length > MAX_BUCKETS) {
     throw configError(
       `The histogram ${name} must have from 1 to ${MAX_BUCKETS} buckets, not ${bounds.length}`,

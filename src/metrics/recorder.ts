@@ -5,6 +5,7 @@ import {
   type QueryObserver,
   vouchFor,
 } from "../base/observer.ts";
+import { checkOptions, object, string } from "../base/options.ts";
 import type { Counter } from "./counter.ts";
 import { EndedQueries } from "./deferred/ended-queries.ts";
 import type { CounterFamily } from "./instruments.ts";
@@ -23,11 +24,14 @@ export interface RecorderOptions {
   readonly slowLog?: SlowLog | undefined;
 }
 
+const RECORDER_CHECKS = { pool: string, statements: object, slowLog: object };
+
 /**
  * The observer that turns events into metrics. Handles are bound when it is made; while it
  * records it allocates nothing. Of several pools each needs a recorder's pool methods of its own: `poolRecorder`.
  */
 export function recorder(metrics: Metrics, options: RecorderOptions = {}): Required<Observer> {
+  checkOptions("recorder", options, RECORDER_CHECKS);
   return vouchFor({
     ...cacheRecorder(metrics),
     ...poolRecorder(metrics, options.pool ?? "main"),
@@ -93,10 +97,9 @@ export function batchRecorder(metrics: Metrics): Required<BatchObserver> {
 }
 
 /** An observer that counts queries and errors. */
-export function queryRecorder(
-  metrics: Metrics,
-  { statements, slowLog }: RecorderOptions = {},
-): Required<QueryObserver> {
+export function queryRecorder(metrics: Metrics, options: RecorderOptions = {}): Required<QueryObserver> {
+  checkOptions("queryRecorder", options, RECORDER_CHECKS);
+  const { statements, slowLog } = options;
   const store = storeOf(metrics);
   const ended = new EndedQueries(store, statements);
   const inFlight = store.gauge("queries_in_flight").labels();

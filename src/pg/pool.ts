@@ -1,5 +1,6 @@
 import pg from "pg";
 import { guardObservers, POOL_EVENTS, type PoolObserver } from "../base/observer.ts";
+import { checkAreOptions } from "../base/options.ts";
 import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import { Pool as ResourcePool } from "../pool/pool.ts";
@@ -80,6 +81,7 @@ export class Pool extends BasePool {
 
   /** Throws `FORMDB_CONFIG`. The second parameter is the class of clients, as with `pg-pool`. */
   constructor(options: PgPoolOptions = {}, Client?: unknown) {
+    checkAreOptions("Pool", options);
     super(options);
     if (Client !== undefined && options.Client === undefined) Object.assign(this, { Client });
     const given = this.options as PgPoolOptions;

@@ -235,9 +235,6 @@ export type PoolSettings<T> = Omit<PoolOptions<T>, DefaultName> & {
 
 /** Checks the options and fills in the defaults. Throws `FORMDB_CONFIG`. */
 export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
-  if (typeof options !== "object" || options === null) {
-    throw configError("A pool's options must be an object with at least create");
-  }
   checkOptions("Pool", options, CHECKS, POOL_OTHER_NAMES);
   if (options.create === undefined) throw configError("A pool needs the option create", "create");
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

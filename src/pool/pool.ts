@@ -250,10 +250,11 @@ export class Pool<T> implements AsyncDisposable {
   /**
    * Closes the pool for good: newcomers are refused with `FORMDB_POOL_CLOSED`, those who wait are still served, and
    * everything is closed when it is idle. At the deadline (30 s unless given) those who still wait are refused and what
-   * is lent is taken away. Never rejects; calling again gives the same promise, with the nearer deadline.
+   * is lent is taken away. Rejects for wrong options alone; calling again gives the same promise, with the nearer deadline.
    */
-  close({ deadlineMs }: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
-    return this.#lifecycle.close(deadlineMs);
+  close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
+    const wrong = wrongOption("close()", options, { deadlineMs: milliseconds });
+    return wrong === undefined ? this.#lifecycle.close(options.deadlineMs) : Promise.reject(wrong);
   }
 
   /** Ends it, as `await using` does. */

@@ -2,7 +2,7 @@ import { type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
-import { CALL_BOUNDS, checkOptions, integer } from "../../base/options.ts";
+import { boolean, CALL_BOUNDS, checkOptions, integer, wrongOption } from "../../base/options.ts";
 import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import { FilterReader } from "../../plan/filter.ts";
@@ -53,6 +53,9 @@ export interface ChangeOptions extends CallOptions {
   readonly ifVersion?: number | undefined;
 }
 
+const GET_CHECKS = { version: boolean, ...CALL_BOUNDS };
+const CHANGE_CHECKS = { ifVersion: integer(0), ...CALL_BOUNDS };
+
 /** How often a change is tried that met nothing, while nothing that is there says why. */
 const MAX_TRIES = 5;
 /** How often `findOneAndUpdate` looks again where it can't lock what it finds; and among how many it then chooses. */
@@ -86,17 +89,18 @@ export class Collection<T extends object = Document, Input extends object = T> {
     return options === undefined ? this.#host.methods.get(this.name, id) : this.#getBy(id, options);
   }
 
-  async #getBy(
-    id: string | number,
-    { version, ...bounds }: CallOptions & { readonly version?: boolean },
-  ): Promise<unknown> {
+  async #getBy(id: string | number, options: CallOptions & { readonly version?: boolean }): Promise<unknown> {
+    checkOptions("get()", options, GET_CHECKS);
+    const { version, ...bounds } = options;
     const { methods } = this.#host;
     return version ? this.#host.getVersioned(this.name, id, bounds) : methods.get(this.name, id, bounds);
   }
 
   /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
   insert(document: New<Input>, options?: CallOptions): Promise<string> {
-    return this.#checked(document, (checked) => this.#host.methods.insert(this.name, checked, options));
+    return this.#written("insert()", options, document, (checked) =>
+      this.#host.methods.insert(this.name, checked, options),
+    );
   }
 
   /**
@@ -104,6 +108,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
    * the database is in the result's `errors`.
    */
   async insertMany(documents: Iterable<New<Input>>, options?: CallOptions): Promise<BatchResult> {
+    if (options !== undefined) checkOptions("insertMany()", options, CALL_BOUNDS);
     const checked: unknown[] = [];
     for (const document of iterable(documents)) {
       checked.push(
@@ -117,7 +122,9 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   /** Inserts a document or replaces the one with its id. */
   upsert(document: New<Input>, options?: CallOptions): Promise<string> {
-    return this.#checked(document, (checked) => this.#host.methods.upsert(this.name, checked, options));
+    return this.#written("upsert()", options, document, (checked) =>
+      this.#host.methods.upsert(this.name, checked, options),
+    );
   }
 
   /** Replaces a document that is there. Resolves to its new version. */
@@ -126,6 +133,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
     document: New<Input>,
     options: ChangeOptions = NO_BOUNDS,
   ): Promise<Version> {
+    checkOptions("replace()", options, CHANGE_CHECKS);
     const key = encodeId(id);
     return this.#checked(document, async (checked) => {
       const json = encodeDocument(checked);
@@ -150,6 +158,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   /** Resolves to whether there was such a document. */
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
+    checkOptions("delete()", options, CHANGE_CHECKS);
     const { ifVersion, ...bounds } = options;
     if (ifVersion === undefined) return this.#host.methods.delete(this.name, id, bounds);
     try {
@@ -313,6 +322,17 @@ export class Collection<T extends object = Document, Input extends object = T> {
     return this.#host.methods.createIndex(this.name, paths, options);
   }
 
+  #written<R>(
+    what: string,
+    options: CallOptions | undefined,
+    document: unknown,
+    write: (checked: unknown) => Promise<R>,
+  ): Promise<R> {
+    const wrong = options === undefined ? undefined : wrongOption(what, options, CALL_BOUNDS);
+    if (wrong !== undefined) return Promise.reject(noteDetail(wrong, "outcome", "rejected"));
+    return this.#checked(document, write);
+  }
+
   /** What a schema gives for a document. Without one nothing is awaited: calls are queued in the order in which they are made. */
   #checked<R>(document: unknown, use: (checked: unknown) => Promise<R>): Promise<R> {
     return this.#schema === undefined ? use(document) : checkDocument(this.#schema, document).then(use);
@@ -320,14 +340,15 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   async #change(
     id: string | number,
-    { ifVersion, ...bounds }: ChangeOptions,
+    options: ChangeOptions,
     asked: AskedChange,
     make: (reader: FilterReader) => Partial<Change>,
   ): Promise<Version> {
     const { action } = asked;
     const what = `${action}()`;
     const key = encodeId(id);
-    checkOptions(what, { ifVersion, ...bounds }, { ifVersion: integer(0), ...CALL_BOUNDS });
+    checkOptions(what, options, CHANGE_CHECKS);
+    const { ifVersion, ...bounds } = options;
     const { elsewhere } = this.#host;
     if (elsewhere !== undefined) {
       make(new FilterReader());

@@ -2,7 +2,7 @@ import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeId, encodePatch, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
-import { CALL_BOUNDS, checkOptions, milliseconds } from "../../base/options.ts";
+import { CALL_BOUNDS, checkAreOptions, checkOptions, milliseconds } from "../../base/options.ts";
 import { uuidV4, uuidV7 } from "../../base/uuid.ts";
 import type { BatchResult } from "../../batch/group.ts";
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
@@ -38,6 +38,7 @@ const NOTHING_LEFT: CloseResult = { result: { successful: 0, failed: 0, errors: 
 
 /** The first contact: whether there is such a server, and whether the key is good. */
 export async function openHttp(url: string, options: HttpOptions): Promise<HttpDatabase> {
+  checkAreOptions("open() of a server's URL", options);
   checkKey(options.apiKey);
   checkOptions("open() of a server's URL", options, HTTP_CHECKS, HTTP_OTHER_NAMES);
   const client = new HttpClient(url, options);

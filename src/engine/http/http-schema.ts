@@ -1,5 +1,5 @@
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
-import type { IndexOptions } from "../schema.ts";
+import { checkIndexOptions, type IndexOptions } from "../schema.ts";
 import type { HttpClient, Request } from "./http-client.ts";
 import { collectionPath } from "./http-paths.ts";
 
@@ -33,6 +33,7 @@ export class HttpSchema {
     paths: string | readonly string[],
     options: IndexOptions,
   ): Promise<string> {
+    checkIndexOptions(options);
     const body = JSON.stringify({ ...options, paths: typeof paths === "string" ? [paths] : paths });
     const request = requestOf("createIndex()", "POST", indexesPath(collection));
     return (await this.#client.json<{ name: string }>({ ...request, body })).name;
