@@ -1,5 +1,5 @@
 import type { Connection, StoredDocument } from "../backend/backend.ts";
-import { type CallOptions, NO_BOUNDS } from "../base/abort.ts";
+import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
@@ -143,21 +143,29 @@ export class OpenTransaction implements Transaction {
     }) as Promise<QueryResult<R>>;
   }
 
-  get<T extends object = Document>(collection: string, id: string | number): Promise<T | undefined> {
-    return this.#read(collection, id, toDocument) as Promise<T | undefined>;
+  get<T extends object = Document>(
+    collection: string,
+    id: string | number,
+    options: CallOptions = NO_BOUNDS,
+  ): Promise<T | undefined> {
+    return this.#read({ collection, id, options }, toDocument) as Promise<T | undefined>;
   }
 
   #read<T>(
-    collection: string,
-    id: string | number,
+    {
+      collection,
+      id,
+      options,
+    }: { readonly collection: string; readonly id: string | number; readonly options: CallOptions },
     decode: (stored: StoredDocument) => T,
   ): Promise<T | undefined> {
     const rows = (found: unknown): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
+      if (options !== NO_BOUNDS) checkOptions("get()", options, CALL_BOUNDS);
       const key = encodeId(id);
       const { connection } = this.#tools;
       if ((await this.#absence(collection)) !== undefined) return undefined;
-      const [found] = await connection.getMany(collection, [key], this.#bounds(NO_BOUNDS));
+      const [found] = await connection.getMany(collection, [key], this.#bounds(options));
       return found === undefined ? undefined : decode(found);
     });
   }
@@ -173,8 +181,12 @@ export class OpenTransaction implements Transaction {
     return this.#calls.watchMethods(handle);
   }
 
-  getVersioned(collection: string, id: string | number): Promise<ReturnType<typeof toVersioned> | undefined> {
-    return this.#read(collection, id, toVersioned);
+  getVersioned(
+    collection: string,
+    id: string | number,
+    options: CallOptions = NO_BOUNDS,
+  ): Promise<ReturnType<typeof toVersioned> | undefined> {
+    return this.#read({ collection, id, options }, toVersioned);
   }
 
   absence(collection: string): Promise<string | undefined> {
@@ -193,23 +205,25 @@ export class OpenTransaction implements Transaction {
     });
   }
 
-  insert(collection: string, document: unknown): Promise<string> {
-    return this.#method("insert", collection, one, () => this.#put("insert", collection, document));
+  insert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
+    const write = { kind: "insert", collection, id: undefined, value: document } as const;
+    return this.#method("insert", collection, one, async () => (await this.#write(write, options)).id);
   }
 
-  upsert(collection: string, document: unknown): Promise<string> {
-    return this.#method("upsert", collection, one, () => this.#put("upsert", collection, document));
+  upsert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
+    const write = { kind: "upsert", collection, id: undefined, value: document } as const;
+    return this.#method("upsert", collection, one, async () => (await this.#write(write, options)).id);
   }
 
   update(collection: string, id: string | number, patch: unknown): Promise<void> {
     return this.#method("update", collection, one, async () => {
-      await this.#write({ kind: "update", collection, id, value: patch });
+      await this.#write({ kind: "update", collection, id, value: patch }, NO_BOUNDS);
     });
   }
 
-  delete(collection: string, id: string | number): Promise<boolean> {
+  delete(collection: string, id: string | number, options: CallOptions = NO_BOUNDS): Promise<boolean> {
     return this.#method("delete", collection, Number, async () => {
-      const { found } = await this.#write({ kind: "delete", collection, id, value: undefined });
+      const { found } = await this.#write({ kind: "delete", collection, id, value: undefined }, options);
       return found ?? true;
     });
   }
@@ -263,7 +277,10 @@ export class OpenTransaction implements Transaction {
     const documents = documentsOf(query);
     const collection = query.plan.collections[0]!;
     if (documents.length === 0) return inserted([]);
-    if (documents.length === 1) return inserted([await this.#put("insert", collection, documents[0])]);
+    if (documents.length === 1) {
+      const write = { kind: "insert", collection, id: undefined, value: documents[0] } as const;
+      return inserted([(await this.#write(write, query.options)).id]);
+    }
     const operations = encodeAll(collection, documents, this.#tools.makeId);
     await this.#insertAll(operations);
     return inserted(operations.map(({ id }) => id));
@@ -275,11 +292,13 @@ export class OpenTransaction implements Transaction {
     await insertAll(this.#tools.connection, operations, this.#bounds(NO_BOUNDS));
   }
 
-  async #put(kind: "insert" | "upsert", collection: string, document: unknown): Promise<string> {
-    return (await this.#write({ kind, collection, id: undefined, value: document })).id;
-  }
-
-  async #write(write: Write): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
+  async #write(
+    write: Write,
+    options: CallOptions,
+  ): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
+    if (options !== NO_BOUNDS) checkOptions(`${write.kind}()`, options, CALL_BOUNDS);
+    const bounds = this.#bounds(options);
+    throwIfAborted("The write", bounds.signal);
     const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
     this.wrote = true;
@@ -288,7 +307,7 @@ export class OpenTransaction implements Transaction {
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
     const { found, error } =
       absence === undefined
-        ? await writeOne(connection, group, this.#bounds(NO_BOUNDS))
+        ? await writeOne(connection, group, bounds)
         : outcomeWithout(absence, { kind, collection, id });
     if (error !== undefined) throw noteDetail(error, "id", id);
     return { id, found };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import type { FormDB, Transaction } from "../../src/index.ts";
+import type { Collection, FormDB, Transaction } from "../../src/index.ts";
 import { onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
 
@@ -113,6 +113,28 @@ onEveryEngine((openDatabase) => {
     process.removeAllListeners("unhandledRejection");
     for (const listener of listeners) process.on("unhandledRejection", listener as never);
     expect(unhandled).toMatchObject([{ code: "FORMDB_CLOSED" }, { code: "FORMDB_CLOSED" }]);
+  });
+
+  it("every call of a handle is ended by its signal", async () => {
+    await db.insert("c", { id: "1" });
+    const options = { signal: AbortSignal.abort() };
+    for (const call of [
+      (c: Collection) => c.get("1", options),
+      (c: Collection) => c.get("1", { version: true, ...options }),
+      (c: Collection) => c.insert({}, options),
+      (c: Collection) => c.insertMany([{}], options),
+      (c: Collection) => c.upsert({ id: "1", n: 1 }, options),
+      (c: Collection) => c.replace("1", { n: 1 }, options),
+      (c: Collection) => c.update("1", { set: { n: 1 } }, options),
+      (c: Collection) => c.delete("1", options),
+      (c: Collection) => c.find({}, options).toArray(),
+      (c: Collection) => c.count({}, options),
+      (c: Collection) => c.findOneAndUpdate({}, { set: { n: 1 } }, options),
+    ]) {
+      const told = await failure(db.transaction<unknown>((tx) => call(tx.collection("c"))));
+      expect([call.toString(), told.code]).toEqual([call.toString(), "FORMDB_ABORTED"]);
+    }
+    expect((await db.query("SELECT * FROM c")).rows).toEqual([{ id: "1" }]);
   });
 
   it("a handle finds, streams and pages as it does elsewhere", async () => {

@@ -73,6 +73,10 @@ const OF_TRANSACTION: Calls<Transaction> = {
   query: (tx, o) => tx.query("SELECT * FROM c", [], o),
   sql: (tx, o) => tx.sql("SELECT 1", [], o),
   collection: (tx, o) => tx.collection("c", o),
+  // What its type leaves out is taken all the same.
+  get: (tx, o) => (tx as unknown as FormDB).get("c", "1", o),
+  insert: (tx, o) => (tx as unknown as FormDB).insert("c", {}, o),
+  delete: (tx, o) => (tx as unknown as FormDB).delete("c", "1", o),
   ...inEach("handle's ", OF_HANDLE, (tx) => tx.collection("c")),
 };
 

@@ -9,11 +9,15 @@ import type { CollectionHost, DatabaseMethods, Versioned } from "./host.ts";
 /** The methods of a transaction that a collection's handle uses. */
 export interface TransactionMethods {
   readonly findsFirst: boolean | undefined;
-  get(collection: string, id: string | number): Promise<Row | undefined>;
-  getVersioned(collection: string, id: string | number): Promise<Versioned<Row> | undefined>;
-  insert(collection: string, document: unknown): Promise<string>;
-  upsert(collection: string, document: unknown): Promise<string>;
-  delete(collection: string, id: string | number): Promise<boolean>;
+  get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined>;
+  getVersioned(
+    collection: string,
+    id: string | number,
+    options?: CallOptions,
+  ): Promise<Versioned<Row> | undefined>;
+  insert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
+  upsert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
+  delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean>;
   runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
   absence(collection: string): Promise<string | undefined>;
 }
@@ -28,17 +32,22 @@ export class TransactionHost implements CollectionHost {
     this.#transaction = transaction;
     this.findsFirst = transaction.findsFirst;
     this.methods = {
-      get: (collection, id) => transaction.get(collection, id),
-      insert: (collection, document) => transaction.insert(collection, document),
-      batchInsert: (collection, documents) => insertEach(transaction, collection, documents),
-      upsert: (collection, document) => transaction.upsert(collection, document),
-      delete: (collection, id) => transaction.delete(collection, id),
+      get: (collection, id, options) => transaction.get(collection, id, options),
+      insert: (collection, document, options) => transaction.insert(collection, document, options),
+      batchInsert: (collection, documents, options) =>
+        insertEach(transaction, collection, documents, options),
+      upsert: (collection, document, options) => transaction.upsert(collection, document, options),
+      delete: (collection, id, options) => transaction.delete(collection, id, options),
       createIndex: () => Promise.reject(notHere("createIndex()")),
     };
   }
 
-  getVersioned(collection: string, id: string | number): Promise<Versioned<Row> | undefined> {
-    return this.#transaction.getVersioned(collection, id);
+  getVersioned(
+    collection: string,
+    id: string | number,
+    options?: CallOptions,
+  ): Promise<Versioned<Row> | undefined> {
+    return this.#transaction.getVersioned(collection, id, options);
   }
 
   absence(collection: string): Promise<string | undefined> {
@@ -64,10 +73,11 @@ async function insertEach(
   transaction: TransactionMethods,
   collection: string,
   documents: Iterable<unknown>,
+  options: CallOptions | undefined,
 ): Promise<BatchResult> {
   let successful = 0;
   for (const document of documents) {
-    await transaction.insert(collection, document);
+    await transaction.insert(collection, document, options);
     successful++;
   }
   return { successful, failed: 0, errors: [] };
