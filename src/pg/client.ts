@@ -20,6 +20,8 @@ export interface Client extends EventEmitter {
   readonly processID?: number | null;
   readonly _queryable?: boolean;
   readonly _ending?: boolean;
+  /** False from a query's sending until the server has said that it is done with it. */
+  readonly readyForQuery?: boolean;
   readonly _queryQueue?: unknown[];
   _getActiveQuery?(): unknown;
   getTransactionStatus?(): "I" | "T" | "E" | null;

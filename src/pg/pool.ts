@@ -413,12 +413,26 @@ export class Pool extends BasePool {
   }
 
   /** Whether a client that was given back can serve someone else. */
-  #isReusable(client: Client): boolean {
+  #isReusable(client: Client): boolean | Promise<boolean> {
     if (client._queryable === false || client._ending === true) return false;
+    // Whoever asked hears of a failure before the server says whether that has left a transaction open.
+    if (client.readyForQuery === false && isAtRest(client)) return this.#isReusableOnceReady(client);
     const status = client.getTransactionStatus?.() ?? "I";
     if (status === "I" || !isAtRest(client)) return true;
     this.log("remove client that was released inside a transaction");
     return false;
+  }
+
+  #isReusableOnceReady(client: Client): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        client.off("drain", settle);
+        client.off("end", settle);
+        resolve(this.#isReusable(client));
+      };
+      client.on("drain", settle);
+      client.on("end", settle);
+    });
   }
 
   #forget(client: Client): void {

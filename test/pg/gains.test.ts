@@ -166,6 +166,17 @@ describe("what the pool does beyond that", () => {
     expect(pool.totalCount).toBe(0);
   });
 
+  it("closes a client whose one text has begun a transaction and failed in it", async () => {
+    await using pool = newPool({ max: 1 });
+    await expect(pool.query("BEGIN; SELEC")).rejects.toMatchObject({ code: "42601" });
+    await expect(pool.query("BEGIN; SELECT 1 / 0")).rejects.toMatchObject({ code: "22012" });
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    const client = await pool.connect();
+    await expect(client.query("BEGIN; SELECT 1 / 0")).rejects.toMatchObject({ code: "22012" });
+    client.release();
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
   it("keeps the connection of a query that failed", async () => {
     await using pool = newPool({ max: 1 });
     const pid = async (): Promise<unknown> =>
