@@ -51,11 +51,12 @@ export interface Transaction {
   delete(collection: string, id: string | number): Promise<boolean>;
   /** Runs the engine's own SQL as a part of the transaction; see `FormDB.sql`. */
   readonly sql: Sql;
-  /** A handle whose calls are part of the transaction. */
+  /** A handle whose calls are part of the transaction, of documents that a schema checks. */
   collection<S extends StandardSchema<object>>(
     name: string,
     options: { readonly schema: S },
   ): Collection<OutputOf<S>, InputOf<S>>;
+  /** A handle whose calls are part of the transaction. */
   collection<T extends object = Document>(name: string, options?: CollectionOptions<T>): Collection<T>;
 }
 
