@@ -4,6 +4,7 @@ import type { Document } from "../base/document.ts";
 import { atEndOfTurn } from "../base/loop-turn.ts";
 import { parseDocument } from "../plan/decode.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Versioned } from "./collection/host.ts";
 import type { Connections } from "./connections.ts";
 import { factsOfGet } from "./reads-at-once.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
@@ -20,7 +21,7 @@ const HALVE_AT = 32;
 export type Gathering = "turn" | "waiting" | "never";
 
 /** What is read of a document, and what is made of it. */
-interface Form<T> {
+export interface Form<T> {
   /** Whether `decode` looks at more than the text. */
   readonly wholeRow: boolean;
   readonly decode: (stored: StoredDocument) => T;
@@ -65,7 +66,7 @@ export class DocumentReads {
     collection: string,
     id: string,
     options: CallOptions,
-  ): Promise<{ readonly document: Document; readonly version: number } | undefined> {
+  ): Promise<Versioned<Document> | undefined> {
     return this.#reported(collection, id, options, AS_VERSIONED);
   }
 
@@ -109,8 +110,7 @@ export class DocumentReads {
       (found) => {
         const decoding = received();
         if (found === undefined) return undefined;
-        // A text has all that is looked at where the whole row was not asked for.
-        const decoded = form.decode(found as StoredDocument);
+        const decoded = decodeAs(form, found);
         times.decodeMs = clock.now() - decoding;
         return decoded;
       },
@@ -227,7 +227,8 @@ function idsOf(waiting: readonly Waiting[]): string[] {
   return [...ids];
 }
 
-function readThrough(
+/** The documents of the ids that exist, in no order; with all of their rows or the texts alone. */
+export function readThrough(
   connection: Connection,
   wholeRow: boolean,
   collection: string,
@@ -237,6 +238,11 @@ function readThrough(
   return wholeRow || connection.getTexts === undefined
     ? connection.getMany(collection, ids, options)
     : connection.getTexts(collection, ids, options);
+}
+
+/** What a form makes of what was read for it: a text has all that it looks at where it does not ask for the whole row. */
+export function decodeAs<T>(form: Form<T>, found: StoredText): T {
+  return form.decode(found as StoredDocument);
 }
 
 function settle(waiting: readonly Waiting[], found: readonly StoredText[]): void {
@@ -250,17 +256,14 @@ function settle(waiting: readonly Waiting[], found: readonly StoredText[]): void
 }
 
 /** A stored document as users see it: its id first. */
-export function toDocument({ id, json }: StoredText): Document {
+function toDocument({ id, json }: StoredText): Document {
   return parseDocument(id, json);
 }
 
 /** With its version. */
-export function toVersioned(stored: StoredDocument): {
-  readonly document: Document;
-  readonly version: number;
-} {
+function toVersioned(stored: StoredDocument): Versioned<Document> {
   return { document: toDocument(stored), version: stored.version };
 }
 
-const AS_DOCUMENT: Form<Document> = { wholeRow: false, decode: toDocument };
-const AS_VERSIONED: Form<ReturnType<typeof toVersioned>> = { wholeRow: true, decode: toVersioned };
+export const AS_DOCUMENT: Form<Document> = { wholeRow: false, decode: toDocument };
+export const AS_VERSIONED: Form<Versioned<Document>> = { wholeRow: true, decode: toVersioned };

@@ -1,4 +1,4 @@
-import type { Connection, StoredDocument } from "../backend/backend.ts";
+import type { Connection } from "../backend/backend.ts";
 import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
@@ -10,6 +10,7 @@ import { encodeOperation, type Operation, type Write } from "../batch/operation.
 import type { Parameters } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import { Collection, type CollectionOptions } from "./collection/collection.ts";
+import type { Versioned } from "./collection/host.ts";
 import {
   checkCollectionOptions,
   type InputOf,
@@ -18,7 +19,7 @@ import {
 } from "./collection/standard-schema.ts";
 import { TransactionHost } from "./collection/transaction-host.ts";
 import { dispatch, type QueryPlace } from "./dispatch.ts";
-import { toDocument, toVersioned } from "./get.ts";
+import { AS_DOCUMENT, AS_VERSIONED, decodeAs, type Form, readThrough } from "./get.ts";
 import { documentsOf, encodeAll, insertAll, inserted } from "./insert.ts";
 import type { PlannedTree } from "./plan-source.ts";
 import type { Query, QueryResult, Reader } from "./read.ts";
@@ -149,7 +150,7 @@ export class OpenTransaction implements Transaction {
     id: string | number,
     options: CallOptions = NO_BOUNDS,
   ): Promise<T | undefined> {
-    return this.#read({ collection, id, options }, toDocument) as Promise<T | undefined>;
+    return this.#read({ collection, id, options }, AS_DOCUMENT) as Promise<T | undefined>;
   }
 
   #read<T>(
@@ -158,7 +159,7 @@ export class OpenTransaction implements Transaction {
       id,
       options,
     }: { readonly collection: string; readonly id: string | number; readonly options: CallOptions },
-    decode: (stored: StoredDocument) => T,
+    form: Form<T>,
   ): Promise<T | undefined> {
     const rows = (found: unknown): number => (found === undefined ? 0 : 1);
     return this.#method("get", collection, rows, async () => {
@@ -166,8 +167,9 @@ export class OpenTransaction implements Transaction {
       const key = encodeId(id);
       const { connection } = this.#tools;
       if ((await this.#absence(collection)) !== undefined) return undefined;
-      const [found] = await connection.getMany(collection, [key], this.#bounds(options));
-      return found === undefined ? undefined : decode(found);
+      const bounds = this.#bounds(options);
+      const [found] = await readThrough(connection, form.wholeRow, collection, [key], bounds);
+      return found === undefined ? undefined : decodeAs(form, found);
     });
   }
 
@@ -186,8 +188,8 @@ export class OpenTransaction implements Transaction {
     collection: string,
     id: string | number,
     options: CallOptions = NO_BOUNDS,
-  ): Promise<ReturnType<typeof toVersioned> | undefined> {
-    return this.#read({ collection, id, options }, toVersioned);
+  ): Promise<Versioned<Document> | undefined> {
+    return this.#read({ collection, id, options }, AS_VERSIONED);
   }
 
   absence(collection: string): Promise<string | undefined> {
@@ -207,13 +209,11 @@ export class OpenTransaction implements Transaction {
   }
 
   insert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
-    const write = { kind: "insert", collection, id: undefined, value: document } as const;
-    return this.#method("insert", collection, one, async () => (await this.#write(write, options)).id);
+    return this.#method("insert", collection, one, () => this.#put("insert", collection, document, options));
   }
 
   upsert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
-    const write = { kind: "upsert", collection, id: undefined, value: document } as const;
-    return this.#method("upsert", collection, one, async () => (await this.#write(write, options)).id);
+    return this.#method("upsert", collection, one, () => this.#put("upsert", collection, document, options));
   }
 
   update(collection: string, id: string | number, patch: unknown): Promise<void> {
@@ -278,10 +278,8 @@ export class OpenTransaction implements Transaction {
     const documents = documentsOf(query);
     const collection = query.plan.collections[0]!;
     if (documents.length === 0) return inserted([]);
-    if (documents.length === 1) {
-      const write = { kind: "insert", collection, id: undefined, value: documents[0] } as const;
-      return inserted([(await this.#write(write, query.options)).id]);
-    }
+    if (documents.length === 1)
+      return inserted([await this.#put("insert", collection, documents[0], query.options)]);
     const operations = encodeAll(collection, documents, this.#tools.makeId);
     await this.#insertAll(operations);
     return inserted(operations.map(({ id }) => id));
@@ -291,6 +289,15 @@ export class OpenTransaction implements Transaction {
     this.wrote = true;
     await this.#ensureCollection(operations[0]!.collection);
     await insertAll(this.#tools.connection, operations, this.#bounds(NO_BOUNDS));
+  }
+
+  async #put(
+    kind: "insert" | "upsert",
+    collection: string,
+    document: unknown,
+    options: CallOptions,
+  ): Promise<string> {
+    return (await this.#write({ kind, collection, id: undefined, value: document }, options)).id;
   }
 
   async #write(
