@@ -11,6 +11,8 @@ import { note, report } from "./harness/report.ts";
 const CALLERS = 100;
 const WRITES = 10;
 const CONNECTIONS = 10;
+/** Commits wait for the disk, whose speed changes from one second to the next: many short turns. */
+const TURNS = { rounds: 21, turnMs: 150 };
 const [sample] = makeDocuments(1);
 let made = 0;
 const document = (): typeof sample & object => ({ ...sample, id: `w${String(made++).padStart(9, "0")}` });
@@ -77,8 +79,8 @@ function alone([name, write]: [string, () => Promise<unknown>]): Contender {
 
 const all = Object.entries(writers);
 for (const [, write] of all) await write();
-report("100 inserts awaited together, writes a second", await compare(all.map(together)));
-report("100 callers with ten inserts each, writes a second", await compare(all.map(independent)));
+report("100 inserts awaited together, writes a second", await compare(all.map(together), TURNS));
+report("100 callers with ten inserts each, writes a second", await compare(all.map(independent), TURNS));
 
 const DOCUMENTS = 1_000;
 const ids = Array.from({ length: DOCUMENTS }, (_, i) => `c${i}`);
