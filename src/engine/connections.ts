@@ -70,6 +70,11 @@ export class Connections {
     return this.read === this.write ? this.read.size.max : Infinity;
   }
 
+  /** Whether streams hold every connection, those that write included, until their callers have read on. */
+  get heldByStreams(): boolean {
+    return this.read === this.write && this.#streams >= this.read.size.max;
+  }
+
   /** Whether a connection for reading refuses a statement that writes before it runs. */
   get refusesWrites(): boolean {
     return this.#backend.refusesWrites;

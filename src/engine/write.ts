@@ -72,7 +72,7 @@ export class Writer {
       return await this.#againIfDropped(group.collection, () => this.#sendIfThere(group, times));
     } catch (error) {
       code = codeOf(error);
-      throw error;
+      throw this.#connections.heldByStreams && isPoolTimeout(error) ? notAgain(error) : error;
     } finally {
       const { kind: operation, collection, operations, queuedAtMs } = group;
       this.#reporter.groupEnded({
@@ -120,10 +120,14 @@ export class Writer {
     return this.#send(group, times);
   }
 
-  /** A group waits longer for its connection than a caller would: the queue behind it is bounded as it is. */
+  /**
+   * A group waits longer for its connection than a caller would: the queue behind it is bounded as it is. Not where it may
+   * be awaited in the loops of the streams that hold every connection, and would wait for itself.
+   */
   async #send(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
     const { clock } = this.#reporter;
-    const options = { signal: group.signal, timeoutMs: GROUP_WAIT_MS };
+    const timeoutMs = this.#connections.heldByStreams ? undefined : GROUP_WAIT_MS;
+    const options = { signal: group.signal, timeoutMs };
     const asked = clock.now();
     let lentAt: number | undefined;
     try {
@@ -202,6 +206,19 @@ export async function writeOne(
   const { missing, rejected } = await connection.write(write, options);
   if (rejected.length > 0) throw rejected[0]!.error;
   return missing.length === 0 ? APPLIED : outcomeOfMissing(write.kind, write.collection, write.ids[0]!);
+}
+
+function isPoolTimeout(error: unknown): error is FormDBError {
+  return error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT";
+}
+
+/** Certainly not sent, and not to be tried again. */
+function notAgain({ code, message, ...details }: FormDBError): FormDBError {
+  return new FormDBError(code, message, {
+    cause: details.cause,
+    retryable: false,
+    details: { ...details, outcome: "rejected" },
+  });
 }
 
 /** Whether a write makes its collection if that is not there yet. */

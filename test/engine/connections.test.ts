@@ -3,7 +3,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { type ConnectionPoolOptions, Connections } from "../../src/engine/connections.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
-import { open } from "../../src/index.ts";
+import { type BatchResult, open } from "../../src/index.ts";
 import { failure } from "../support/failure.ts";
 import { useFolderEach, usePostgres } from "../support/hooks.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -110,6 +110,33 @@ describe("Where streams hold every connection", () => {
       /^A stream holds a connection until .*pool\.maxConnections.*within 30 ms/,
     );
     expect(await db.get("c", "1")).toMatchObject({ id: "1" });
+  });
+
+  it("a queued write in the loops of those that hold all fails as soon, and the queue goes on after them", async () => {
+    await using db = await open(await server.createDatabase(), { pool: { ...NO_TIME, maxConnections: 2 } });
+    await db.batchInsert("c", [{ id: "1" }, { id: "2" }]);
+    const allHold = Promise.withResolvers<void>();
+    let holding = 0;
+    const loop = async (write: () => Promise<unknown>): Promise<unknown> => {
+      for await (const _ of db.stream("SELECT * FROM c")) {
+        if (++holding === 2) allHold.resolve();
+        await allHold.promise;
+        return await write();
+      }
+      return undefined;
+    };
+    const [failed, { errors }] = (await Promise.all([
+      loop(() => failure(db.update("c", "1", { n: 1 }))),
+      loop(() => db.batchInsert("not_there_yet", [{ id: "3" }])),
+    ])) as [unknown, BatchResult];
+    expect(errors).toHaveLength(1);
+    for (const error of [failed, { ...errors[0], message: errors[0]!.error }]) {
+      expect(error).toMatchObject({ code: "FORMDB_POOL_TIMEOUT", outcome: "rejected" });
+      expect((error as Error).message).toMatch(/streams? holds? a connection.*pool\.maxConnections/);
+    }
+    expect(failed).toMatchObject({ retryable: false });
+    await db.update("c", "1", { n: 2 });
+    expect(await db.get("c", "1")).toEqual({ id: "1", n: 2 });
   });
 
   it("SQLite's readers say so too, and its writer writes", async () => {
