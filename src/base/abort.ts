@@ -27,6 +27,41 @@ export function remaining(bounds: CallOptions, waitedMs: number): CallOptions {
   return { signal: bounds.signal, timeoutMs: Math.max(1, bounds.timeoutMs - waitedMs) };
 }
 
+/** The time of a call that is made in parts, one after the other: each is given what the ones before it have left. */
+export class TimeOfParts {
+  readonly #what: string;
+  readonly #bounds: CallOptions;
+  readonly #clock: Clock;
+  readonly #start: number;
+
+  constructor(what: string, bounds: CallOptions, clock: Clock) {
+    this.#what = what;
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#start = clock.now();
+  }
+
+  /** The bounds of the next part. Throws if there is no time left for it. */
+  next(): CallOptions {
+    const { signal, timeoutMs = Infinity } = this.#bounds;
+    if (timeoutMs === Infinity) return this.#bounds;
+    const leftMs = timeoutMs - (this.#clock.now() - this.#start);
+    if (leftMs <= 0) throw timeoutError(this.#what, timeoutMs);
+    return { signal, timeoutMs: leftMs };
+  }
+
+  /** The error of the call for that of a part: a part whose time ran out knows only of what was left for it. */
+  errorOf(error: unknown): unknown {
+    const { timeoutMs = Infinity } = this.#bounds;
+    if (timeoutMs === Infinity || !(error instanceof FormDBError) || error.code !== "FORMDB_TIMEOUT")
+      return error;
+    const { message } = timeoutError(this.#what, timeoutMs);
+    const { retryable, outcome } = error;
+    const details = outcome === undefined ? { timeoutMs } : { timeoutMs, outcome };
+    return new FormDBError(error.code, message, { cause: error, retryable, details });
+  }
+}
+
 /** The error for a call that its signal ended. The signal's reason is the cause. */
 export function abortedError(what: string, signal: AbortSignal): FormDBError {
   return new FormDBError("FORMDB_ABORTED", `${what} was aborted by its signal`, { cause: signal.reason });

@@ -1,5 +1,6 @@
 import type { Connection, GroupWrite } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { type CallOptions, remaining } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
 import { encodeOperation, type Operation } from "../batch/operation.ts";
 import { sortById } from "../batch/write-queue.ts";
@@ -44,11 +45,14 @@ export async function insertAll(
   connection: Connection,
   operations: readonly Operation[],
   options: CallOptions,
+  clock: Clock,
 ): Promise<void> {
+  const start = clock.now();
+  const left = (): CallOptions => remaining(options, clock.now() - start);
   const { collection } = operations[0]!;
   const written: string[] = [];
   for (const group of groupsOf(operations)) {
-    const { missing, rejected } = await connection.write(group, options);
+    const { missing, rejected } = await connection.write(group, left());
     const failed = new Set([...missing, ...rejected.map(({ id }) => id)]);
     written.push(...group.ids.filter((id) => !failed.has(id)));
     if (failed.size === 0) continue;
@@ -56,7 +60,7 @@ export async function insertAll(
     if (written.length > 0) {
       await connection.write(
         { kind: "delete", collection, ids: written, json: [], token: undefined },
-        options,
+        left(),
       );
     }
     const index = operations.findIndex(({ id }) => failed.has(id));

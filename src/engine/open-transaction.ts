@@ -1,5 +1,6 @@
 import type { Connection } from "../backend/backend.ts";
 import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
@@ -89,6 +90,7 @@ export class OpenTransaction implements Transaction {
   #last: Promise<unknown> | undefined;
   /** The collections that the transaction has made. */
   readonly made: Set<string> = new Set<string>();
+  readonly clock: Clock;
   readonly findsFirst: boolean | undefined;
   /** Whether it may have written anything. */
   wrote = false;
@@ -97,6 +99,7 @@ export class OpenTransaction implements Transaction {
   constructor(tools: TransactionTools, inDatabase: Stopwatch) {
     this.#tools = tools;
     this.findsFirst = tools.findsFirst;
+    this.clock = tools.reporter.clock;
     this.#place = {
       held: { connection: tools.connection, need: (collection) => this.#need(collection) },
       insert: (query) => this.#insert(query),
@@ -271,7 +274,7 @@ export class OpenTransaction implements Transaction {
 
   /** Inserts all documents or none. Not reported here: it is the whole of the transaction. */
   insertAll(operations: readonly Operation[]): Promise<void> {
-    return this.#call(() => this.#insertAll(operations));
+    return this.#call(() => this.#insertAll(operations, NO_BOUNDS));
   }
 
   async #insert(query: Query): Promise<QueryResult> {
@@ -281,14 +284,15 @@ export class OpenTransaction implements Transaction {
     if (documents.length === 1)
       return inserted([await this.#put("insert", collection, documents[0], query.options)]);
     const operations = encodeAll(collection, documents, this.#tools.makeId);
-    await this.#insertAll(operations);
+    await this.#insertAll(operations, query.options);
     return inserted(operations.map(({ id }) => id));
   }
 
-  async #insertAll(operations: readonly Operation[]): Promise<void> {
+  async #insertAll(operations: readonly Operation[], options: CallOptions): Promise<void> {
     this.wrote = true;
     await this.#ensureCollection(operations[0]!.collection);
-    await insertAll(this.#tools.connection, operations, this.#bounds(NO_BOUNDS));
+    const { connection, reporter } = this.#tools;
+    await insertAll(connection, operations, this.#bounds(options), reporter.clock);
   }
 
   async #put(

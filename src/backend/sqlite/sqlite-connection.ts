@@ -1,4 +1,4 @@
-import { type CallOptions, isBounded, throwIfAborted, timeoutError } from "../../base/abort.ts";
+import { type CallOptions, isBounded, remaining, throwIfAborted, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import type { FormDBError } from "../../base/errors.ts";
 import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
@@ -106,10 +106,13 @@ export class SqliteConnection implements Connection {
       return this.#inChunks(statement, values, options);
     }
     const what = text.startsWith("CREATE UNIQUE INDEX") ? "Making the index" : "The query";
+    const asked = performance.now();
     const result = await this.#ask(what, request, options);
     if (learns) this.#choice.ran(name, result.ms);
     if (result.rest === undefined) return result;
-    return this.#withRest(result, (stream) => this.#ask("The query", { do: "readStream", stream }, options));
+    return this.#withRest(result, (stream) =>
+      this.#ask("The query", { do: "readStream", stream }, remaining(options, performance.now() - asked)),
+    );
   }
 
   async *stream(

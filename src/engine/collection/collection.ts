@@ -1,4 +1,4 @@
-import { type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
+import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
@@ -242,20 +242,20 @@ export class Collection<T extends object = Document, Input extends object = T> {
       return (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined;
     }
     const change = { filter, changes, orderBy };
-    return this.#write(() =>
-      this.#host.findsFirst ? this.#findAndChange(change, bounds) : this.#changeFirst(change, bounds),
+    return this.#write("findOneAndUpdate()", bounds, (time) =>
+      this.#host.findsFirst ? this.#findAndChange(change, time) : this.#changeFirst(change, time),
     );
   }
 
-  async #changeFirst(change: FirstChange<T>, options: CallOptions): Promise<Found<T> | undefined> {
+  async #changeFirst(change: FirstChange<T>, time: TimeOfParts): Promise<Found<T> | undefined> {
     const { filter, changes, orderBy } = change;
     const order = orderOf(orderBy);
     for (const skipLocked of [true, false]) {
       const first = { orderBy: order, skipLocked };
-      const { rows } = await this.#runFirst(change, options, (where) => ({ where, first }));
+      const { rows } = await this.#runFirst(change, time.next(), (where) => ({ where, first }));
       if (rows.length > 0) return rows[0]!.document as Found<T>;
     }
-    const blocked = await new Find<Row>(this.#host, this.name, filter, { orderBy, ...options }).first();
+    const blocked = await new Find<Row>(this.#host, this.name, filter, { orderBy, ...time.next() }).first();
     if (blocked !== undefined) this.#refuseFor(blocked, changes);
     return undefined;
   }
@@ -264,15 +264,15 @@ export class Collection<T extends object = Document, Input extends object = T> {
    * The document that was found is changed if the filter still means it then. Who comes too late looks again, and takes one of
    * several, so that the next callers don't all want the same.
    */
-  async #findAndChange(change: FirstChange<T>, options: CallOptions): Promise<Found<T> | undefined> {
+  async #findAndChange(change: FirstChange<T>, time: TimeOfParts): Promise<Found<T> | undefined> {
     const { filter, changes, orderBy } = change;
     for (let misses = 0; misses < MAX_MISSES; misses++) {
-      const asked = { orderBy, limit: misses === 0 ? 1 : CANDIDATES, ...options };
+      const asked = { orderBy, limit: misses === 0 ? 1 : CANDIDATES, ...time.next() };
       const candidates = await new Find<Row>(this.#host, this.name, filter, asked).toArray();
       if (candidates.length === 0) return undefined;
       const found = candidates[Math.floor(Math.random() * candidates.length)]!;
       this.#refuseFor(found, changes);
-      const { rows } = await this.#runFirst(change, options, (where, reader) => {
+      const { rows } = await this.#runFirst(change, time.next(), (where, reader) => {
         const isIt = idIs(reader.slot(found.id));
         return {
           where: where === undefined ? isIt : { type: "and", operands: [isIt, where] },
@@ -355,19 +355,20 @@ export class Collection<T extends object = Document, Input extends object = T> {
       const target = { collection: this.name, id: key, ifVersion };
       return (await elsewhere.change(target, asked, bounds)) as Version;
     }
-    return this.#write(() => this.#makeChange({ key, ifVersion, action, make }, bounds));
+    return this.#write(what, bounds, (time) => this.#makeChange({ key, ifVersion, action, make }, time));
   }
 
   /** Whatever has no outcome has failed before the write was sent, or once it had changed nothing. */
-  async #write<R>(work: () => Promise<R>): Promise<R> {
+  async #write<R>(what: string, bounds: CallOptions, work: (time: TimeOfParts) => Promise<R>): Promise<R> {
+    const time = new TimeOfParts(what, bounds, this.#host.clock);
     try {
-      return await work();
+      return await work(time);
     } catch (error) {
-      throw noteDetail(error, "outcome", "rejected");
+      throw noteDetail(time.errorOf(error), "outcome", "rejected");
     }
   }
 
-  async #makeChange({ key, ifVersion, action, make }: ChangeToMake, bounds: CallOptions): Promise<Version> {
+  async #makeChange({ key, ifVersion, action, make }: ChangeToMake, time: TimeOfParts): Promise<Version> {
     const what = `${action}()`;
     for (let tries = 1; ; tries++) {
       const tree = treeOf((reader) => ({
@@ -386,12 +387,12 @@ export class Collection<T extends object = Document, Input extends object = T> {
       const refuse = (found: FoundByChange): FormDBError =>
         whyNotMade(request, found && { version: found.version, document: JSON.parse(found.json) }) ??
         unexplained(request);
-      const queued = this.#host.change?.(what, tree, { id: key, refuse }, bounds);
+      const queued = this.#host.change?.(what, tree, { id: key, refuse }, time.next());
       if (queued !== undefined) return { version: await queued };
-      const { rows } = await this.#host.run(what, tree, bounds);
+      const { rows } = await this.#host.run(what, tree, time.next());
       if (rows.length > 0) return rows[0] as unknown as Version;
       // What kept it from being made may be gone by now: then it may be tried again.
-      const found = await this.#host.getVersioned(this.name, key, bounds);
+      const found = await this.#host.getVersioned(this.name, key, time.next());
       const absence = found === undefined ? await this.#host.absence?.(this.name) : undefined;
       if (absence !== undefined) throw notThere(absence, this.name, key);
       const why = whyNotMade(request, found);

@@ -1,4 +1,5 @@
 import { boundsOf, type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { encodeId, type Row } from "../../base/document.ts";
 import type { Ending } from "../../batch/operation.ts";
@@ -16,6 +17,7 @@ import type { ChangeOfOne, CollectionHost, DatabaseMethods, Versioned } from "./
 /** A database as what a collection's handle works on. */
 export class DatabaseHost implements CollectionHost {
   readonly methods: DatabaseMethods;
+  readonly clock: Clock;
   readonly findsFirst: boolean | undefined;
   readonly #engine: Engine;
   readonly #queries: Queries;
@@ -23,6 +25,7 @@ export class DatabaseHost implements CollectionHost {
 
   constructor(methods: DatabaseMethods, engine: Engine, queries: Queries, gate: CallGate) {
     this.methods = methods;
+    this.clock = engine.reporter.clock;
     this.findsFirst = engine.backend.dialect.findsFirst;
     this.#engine = engine;
     this.#queries = queries;

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Row } from "../../base/document.ts";
 import type { FormDBError } from "../../base/errors.ts";
 import type { BatchResult } from "../../batch/group.ts";
@@ -80,6 +81,7 @@ export interface DatabaseMethods {
 /** What a collection's handle works on: a database, or a transaction. */
 export interface CollectionHost {
   readonly methods: DatabaseMethods;
+  readonly clock: Clock;
   /** There for a host that can't be given a tree. */
   readonly elsewhere?: CallsElsewhere;
   /** As the dialect's. */

@@ -1,4 +1,5 @@
-import { boundsOf, type CallOptions } from "../../base/abort.ts";
+import { boundsOf, type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { BatchResult } from "../../batch/group.ts";
@@ -8,6 +9,7 @@ import type { CollectionHost, DatabaseMethods, Versioned } from "./host.ts";
 
 /** The methods of a transaction that a collection's handle uses. */
 export interface TransactionMethods {
+  readonly clock: Clock;
   readonly findsFirst: boolean | undefined;
   get(collection: string, id: string | number, options?: CallOptions): Promise<Row | undefined>;
   getVersioned(
@@ -26,10 +28,12 @@ export interface TransactionMethods {
 export class TransactionHost implements CollectionHost {
   readonly #transaction: TransactionMethods;
   readonly methods: DatabaseMethods;
+  readonly clock: Clock;
   readonly findsFirst: boolean | undefined;
 
   constructor(transaction: TransactionMethods) {
     this.#transaction = transaction;
+    this.clock = transaction.clock;
     this.findsFirst = transaction.findsFirst;
     this.methods = {
       get: (collection, id, options) => transaction.get(collection, id, options),
@@ -73,12 +77,17 @@ async function insertEach(
   transaction: TransactionMethods,
   collection: string,
   documents: Iterable<unknown>,
-  options: CallOptions | undefined,
+  options: CallOptions = NO_BOUNDS,
 ): Promise<BatchResult> {
+  const time = new TimeOfParts("insertMany()", options, transaction.clock);
   let successful = 0;
-  for (const document of documents) {
-    await transaction.insert(collection, document, options);
-    successful++;
+  try {
+    for (const document of documents) {
+      await transaction.insert(collection, document, time.next());
+      successful++;
+    }
+  } catch (error) {
+    throw time.errorOf(error);
   }
   return { successful, failed: 0, errors: [] };
 }

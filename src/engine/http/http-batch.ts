@@ -1,4 +1,5 @@
-import type { CallOptions } from "../../base/abort.ts";
+import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
+import { systemClock } from "../../base/clock.ts";
 import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
@@ -75,24 +76,26 @@ export async function writeBatch(
     readonly collection: string;
   },
   items: Iterable<unknown>,
-  options: CallOptions | undefined,
+  options: CallOptions = NO_BOUNDS,
 ): Promise<BatchResult> {
   const { what, kind, path, collection } = write;
+  const time = new TimeOfParts(what, options, systemClock);
   const result = new Result();
   const send = async (chunk: readonly Item[]): Promise<void> => {
-    const request: Request = {
+    const request = (): Request => ({
       what,
       method: METHODS[kind],
       path,
       body: `[${chunk.map(({ json }) => json).join(",")}]`,
       isRepeatable: kind === "upsert" || kind === "update" || chunk.every(({ isOwnId }) => isOwnId),
       isWrite: true,
-      options,
-    };
+      options: time.next(),
+    });
     try {
       const ids = chunk.map(({ id }) => id);
-      result.add(chunk, await order.run(collection, ids, () => client.json<BatchResult>(request)));
-    } catch (error) {
+      result.add(chunk, await order.run(collection, ids, async () => client.json<BatchResult>(request())));
+    } catch (thrown) {
+      const error = time.errorOf(thrown);
       if (!(error instanceof FormDBError)) throw error;
       for (const item of chunk) result.fail(item, error);
     }

@@ -1,4 +1,5 @@
 import { boundsOf, type CallOptions } from "../../base/abort.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { encodeId, type Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { isText } from "../../query/tree-text.ts";
@@ -14,6 +15,7 @@ type Methods = DatabaseMethods & Pick<FormDB, "query" | "stream" | "explain">;
 /** A database behind HTTP as what a collection's handle works on: what has a text is sent as one. */
 export class HttpHost implements CollectionHost {
   readonly methods: Methods;
+  readonly clock: Clock = systemClock;
   readonly elsewhere: HttpCalls;
 
   constructor(methods: Methods, calls: HttpCalls) {
