@@ -61,6 +61,11 @@ interface QueryConfig {
   readonly signal?: AbortSignal;
 }
 
+/** A query that the caller has made itself, such as a cursor. */
+interface Submitted {
+  handleError(error: Error, connection: unknown): void;
+}
+
 /** A statement that is to be prepared under a name. */
 interface NamedConfig extends QueryConfig {
   readonly name: string;
@@ -91,8 +96,21 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
     #epoch = 0;
     #altered = false;
     #listens = false;
+    /** What its connection was lost to. */
+    #lostTo: Error | undefined;
+
+    constructor(options: object) {
+      super(options);
+      // An error that nobody listens to would end the process; users hear of it by their next query.
+      this.on("error", (error: Error) => {
+        this.#lostTo ??= error;
+      });
+    }
 
     override query(config: unknown, values?: unknown, done?: unknown): unknown {
+      if (this._queryable === false && this.#lostTo !== undefined) {
+        return this.#refuse(config, [done, values, (config as QueryConfig)?.callback], this.#lostTo);
+      }
       const { signal } = Object(config) as QueryConfig;
       if (signal === undefined && !channels.query.hasSubscribers) return this.#send(config, values, done);
       const last = [done, values, (config as QueryConfig)?.callback].find((one) => typeof one === "function");
@@ -106,6 +124,18 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         () => ({ operation: "other", collection: "", shape, system: "postgres" }),
         send,
       );
+    }
+
+    /** What `pg` does with a query for a connection that is lost, but the error says to what. */
+    #refuse(config: unknown, callbacks: readonly unknown[], cause: Error): unknown {
+      const message = `Client has encountered a connection error and is not queryable: ${cause.message}`;
+      const error = new Error(message, { cause });
+      const callback = callbacks.find((one) => typeof one === "function") as Done | undefined;
+      const { submit } = Object(config) as QueryConfig;
+      if (callback !== undefined) process.nextTick(callback, error);
+      else if (typeof submit !== "function") return Promise.reject(error);
+      else process.nextTick(() => (config as Submitted).handleError(error, this.connection));
+      return typeof submit === "function" ? config : undefined;
     }
 
     async #abortable(signal: AbortSignal | undefined, config: unknown, values: unknown): Promise<unknown> {

@@ -87,8 +87,6 @@ export class Opener {
     const { Client, created } = this.#parts;
     const client = new Client(clientOptions(options));
     created(client);
-    // What goes wrong with a client reaches its users in other ways; unheard errors would end the process.
-    client.on("error", () => {});
     const onAbort = (): void => client.connection?.stream.destroy(new Error("aborted"));
     signal.addEventListener("abort", onAbort, { once: true });
     try {

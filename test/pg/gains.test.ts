@@ -1,11 +1,14 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import type { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import type pg from "pg";
+import pg from "pg";
+import Cursor from "pg-cursor";
+import QueryStream from "pg-query-stream";
 import { describe, expect, it, vi } from "vitest";
 import { Metrics } from "../../src/metrics.ts";
 import { Pool } from "../../src/pg.ts";
 import { BlackHole } from "../support/black-hole.ts";
+import { failure } from "../support/failure.ts";
 import { usePostgres } from "../support/hooks.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
 import { freePort, startPostgres } from "../support/postgres-server.ts";
@@ -326,6 +329,32 @@ describe("faults", () => {
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
     await pool.end();
     await until(async () => (await sessionsOf("cut")) === 0);
+  });
+
+  it("a client that is lost between two of its queries says to what, whatever form the next one has", async () => {
+    await using pool = newPool({ application_name: "between" });
+    const client = await pool.connect();
+    const lost = new Promise((resolve) => client.once("error", resolve));
+    await client.query("SELECT 1");
+    await server.terminate("application_name = 'between'");
+    await lost;
+    const called = (ask: (done: (error: never) => void) => void): Promise<Error> => new Promise(ask);
+    const errors = await Promise.all([
+      failure(client.query("SELECT 1")),
+      failure(client.query("SELECT $1", [1])),
+      failure(client.query({ text: "SELECT 1", name: "one" })),
+      called((done) => client.query("SELECT 1", done)),
+      called((done) => client.query("SELECT $1", [1], done)),
+      called((done) => client.query(new pg.Query("SELECT 1") as never, done)),
+      called((done) => client.query(new Cursor("SELECT 1")).read(1, done)),
+      called((done) => client.query(new QueryStream("SELECT 1")).on("error", done).resume()),
+    ]);
+    client.release();
+    for (const { message, cause } of errors) {
+      expect(message).toMatch(/^Client has encountered a connection error and is not queryable: terminating/);
+      expect(cause).toMatchObject({ code: "57P01" });
+    }
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
   it("a server that restarts is used again", async () => {
