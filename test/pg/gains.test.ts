@@ -338,7 +338,8 @@ describe("faults", () => {
     await client.query("SELECT 1");
     await server.terminate("application_name = 'between'");
     await lost;
-    const called = (ask: (done: (error: never) => void) => void): Promise<Error> => new Promise(ask);
+    const called = (ask: (done: (error?: unknown) => void) => void): Promise<Error> =>
+      new Promise((resolve) => ask(resolve as () => void));
     const errors = await Promise.all([
       failure(client.query("SELECT 1")),
       failure(client.query("SELECT $1", [1])),
