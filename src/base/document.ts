@@ -18,6 +18,9 @@ export type Row = Record<string, unknown>;
 /** Nesting deeper than this is refused: engines differ in how deep they can go. */
 export const MAX_DOCUMENT_DEPTH = 500;
 
+/** V8's, for which `JSON.stringify` throws a bare `RangeError`. */
+const MAX_STRING_LENGTH = 2 ** 29 - 24;
+
 /** Ids longer than this, in UTF-16 units, are refused: they are keys of an index. */
 export const MAX_ID_LENGTH = 512;
 
@@ -35,7 +38,9 @@ export function encodeDocument(document: unknown): string {
     text = JSON.stringify(document);
   } catch (cause) {
     checkValue(document, [], new Set());
-    throw invalid("A document could not be written as JSON", { cause });
+    const isTooLong = (cause as Partial<Error>).message === "Invalid string length";
+    const limit = `: it must have at most ${MAX_STRING_LENGTH} characters, as any string of Node`;
+    throw invalid(`A document could not be written as JSON${isTooLong ? limit : ""}`, { cause });
   }
   if (text === undefined || text.charCodeAt(0) !== 0x7b) {
     throw invalid(`A document must be a JSON object; its toJSON method gives ${show(text)}`);

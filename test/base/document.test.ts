@@ -36,3 +36,9 @@ describe("a value of which JSON keeps nothing", () => {
     expect(encodeDocument({ error, at: new Date(0) })).toBe('{"error":"x","at":"1970-01-01T00:00:00.000Z"}');
   });
 });
+
+test("a document that is longer than a string of Node may be is refused with that length", () => {
+  const text = "x".repeat(2 ** 24);
+  const tooLong = { texts: Array.from({ length: 2 ** 5 }, () => text) };
+  expect(() => encodeDocument(tooLong)).toThrow("it must have at most 536870888 characters");
+});

@@ -481,3 +481,16 @@ describe.skipIf(process.platform === "win32")("a process that has no file descri
     expect(failed).toMatchObject([{ ...refused, outcome: "rejected" }, refused]);
   });
 });
+
+it("a statement that is under way at the deadline of close() fails then, and not only when SQLite has ended it", async () => {
+  const db = await open(place("file"));
+  const scan = failure(
+    db.sql(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10000000) SELECT max(i) FROM n",
+      [],
+      { readOnly: true },
+    ),
+  );
+  await db.close({ deadlineMs: 50 });
+  expect(await scan).toMatchObject({ code: "FORMDB_CLOSED" });
+});

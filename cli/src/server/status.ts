@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type ErrorCode, FormDBError } from "@formdb/perf";
 import { show } from "../message.ts";
+import { MAX_DOCUMENT_BYTES } from "../read/entry.ts";
 
 /** What goes wrong before FormDB is asked: codes of the HTTP API alone. */
 export type HttpCode =
@@ -168,7 +169,7 @@ export function ofFastify(error: unknown, { headers, maxBodyBytes }: Refused): u
       const found = headers["content-length"] ?? "more";
       return new HttpError(
         "HTTP_TOO_LARGE",
-        `A JSON body must have at most ${maxBodyBytes} bytes, not ${found}; documents are taken as NDJSON without a limit`,
+        `A JSON body must have at most ${maxBodyBytes} bytes, not ${found}; documents of up to ${MAX_DOCUMENT_BYTES} bytes each are taken as NDJSON`,
       );
     }
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":

@@ -78,13 +78,15 @@ export class WorkerClient implements SessionClient {
     }
   }
 
-  /** What is asked for after this is not sent any more. */
+  /** What is asked for after this is not sent any more. What was and is not answered is cut: its callers wait no longer. */
   async close(): Promise<void> {
     this.onLost = undefined;
-    const closed =
-      this.usable && this.#worker !== undefined ? this.request("Closing", { do: "close" }) : undefined;
-    this.#ended = true;
-    await closed?.catch(() => {});
+    if (this.#pending.length > 0) this.#lost(undefined);
+    else if (this.usable && this.#worker !== undefined) {
+      const closed = this.request("Closing", { do: "close" });
+      this.#ended = true;
+      await closed.catch(() => {});
+    }
     await this.terminate();
   }
 
@@ -114,7 +116,10 @@ export class WorkerClient implements SessionClient {
   }
 
   #answered(response: WorkerResponse): void {
-    const { what, writes, resolve, reject } = this.#pending.shift()!;
+    const asked = this.#pending.shift();
+    // It was cut.
+    if (asked === undefined) return;
+    const { what, writes, resolve, reject } = asked;
     if (this.#pending.length === 0) this.#worker?.unref();
     if (response.ok) resolve(response.result);
     else reject(sqliteError(what, response.failure, { writes }));
