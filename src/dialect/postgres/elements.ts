@@ -24,7 +24,8 @@ export function documentConditions(
       element = (path) => elementTerm(`${row}.value`, path);
       return `jsonb_array_elements(CASE WHEN ${type} = 'array' THEN ${json} END) AS ${row}(value)`;
     });
-    return { rows: rows.join(", "), element };
+    // Citus takes the first of several apart from the documents that it reads, unless it is LATERAL, and crashes on that.
+    return { rows: rows.length === 1 ? rows[0]! : `LATERAL ${rows.join(", ")}`, element };
   }
 
   const some: DocumentConditions["some"] = (arrays, condition, wanted) => {

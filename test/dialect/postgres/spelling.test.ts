@@ -49,3 +49,16 @@ describe("the key of an index", () => {
     }
   });
 });
+
+describe("the elements of arrays in arrays", () => {
+  it("are LATERAL from the first array on: Citus crashes where they are not", () => {
+    const { conditions } = dialectOf(PROFILES.citus).expressions;
+    const spelled = (...arrays: readonly (readonly string[])[]): string =>
+      settle(
+        conditions.some(arrays, () => ["TRUE"], true),
+        [],
+      ).join("");
+    expect(spelled(["a"])).toContain("FROM jsonb_array_elements(");
+    expect(spelled(["a"], ["b"])).toContain("FROM LATERAL jsonb_array_elements(");
+  });
+});
