@@ -26,6 +26,11 @@ export function parseWidePath(text: string): WidePath {
   if (!PATH.test(text)) {
     throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
   }
+  if (text.includes("\0") || !text.isWellFormed()) {
+    throw configError(
+      `A path must be well-formed Unicode without U+0000, as no document has other names, unlike ${show(text)}`,
+    );
+  }
   if (CASE.test(text)) {
     throw configError(
       `A path must name a field, unlike ${show(text)}; LOWER(path) and UPPER(path) stand in createIndex() and in queries as text`,

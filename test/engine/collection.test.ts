@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type FormDB, FormDBError } from "../../src/index.ts";
+import { type Collection, type FormDB, FormDBError } from "../../src/index.ts";
 import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
 
@@ -289,6 +289,27 @@ function handles(openDatabase: OpenDatabase): void {
     },
     60_000,
   );
+
+  it.each(["a\0b", "a\ud800b"])("refuses a path that no document can have: %j", async (name) => {
+    const users = fresh() as unknown as Collection;
+    await users.insert({ id: "1" });
+    const calls: (() => unknown)[] = [
+      () => users.find({ [name]: 1 }).toArray(),
+      () => users.find({}, { orderBy: { [name]: "asc" } }).toArray(),
+      () => users.find({}, { select: [name] }).toArray(),
+      () => users.count({ [name]: { exists: true } }),
+      () => users.update("1", { set: { [name]: 1 } }),
+      () => users.update("1", { unset: [name] }),
+      () => users.createIndex(name),
+    ];
+    for (const call of calls) {
+      expect(await failure((async () => call())())).toMatchObject({
+        code: "FORMDB_CONFIG",
+        message: expect.stringContaining("well-formed Unicode without U+0000"),
+      });
+    }
+    expect(await users.get("1", { version: true })).toEqual({ document: { id: "1" }, version: 1 });
+  });
 
   it("is part of a transaction through its own handle", async () => {
     const users = fresh();
