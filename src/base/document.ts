@@ -120,6 +120,11 @@ function checkValue(value: unknown, path: string[], ancestors: Set<object>): voi
   }
 }
 
+/** Whether every engine keeps a text as it is. */
+export function isStorableText(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}
+
 function checkText(text: string, path: string[]): void {
   if (text.includes("\0")) throw invalidAt(path, "text without U+0000, which PostgreSQL can't hold");
   if (!text.isWellFormed()) throw invalidAt(path, "well-formed Unicode, without lone surrogates");

@@ -143,7 +143,7 @@ export class Connections {
         ? await acquire("writer", this.write, options)
         : await acquire("main", this.read, options);
     } catch (error) {
-      if (!(error instanceof FormDBError) || error.code !== "FORMDB_POOL_TIMEOUT") throw error;
+      if (!isPoolTimeout(error)) throw error;
       if (toWrite && this.write.size.max === 1) throw waitedToWrite(error);
       throw toWrite || this.#streams === 0 ? error : waitedForStreams(error, this.#streams);
     }
@@ -261,6 +261,11 @@ function acquire(name: string, pool: Pool<Connection>, options: CallOptions): Pr
     () => ({ pool: name }),
     () => pool.acquire(options),
   );
+}
+
+/** Whether a call failed because no connection was free in its time. */
+export function isPoolTimeout(error: unknown): error is FormDBError {
+  return error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT";
 }
 
 function waitedToWrite({ message, ...details }: FormDBError): FormDBError {

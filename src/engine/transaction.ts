@@ -4,7 +4,7 @@ import type { IsolationLevel } from "../backend/backend.ts";
 import { FormDBError, messageOf, noteDetail } from "../base/errors.ts";
 import { CALL_BOUNDS, checkOptions, configError, integer, oneOf, show } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
-import type { Connections } from "./connections.ts";
+import { type Connections, isPoolTimeout } from "./connections.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { OpenTransaction, type TransactionTools } from "./open-transaction.ts";
 import type { QueryTimes } from "./reporter.ts";
@@ -99,9 +99,7 @@ export class Transactions {
     try {
       return await work();
     } catch (error) {
-      throw error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT"
-        ? waitedInside(what, error)
-        : error;
+      throw isPoolTimeout(error) ? waitedInside(what, error) : error;
     } finally {
       if (--scope.beside === 0 && scope.open) this.#waiting--;
     }

@@ -13,7 +13,7 @@ import type {
 import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.ts";
 import type { BoundStatement } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
-import type { Connections } from "./connections.ts";
+import { type Connections, isPoolTimeout } from "./connections.ts";
 import { codeOf, type Reporter } from "./reporter.ts";
 
 /** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */
@@ -206,10 +206,6 @@ export async function writeOne(
   const { missing, rejected } = await connection.write(write, options);
   if (rejected.length > 0) throw rejected[0]!.error;
   return missing.length === 0 ? APPLIED : outcomeOfMissing(write.kind, write.collection, write.ids[0]!);
-}
-
-function isPoolTimeout(error: unknown): error is FormDBError {
-  return error instanceof FormDBError && error.code === "FORMDB_POOL_TIMEOUT";
 }
 
 /** Certainly not sent, and not to be tried again. */

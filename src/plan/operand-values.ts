@@ -1,4 +1,4 @@
-import { encodeDocument, type JsonValue } from "../base/document.ts";
+import { encodeDocument, isStorableText, type JsonValue } from "../base/document.ts";
 import { messageOf } from "../base/errors.ts";
 import { show } from "../base/options.ts";
 import { mismatch } from "./parameters.ts";
@@ -33,7 +33,7 @@ export function jsonValue(value: unknown, name: string): JsonValue {
 export function isPlainValue(value: unknown): value is string | number | boolean {
   switch (typeof value) {
     case "string":
-      return !value.includes("\0") && value.isWellFormed();
+      return isStorableText(value);
     case "number":
       return Number.isFinite(value);
     default:

@@ -1,3 +1,4 @@
+import { isStorableText } from "../base/document.ts";
 import { configError, show } from "../base/options.ts";
 import {
   type Field,
@@ -26,7 +27,7 @@ export function parseWidePath(text: string): WidePath {
   if (!PATH.test(text)) {
     throw configError(`A path must look like "name", "address.city" or "tags[0]", unlike ${show(text)}`);
   }
-  if (text.includes("\0") || !text.isWellFormed()) {
+  if (!isStorableText(text)) {
     throw configError(
       `A path must be well-formed Unicode without U+0000, as no document has other names, unlike ${show(text)}`,
     );
