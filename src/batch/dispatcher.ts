@@ -40,7 +40,11 @@ export class Dispatcher implements Steps {
   readonly #abort: AbortController = new AbortController();
   readonly #delivery: Delivery;
   readonly #adaptive: AdaptiveLimit | undefined;
-  readonly #running: Set<Parcel> = new Set();
+  /**
+   * Not a `Set`: of one that changes so often V8 keeps each table that it has outgrown, and its parcels with all their operations,
+   * until the next full collection, once the first of these tables has grown old.
+   */
+  readonly #running: Parcel[] = [];
   readonly #again: Parcel[] = [];
   readonly #pausing: Map<Parcel, Timer> = new Map();
   #reason: FlushReason = "explicit";
@@ -67,7 +71,7 @@ export class Dispatcher implements Steps {
 
   /** Groups under way, those that pause included. */
   get inFlight(): number {
-    return this.#running.size + this.#again.length + this.#pausing.size;
+    return this.#running.length + this.#again.length + this.#pausing.size;
   }
 
   get batchLimit(): number {
@@ -123,7 +127,7 @@ export class Dispatcher implements Steps {
     for (const timer of this.#pausing.values()) timer.cancel();
     this.#again.length = 0;
     this.#pausing.clear();
-    this.#running.clear();
+    this.#running.length = 0;
     const waiting = underWay.filter(({ state }) => state === "resending");
     return {
       unsent: [...this.queue.list(underWay), ...waiting].sort((a, b) => a.order - b.order),
@@ -178,7 +182,7 @@ export class Dispatcher implements Steps {
 
   /** Whether its last step has ended, and its line has no other one under way. */
   #mayTake(parcel: Parcel): boolean {
-    return parcel.line?.holder === undefined && !this.#running.has(parcel);
+    return parcel.line?.holder === undefined && !this.#running.includes(parcel);
   }
 
   /** The next parcel to be sent again. */
@@ -189,7 +193,7 @@ export class Dispatcher implements Steps {
 
   #pump(): void {
     const { concurrency } = this.#settings;
-    while (this.#running.size < concurrency && !this.#abort.signal.aborted) {
+    while (this.#running.length < concurrency && !this.#abort.signal.aborted) {
       const canSend = this.queue.ready > 0 && (this.#draining || this.queue.due > 0);
       const parcel = this.#resendsTurn || !canSend ? this.#takeAgain() : undefined;
       if (parcel !== undefined) {
@@ -209,7 +213,7 @@ export class Dispatcher implements Steps {
   #wait(): void {
     if (this.queue.ready === 0 || this.#abort.signal.aborted) return;
     const { eager, concurrency, flushIntervalMs, clock } = this.#settings;
-    if (eager && this.#running.size === 0 && !this.#again.some((parcel) => this.#mayTake(parcel))) {
+    if (eager && this.#running.length === 0 && !this.#again.some((parcel) => this.#mayTake(parcel))) {
       if (!this.#gathering) void this.#gather();
       return;
     }
@@ -241,7 +245,7 @@ export class Dispatcher implements Steps {
     }
     this.#gathering = false;
     if (this.queue.ready === 0) return;
-    if (this.#running.size === 0) this.trigger("eager");
+    if (this.#running.length === 0) this.trigger("eager");
     else this.#wait();
   }
 
@@ -270,12 +274,14 @@ export class Dispatcher implements Steps {
   }
 
   async #run(parcel: Parcel, onEnd?: () => void): Promise<void> {
-    this.#running.add(parcel);
+    this.#running.push(parcel);
     await this.#delivery.step(parcel);
     onEnd?.();
     const { line } = parcel;
     if (line?.holder === parcel && !this.#pausing.has(parcel)) line.holder = undefined;
-    if (!this.#running.delete(parcel)) return;
+    const place = this.#running.indexOf(parcel);
+    if (place === -1) return;
+    this.#running.splice(place, 1);
     this.admit();
     this.#pump();
   }

@@ -5,33 +5,68 @@ import type { Wire } from "./wire.ts";
 
 /** `text` in `pg_type`. */
 const TEXT = 25;
-/** Characters of one message, give or take a row: the server works on the first while the others are on their way. */
-const MESSAGE_LENGTH = 16_384;
-/** What separates fields and rows, or begins an escape. JSON as JavaScript writes it has backslashes only. */
-const SPECIAL = /[\\\t\n\r]/;
-const ALL_SPECIAL = /[\\\t\n\r]/g;
-const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+/** How a copy in the binary format begins: its signature, no flags, no extension of the header. */
+const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
+/** Where a row's count of columns would stand: no more rows. */
+const TRAILER = Buffer.from([0xff, 0xff]);
+/** `CopyData`: its tag and its length. */
+const MESSAGE_HEADER_BYTES = 5;
+const COPY_DATA = 0x64;
+/** Of one message, give or take a row: the server works on the first while the others are on their way. */
+const MESSAGE_BYTES = 65_536;
+/** What a row has beside its two texts: a count of columns, three lengths, the version of jsonb's format and the time. */
+const ROW_BYTES = 2 + 3 * 4 + 1 + 8;
+/** Of one UTF-16 unit, in UTF-8, at most. */
+const BYTES_A_UNIT = 3;
 
 /**
- * Documents as rows of `COPY`'s text format, in messages of whole rows. Encoding texts of this length takes 0.6 of the time of
- * one long text.
+ * Documents as rows of `COPY`'s binary format (https://www.postgresql.org/docs/current/sql-copy.html), of a `text`, a `jsonb` and
+ * a `bigint`: whole `CopyData` messages, of whole rows. The server reads it with less work than the text format, and no text
+ * has to be searched for what would need an escape.
  */
 export function encodeRows(ids: readonly string[], json: readonly string[], updatedAt: unknown): Buffer[] {
-  const end = `\t${updatedAt}\n`;
+  const time = Buffer.alloc(12, "\0\0\0\x08");
+  time.writeBigInt64BE(BigInt(String(updatedAt)), 4);
   const messages: Buffer[] = [];
-  let text = "";
+  let bytes = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
+  let end = MESSAGE_HEADER_BYTES + HEADER.copy(bytes, MESSAGE_HEADER_BYTES);
   for (let i = 0; i < ids.length; i++) {
-    text += `${escaped(ids[i]!)}\t${escaped(json[i]!)}${end}`;
-    if (text.length < MESSAGE_LENGTH) continue;
-    messages.push(Buffer.from(text));
-    text = "";
+    const id = ids[i]!;
+    const document = json[i]!;
+    const room = ROW_BYTES + BYTES_A_UNIT * (id.length + document.length) + TRAILER.length;
+    if (end + room > bytes.length) {
+      messages.push(copyData(bytes, end));
+      bytes = Buffer.allocUnsafeSlow(Math.max(MESSAGE_BYTES, MESSAGE_HEADER_BYTES + room));
+      end = MESSAGE_HEADER_BYTES;
+    }
+    bytes[end] = 0;
+    bytes[end + 1] = 3;
+    const idBytes = bytes.write(id, end + 6);
+    writeLength(bytes, idBytes, end + 2);
+    end += 6 + idBytes;
+    bytes[end + 4] = 1;
+    const documentBytes = bytes.write(document, end + 5);
+    writeLength(bytes, 1 + documentBytes, end);
+    end += 5 + documentBytes;
+    bytes.set(time, end);
+    end += time.length;
   }
-  if (text !== "") messages.push(Buffer.from(text));
+  messages.push(copyData(bytes, end + TRAILER.copy(bytes, end)));
   return messages;
 }
 
-function escaped(text: string): string {
-  return SPECIAL.test(text) ? text.replace(ALL_SPECIAL, (character) => ESCAPES[character]!) : text;
+function copyData(bytes: Buffer, end: number): Buffer {
+  bytes[0] = COPY_DATA;
+  writeLength(bytes, end - 1, 1);
+  return bytes.subarray(0, end);
+}
+
+/** As `writeInt32BE`, in a third of its time. */
+function writeLength(bytes: Buffer, length: number, at: number): void {
+  bytes[at] = length >>> 24;
+  bytes[at + 1] = length >>> 16;
+  bytes[at + 2] = length >>> 8;
+  bytes[at + 3] = length;
 }
 
 /** The statement before a `COPY`: by its text, under a name or none, or by the name under which the server has it. */
@@ -97,7 +132,7 @@ export class CopyIn implements AnswerTaker {
     this.isCommitting = true;
     wire.stream.cork();
     try {
-      for (const rows of messages) wire.sendCopyFromChunk(rows);
+      for (const message of messages) wire.stream.write(message);
       wire.endCopyFrom();
       run(wire, COMMIT);
       wire.sync();

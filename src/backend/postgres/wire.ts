@@ -35,7 +35,6 @@ export interface Wire extends Reader {
   query(text: string): void;
   sync(): void;
   flush(): void;
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
   sendCopyFail(reason: string): void;
   connect(port: number, host: string): void;

@@ -16,23 +16,64 @@ const open = new OpenBackends();
 const numbered = (from: number, count = MANY): string[] =>
   Array.from({ length: count }, (_, i) => `k${String(from + i).padStart(6, "0")}`);
 
+/** The fields of each row in `COPY`'s binary format, which comes in `CopyData` messages of whole rows. */
+function rowsIn(messages: readonly Buffer[]): Buffer[][] {
+  const rows: Buffer[][] = [];
+  for (const [number, message] of messages.entries()) {
+    expect(message.toString("latin1", 0, 1)).toBe("d");
+    expect(message.readInt32BE(1)).toBe(message.length - 1);
+    let at = 5;
+    if (number === 0) {
+      expect(message.toString("latin1", at, at + 19)).toBe(`PGCOPY\n\xff\r\n${"\0".repeat(9)}`);
+      at += 19;
+    }
+    while (at < message.length) {
+      const fields = message.readInt16BE(at);
+      at += 2;
+      if (fields === -1) {
+        expect([number, at]).toEqual([messages.length - 1, message.length]);
+        return rows;
+      }
+      rows.push(
+        Array.from({ length: fields }, () => {
+          const start = at + 4;
+          at = start + message.readInt32BE(at);
+          return message.subarray(start, at);
+        }),
+      );
+    }
+  }
+  throw new Error("the rows have no end");
+}
+
+const asRow = ([id, doc, updatedAt]: Buffer[]): unknown[] => [
+  String(id),
+  doc![0],
+  doc!.toString("utf8", 1),
+  updatedAt!.readBigInt64BE(0),
+];
+
 describe("rows for COPY", () => {
-  test("have their separators and escapes written as escapes", () => {
-    const rows = encodeRows(["a\tb\\", "c\nd\r"], ['{"t":"\\n"}', "{}"], 5).join("");
-    expect(rows).toBe('a\\tb\\\\\t{"t":"\\\\n"}\t5\nc\\nd\\r\t{}\t5\n');
+  test("have an id, a document as jsonb of version 1, and the time", () => {
+    const ids = ["a\tb\\", "c\nd\r", "é😀"];
+    const json = ['{"t":"\\n\t"}', "{}", '{"t":"é😀"}'];
+    const rows = rowsIn(encodeRows(ids, json, "1790000000123")).map(asRow);
+    expect(rows).toEqual(ids.map((id, i) => [id, 1, json[i], 1_790_000_000_123n]));
   });
 
-  test("come in several messages, each of whole rows", () => {
-    const ids = numbered(0, 2_000);
-    const json = ids.map((id) => `{"of":"${id}, é and 😀"}`);
-    const messages = encodeRows(ids, json, 5).map(String);
+  test.each([
+    ["short", "é and 😀"],
+    ["longer than a message", "é and 😀".repeat(10_000)],
+  ])("come in several messages, each of whole rows: %s documents", (_, text) => {
+    const ids = numbered(0, text.length < 100 ? 3_000 : 3);
+    const json = ids.map((id) => `{"of":"${id}, ${text}"}`);
+    const messages = encodeRows(ids, json, 5);
     expect(messages.length).toBeGreaterThan(1);
-    for (const message of messages) expect(message).toMatch(/^k\d+\t.*\t5\n$/s);
-    expect(messages.join("")).toBe(ids.map((id, i) => `${id}\t${json[i]}\t5\n`).join(""));
+    expect(rowsIn(messages).map(asRow)).toEqual(ids.map((id, i) => [id, 1, json[i], 5n]));
   });
 
-  test("of no documents are no message", () => {
-    expect(encodeRows([], [], 5)).toEqual([]);
+  test("are none for no documents", () => {
+    expect(rowsIn(encodeRows([], [], 5))).toEqual([]);
   });
 });
 
@@ -40,7 +81,15 @@ describe("a statement and a COPY in one transaction", () => {
   /** Notes what is sent. */
   class FakeWire extends EventEmitter {
     readonly sent: string[] = [];
-    readonly stream = { destroyed: false, writable: true, cork(): void {}, uncork(): void {} };
+    readonly stream = {
+      destroyed: false,
+      writable: true,
+      cork(): void {},
+      uncork(): void {},
+      write: (bytes: Buffer): void => {
+        this.sent.push(`rows ${bytes}`);
+      },
+    };
     parse({ text, name }: { text: string; name: string }): void {
       this.sent.push(`parse ${name}: ${text}`);
     }
@@ -55,9 +104,6 @@ describe("a statement and a COPY in one transaction", () => {
     }
     sync(): void {
       this.sent.push("sync");
-    }
-    sendCopyFromChunk(rows: Buffer): void {
-      this.sent.push(`rows ${rows}`);
     }
     sendCopyFail(): void {
       this.sent.push("copy fails");
