@@ -144,7 +144,8 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
       );
     },
 
-    copy: (collection: string): string => `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN (FORMAT binary)`,
+    copy: (collection: string): string =>
+      `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN (FORMAT binary)`,
 
     getOne: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE id = $1`,
     getMany: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE ${IS_LISTED}`,
