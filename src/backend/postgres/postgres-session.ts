@@ -201,7 +201,7 @@ export class PostgresSession implements WatchedSession {
   }
 
   /**
-   * A transaction of a statement that gives a row and of a `COPY` of the rows, in its text format, that are made of that. If it
+   * A transaction of a statement that gives a row and of a `COPY` of the rows, in its binary format, that are made of that. If it
    * fails it may be open still.
    */
   async copy(
@@ -303,19 +303,23 @@ export class PostgresSession implements WatchedSession {
     stream.cork();
     for (const { exchange } of sent) exchange.write(client.connection);
     stream.uncork();
-    const expect = (i: number): void => {
-      if (i === sent.length) return;
-      const { exchange } = sent[i]!;
-      exchange.onEnd = (error) => {
-        this.#progress++;
-        // With the connection, what was not answered is lost.
-        if (error !== undefined && stream.destroyed)
-          for (const rest of sent.slice(i + 1)) rest.exchange.fail(error);
-        else expect(i + 1);
-      };
+    // One closure for all: of a new one for each call, V8 kept the answers of most trips until its next full collection.
+    let next = 0;
+    const expectNext = (): void => {
+      if (next === sent.length) return;
+      const { exchange } = sent[next]!;
+      next++;
+      exchange.onEnd = ended;
       client.query(exchange);
     };
-    expect(0);
+    const ended = (error: unknown): void => {
+      this.#progress++;
+      // With the connection, what was not answered is lost.
+      if (error !== undefined && stream.destroyed)
+        for (const rest of sent.slice(next)) rest.exchange.fail(error);
+      else expectNext();
+    };
+    expectNext();
     return sent.map((call) => this.#end(call));
   }
 
