@@ -1,4 +1,5 @@
 import type { Connection } from "../backend/backend.ts";
+import { type CallOptions, NO_BOUNDS, remaining } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type EngineStatement, unprepared } from "../base/engine-statement.ts";
@@ -55,8 +56,9 @@ export class Catalog {
   }
 
   /** Reads from the database which collections there are; plans of those that came or went are stale. */
-  async refresh(): Promise<readonly string[]> {
-    const rows = await this.#list(this.#ddl.listCollections);
+  async refresh(bounds: CallOptions = NO_BOUNDS): Promise<readonly string[]> {
+    const start = this.#clock.now();
+    const rows = await this.#list(this.#ddl.listCollections, bounds);
     const found = new Set(rows.map(([name]) => name as string));
     for (const name of this.#collections) {
       if (!found.has(name)) this.forget(name);
@@ -64,14 +66,18 @@ export class Catalog {
     const isNew = [...found].some((name) => !this.#collections.has(name));
     for (const name of found) this.#collections.add(name);
     // Another process made it, perhaps with indexes.
-    if (isNew && this.#spellsByIndexes && this.#known !== undefined) await this.indexes();
+    if (isNew && this.#spellsByIndexes && this.#known !== undefined) {
+      await this.indexes(undefined, remaining(bounds, this.#clock.now() - start));
+    }
     return [...found];
   }
 
-  /** Resolves when the collection is there; else rejects with the nearest known name. */
-  async need(collection: string): Promise<void> {
-    const absence = await this.absence(collection);
+  /** Resolves when the collection is there, to what is left of the bounds; else rejects with the nearest known name. */
+  async need(collection: string, bounds: CallOptions = NO_BOUNDS): Promise<CallOptions> {
+    const start = this.#clock.now();
+    const absence = await this.absence(collection, bounds);
     if (absence !== undefined) throw unknownError(collection, absence);
+    return remaining(bounds, this.#clock.now() - start);
   }
 
   /** As `need`, asking on a connection that the caller holds. */
@@ -81,9 +87,9 @@ export class Catalog {
   }
 
   /** What there is instead of a collection that is not there, for an error's message; undefined if it is there. */
-  async absence(collection: string): Promise<string | undefined> {
+  async absence(collection: string, bounds: CallOptions = NO_BOUNDS): Promise<string | undefined> {
     if (this.#collections.has(collection)) return undefined;
-    const names = await this.refresh();
+    const names = await this.refresh(bounds);
     return names.includes(collection) ? undefined : absenceAmong(names, collection);
   }
 
@@ -111,8 +117,8 @@ export class Catalog {
    * Whether a transaction could not make a collection because another one had made it after this one's snapshot:
    * begun again, it sees it.
    */
-  async wasMadeMeanwhile({ taken, collection }: FormDBError): Promise<boolean> {
-    return taken === true && (await this.refresh()).includes(collection as string);
+  async wasMadeMeanwhile({ taken, collection }: FormDBError, bounds: CallOptions): Promise<boolean> {
+    return taken === true && (await this.refresh(bounds)).includes(collection as string);
   }
 
   /** Makes the collection unless it is there. Resolves to whether this call has made it. */
@@ -175,9 +181,9 @@ export class Catalog {
     return missing;
   }
 
-  async indexes(collection?: string): Promise<readonly IndexDefinition[]> {
+  async indexes(collection?: string, bounds: CallOptions = NO_BOUNDS): Promise<readonly IndexDefinition[]> {
     const asked = ++this.#asked;
-    const rows = await this.#list(this.#ddl.listIndexes);
+    const rows = await this.#list(this.#ddl.listIndexes, bounds);
     const all = rows.map(([owner, name, paths, unique]) => ({
       collection: owner as string,
       name: name as string,
@@ -307,9 +313,10 @@ export class Catalog {
     this.#changed(collection);
   }
 
-  async #list(text: string): Promise<readonly (readonly unknown[])[]> {
-    const { rows } = await this.#connections.use("read", {}, (connection) =>
-      connection.execute(once(text, true), []),
+  async #list(text: string, bounds: CallOptions = NO_BOUNDS): Promise<readonly (readonly unknown[])[]> {
+    const start = this.#clock.now();
+    const { rows } = await this.#connections.use("read", bounds, (connection) =>
+      connection.execute(once(text, true), [], remaining(bounds, this.#clock.now() - start)),
     );
     return rows;
   }

@@ -60,7 +60,7 @@ export class Checker {
     const left = (): CallOptions => remaining({ signal, timeoutMs }, this.#clock.now() - start);
     const problems = await this.#file(left);
     problems.push(...(await this.#indexes(left)));
-    for (const collection of await this.#catalog.refresh()) {
+    for (const collection of await this.#catalog.refresh(left())) {
       problems.push(...(await this.#documents(collection, left)));
     }
     return { ok: problems.length === 0, problems };
@@ -84,8 +84,8 @@ export class Checker {
 
   async #indexLists(left: TimeLeft): Promise<IndexLists> {
     const { listDefinitions, invalidIndexes } = this.#ddl;
-    const collections = new Set(await this.#catalog.refresh());
-    const registered = await this.#catalog.indexes();
+    const collections = new Set(await this.#catalog.refresh(left()));
+    const registered = await this.#catalog.indexes(undefined, left());
     const definitions = new Map((await this.#rows(listDefinitions, left)) as [string, string][]);
     const invalid = invalidIndexes === undefined ? [] : await this.#rows(invalidIndexes, left);
     return { registered, definitions, invalid: new Set(invalid.map(([name]) => String(name))), collections };

@@ -1,5 +1,5 @@
 import type { Backend, Connection, ConnectionRole, IsolationLevel } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { type CallOptions, remaining } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
@@ -33,6 +33,7 @@ export type ConnectionPoolOptions = Partial<Omit<PoolOptions<Connection>, (typeo
  */
 export class Connections {
   readonly #backend: Backend;
+  readonly #clock: Clock;
   readonly read: Pool<Connection>;
   readonly write: Pool<Connection>;
   /** Whether there are readers that answer at once. */
@@ -55,6 +56,7 @@ export class Connections {
     // Here, and not by the pools alone: what an engine with one connection does without is wrong all the same.
     checkPoolOptions(options, NOT_TAKEN);
     this.#backend = backend;
+    this.#clock = clock;
     this.answersAtOnce = backend.isShort !== undefined;
     this.read = this.#pool("read", options, clock, observer);
     this.write = backend.separateWriter
@@ -108,7 +110,10 @@ export class Connections {
     const pool = role === "read" ? this.read : this.write;
     const connection = pool.tryAcquire(prefer);
     if (connection === undefined) {
-      return this.acquire(role, options).then((acquired) => this.#lendFresh(role, acquired, options, work));
+      const asked = this.#clock.now();
+      return this.acquire(role, options).then((acquired) =>
+        this.#lendFresh(role, acquired, remaining(options, this.#clock.now() - asked), work),
+      );
     }
     return this.#lendFresh(role, connection, options, work);
   }
@@ -166,10 +171,11 @@ export class Connections {
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     if (role === "write" || connection.isFresh === undefined) return this.#lend(role, connection, work);
-    return this.#isFresh(connection).then((isFresh) => {
+    const asked = this.#clock.now();
+    return this.#isFresh(connection, options).then((isFresh) => {
       if (isFresh) return this.#lend(role, connection, work);
       this.read.release(connection);
-      return this.use("write", options, work);
+      return this.use("write", remaining(options, this.#clock.now() - asked), work);
     });
   }
 
@@ -190,9 +196,9 @@ export class Connections {
   }
 
   /** Whether a replica has caught up with what this process has written; a primary always has. */
-  async #isFresh(connection: Connection): Promise<boolean> {
+  async #isFresh(connection: Connection, options: CallOptions): Promise<boolean> {
     try {
-      return (await connection.isFresh?.()) ?? true;
+      return (await connection.isFresh?.(options)) ?? true;
     } catch (error) {
       this.giveBack("read", connection, error);
       throw error;

@@ -1,5 +1,12 @@
 import type { BackupOptions, BackupResult, Connection } from "../backend/backend.ts";
-import { boundsOf, type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
+import {
+  boundsOf,
+  type CallOptions,
+  NO_BOUNDS,
+  remaining,
+  TimeOfParts,
+  throwIfAborted,
+} from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { unprepared } from "../base/engine-statement.ts";
@@ -348,14 +355,17 @@ export class FormDB {
     checkOptions("backup()", options, BACKUP_OPTIONS);
     return this.#reporting("backup()", () => {
       throwIfAborted("backup()", options.signal);
-      const { backend, connections, calls } = this.#engine;
+      const { backend, connections, calls, reporter } = this.#engine;
       if (backend.backup === undefined) {
         throw new FormDBError(
           "FORMDB_UNSUPPORTED",
           "backup() copies SQLite databases; a PostgreSQL server's is saved by its own pg_dump or pg_basebackup",
         );
       }
-      const work = (): Promise<BackupResult> => backend.backup!(file, options);
+      const { clock } = reporter;
+      const asked = clock.now();
+      const work = (): Promise<BackupResult> =>
+        backend.backup!(file, { ...options, ...remaining(boundsOf(options), clock.now() - asked) });
       // The one connection of a database in memory is held, so that nobody writes meanwhile.
       return calls.run(() =>
         backend.separateWriter ? work() : connections.use("write", boundsOf(options), work),
@@ -428,12 +438,15 @@ export class FormDB {
   }
 
   #get(collection: string, key: string, options: CallOptions): Answer<Document | undefined> {
-    const { catalog, reads, readsAtOnce, writer } = this.#engine;
+    const { catalog, reads, readsAtOnce, reporter, writer } = this.#engine;
     const found = readsAtOnce.get(collection, key, options);
     if (found !== undefined) return answered(found, orUndefined);
     if (catalog.has(collection)) return reads.get(collection, key, options);
     checkCollectionName(collection);
-    return writer.mayRead(collection).then((may) => (may ? reads.get(collection, key, options) : undefined));
+    const time = new TimeOfParts("get()", options, reporter.clock);
+    return writer
+      .mayRead(collection, time.next())
+      .then((may) => (may ? reads.get(collection, key, time.next()) : undefined));
   }
 
   async #reporting<T>(what: string, work: () => Promise<T>): Promise<T> {

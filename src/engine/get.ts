@@ -75,7 +75,9 @@ export class DocumentReads {
     return this.#reporter.report<T | undefined>(facts, countOf, (times) =>
       this.#catalog.has(collection)
         ? this.#read(collection, id, options, times, form)
-        : this.#catalog.need(collection).then(() => this.#read(collection, id, options, times, form)),
+        : this.#catalog
+            .need(collection, options)
+            .then((left) => this.#read(collection, id, left, times, form)),
     );
   }
 

@@ -4,7 +4,7 @@ import type { Connection, IsolationLevel } from "../backend/backend.ts";
 export interface TransactionTerms<T = unknown> {
   /** Default: the engine's own. */
   readonly isolation?: IsolationLevel | undefined;
-  /** Ends BEGIN and COMMIT where they go over a network. */
+  /** Ends BEGIN, and COMMIT where it goes over a network. */
   readonly signal?: AbortSignal | undefined;
   /** Called with what the work gave when COMMIT is about to be sent. Gives the token to store with it, if any. */
   readonly beforeCommit?: ((result: T) => string | undefined) | undefined;

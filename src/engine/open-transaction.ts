@@ -1,10 +1,10 @@
 import type { Connection } from "../backend/backend.ts";
-import { type CallOptions, NO_BOUNDS, throwIfAborted } from "../base/abort.ts";
+import { bounded, type CallOptions, NO_BOUNDS, remaining, throwIfAborted } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
 import { FormDBError, noteDetail } from "../base/errors.ts";
-import type { QueryOperation } from "../base/observer.ts";
+import type { WriteKind } from "../base/observer.ts";
 import { CALL_BOUNDS, checkOptions } from "../base/options.ts";
 import type { Stopwatch } from "../base/stopwatch.ts";
 import { encodeOperation, type Operation, type Write } from "../batch/operation.ts";
@@ -106,10 +106,9 @@ export class OpenTransaction implements Transaction {
     };
     this.#inDatabase = inDatabase;
     const sql = sqlFunction(tools.sql.placeholder, (statement, options) => {
-      checkOptions("sql()", options, CALL_BOUNDS);
-      return this.#call(() => {
+      return this.#call("sql()", options, (left) => {
         this.wrote = true;
-        return tools.sql.runOn(tools.connection, statement, this.#bounds(options));
+        return tools.sql.runOn(tools.connection, statement, left);
       });
     });
     this.sql = this.#calls.watchFunction(sql);
@@ -138,11 +137,10 @@ export class OpenTransaction implements Transaction {
     parameters: Parameters = [],
     options: CallOptions = NO_BOUNDS,
   ): Promise<QueryResult<R>> {
-    return this.#call(async () => {
-      if (options !== NO_BOUNDS) checkOptions("query()", options, CALL_BOUNDS);
+    return this.#call("query()", options, async (left) => {
       const { reader } = this.#tools;
       const { held } = this.#place;
-      const query = reader.plan(text, parameters, this.#bounds(options), held);
+      const query = reader.plan(text, parameters, left, held);
       this.wrote ||= query.plan.kind !== "select";
       return this.#noticing(query.plan.collections[0] ?? "", () => dispatch(query, this.#place, reader));
     }) as Promise<QueryResult<R>>;
@@ -165,13 +163,11 @@ export class OpenTransaction implements Transaction {
     form: Form<T>,
   ): Promise<T | undefined> {
     const rows = (found: unknown): number => (found === undefined ? 0 : 1);
-    return this.#method("get", collection, rows, async () => {
-      if (options !== NO_BOUNDS) checkOptions("get()", options, CALL_BOUNDS);
+    return this.#method({ operation: "get", collection, options }, rows, async (left) => {
       const key = encodeId(id);
       const { connection } = this.#tools;
       if ((await this.#absence(collection)) !== undefined) return undefined;
-      const bounds = this.#bounds(options);
-      const [found] = await readThrough(connection, form.wholeRow, collection, [key], bounds);
+      const [found] = await readThrough(connection, form.wholeRow, collection, [key], left);
       return found === undefined ? undefined : decodeAs(form, found);
     });
   }
@@ -195,15 +191,15 @@ export class OpenTransaction implements Transaction {
     return this.#read({ collection, id, options }, AS_VERSIONED);
   }
 
-  absence(collection: string): Promise<string | undefined> {
-    return this.#call(() => this.#absence(collection));
+  absence(collection: string, options: CallOptions): Promise<string | undefined> {
+    return this.#call("The look-up", options, () => this.#absence(collection));
   }
 
   /** Runs a query or a change that was made without a text. In a collection that is not there nothing is found. */
-  runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
-    return this.#call(async () => {
+  runTree(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    return this.#call(what, options, async (left) => {
       const { reader } = this.#tools;
-      const query = reader.planTree(tree, this.#bounds(options));
+      const query = reader.planTree(tree, left);
       this.wrote ||= query.plan.kind !== "select";
       const collection = query.plan.collections[0]!;
       if ((await this.#absence(collection)) !== undefined) return { rows: [], rowCount: 0 };
@@ -212,37 +208,36 @@ export class OpenTransaction implements Transaction {
   }
 
   insert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
-    return this.#method("insert", collection, one, () => this.#put("insert", collection, document, options));
+    return this.#put("insert", collection, document, options);
   }
 
   upsert(collection: string, document: unknown, options: CallOptions = NO_BOUNDS): Promise<string> {
-    return this.#method("upsert", collection, one, () => this.#put("upsert", collection, document, options));
+    return this.#put("upsert", collection, document, options);
   }
 
   update(collection: string, id: string | number, patch: unknown): Promise<void> {
-    return this.#method("update", collection, one, async () => {
-      await this.#write({ kind: "update", collection, id, value: patch }, NO_BOUNDS);
+    return this.#method({ operation: "update", collection, options: NO_BOUNDS }, one, async (left) => {
+      await this.#write({ kind: "update", collection, id, value: patch }, left);
     });
   }
 
   delete(collection: string, id: string | number, options: CallOptions = NO_BOUNDS): Promise<boolean> {
-    return this.#method("delete", collection, Number, async () => {
-      const { found } = await this.#write({ kind: "delete", collection, id, value: undefined }, options);
+    return this.#method({ operation: "delete", collection, options }, Number, async (left) => {
+      const { found } = await this.#write({ kind: "delete", collection, id, value: undefined }, left);
       return found ?? true;
     });
   }
 
-  /** Runs one call of a method as a part of the transaction. */
+  /** Runs one call of a method as a part of the transaction. `work` is given what is left of the call's bounds. */
   #method<T>(
-    operation: QueryOperation,
-    collection: string,
+    { operation, collection, options }: MethodCall,
     rowsOf: (result: T) => number,
-    work: () => Promise<T>,
+    work: (left: CallOptions) => Promise<T>,
   ): Promise<T> {
-    return this.#call(async () => {
+    return this.#call(`${operation}()`, options, async (left) => {
       checkCollectionName(collection);
       const facts = { operation, collection, shape: `${operation} ${collection}`, cacheHit: true };
-      return this.#noticing(collection, () => this.#reported(facts, rowsOf, work));
+      return this.#noticing(collection, () => this.#reported(facts, rowsOf, () => work(left)));
     });
   }
 
@@ -274,15 +269,17 @@ export class OpenTransaction implements Transaction {
 
   /** Inserts all documents or none. Not reported here: it is the whole of the transaction. */
   insertAll(operations: readonly Operation[]): Promise<void> {
-    return this.#call(() => this.#insertAll(operations, NO_BOUNDS));
+    return this.#call("The insert", NO_BOUNDS, (left) => this.#insertAll(operations, left));
   }
 
   async #insert(query: Query): Promise<QueryResult> {
     const documents = documentsOf(query);
     const collection = query.plan.collections[0]!;
     if (documents.length === 0) return inserted([]);
-    if (documents.length === 1)
-      return inserted([await this.#put("insert", collection, documents[0], query.options)]);
+    if (documents.length === 1) {
+      const write: Write = { kind: "insert", collection, id: undefined, value: documents[0] };
+      return inserted([(await this.#write(write, query.options)).id]);
+    }
     const operations = encodeAll(collection, documents, this.#tools.makeId);
     await this.#insertAll(operations, query.options);
     return inserted(operations.map(({ id }) => id));
@@ -292,24 +289,25 @@ export class OpenTransaction implements Transaction {
     this.wrote = true;
     await this.#ensureCollection(operations[0]!.collection);
     const { connection, reporter } = this.#tools;
-    await insertAll(connection, operations, this.#bounds(options), reporter.clock);
+    await insertAll(connection, operations, options, reporter.clock);
   }
 
-  async #put(
+  #put(
     kind: "insert" | "upsert",
     collection: string,
     document: unknown,
     options: CallOptions,
   ): Promise<string> {
-    return (await this.#write({ kind, collection, id: undefined, value: document }, options)).id;
+    const write = { kind, collection, id: undefined, value: document };
+    return this.#method({ operation: kind, collection, options }, one, async (left) => {
+      return (await this.#write(write, left)).id;
+    });
   }
 
   async #write(
     write: Write,
-    options: CallOptions,
+    bounds: CallOptions,
   ): Promise<{ readonly id: string; readonly found: boolean | undefined }> {
-    if (options !== NO_BOUNDS) checkOptions(`${write.kind}()`, options, CALL_BOUNDS);
-    const bounds = this.#bounds(options);
     throwIfAborted("The write", bounds.signal);
     const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
@@ -352,21 +350,25 @@ export class OpenTransaction implements Transaction {
     if (!this.made.has(collection)) await catalog.needOn(connection, collection);
   }
 
-  /** Runs one call as a part of the transaction, which does not end before it. */
-  #call<T>(work: () => Promise<T>): Promise<T> {
-    return this.#calls.watch(this.#runCall(work));
+  /** Runs one call as a part of the transaction, which does not end before it. `work` is given what is left of its bounds. */
+  #call<T>(what: string, options: CallOptions, work: (left: CallOptions) => Promise<T>): Promise<T> {
+    return this.#calls.watch(this.#runCall(what, options, work));
   }
 
-  async #runCall<T>(work: () => Promise<T>): Promise<T> {
+  async #runCall<T>(what: string, options: CallOptions, work: (left: CallOptions) => Promise<T>): Promise<T> {
     if (this.#calls.ended) {
       throw new FormDBError(
         "FORMDB_CLOSED",
         "The transaction has ended; its methods can't be called any more",
       );
     }
+    if (options !== NO_BOUNDS) checkOptions(what, options, CALL_BOUNDS);
+    const bounds = this.#bounds(options);
     this.#inDatabase.start();
-    const call = this.#underWay.size === 0 ? work() : this.#last!.then(work, work);
-    this.#last = call;
+    const before = this.#underWay.size === 0 ? undefined : this.#last!;
+    const call = before === undefined ? work(bounds) : this.#inTurn(before, what, bounds, work);
+    // One whose time runs out while it waits leaves those behind it where they are.
+    this.#last = Promise.allSettled([before, call]);
     this.#underWay.add(call);
     try {
       return await call;
@@ -375,6 +377,25 @@ export class OpenTransaction implements Transaction {
       if (this.#underWay.size === 0 && !this.#calls.ended) this.#inDatabase.stop();
     }
   }
+
+  /** Runs a call when those before it have ended, unless its own time ends first. */
+  async #inTurn<T>(
+    before: Promise<unknown>,
+    what: string,
+    bounds: CallOptions,
+    work: (left: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const start = this.clock.now();
+    await bounded(what, before, this.clock, bounds);
+    return work(remaining(bounds, this.clock.now() - start));
+  }
+}
+
+/** A call of a method, as it was made. */
+interface MethodCall {
+  readonly operation: "get" | WriteKind;
+  readonly collection: string;
+  readonly options: CallOptions;
 }
 
 /** A write of one document. */

@@ -19,7 +19,6 @@ import {
 import { configError, show } from "../base/options.ts";
 import { uuidV4, uuidV7 } from "../base/uuid.ts";
 import { type BatchOptions, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_SIZE } from "../batch/batch-options.ts";
-import { BatchProcessor } from "../batch/batch-processor.ts";
 import { PlanCache } from "../cache/plan-cache.ts";
 import { Metrics, storeOf } from "../metrics/metrics.ts";
 import { poolRecorder } from "../metrics/pool-recorder.ts";
@@ -32,6 +31,7 @@ import { CallsUnderWay } from "./calls-under-way.ts";
 import { Catalog } from "./catalog.ts";
 import { Checker } from "./check.ts";
 import { Connections } from "./connections.ts";
+import { DatabaseQueue } from "./database-queue.ts";
 import { checkOpenOptions, type OpenOptions } from "./engine-options.ts";
 import { Explainer } from "./explain.ts";
 import { FormDB } from "./form-db.ts";
@@ -194,7 +194,16 @@ async function assembleParts(
   const makeId = backend.idKind === "uuidv7" ? uuidV7 : uuidV4;
   const journal = options.spill === undefined ? undefined : await openJournal(options.spill);
   undo.push(() => journal?.[Symbol.dispose]());
-  const batch = new BatchProcessor(writer.execute, {
+  const transactions = new Transactions(connections, {
+    catalog,
+    reader,
+    writer,
+    makeId,
+    reporter,
+    sql,
+    findsFirst: backend.dialect.findsFirst,
+  });
+  const batch = new DatabaseQueue(transactions, writer.execute, {
     ...(journal === undefined ? {} : { spill: journal }),
     ...batchDefaults(backend, batchOptions, connections.write.stats().max),
     generateId: makeId,
@@ -241,15 +250,7 @@ async function assembleParts(
     schema: new Schema(catalog),
     explainer: new Explainer(backend, plans, connections, catalog),
     checker: new Checker(connections, catalog, backend.dialect.ddl, clock),
-    transactions: new Transactions(connections, {
-      catalog,
-      reader,
-      writer,
-      makeId,
-      reporter,
-      sql,
-      findsFirst: backend.dialect.findsFirst,
-    }),
+    transactions,
     calls,
     reporter,
     release: () => {

@@ -57,8 +57,9 @@ export class Queries implements QueryPlace {
     if (documents.length > 1) {
       // All or none: as a transaction of their own.
       const operations = encodeAll(collection, documents, makeId);
-      const write = () => transactions.run((open) => open.insertAll(operations), query.options);
-      await writer.insertInto(collection, write);
+      await writer.insertInto(collection, query.options, (left) =>
+        transactions.run((open) => open.insertAll(operations), left),
+      );
       return inserted(operations.map(({ id }) => id));
     }
     // The query's failure is counted as one: so the write's is not.

@@ -151,8 +151,8 @@ export class Reader {
     this.#calls.begin();
     try {
       const bound = plan.bind(values, parameters);
-      if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
-      for await (const chunk of this.#chunks(bound, options, ongoing)) {
+      const left = this.#catalog.has(collection) ? options : await this.#catalog.need(collection, options);
+      for await (const chunk of this.#chunks(bound, left, ongoing)) {
         for (const columns of chunk) {
           throwIfAborted("The stream", signal);
           this.#calls.refuseIfCut();
@@ -256,10 +256,11 @@ export class Reader {
   }
 
   async #onLent(role: "read" | "write", query: Query, times: QueryTimes): Promise<QueryResult> {
-    const { plan, values, parameters, options } = query;
+    const { plan, values, parameters } = query;
+    let { options } = query;
     const bound = plan.bind(values, parameters);
     const collection = plan.collections[0] ?? "";
-    if (!this.#catalog.has(collection)) await this.#catalog.need(collection);
+    if (!this.#catalog.has(collection)) options = await this.#catalog.need(collection, options);
     const lane = role === "read" ? this.#merged?.laneOf(bound) : undefined;
     try {
       if (lane?.isShared) return this.#decode(plan, await lane.join(bound.values, options, times), times);

@@ -45,6 +45,8 @@ export class SqlRunner {
     const [known, facts] = this.#know(statement, false);
     return this.#reporter.report(facts, rowCountOf, async (times) => {
       if (endsTransaction(known.shape) || isSavepoint(known.shape)) throw notOneConnection(known.shape);
+      const { clock } = this.#reporter;
+      const asked = clock.now();
       throwIfAborted("The statement", options.signal);
       const tellsWrites = this.#connections.refusesWrites;
       if (options.readOnly === true || (tellsWrites && !known.writes)) {
@@ -56,7 +58,8 @@ export class SqlRunner {
         }
       }
       beforeWriting();
-      return await this.#onLent("write", known, { statement, options, times }).catch(notSent);
+      const left = remaining(options, clock.now() - asked);
+      return await this.#onLent("write", known, { statement, options: left, times }).catch(notSent);
     });
   }
 

@@ -1,4 +1,4 @@
-import { abortedError, bounded, type CallOptions, timeoutError } from "../base/abort.ts";
+import { abortedError, bounded, type CallOptions, remaining, timeoutError } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { FormDBError } from "../base/errors.ts";
 
@@ -38,11 +38,13 @@ export class TransactionLimit implements Disposable {
     return signal === undefined && timeoutMs === Infinity ? undefined : this.#controller.signal;
   }
 
-  /** What is left of its time; undefined where it has no end. */
-  get remainingMs(): number | undefined {
+  /** The bounds of what is done now: the signal, and what is left of the time. */
+  get left(): CallOptions {
+    const { signal } = this;
     const { timeoutMs = Infinity } = this.#bounds;
-    if (timeoutMs === Infinity) return undefined;
-    return Math.max(1, timeoutMs - (this.#clock.now() - this.#start));
+    return timeoutMs === Infinity
+      ? { signal }
+      : remaining({ signal, timeoutMs }, this.#clock.now() - this.#start);
   }
 
   get ended(): boolean {

@@ -146,7 +146,7 @@ export class Transactions {
         try {
           return await this.#once(fn, options.isolation, limit, times);
         } catch (error) {
-          if (!limit.ended && !(await this.#mayRunAgain(error, attempt, options.maxRetries))) {
+          if (!limit.ended && !(await this.#mayRunAgain(error, attempt, options.maxRetries, limit))) {
             throw attempt === 0 ? error : noteDetail(error, "attempts", attempt + 1);
           }
           limit.check();
@@ -162,7 +162,12 @@ export class Transactions {
   }
 
   /** Whether the engine asked for another try, nothing of this one was kept, and there are tries left. */
-  async #mayRunAgain(error: unknown, attempt: number, maxRetries: number | undefined): Promise<boolean> {
+  async #mayRunAgain(
+    error: unknown,
+    attempt: number,
+    maxRetries: number | undefined,
+    limit: TransactionLimit,
+  ): Promise<boolean> {
     if (!(error instanceof FormDBError) || error.outcome === "unknown") return false;
     // Not to get a lock within the time that the transaction was begun with is a conflict too.
     const code = error.sqlstate === "55P03" ? "FORMDB_SERIALIZATION" : error.code;
@@ -176,7 +181,7 @@ export class Transactions {
       default:
         return (
           attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) &&
-          (await this.#tools.catalog.wasMadeMeanwhile(error))
+          (await this.#tools.catalog.wasMadeMeanwhile(error, limit.left))
         );
     }
   }
@@ -191,7 +196,7 @@ export class Transactions {
     if (token === undefined) throw error;
     for (let failures = 0; ; ) {
       try {
-        const bounds = { signal: limit.signal, timeoutMs: limit.remainingMs };
+        const bounds = limit.left;
         const committed = await this.#connections.use("write", bounds, (connection) =>
           connection.wasCommitted!(token, bounds),
         );
@@ -227,8 +232,7 @@ export class Transactions {
     const inDatabase = new Stopwatch(this.#reporter.clock);
     waiting.start();
     try {
-      const wait = { signal, timeoutMs: limit.remainingMs };
-      return await this.#connections.use("write", wait, async (connection) => {
+      return await this.#connections.use("write", limit.left, async (connection) => {
         waiting.stop();
         inDatabase.start();
         const scope: Scope = { open: true, beside: 0 };

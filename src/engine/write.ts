@@ -1,5 +1,5 @@
 import type { ChangeResult, Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
-import type { CallOptions } from "../base/abort.ts";
+import { bounded, type CallOptions, TimeOfParts } from "../base/abort.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
@@ -14,6 +14,7 @@ import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.t
 import type { BoundStatement } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Connections, isPoolTimeout } from "./connections.ts";
+import { notSent } from "./read.ts";
 import { codeOf, type Reporter } from "./reporter.ts";
 
 /** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */
@@ -91,10 +92,17 @@ export class Writer {
   }
 
   /** Inserts that are no group of the queue: what `write` does in one transaction, in a collection that is made for it. */
-  insertInto(collection: string, write: () => Promise<void>): Promise<void> {
+  insertInto(
+    collection: string,
+    options: CallOptions,
+    write: (left: CallOptions) => Promise<void>,
+  ): Promise<void> {
+    const { clock } = this.#reporter;
+    const time = new TimeOfParts("The insert", options, clock);
     return this.#againIfDropped(collection, async () => {
-      await this.ensureCollection(collection);
-      await write();
+      // The making of a collection may be others' too: only the wait for it ends.
+      await bounded("The insert", this.ensureCollection(collection), clock, time.next()).catch(notSent);
+      await write(time.next());
     });
   }
 
@@ -113,7 +121,7 @@ export class Writer {
     if (mayMake(kind)) {
       await this.ensureCollection(collection);
     } else {
-      const absence = await this.absence(collection);
+      const absence = await this.absence(collection, { signal: group.signal });
       if (absence !== undefined)
         return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
     }
@@ -175,9 +183,9 @@ export class Writer {
    * What there is instead of a collection, as `Catalog.absence`. One that a first insert would make is as good as an empty
    * one for calls by id and by filter; without `autoCreate` it must be there.
    */
-  async absence(collection: string): Promise<string | undefined> {
-    if (this.#autoCreate) return this.#catalog.absence(collection);
-    await this.#catalog.need(collection);
+  async absence(collection: string, bounds: CallOptions): Promise<string | undefined> {
+    if (this.#autoCreate) return this.#catalog.absence(collection, bounds);
+    await this.#catalog.need(collection, bounds);
     return undefined;
   }
 
@@ -189,8 +197,8 @@ export class Writer {
   }
 
   /** Whether there is a collection that documents can be read from. */
-  async mayRead(collection: string): Promise<boolean> {
-    return this.#catalog.has(collection) || (await this.absence(collection)) === undefined;
+  async mayRead(collection: string, bounds: CallOptions): Promise<boolean> {
+    return this.#catalog.has(collection) || (await this.absence(collection, bounds)) === undefined;
   }
 }
 

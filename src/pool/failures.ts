@@ -33,7 +33,7 @@ export function acquireTimeout(
   { timeoutMs, eventLoopDelayMs, holders }: TimeoutFacts,
 ): FormDBError {
   const parts = [
-    `No connection could be had within ${timeoutMs} ms: ${counts(stats)}`,
+    `No connection could be had within ${Math.ceil(timeoutMs)} ms: ${counts(stats)}`,
     ...(lastConnectError === undefined
       ? []
       : [`the last attempt to connect failed: ${messageOf(lastConnectError)}`]),

@@ -2,7 +2,14 @@ import { type CallOptions, isBounded, remaining, throwIfAborted, timeoutError } 
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import type { FormDBError } from "../../base/errors.ts";
 import { turnAfterShortCall, turnIfDue } from "../../base/loop-turn.ts";
-import type { Connection, EngineResult, GroupWrite, StoredDocument, WriteResult } from "../backend.ts";
+import type {
+  Connection,
+  EngineResult,
+  GroupWrite,
+  IsolationLevel,
+  StoredDocument,
+  WriteResult,
+} from "../backend.ts";
 import { nameOfWrite } from "../unique-violation.ts";
 import { type SqliteFailure, sqliteError } from "./errors.ts";
 import { SqliteImmediateReads } from "./immediate-reads.ts";
@@ -165,9 +172,12 @@ export class SqliteConnection implements Connection {
     await this.#ask("Forgetting old batches", { do: "pruneTokens", before: Date.now() - maxAgeMs }, NONE);
   }
 
-  /** SQLite's transactions are serializable, which is as much as any isolation level asks for. */
-  async begin(): Promise<void> {
-    await this.#ask("Beginning a transaction", { do: "begin" }, NONE);
+  /**
+   * SQLite's transactions are serializable, which is as much as any isolation level asks for. It may have to wait for another
+   * process.
+   */
+  async begin(_isolation: IsolationLevel | undefined, options: CallOptions = NONE): Promise<void> {
+    await this.#ask("Beginning a transaction", { do: "begin" }, options);
     this.#inTransaction = true;
   }
 

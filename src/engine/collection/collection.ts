@@ -393,7 +393,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
       if (rows.length > 0) return rows[0] as unknown as Version;
       // What kept it from being made may be gone by now: then it may be tried again.
       const found = await this.#host.getVersioned(this.name, key, time.next());
-      const absence = found === undefined ? await this.#host.absence?.(this.name) : undefined;
+      const absence = found === undefined ? await this.#host.absence?.(this.name, time.next()) : undefined;
       if (absence !== undefined) throw notThere(absence, this.name, key);
       const why = whyNotMade(request, found);
       if (why !== undefined) throw why;

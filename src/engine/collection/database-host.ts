@@ -1,4 +1,4 @@
-import { boundsOf, type CallOptions, NO_BOUNDS } from "../../base/abort.ts";
+import { boundsOf, type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { encodeId, type Row } from "../../base/document.ts";
@@ -41,13 +41,16 @@ export class DatabaseHost implements CollectionHost {
     const key = encodeId(id);
     checkCollectionName(collection);
     const { reads, writer } = this.#engine;
+    const time = new TimeOfParts("get()", options, this.clock);
     return this.#gate.run("get()", async () =>
-      (await writer.mayRead(collection)) ? reads.getVersioned(collection, key, options) : undefined,
+      (await writer.mayRead(collection, time.next()))
+        ? reads.getVersioned(collection, key, time.next())
+        : undefined,
     );
   }
 
-  absence(collection: string): Promise<string | undefined> {
-    return this.#engine.writer.absence(collection);
+  absence(collection: string, options: CallOptions): Promise<string | undefined> {
+    return this.#engine.writer.absence(collection, options);
   }
 
   change(
@@ -93,16 +96,16 @@ export class DatabaseHost implements CollectionHost {
     return this.#gate.run(what, () =>
       this.#engine.catalog.has(collectionOf(tree))
         ? this.#queries.runTree(tree, bounds)
-        : this.#isThere(tree).then((isThere) =>
-            isThere ? this.#queries.runTree(tree, bounds) : nothingFound(),
-          ),
+        : this.#lookedUp(what, tree, bounds),
     );
   }
 
   async *stream(tree: PlannedTree, options: CallOptions): AsyncGenerator<Row> {
     const bounds = boundsOf(options);
     this.#gate.check("find()", bounds);
-    if (await this.#isThere(tree)) yield* this.#queries.streamTree(tree, bounds);
+    this.#engine.transactions.refuseWaiting("find()");
+    const time = new TimeOfParts("find()", bounds, this.clock);
+    if (await this.#isThere(tree, time.next())) yield* this.#queries.streamTree(tree, time.next());
   }
 
   async explain(tree: PlannedTree): Promise<Explanation> {
@@ -111,13 +114,19 @@ export class DatabaseHost implements CollectionHost {
   }
 
   /** A collection that a first insert would make reads as empty before that. */
-  #isThere(tree: PlannedTree): Promise<boolean> {
-    return this.#engine.writer.mayRead(collectionOf(tree));
+  #isThere(tree: PlannedTree, bounds: CallOptions): Promise<boolean> {
+    return this.#engine.writer.mayRead(collectionOf(tree), bounds);
+  }
+
+  async #lookedUp(what: string, tree: PlannedTree, bounds: CallOptions): Promise<QueryResult> {
+    const time = new TimeOfParts(what, bounds, this.clock);
+    return (await this.#isThere(tree, time.next()))
+      ? this.#queries.runTree(tree, time.next())
+      : { rows: [], rowCount: 0 };
   }
 }
 
 const NO_PARAMETERS: readonly unknown[] = Object.freeze([]);
-const nothingFound = (): QueryResult => ({ rows: [], rowCount: 0 });
 const versionOf = (_id: string, { version }: Ending): number => version!;
 
 /** Whether the engine may refuse what a change makes: a value that is set, a whole document, or anything that a unique index holds. */

@@ -92,7 +92,7 @@ export interface CollectionHost {
     options?: CallOptions,
   ): Promise<Versioned<Row> | undefined>;
   /** What there is instead of a collection that is not there, for an error's message. Left out by a host elsewhere. */
-  absence?(collection: string): Promise<string | undefined>;
+  absence?(collection: string, options: CallOptions): Promise<string | undefined>;
   /**
    * Queues a change of one document, and resolves to its new version. Undefined if it can't be queued; left out where there is
    * no queue.

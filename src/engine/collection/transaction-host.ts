@@ -20,8 +20,8 @@ export interface TransactionMethods {
   insert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
   upsert(collection: string, document: unknown, options?: CallOptions): Promise<string>;
   delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean>;
-  runTree(tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
-  absence(collection: string): Promise<string | undefined>;
+  runTree(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult>;
+  absence(collection: string, options: CallOptions): Promise<string | undefined>;
 }
 
 /** An open transaction as what a collection's handle works on. */
@@ -54,12 +54,12 @@ export class TransactionHost implements CollectionHost {
     return this.#transaction.getVersioned(collection, id, options);
   }
 
-  absence(collection: string): Promise<string | undefined> {
-    return this.#transaction.absence(collection);
+  absence(collection: string, options: CallOptions): Promise<string | undefined> {
+    return this.#transaction.absence(collection, options);
   }
 
-  run(_what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
-    return this.#transaction.runTree(tree, boundsOf(options));
+  run(what: string, tree: PlannedTree, options: CallOptions): Promise<QueryResult> {
+    return this.#transaction.runTree(what, tree, boundsOf(options));
   }
 
   /** The transaction's connection runs one call at a time: all rows are read before the first is given. */
