@@ -49,8 +49,8 @@ export class HttpClient {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #options: HttpLimits;
   readonly #cut = new AbortController();
-  readonly #calls = new Set<Promise<unknown>>();
   #underWay = 0;
+  #onAllEnded: (() => void) | undefined;
 
   constructor(url: string, { apiKey, ...options }: HttpOptions) {
     this.url = baseUrl(url);
@@ -108,8 +108,6 @@ export class HttpClient {
     };
     const timer = timeoutMs >= MAX_TIMER_MS ? undefined : setTimeout(onTime, timeoutMs);
     const end = this.#endOf(idle.signal, options?.signal);
-    const call = Promise.withResolvers<void>();
-    this.#calls.add(call.promise);
     let response: http.IncomingMessage | undefined;
     let sent: Promise<void> | undefined;
     let source: { readonly error: unknown } | undefined;
@@ -149,9 +147,7 @@ export class HttpClient {
       response?.destroy();
       // If the answer came before all lines were sent, their source is let go.
       if (sending?.request.writableFinished === false) idle.abort();
-      this.#underWay--;
-      this.#calls.delete(call.promise);
-      call.resolve();
+      this.#ended();
     }
   }
 
@@ -160,7 +156,11 @@ export class HttpClient {
     const timer =
       deadlineMs >= MAX_TIMER_MS ? undefined : setTimeout(() => this.#cut.abort(), Math.max(1, deadlineMs));
     await work;
-    while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onAllEnded = resolve;
+      });
+    }
     clearTimeout(timer);
     this.#agent.destroy();
   }
@@ -184,14 +184,16 @@ export class HttpClient {
   async #counted<T>(work: () => Promise<T>): Promise<T> {
     this.#refuseMore();
     this.#underWay++;
-    const call = work();
-    this.#calls.add(call);
     try {
-      return await call;
+      return await work();
     } finally {
-      this.#calls.delete(call);
-      this.#underWay--;
+      this.#ended();
     }
+  }
+
+  #ended(): void {
+    this.#underWay--;
+    if (this.#underWay === 0) this.#onAllEnded?.();
   }
 
   #mayRepeat({ isRepeatable }: Request, failure: Failure, attempt: number): boolean {
