@@ -2,6 +2,7 @@ import { type EngineStatement, unprepared } from "../../base/engine-statement.ts
 import type { WriteKind } from "../../base/observer.ts";
 import { type BatchStatements, postgresBatch } from "../../dialect/postgres/batch.ts";
 import { changeAlone } from "../../dialect/postgres/change-group.ts";
+import { IN_TWO_PHASES } from "../../dialect/postgres/citus.ts";
 import { spellMerge } from "../../dialect/postgres/merge-patch.ts";
 import type { EngineProfile } from "../../dialect/postgres/profiles.ts";
 import { SHARDED_BATCH } from "../../dialect/postgres/sharded-batch.ts";
@@ -19,6 +20,8 @@ export class BatchTexts {
   readonly lookUpToken: EngineStatement;
   readonly replaceToken: EngineStatement;
   readonly pruneTokens: EngineStatement;
+  /** For a transaction of several writes, before COMMIT; undefined where there is no need. */
+  readonly inTwoPhases: EngineStatement | undefined;
 
   constructor(profile: EngineProfile) {
     this.profile = profile;
@@ -27,6 +30,7 @@ export class BatchTexts {
     this.lookUpToken = statementOf(this.#batch.lookUpToken);
     this.replaceToken = statementOf(this.#batch.replaceToken, { returnsRows: false });
     this.pruneTokens = statementOf(this.#batch.pruneTokens, { returnsRows: false });
+    this.inTwoPhases = profile.distributes ? statementOf(IN_TWO_PHASES, { returnsRows: false }) : undefined;
   }
 
   getMany(collection: string): EngineStatement {

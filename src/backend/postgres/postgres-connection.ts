@@ -3,6 +3,7 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { type IndexPath, indexPathText } from "../../base/subject.ts";
 import { NOT_COMMITTED } from "../../dialect/postgres/batch.ts";
+import { FINISH_COMMITS } from "../../dialect/postgres/citus.ts";
 import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
   CommitOptions,
@@ -43,6 +44,8 @@ export class PostgresConnection implements Connection {
   /** Whether that server follows another one. */
   readonly standby: boolean;
   #replayed = 0n;
+  /** Calls that wrote since the transaction began, or may have. */
+  #writes = 0;
 
   constructor(session: OpenSession, shared: SharedState) {
     this.#session = new PostgresSession(session, shared);
@@ -85,7 +88,9 @@ export class PostgresConnection implements Connection {
     values: readonly unknown[] = EMPTY_VALUES,
     options: CallOptions = {},
   ): Promise<EngineResult> {
-    const flight = this.#flight(!statement.returnsRows || statement.writes === true);
+    const writes = !statement.returnsRows || statement.writes === true;
+    if (writes) this.#writes++;
+    const flight = this.#flight(writes);
     // What can't be encoded must not fail half-way through a message.
     const sent = statement.raw === true ? encodeValues(values) : values;
     const reply = await this.#session.run(statement, sent, options, flight);
@@ -107,6 +112,7 @@ export class PostgresConnection implements Connection {
   }
 
   async write(group: GroupWrite, options: CallOptions = {}): Promise<WriteResult> {
+    this.#writes++;
     const flight = this.#flight(true);
     let result: WriteResult;
     try {
@@ -202,6 +208,10 @@ export class PostgresConnection implements Connection {
   }
 
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
+    // What is prepared on a node holds the look-up until Citus finishes it, up to a minute later, or a role that may do so.
+    if (this.#shared.batchTexts.profile.distributes) {
+      await this.#session.run(FINISH, EMPTY_VALUES, {}, "read").catch(() => {});
+    }
     return await this.#groups.lookUp(group);
   }
 
@@ -232,6 +242,7 @@ export class PostgresConnection implements Connection {
         `A transaction on ${name} must be ${isolationLevels.join(" or ")}, not ${isolation}`,
       );
     }
+    this.#writes = 0;
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
     const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
@@ -256,9 +267,7 @@ export class PostgresConnection implements Connection {
   }
 
   async commit({ token, ...options }: CommitOptions = {}): Promise<void> {
-    const { storeToken } = this.#shared.batchTexts;
-    const stored = token === undefined ? undefined : { statement: storeToken, values: [token, null] };
-    const { command } = await this.#session.commit(stored, options);
+    const { command } = await this.#session.commit(this.#lastCall(token), options);
     if (command === "ROLLBACK") {
       throw new FormDBError(
         "FORMDB_ENGINE",
@@ -267,6 +276,14 @@ export class PostgresConnection implements Connection {
       );
     }
     await this.#noteWrite();
+  }
+
+  /** What a transaction still needs before its COMMIT. */
+  #lastCall(token: string | undefined): StatementCall | undefined {
+    const { storeToken, inTwoPhases } = this.#shared.batchTexts;
+    if (token !== undefined) return { statement: storeToken, values: [token, null] };
+    if (inTwoPhases === undefined || this.#writes < 2) return undefined;
+    return { statement: inTwoPhases, values: EMPTY_VALUES };
   }
 
   /** Undoes the open transaction. */
@@ -339,6 +356,7 @@ export class PostgresConnection implements Connection {
 const INDEXES_OF: EngineStatement = statementOf(
   "SELECT name, paths FROM formdb_indexes WHERE collection = $1 AND is_unique",
 );
+const FINISH: EngineStatement = control(FINISH_COMMITS);
 const PING: EngineStatement = control("SELECT 1");
 const READ_ONLY: EngineStatement = statementOf("SELECT current_setting('transaction_read_only', true)");
 const CURRENT_LSN: EngineStatement = statementOf("SELECT pg_current_wal_insert_lsn()::text");

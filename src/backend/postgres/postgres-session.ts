@@ -1,6 +1,7 @@
 import { type CallOptions, isBounded, throwIfAborted } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { type FailureOutcome, FormDBError } from "../../base/errors.ts";
+import { FINISH_COMMITS } from "../../dialect/postgres/citus.ts";
 import type { StatementCall } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard } from "./call-guard.ts";
@@ -14,7 +15,9 @@ import type { ReplicationState } from "./replication.ts";
 import { RowStream } from "./row-stream.ts";
 import type { OpenSession } from "./session-opener.ts";
 import {
+  commitUnheard,
   type Flight,
+  isCommitUnheard,
   isStalePlan,
   lostError,
   refusedByNode,
@@ -46,6 +49,7 @@ const COMMIT: StatementCall = Object.freeze<StatementCall>({
   values: Object.freeze([]),
 });
 
+const FINISH = control(FINISH_COMMITS);
 const LAST_WISH_MS = 1_000;
 const MAX_WARNINGS = 20;
 
@@ -133,6 +137,7 @@ export class PostgresSession implements WatchedSession {
         reply = await this.#exchange(statement, values, options);
       }
       if (flight !== "in-transaction") this.#mustBeOver("rejected");
+      await this.#finishCommit();
       return reply;
     } catch (error) {
       throw this.#translate(error, flight);
@@ -181,12 +186,14 @@ export class PostgresSession implements WatchedSession {
         guard.check();
         const reply = await this.#exchange(COMMIT.statement, COMMIT.values, {});
         this.#mustBeOver("unknown");
+        await this.#finishCommit();
         return reply;
       }
       const ends = await Promise.allSettled(this.#sendTogether(sent));
       const committed = ends.at(-1)!;
       if (committed.status === "rejected") throw committed.reason;
       this.#mustBeOver("unknown");
+      await this.#finishCommit();
       if (ends[0]!.status === "fulfilled") return committed.value;
       // The server has answered COMMIT, and has rolled back.
       flight = "in-transaction";
@@ -218,6 +225,7 @@ export class PostgresSession implements WatchedSession {
       this.#client.query(copy);
       await copy.done;
       this.#mustBeOver("rejected");
+      if (!(await this.#finishCommit())) throw commitUnheard(this.#where);
       if (keep && parse) this.#prepared.add(name);
     } catch (error) {
       if (keep && parse) this.#prepared.uncertain(name);
@@ -393,6 +401,22 @@ export class PostgresSession implements WatchedSession {
     );
     this.#lose(error);
     throw error;
+  }
+
+  /**
+   * Before a commit is reported: what a node of Citus has prepared only would be seen up to a minute later, and an update or delete
+   * of it meanwhile would find nothing. False where that is so all the same: who may not finish it, or does not reach the node,
+   * leaves it to Citus.
+   */
+  async #finishCommit(): Promise<boolean> {
+    if (!this.#warnings.some(isCommitUnheard)) return true;
+    this.#warnings = [];
+    try {
+      await this.#exchange(FINISH, [], {});
+      return this.#warnings.length === 0;
+    } catch {
+      return false;
+    }
   }
 
   #staleInTransaction(cause: unknown): FormDBError {

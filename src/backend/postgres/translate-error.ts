@@ -98,9 +98,11 @@ function serverError(
   if (isStalePlan(error)) code = "FORMDB_STALE_PLAN";
   if (isTextTooLong(error)) code = "FORMDB_INVALID_DOCUMENT";
   if (isDefinitionTooLong(error) || needsCoordinator(error)) code = "FORMDB_UNSUPPORTED";
+  const nodeIsGone = isNodeGone(error);
   const nodeIsLost = isNodeLost(error);
-  if (nodeIsLost) code = "FORMDB_CONNECTION_LOST";
-  const outcome = outcomeOf(flight, rule.unknownOutcome === true || nodeIsLost || isCommitUnsaid(error));
+  if (nodeIsGone || nodeIsLost) code = "FORMDB_CONNECTION_LOST";
+  const cannotTell = rule.unknownOutcome === true || nodeIsLost || isCommitUnsaid(error);
+  const outcome = outcomeOf(flight, cannotTell && !nodeIsGone);
   const retryable = code === "FORMDB_CONNECTION_LOST" ? outcome !== "unknown" : rule.retryable;
   if (sqlstate === "23505" && code === "FORMDB_CONSTRAINT") return refusedByUnique(error, outcome);
   const refused = sqlstate === "22P02" ? arithmeticRefusal(error.message, { sqlstate, outcome }) : undefined;
@@ -118,7 +120,7 @@ function serverError(
     details: {
       sqlstate,
       outcome,
-      ...(rule.fatal === true ? { fatal: true } : {}),
+      ...(rule.fatal === true && !nodeIsGone ? { fatal: true } : {}),
       ...(rule.failover === true ? { failover: true } : {}),
       ...(error.detail === undefined ? {} : { detail: error.detail }),
       ...(constraint === undefined ? {} : { constraint }),
@@ -172,6 +174,14 @@ function isCommitUnsaid({ code, routine }: ServerError): boolean {
   return code === "XX000" && routine === "ErrorIfPostCommitFailedShardPlacements";
 }
 
+/** Whether the coordinator of Citus could not reach a node, or lost it before it had prepared: nothing is committed anywhere. */
+function isNodeGone({ code, message }: ServerError): boolean {
+  return /^(08006|58030|XX000)$/.test(String(code)) && NODE_GONE.test(message);
+}
+
+const NODE_GONE =
+  /^failed to (prepare transaction|COPY to shard) |^could not establish any connections to the node |^connection to the remote node .*(Connection refused|the database system is (starting up|shutting down|in recovery mode))/;
+
 /** Whether the coordinator of Citus has lost a node: it passes libpq's words on, under a code that says nothing. */
 function isNodeLost({ code, message }: ServerError): boolean {
   return code === "XX000" && LIBPQ_LOST.test(message);
@@ -191,6 +201,20 @@ export function refusedByNode(error: unknown, warnings: readonly Warning[]): unk
   return answers.length > 0 && areRefusals
     ? Object.assign(new Error(answers[0]!.message), answers[0])
     : error;
+}
+
+/** Whether a node of Citus was not heard to commit: what it has prepared is not seen until Citus has finished that. */
+export function isCommitUnheard({ message }: Warning): boolean {
+  return message.startsWith("failed to commit transaction on ");
+}
+
+/** What a group with such a commit fails with: its token, which is on that node too, is looked up, and that waits until it is seen. */
+export function commitUnheard(where: string): FormDBError {
+  return new FormDBError(
+    "FORMDB_CONNECTION_LOST",
+    `A node was not heard to commit (at ${where}); whether others see the write is not known`,
+    { retryable: false, details: { outcome: "unknown" } },
+  );
 }
 
 /** Whether a node of Citus has refused a row of a `COPY`, or could not store it: its own SQLSTATE is lost. */

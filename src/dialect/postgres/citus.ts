@@ -33,6 +33,16 @@ export function moveTokensTo(collection: string): string {
   return `SELECT alter_distributed_table('formdb_batches', colocate_with := ${literal(collection)})`;
 }
 
+/**
+ * Has the open transaction committed in two phases; it inserts nothing and asks no node. Citus does that by itself when a second node
+ * is written to, but not where a read of the transaction came to that node before: then each node commits for itself.
+ */
+export const IN_TWO_PHASES =
+  "INSERT INTO formdb_batches (token, applied, created_at) SELECT '', NULL, 0 WHERE false";
+
+/** Finishes at once what nodes have prepared and were not heard to commit. Only for roles that were granted it. */
+export const FINISH_COMMITS = "SELECT recover_prepared_transactions()";
+
 /** A token for a group, in the part of this id. Takes as many tries as there are parts, of half a microsecond each. */
 export function tokenBeside(id: string, prefix: string, shards: number): string {
   const shard = shardOf(id, shards);

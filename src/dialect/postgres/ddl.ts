@@ -60,7 +60,8 @@ export function postgresDdl(profile: EngineProfile): DdlDialect {
       ...(profile.distributes
         ? [
             "SELECT create_reference_table('formdb_indexes')",
-            "SELECT create_distributed_table('formdb_batches', 'token')",
+            // An application's own tables may be in the group that Citus would choose, with another collation.
+            "SELECT create_distributed_table('formdb_batches', 'token', colocate_with => 'none')",
           ]
         : []),
     ),

@@ -152,6 +152,32 @@ describe("a server's error", () => {
     expect(translateError(unsaid, "h:1", "in-transaction").outcome).toBe("rejected");
   });
 
+  test.each([
+    ["XX000", "failed to prepare transaction 'citus_0_1_2_3' on host h:2"],
+    ["58030", "failed to COPY to shard 102008 on h:2"],
+    ["08006", "could not establish any connections to the node h:2 after 30000 ms"],
+    [
+      "08006",
+      "connection to the remote node p@h:2 failed with the following error: FATAL:  the database system is starting up",
+    ],
+    ["08006", "connection to the remote node p@h:2 failed with the following error: Connection refused"],
+  ])(
+    "of a node that Citus could not reach, or had not heard to prepare, is certainly not applied: %s %s",
+    (code, message) => {
+      const gone = translateError(serverError(code, { message }), "h:1", "autocommit");
+      expect(gone).toMatchObject({
+        code: "FORMDB_CONNECTION_LOST",
+        outcome: "rejected",
+        retryable: true,
+        sqlstate: code,
+      });
+      expect(gone.fatal).toBeUndefined();
+      const lost = `connection to the remote node p@h:2 failed with the following error: connection not open`;
+      const other = translateError(serverError("08006", { message: lost }), "h:1", "autocommit");
+      expect(other).toMatchObject({ outcome: "unknown", fatal: true });
+    },
+  );
+
   test("of a node that the coordinator of Citus has lost is that of a lost connection, which stays of use", () => {
     const lost = serverError("XX000", {
       message: "SSL SYSCALL error: EOF detected",
