@@ -1,5 +1,5 @@
 import type { Connection } from "../backend/backend.ts";
-import { bounded, type CallOptions, NO_BOUNDS, remaining, throwIfAborted } from "../base/abort.ts";
+import { bounded, type CallOptions, isBounded, NO_BOUNDS, remaining, throwIfAborted } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
@@ -368,7 +368,7 @@ export class OpenTransaction implements Transaction {
     const before = this.#underWay.size === 0 ? undefined : this.#last!;
     const call = before === undefined ? work(bounds) : this.#inTurn(before, what, bounds, work);
     // One whose time runs out while it waits leaves those behind it where they are.
-    this.#last = Promise.allSettled([before, call]);
+    this.#last = before === undefined || !isBounded(bounds) ? call : Promise.allSettled([before, call]);
     this.#underWay.add(call);
     try {
       return await call;
@@ -379,15 +379,17 @@ export class OpenTransaction implements Transaction {
   }
 
   /** Runs a call when those before it have ended, unless its own time ends first. */
-  async #inTurn<T>(
+  #inTurn<T>(
     before: Promise<unknown>,
     what: string,
     bounds: CallOptions,
     work: (left: CallOptions) => Promise<T>,
   ): Promise<T> {
     const start = this.clock.now();
-    await bounded(what, before, this.clock, bounds);
-    return work(remaining(bounds, this.clock.now() - start));
+    const begin = (): Promise<T> => work(remaining(bounds, this.clock.now() - start));
+    if (!isBounded(bounds)) return before.then(begin, begin);
+    const ended = before.catch(() => {});
+    return bounded(what, ended, this.clock, bounds).then(begin);
   }
 }
 
