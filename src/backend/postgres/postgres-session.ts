@@ -137,7 +137,7 @@ export class PostgresSession implements WatchedSession {
         reply = await this.#exchange(statement, values, options);
       }
       if (flight !== "in-transaction") this.#mustBeOver("rejected");
-      await this.#finishCommit();
+      if (this.#warnings.length > 0) await this.#finishCommit();
       return reply;
     } catch (error) {
       throw this.#translate(error, flight);
