@@ -210,7 +210,8 @@ export class PostgresConnection implements Connection {
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
     // What is prepared on a node holds the look-up until Citus finishes it, up to a minute later, or a role that may do so.
     if (this.#shared.batchTexts.profile.distributes) {
-      await this.#session.run(FINISH, EMPTY_VALUES, {}, "read").catch(() => {});
+      const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
+      await this.#session.run(FINISH, EMPTY_VALUES, options, "read").catch(() => {});
     }
     return await this.#groups.lookUp(group);
   }

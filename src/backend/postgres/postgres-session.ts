@@ -412,7 +412,8 @@ export class PostgresSession implements WatchedSession {
     if (!this.#warnings.some(isCommitUnheard)) return true;
     this.#warnings = [];
     try {
-      await this.#exchange(FINISH, [], {});
+      // It asks all nodes, and waits long for one that does not answer.
+      await this.#exchange(FINISH, [], { timeoutMs: this.#shared.settings.cancelTimeoutMs });
       return this.#warnings.length === 0;
     } catch {
       return false;

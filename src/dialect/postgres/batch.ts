@@ -28,7 +28,7 @@ export interface BatchStatements {
   readonly mergeTarget: string;
   readonly mergePatch: string;
   delete(collection: string, withToken: boolean): string;
-  /** Takes rows of id, document, and milliseconds since 1970 in the text format. */
+  /** Takes rows of id, document, and milliseconds since 1970 in the binary format. */
   copy(collection: string): string;
   /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970, version. */
   getMany(collection: string): string;
