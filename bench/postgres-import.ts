@@ -1,6 +1,12 @@
-/** Import into PostgreSQL: `db.import` against what people write by hand, each into a new table of the same shape. */
+/**
+ * Import into PostgreSQL: `db.import` against what people write by hand, each into a new table of the same shape. Each contender
+ * has a process of its own: what one leaves behind, a hundred thousand texts or arrays, is collected while the next has its turn.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { open } from "./harness/built.ts";
@@ -15,67 +21,96 @@ const BATCH = 1_000;
 const documents = makeDocuments(COUNT);
 type Documents = typeof documents;
 
-await using server = await startDurablePostgres();
-const url = await server.createDatabase();
-await using db = await open(url);
-await using client = await connect(url);
-let tables = 0;
+type Database = Awaited<ReturnType<typeof open>>;
+type Import = (table: string) => Promise<unknown>;
 
-/** One `work` for each batch, one after another, in a table of its own. */
-function byHand(name: string, work: (table: string, batch: Documents) => Promise<unknown>) {
-  return contender(name, async (table) => {
-    for (let i = 0; i < COUNT; i += BATCH) await work(table, documents.slice(i, i + BATCH));
-  });
-}
-
-function contender(name: string, work: (table: string) => Promise<void>) {
-  return {
-    name,
-    operations: COUNT,
-    run: async () => {
-      const table = `users_${++tables}`;
-      await db.createCollection(table);
-      await work(table);
-      const { rows } = await client.query(`SELECT count(*)::int AS count FROM ${table}`);
-      if (rows[0].count !== COUNT) throw new Error(`${name} left ${rows[0].count} documents of ${COUNT}`);
-      await db.dropCollection(table);
-    },
-  };
-}
-
-const measured = await compare(
-  [
-    contender("db.import", async (table) => {
-      await db.import(table, documents);
-    }),
-    byHand("jsonb_to_recordset, 1 000 a batch", (table, batch) =>
+/** Each by name, of a process's own database and client. */
+const contenders: Readonly<Record<string, (db: Database, client: pg.Client) => Import>> = {
+  "db.import": (db) => (table) => db.import(table, documents),
+  "jsonb_to_recordset, 1 000 a batch": (_db, client) =>
+    inBatches((table, batch) =>
       client.query({
         text: `INSERT INTO ${table} (id, doc, updated_at) SELECT id, doc, updated_at FROM jsonb_to_recordset($1::jsonb) AS r (id text, doc jsonb, updated_at bigint)`,
         values: [JSON.stringify(batch.map((doc) => ({ id: doc.id, doc, updated_at: Date.now() })))],
       }),
     ),
-    byHand("multi-VALUES, 1 000 a batch", (table, batch) => {
+  "multi-VALUES, 1 000 a batch": (_db, client) =>
+    inBatches((table, batch) => {
       const places = batch.map((_, i) => `($${i * 3 + 1}, $${i * 3 + 2}, $${i * 3 + 3})`).join(", ");
       return client.query(
         `INSERT INTO ${table} (id, doc, updated_at) VALUES ${places}`,
         batch.flatMap((doc) => [doc.id, JSON.stringify(doc), Date.now()]),
       );
     }),
-    byHand("unnest, 1 000 a batch", (table, batch) =>
+  "unnest, 1 000 a batch": (_db, client) =>
+    inBatches((table, batch) =>
       client.query(
         `INSERT INTO ${table} (id, doc, updated_at) SELECT * FROM unnest($1::text[], $2::jsonb[], $3::bigint[])`,
         [batch.map(({ id }) => id), batch.map((doc) => JSON.stringify(doc)), batch.map(() => Date.now())],
       ),
     ),
-    contender("one long COPY", async (table) => {
-      const copy = client.query(copyFrom(`COPY ${table} (id, doc, updated_at) FROM STDIN`));
-      await pipeline(Readable.from(copyLines(), { objectMode: false }), copy);
-    }),
-  ],
-  { rounds: 13, turnMs: 1 },
-);
-report(`Import of ${grouped(COUNT)} documents, documents a second`, measured);
-note(await describeServer(server));
+  "one long COPY": (_db, client) => (table) => {
+    const copy = client.query(copyFrom(`COPY ${table} (id, doc, updated_at) FROM STDIN`));
+    return pipeline(Readable.from(copyLines(), { objectMode: false }), copy);
+  },
+};
+
+/** One `work` for each batch, one after another. */
+function inBatches(work: (table: string, batch: Documents) => Promise<unknown>): Import {
+  return async (table) => {
+    for (let i = 0; i < COUNT; i += BATCH) await work(table, documents.slice(i, i + BATCH));
+  };
+}
+
+/** In a contender's own process: imports once each time it is told a table's name. */
+async function takeTurns(name: string, url: string): Promise<void> {
+  const db = await open(url);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const work = contenders[name]!(db, client);
+  process.on("message", async (table: string) => {
+    await db.createCollection(table);
+    await work(table);
+    const { rows } = await client.query(`SELECT count(*)::int AS count FROM ${table}`);
+    if (rows[0].count !== COUNT) throw new Error(`${name} left ${rows[0].count} documents of ${COUNT}`);
+    await db.dropCollection(table);
+    process.send!("done");
+  });
+  process.on("disconnect", () => process.exit());
+  process.send!("ready");
+}
+
+async function turnOf(child: ChildProcess, table: string): Promise<void> {
+  child.send(table);
+  const ended = new AbortController();
+  const onExit = (): void => ended.abort(new Error("A contender's process has ended"));
+  child.once("exit", onExit);
+  await once(child, "message", { signal: ended.signal });
+  child.off("exit", onExit);
+}
+
+async function compareProcesses(): Promise<void> {
+  await using server = await startDurablePostgres();
+  const url = await server.createDatabase();
+  const children = new Map<string, ChildProcess>();
+  for (const name of Object.keys(contenders)) {
+    const child = fork(fileURLToPath(import.meta.url), [name, url]);
+    await once(child, "message");
+    children.set(name, child);
+  }
+  let tables = 0;
+  const measured = await compare(
+    [...children].map(([name, child]) => ({
+      name,
+      operations: COUNT,
+      run: () => turnOf(child, `users_${++tables}`),
+    })),
+    { rounds: 13, turnMs: 1 },
+  );
+  for (const child of children.values()) child.kill();
+  report(`Import of ${grouped(COUNT)} documents, documents a second`, measured);
+  note(await describeServer(server));
+}
 
 /** COPY's text format, about 64 KiB at a time. */
 function* copyLines(): Generator<string> {
@@ -89,8 +124,6 @@ function* copyLines(): Generator<string> {
   yield lines;
 }
 
-async function connect(to: string): Promise<pg.Client & AsyncDisposable> {
-  const connected = new pg.Client({ connectionString: to });
-  await connected.connect();
-  return Object.assign(connected, { [Symbol.asyncDispose]: () => connected.end() });
-}
+const [name, url] = process.argv.slice(2);
+if (name !== undefined && url !== undefined) await takeTurns(name, url);
+else await compareProcesses();

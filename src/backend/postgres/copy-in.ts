@@ -55,6 +55,38 @@ export function encodeRows(ids: readonly string[], json: readonly string[], upda
   return messages;
 }
 
+/** What separates fields and rows of the text format, or begins an escape. JSON as JavaScript writes it has backslashes only. */
+const SPECIAL = /[\\\t\n\r]/;
+const ALL_SPECIAL = /[\\\t\n\r]/g;
+const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+/** Encoding texts of this length takes 0.6 of the time of one long text. */
+const TEXT_LENGTH = 16_384;
+
+/** The same in the text format. */
+export function encodeTextRows(
+  ids: readonly string[],
+  json: readonly string[],
+  updatedAt: unknown,
+): Buffer[] {
+  const end = `\t${updatedAt}\n`;
+  const messages: Buffer[] = [];
+  let text = "";
+  for (let i = 0; i < ids.length; i++) {
+    text += `${escaped(ids[i]!)}\t${escaped(json[i]!)}${end}`;
+    if (text.length < TEXT_LENGTH && i < ids.length - 1) continue;
+    const bytes = Buffer.from(ROOM_FOR_HEADER + text);
+    messages.push(copyData(bytes, bytes.length));
+    text = "";
+  }
+  return messages;
+}
+
+const ROOM_FOR_HEADER = "\0".repeat(MESSAGE_HEADER_BYTES);
+
+function escaped(text: string): string {
+  return SPECIAL.test(text) ? text.replace(ALL_SPECIAL, (character) => ESCAPES[character]!) : text;
+}
+
 function copyData(bytes: Buffer, end: number): Buffer {
   bytes[0] = COPY_DATA;
   writeLength(bytes, end - 1, 1);

@@ -13,7 +13,7 @@ import type {
   WriteResult,
 } from "../backend.ts";
 import type { BatchTexts } from "./batch-texts.ts";
-import { encodeRows } from "./copy-in.ts";
+import { encodeRows, encodeTextRows } from "./copy-in.ts";
 import { isCopyError, isTokenTaken } from "./translate-error.ts";
 
 /** What writing a group needs of a connection. */
@@ -175,9 +175,10 @@ export class GroupWriter {
   async #copy({ collection, ids, json }: GroupWrite, token: string): Promise<void> {
     // The token is first: it gives the transaction's time, which COPY can't ask for.
     const stored = { statement: this.#texts.storeToken, values: [token, null] };
+    const encode = this.#texts.profile.copyFormat === "binary" ? encodeRows : encodeTextRows;
     try {
       await this.#runner.runCopy(stored, this.#texts.copy(collection), ([updatedAt]) =>
-        encodeRows(ids, json, updatedAt),
+        encode(ids, json, updatedAt),
       );
     } catch (error) {
       await this.#rollback();

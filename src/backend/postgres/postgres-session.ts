@@ -208,7 +208,7 @@ export class PostgresSession implements WatchedSession {
   }
 
   /**
-   * A transaction of a statement that gives a row and of a `COPY` of the rows, in its binary format, that are made of that. If it
+   * A transaction of a statement that gives a row and of a `COPY` of the rows that are made of that. If it
    * fails it may be open still.
    */
   async copy(

@@ -28,7 +28,7 @@ export interface BatchStatements {
   readonly mergeTarget: string;
   readonly mergePatch: string;
   delete(collection: string, withToken: boolean): string;
-  /** Takes rows of id, document, and milliseconds since 1970 in the binary format. */
+  /** Takes rows of id, document, and milliseconds since 1970 in the profile's format. */
   copy(collection: string): string;
   /** `$1` is a JSON array of ids; rows are id, document as JSON text, milliseconds since 1970, version. */
   getMany(collection: string): string;
@@ -145,7 +145,7 @@ export function postgresBatch(profile: EngineProfile): BatchStatements {
     },
 
     copy: (collection: string): string =>
-      `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN (FORMAT binary)`,
+      `COPY ${quote(collection)} (id, doc, updated_at) FROM STDIN (FORMAT ${profile.copyFormat})`,
 
     getOne: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE id = $1`,
     getMany: (collection: string): string => `SELECT ${ROW} FROM ${quote(collection)} WHERE ${IS_LISTED}`,

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GroupWrite } from "../../../src/backend/backend.ts";
-import { CopyIn, encodeRows } from "../../../src/backend/postgres/copy-in.ts";
+import { CopyIn, encodeRows, encodeTextRows } from "../../../src/backend/postgres/copy-in.ts";
 import type { PostgresBackend, PostgresConnection } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { Wire } from "../../../src/backend/postgres/wire.ts";
 import { failure } from "../../support/failure.ts";
@@ -74,6 +74,33 @@ describe("rows for COPY", () => {
 
   test("are none for no documents", () => {
     expect(rowsIn(encodeRows([], [], 5))).toEqual([]);
+  });
+});
+
+describe("rows for COPY as text", () => {
+  /** What is in `CopyData` messages. */
+  const textsIn = (messages: readonly Buffer[]): string[] =>
+    messages.map((message) => {
+      expect([message.toString("latin1", 0, 1), message.readInt32BE(1)]).toEqual(["d", message.length - 1]);
+      return message.toString("utf8", 5);
+    });
+
+  test("have their separators and escapes written as escapes", () => {
+    const rows = textsIn(encodeTextRows(["a\tb\\", "c\nd\r"], ['{"t":"\\n"}', "{}"], 5));
+    expect(rows.join("")).toBe('a\\tb\\\\\t{"t":"\\\\n"}\t5\nc\\nd\\r\t{}\t5\n');
+  });
+
+  test("come in several messages, each of whole rows", () => {
+    const ids = numbered(0, 2_000);
+    const json = ids.map((id) => `{"of":"${id}, é and 😀"}`);
+    const texts = textsIn(encodeTextRows(ids, json, 5));
+    expect(texts.length).toBeGreaterThan(1);
+    for (const text of texts) expect(text).toMatch(/^k\d+\t.*\t5\n$/s);
+    expect(texts.join("")).toBe(ids.map((id, i) => `${id}\t${json[i]}\t5\n`).join(""));
+  });
+
+  test("are none for no documents", () => {
+    expect(encodeTextRows([], [], 5)).toEqual([]);
   });
 });
 
