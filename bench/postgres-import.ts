@@ -80,8 +80,8 @@ async function takeTurns(name: string, url: string): Promise<void> {
   process.send!("ready");
 }
 
-async function turnOf(child: ChildProcess, table: string): Promise<void> {
-  child.send(table);
+/** Resolves with the child's next message. */
+async function answerOf(child: ChildProcess): Promise<void> {
   const ended = new AbortController();
   const onExit = (): void => ended.abort(new Error("A contender's process has ended"));
   child.once("exit", onExit);
@@ -95,7 +95,7 @@ async function compareProcesses(): Promise<void> {
   const children = new Map<string, ChildProcess>();
   for (const name of Object.keys(contenders)) {
     const child = fork(fileURLToPath(import.meta.url), [name, url]);
-    await once(child, "message");
+    await answerOf(child);
     children.set(name, child);
   }
   let tables = 0;
@@ -103,7 +103,10 @@ async function compareProcesses(): Promise<void> {
     [...children].map(([name, child]) => ({
       name,
       operations: COUNT,
-      run: () => turnOf(child, `users_${++tables}`),
+      run: () => {
+        child.send(`users_${++tables}`);
+        return answerOf(child);
+      },
     })),
     { rounds: 13, turnMs: 1 },
   );

@@ -3,7 +3,6 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { type IndexPath, indexPathText } from "../../base/subject.ts";
 import { NOT_COMMITTED } from "../../dialect/postgres/batch.ts";
-import { FINISH_COMMITS } from "../../dialect/postgres/citus.ts";
 import { physicalIndexName } from "../../dialect/postgres/names.ts";
 import type {
   CommitOptions,
@@ -209,10 +208,7 @@ export class PostgresConnection implements Connection {
 
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
     // What is prepared on a node holds the look-up until Citus finishes it, up to a minute later, or a role that may do so.
-    if (this.#shared.batchTexts.profile.distributes) {
-      const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
-      await this.#session.run(FINISH, EMPTY_VALUES, options, "read").catch(() => {});
-    }
+    if (this.#shared.batchTexts.profile.distributes) await this.#session.finishCommits();
     return await this.#groups.lookUp(group);
   }
 
@@ -357,7 +353,6 @@ export class PostgresConnection implements Connection {
 const INDEXES_OF: EngineStatement = statementOf(
   "SELECT name, paths FROM formdb_indexes WHERE collection = $1 AND is_unique",
 );
-const FINISH: EngineStatement = control(FINISH_COMMITS);
 const PING: EngineStatement = control("SELECT 1");
 const READ_ONLY: EngineStatement = statementOf("SELECT current_setting('transaction_read_only', true)");
 const CURRENT_LSN: EngineStatement = statementOf("SELECT pg_current_wal_insert_lsn()::text");

@@ -208,8 +208,8 @@ export class PostgresSession implements WatchedSession {
   }
 
   /**
-   * A transaction of a statement that gives a row and of a `COPY` of the rows that are made of that. If it
-   * fails it may be open still.
+   * A transaction of a statement that gives a row and of a `COPY` of the rows that are made of that. If it fails it may be
+   * open still.
    */
   async copy(
     { statement, values }: StatementCall,
@@ -403,6 +403,16 @@ export class PostgresSession implements WatchedSession {
     throw error;
   }
 
+  /** Finishes what nodes of Citus have prepared, as far as that can be done now. */
+  async finishCommits(): Promise<void> {
+    await this.run(FINISH, [], this.#finishBounds, "read").catch(() => {});
+  }
+
+  /** It asks all nodes, and waits long for one that does not answer. */
+  get #finishBounds(): CallOptions {
+    return { timeoutMs: this.#shared.settings.cancelTimeoutMs };
+  }
+
   /**
    * Before a commit is reported: what a node of Citus has prepared only would be seen up to a minute later, and an update or delete
    * of it meanwhile would find nothing. False where that is so all the same: who may not finish it, or does not reach the node,
@@ -412,8 +422,7 @@ export class PostgresSession implements WatchedSession {
     if (!this.#warnings.some(isCommitUnheard)) return true;
     this.#warnings = [];
     try {
-      // It asks all nodes, and waits long for one that does not answer.
-      await this.#exchange(FINISH, [], { timeoutMs: this.#shared.settings.cancelTimeoutMs });
+      await this.#exchange(FINISH, [], this.#finishBounds);
       return this.#warnings.length === 0;
     } catch {
       return false;
