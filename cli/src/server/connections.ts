@@ -1,11 +1,12 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /** Milliseconds in which what a client still sends is read and thrown away behind its last answer. */
 const LINGER_MS = 2_000;
 
 interface Connection {
-  readonly underWay: Map<IncomingMessage, ServerResponse>;
+  /** Answers to come, the first one first: one, unless a client sends requests without waiting. */
+  readonly underWay: ServerResponse[];
   /** The answer to bytes that are no request, behind those to the requests before them. */
   refusal?: string;
   isRefused?: boolean;
@@ -23,17 +24,17 @@ export class Connections {
   #isEnding = false;
 
   constructor(server: Server) {
-    const answered = (response: ServerResponse): void => this.#answered(response.req, response);
+    const answered = (response: ServerResponse): void => this.#answered(response);
     // One listener for all answers.
     function onClose(this: ServerResponse): void {
       answered(this);
     }
     server.on("connection", (socket) => {
-      this.#connections.set(socket, { underWay: new Map() });
+      this.#connections.set(socket, { underWay: [] });
       socket.once("close", () => this.#connections.delete(socket));
     });
     server.on("request", (request, response) => {
-      this.#connections.get(request.socket)?.underWay.set(request, response);
+      this.#connections.get(request.socket)?.underWay.push(response);
       response.on("close", onClose);
     });
     server.closeIdleConnections = () => this.#endIdle();
@@ -44,20 +45,23 @@ export class Connections {
     const connection = this.#connections.get(socket);
     if (connection === undefined || connection.isRefused) return;
     connection.refusal = answer;
-    const requests = [...connection.underWay];
-    if (requests.some(([request]) => request.complete)) return;
+    const { underWay } = connection;
+    if (underWay.some(({ req }) => req.complete)) return;
     connection.isRefused = true;
     // The bytes are the body of a request whose answer has begun: there is no place for another one.
-    if (requests.some(([, response]) => response.headersSent)) socket.destroy();
+    if (underWay.some(({ headersSent }) => headersSent)) socket.destroy();
     else socket.end(answer);
     destroyAfter(socket, LINGER_MS);
   }
 
-  #answered(request: IncomingMessage, response: ServerResponse): void {
+  #answered(response: ServerResponse): void {
+    const { req: request } = response;
     const { socket } = request;
     const connection = this.#connections.get(socket);
-    connection?.underWay.delete(request);
-    if (connection === undefined || socket.destroyed || !response.writableFinished) return;
+    if (connection === undefined) return;
+    const place = connection.underWay.indexOf(response);
+    if (place >= 0) connection.underWay.splice(place, 1);
+    if (socket.destroyed || !response.writableFinished) return;
     if (connection.refusal !== undefined) {
       this.refuse(socket, connection.refusal);
     } else if (!request.complete) {
@@ -66,7 +70,7 @@ export class Connections {
       request.resume();
       // A connection whose body came after all may have another request under way.
       destroyAfter(socket, LINGER_MS, () => isLast || !request.complete);
-    } else if (this.#isEnding && connection.underWay.size === 0) {
+    } else if (this.#isEnding && connection.underWay.length === 0) {
       socket.destroySoon();
     }
   }
@@ -74,7 +78,7 @@ export class Connections {
   /** Ends those that wait for a request; the others end behind their answers. */
   #endIdle(): void {
     this.#isEnding = true;
-    for (const [socket, { underWay }] of this.#connections) if (underWay.size === 0) socket.destroySoon();
+    for (const [socket, { underWay }] of this.#connections) if (underWay.length === 0) socket.destroySoon();
   }
 }
 

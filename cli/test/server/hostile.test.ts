@@ -100,6 +100,25 @@ describe("paths", () => {
   });
 });
 
+describe("a type of a body that is not there", () => {
+  const JSON_TYPE = "Content-Type: application/json; charset=utf-8";
+
+  it.each([
+    ["POST /v1/query", JSON_TYPE, 400],
+    ["PUT /v1/collections/users/documents/2", JSON_TYPE, 400],
+    ["DELETE /v1/collections/users/documents/2", JSON_TYPE, 200],
+    ["GET /v1/collections/users/documents/1", JSON_TYPE, 200],
+    ["POST /nowhere", JSON_TYPE, 404],
+    ["POST /nowhere", "Content-Type: text/plain", 404],
+    ["POST /health", JSON_TYPE, 405],
+    ["POST /v1/collections/users/documents", "Content-Type: application/x-ndjson", 200],
+    ["POST /v1/collections/users/import", "Content-Type: application/x-ndjson", 200],
+    ["POST /nowhere", "Content-Type: application/x-ndjson", 404],
+  ])("%s with %s is answered by %i", async (line, type, status) => {
+    expect(statusOf(await exchange(head(line, type, LAST)))).toBe(status);
+  });
+});
+
 describe("methods", () => {
   it.each([
     ["HEAD /v1/collections/users/documents/1", 200],
