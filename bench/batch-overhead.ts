@@ -16,41 +16,38 @@ const sink = async (): Promise<void> => {};
 const processor = new BatchProcessor(sink, { maxQueued: 100_000 });
 let length = 0;
 
-const measured = await compare(
-  [
-    {
-      name: "submitAll, groups of 1 000",
-      operations: COUNT,
-      run: async () => {
-        await processor.submitAll("insert", "users", documents, { maxBatchSize: 1_000 });
-      },
+const measured = await compare([
+  {
+    name: "submitAll, groups of 1 000",
+    operations: COUNT,
+    run: async () => {
+      await processor.submitAll("insert", "users", documents, { maxBatchSize: 1_000 });
     },
-    {
-      name: "submit, awaited together",
-      operations: COUNT,
-      run: async () => {
-        await Promise.all(
-          documents.map((document) => processor.submit("insert", "users", undefined, document)),
-        );
-      },
+  },
+  {
+    name: "submit, awaited together",
+    operations: COUNT,
+    run: async () => {
+      await Promise.all(
+        documents.map((document) => processor.submit("insert", "users", undefined, document)),
+      );
     },
-    {
-      name: "JSON.stringify alone",
-      operations: COUNT,
-      run: () => {
-        for (const document of documents) length += JSON.stringify(document).length;
-      },
+  },
+  {
+    name: "JSON.stringify alone",
+    operations: COUNT,
+    run: () => {
+      for (const document of documents) length += JSON.stringify(document).length;
     },
-    {
-      name: "checked encoding alone",
-      operations: COUNT,
-      run: () => {
-        for (const document of documents) length += encodeDocument(document).length;
-      },
+  },
+  {
+    name: "checked encoding alone",
+    operations: COUNT,
+    run: () => {
+      for (const document of documents) length += encodeDocument(document).length;
     },
-  ],
-  { rounds: 5, turnMs: 200 },
-);
+  },
+]);
 report("Batch: operations into a sink that does nothing", measured);
 const stringify = measured[2]!.perSecond;
 tabulate(

@@ -148,7 +148,7 @@ const writers: Contender[] = [
     },
   },
 ];
-report(`Groups of ${GROUP} inserts, one connection`, await compare(writers, { rounds: 5 }));
+report(`Groups of ${GROUP} inserts, one connection`, await compare(writers));
 
 await ours.close();
 await client.end();

@@ -17,7 +17,7 @@ import { seededRandom } from "./harness/workloads.ts";
 type Db = Awaited<ReturnType<typeof open>>;
 
 const COUNT = Number(process.env.DOCUMENTS ?? 200_000);
-const ROUNDS = Number(process.env.ROUNDS ?? 15);
+const ROUNDS = Number(process.env.ROUNDS ?? 31);
 const IMPORTED = Math.min(COUNT, 50_000);
 /** A turn of calls of microseconds: as long as V8 needs to compile what they run, so that this is not what is measured. */
 const SHORT_CALLS_MS = 100;

@@ -53,6 +53,6 @@ const measured = await compare(
       run: handWritten(1_000, "jsonb(?)"),
     },
   ],
-  { rounds: 3, turnMs: 1 },
+  { rounds: 5, turnMs: 1 },
 );
 report(`Import of ${grouped(COUNT)} documents into a SQLite file, documents a second`, measured);

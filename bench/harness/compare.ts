@@ -17,6 +17,8 @@ export interface Measured {
   readonly perSecond: number;
   readonly fastest: number;
   readonly slowest: number;
+  /** The rate of each round. */
+  readonly turns: readonly number[];
 }
 
 export interface CompareOptions {
@@ -29,13 +31,14 @@ export interface CompareOptions {
 /**
  * Lets the contenders take turns, round by round in an order of chance, so that a noisy machine, and what the one before
  * leaves behind in caches and in the system's choice of processors, hits all of them alike; and gives each one's median rate.
- * One round before the first is not counted.
+ * Turns are short and many: what slows a machine down for a second then slows whole rounds. One round before the first is
+ * not counted.
  */
 export async function compare(
   contenders: readonly Contender[],
   options: CompareOptions = {},
 ): Promise<Measured[]> {
-  const { rounds, turnMs } = QUICK ? { rounds: 3, turnMs: 60 } : { rounds: 7, turnMs: 300, ...options };
+  const { rounds, turnMs } = QUICK ? { rounds: 3, turnMs: 60 } : { rounds: 21, turnMs: 100, ...options };
   const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const contender of shuffled(contenders)) {
@@ -64,8 +67,20 @@ function shuffled<T>(values: readonly T[]): T[] {
 
 /** Median and spread of a contender's rates, one a round. */
 export function summary(name: string, rates: readonly number[]): Measured {
-  const sorted = rates.toSorted((a, b) => a - b);
-  return { name, perSecond: sorted[sorted.length >> 1]!, fastest: sorted.at(-1)!, slowest: sorted[0]! };
+  const turns = rates.map((rate) => Number(rate.toPrecision(5)));
+  return { name, perSecond: median(turns), fastest: Math.max(...turns), slowest: Math.min(...turns), turns };
+}
+
+/**
+ * Our rate over theirs: the median of what it is in each round. A machine that is slower in one half of the rounds moves the
+ * medians of two contenders apart, but not the ratios of rounds.
+ */
+export function ratioOf(ours: Measured, theirs: Measured): number {
+  return median(ours.turns.map((rate, round) => rate / theirs.turns[round]!));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
 async function turn(contender: Contender, turnMs: number): Promise<number> {

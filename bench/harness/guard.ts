@@ -1,3 +1,4 @@
+import { ratioOf } from "./compare.ts";
 import type { Rates } from "./report.ts";
 import { runScenario } from "./run-scenario.ts";
 
@@ -62,9 +63,8 @@ async function run(scenario: string): Promise<readonly Rates[]> {
 /** The smallest ratio of all tables of a scenario that have both contenders. */
 function ratioIn(tables: readonly Rates[], { ours, baseline, scenario }: Limit): number {
   const ratios = tables.flatMap(({ measured }) => {
-    const rate = (name: string): number | undefined => measured.find((one) => one.name === name)?.perSecond;
-    const [a, b] = [rate(ours), rate(baseline)];
-    return a === undefined || b === undefined ? [] : [a / b];
+    const [a, b] = [ours, baseline].map((name) => measured.find((one) => one.name === name));
+    return a === undefined || b === undefined ? [] : [ratioOf(a, b)];
   });
   if (ratios.length === 0)
     throw new Error(`The scenario ${scenario} has no table with ${ours} and ${baseline}`);

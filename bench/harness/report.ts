@@ -1,5 +1,5 @@
 import { appendFileSync } from "node:fs";
-import type { Measured } from "./compare.ts";
+import { type Measured, ratioOf } from "./compare.ts";
 import { grouped } from "./grouped.ts";
 
 /** A file to which each of the calls below appends a line of JSON, for `scripts/bench.ts` and the guard. */
@@ -28,8 +28,9 @@ export function report(title: string, measured: readonly Measured[]): void {
   console.log(`\n${title}`);
   const rows = measured.toSorted((a, b) => b.perSecond - a.perSecond);
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, perSecond, slowest, fastest } of rows) {
-    const ratio = name === ours.name ? "" : `  ours / this = ${(ours.perSecond / perSecond).toFixed(2)}`;
+  for (const row of rows) {
+    const { name, perSecond, slowest, fastest } = row;
+    const ratio = row === ours ? "" : `  ours / this = ${ratioOf(ours, row).toFixed(2)}`;
     console.log(
       `  ${name.padEnd(width)}  ${format(perSecond)}/s  (${format(slowest)} to ${format(fastest)})${ratio}`,
     );

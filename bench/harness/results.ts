@@ -38,7 +38,9 @@ export function readResults(): Results {
 
 export function writeResults({ versions, scenarios }: Results): void {
   const sorted = Object.fromEntries(Object.entries(scenarios).sort(([a], [b]) => (a < b ? -1 : 1)));
-  writeFileSync(file, `${JSON.stringify({ versions, scenarios: sorted }, undefined, 2)}\n`);
+  const text = JSON.stringify({ versions, scenarios: sorted }, undefined, 2);
+  // The rates of the rounds are in one line.
+  writeFileSync(file, `${text.replace(/\[[\d.,\s]+\]/g, (rates) => rates.replace(/\s+/g, ""))}\n`);
 }
 
 export function isRates(table: Rates | Figures): table is Rates {

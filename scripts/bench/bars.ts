@@ -1,4 +1,4 @@
-import type { Measured } from "../../bench/harness/compare.ts";
+import { type Measured, ratioOf } from "../../bench/harness/compare.ts";
 import { grouped } from "../../bench/harness/grouped.ts";
 import { at, COLOURS, GREY, hint, legend, line, picture, short, text, WIDTH } from "./svg.ts";
 
@@ -58,12 +58,12 @@ export function bars({ title, unit, groups, relative = false }: Bars): string {
 }
 
 function besideOurs({ label, measured }: Group): Group {
-  const ours = measured[0]!.perSecond;
-  const scaled = measured.map(({ name, perSecond, slowest, fastest }) => ({
-    name,
-    perSecond: perSecond / ours,
-    slowest: slowest / ours,
-    fastest: fastest / ours,
+  const ours = measured[0]!;
+  const scaled = measured.map((one) => ({
+    ...one,
+    perSecond: 1 / ratioOf(ours, one),
+    slowest: one.slowest / ours.perSecond,
+    fastest: one.fastest / ours.perSecond,
   }));
   return { label, measured: scaled };
 }

@@ -1,4 +1,4 @@
-import type { Measured } from "../../bench/harness/compare.ts";
+import { type Measured, ratioOf } from "../../bench/harness/compare.ts";
 import { grouped } from "../../bench/harness/grouped.ts";
 import type { Figures, Rates } from "../../bench/harness/report.ts";
 import { isRates, type Results } from "../../bench/harness/results.ts";
@@ -139,7 +139,7 @@ export function ratesOf(results: Results, scenario: string, title = ""): readonl
   return tablesOf(results, scenario, title).filter(isRates);
 }
 
-/** Our medians over theirs. Empty if it was not measured. */
+/** Our rates over theirs. Empty if it was not measured. */
 export function ratiosOf(results: Results, comparison: Comparison): readonly Ratio[] {
   const { scenario, table, ours, against } = comparison;
   const [rates] = ratesOf(results, scenario, table);
@@ -149,9 +149,9 @@ export function ratiosOf(results: Results, comparison: Comparison): readonly Rat
   if (own === undefined || others.includes(undefined)) {
     throw new Error(`${scenario}'s table "${rates.title}" lacks a contender that the pages show`);
   }
-  return (others as readonly Measured[]).map(({ name, perSecond }) => ({
-    name,
-    ratio: own.perSecond / perSecond,
+  return (others as readonly Measured[]).map((theirs) => ({
+    name: theirs.name,
+    ratio: ratioOf(own, theirs),
   }));
 }
 

@@ -1,3 +1,4 @@
+import { type Measured, ratioOf } from "../../bench/harness/compare.ts";
 import { isRates, type Results } from "../../bench/harness/results.ts";
 import {
   COMPARISONS,
@@ -93,9 +94,9 @@ function behind(results: Results): string {
 /** Not ours with another setting. */
 const isPeer = ({ name }: { readonly name: string }): boolean => !name.includes("batch.reads");
 
-function besideFirst(measured: readonly { readonly name: string; readonly perSecond: number }[]): Ratio[] {
+function besideFirst(measured: readonly Measured[]): Ratio[] {
   const [ours, ...others] = measured;
-  return others.map(({ name, perSecond }) => ({ name, ratio: ours!.perSecond / perSecond }));
+  return others.map((theirs) => ({ name: theirs.name, ratio: ratioOf(ours!, theirs) }));
 }
 
 /** A row for each of a scenario's tables, a column for each contender. */
@@ -169,7 +170,7 @@ function pgPool(results: Results): string {
     const [what = "", callers = ""] = title.split(/, (.*)/);
     rows.set(what, [
       ...(rows.get(what) ?? []),
-      { name: callers, ratio: measured[0]!.perSecond / measured[1]!.perSecond },
+      { name: callers, ratio: ratioOf(measured[0]!, measured[1]!) },
     ]);
   }
   const rates = matrix(

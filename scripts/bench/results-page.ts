@@ -1,3 +1,4 @@
+import { ratioOf } from "../../bench/harness/compare.ts";
 import { grouped } from "../../bench/harness/grouped.ts";
 import type { Figures, Rates } from "../../bench/harness/report.ts";
 import { isRates, type Result, type Results } from "../../bench/harness/results.ts";
@@ -11,7 +12,8 @@ export function resultsPage({ versions, scenarios }: Results, images: readonly s
   return `${[
     "# Results",
     "Made by `npm run bench` from `results.json`, which has the same figures for programs.",
-    "Contenders take turns in one process; shown are medians, the slowest and the fastest turn, and `ours / this`, our median over theirs. " +
+    "Contenders take turns in one process; shown are medians, the slowest and the fastest turn, and `ours / this`, the median of what our rate is over " +
+      "theirs in each round. " +
       "Rates of one table can be compared, those of different tables or runs can't. `load` is how many processes wanted a core in the minute " +
       "before a scenario began: on two cores, figures of one that began above 2 tell little.",
     `- ${peers.join(", ")}`,
@@ -38,11 +40,11 @@ function ratesTable({ title, measured }: Rates): string {
   const ours = measured[0]!;
   const rows = measured
     .toSorted((a, b) => b.perSecond - a.perSecond)
-    .map(({ name, perSecond, slowest, fastest }) => [
-      name,
-      rounded(perSecond),
-      `${spaced(slowest)} to ${spaced(fastest)}`,
-      name === ours.name ? "" : shown(ours.perSecond / perSecond),
+    .map((one) => [
+      one.name,
+      rounded(one.perSecond),
+      `${spaced(one.slowest)} to ${spaced(one.fastest)}`,
+      one === ours ? "" : shown(ratioOf(ours, one)),
     ]);
   return `${title}:\n\n${table(["", "a second", "slowest to fastest", "ours / this"], rows, { numbers: true })}`;
 }
