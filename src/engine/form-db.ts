@@ -401,9 +401,13 @@ export class FormDB {
     };
   }
 
-  /** Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. */
+  /**
+   * Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. Inside
+   * `transaction()`, which it would wait for, it is refused with `FORMDB_UNSUPPORTED`.
+   */
   async close(options: CloseOptions = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
+    this.#engine.transactions.refuseInside("close()", "call it after the transaction's end");
     this.#gate.close();
     this.#closing ??= this.#close(options);
     return this.#closing;

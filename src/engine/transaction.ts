@@ -63,11 +63,11 @@ export class Transactions {
    * Throws where the caller is inside a transaction whose connection `what` would wait for: it would never
    * get it. Costs nothing while no transaction is open.
    */
-  refuseInside(what: string): void {
+  refuseInside(what: string, instead = "use the transaction's own methods"): void {
     if (this.#scope === undefined) return;
     throw new FormDBError(
       "FORMDB_UNSUPPORTED",
-      `${what} can't be called inside a transaction, whose connection it would wait for; use the transaction's own methods`,
+      `${what} can't be called inside a transaction, whose connection it would wait for; ${instead}`,
     );
   }
 

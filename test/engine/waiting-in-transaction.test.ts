@@ -11,7 +11,7 @@ const CALLS: Readonly<Record<string, (db: FormDB) => Promise<unknown>>> = {
   "batch.flush()": (db) => db.batch.flush(),
 };
 
-// They would wait for the only connection, which the transaction holds until it has waited for them.
+// They would wait for the connection that the transaction holds until it has waited for them.
 onEveryEngine(
   (openDatabase) => {
     it.each(Object.keys(CALLS))("%s is refused inside a transaction, which goes on", async (name) => {
@@ -32,6 +32,21 @@ onEveryEngine(
       });
       expect(await db.batch.flush()).toMatchObject({ successful: 1, failed: 0 });
       expect((await db.query("SELECT COUNT(*) AS n FROM c")).rows).toEqual([{ n: 2 }]);
+    });
+
+    it("close() is refused inside a transaction, and the database stays open", async () => {
+      await using db = await openDatabase();
+      let refusal: unknown;
+      await db.transaction(async (tx) => {
+        refusal = await failure(db.close());
+        await tx.insert("c", { id: "1" });
+      });
+      expect(refusal).toMatchObject({
+        code: "FORMDB_UNSUPPORTED",
+        message: expect.stringContaining("call it after the transaction's end"),
+      });
+      expect(db.closed).toBe(false);
+      expect(await db.get("c", "1")).toEqual({ id: "1" });
     });
 
     it("what nobody awaits is queued inside a transaction, and is no part of it", async () => {
