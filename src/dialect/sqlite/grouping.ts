@@ -85,9 +85,13 @@ function exactGroupValue(exact: string): GroupValue<SqliteTerm> {
 
 const blob = (text: string): string => `CAST(${text} AS BLOB)`;
 
+/** Booleans are among these numbers. One comparison is enough for those above them, and for texts, which are too. */
+const isZeroOrOne = (value: string): string => `${value} <= 1 AND ${value} IN (0, 1)`;
+
 /** Booleans are among the numbers 0 and 1, arrays and objects among the texts that begin as they do. */
 function exactValue({ type }: SqliteTerm, value: string): string {
-  const isDoubtful = `${value} IN (0, 1) OR ${value} BETWEEN '[' AND '\\' OR ${value} BETWEEN '{' AND '|'`;
+  const beginsLikeOne = `${value} >= '[' AND (${value} <= '\\' OR ${value} BETWEEN '{' AND '|')`;
+  const isDoubtful = `${isZeroOrOne(value)} OR ${beginsLikeOne}`;
   return (
     `CASE WHEN ${isDoubtful} THEN CASE ${type} ` +
     `WHEN 'true' THEN ${blob(`'${RANK.boolean}true'`)} WHEN 'false' THEN ${blob(`'${RANK.boolean}false'`)} ` +
@@ -104,7 +108,7 @@ function exactValue({ type }: SqliteTerm, value: string): string {
 function number({ json, type }: SqliteTerm, value: string): string {
   const rounded = `((${value} * 1e6 + 6755399441055744.0) - 6755399441055744.0)`;
   return (
-    `CASE WHEN ${value} IN (0, 1) AND ${type} IN ('true', 'false') THEN NULL ` +
+    `CASE WHEN ${isZeroOrOne(value)} AND ${type} IN ('true', 'false') THEN NULL ` +
     `WHEN ${value} BETWEEN -1e9 AND 1e9 AND ${rounded} / 1e6 = ${value} THEN CAST(${rounded} AS INTEGER) ` +
     `WHEN ${value} < ${FIRST_TEXT} THEN ${json} END`
   );
