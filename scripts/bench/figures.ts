@@ -19,6 +19,11 @@ export const FIGURES: Readonly<Record<string, (results: Results) => string>> = {
   postgres: (results) => comparisons(results, COMPARISONS.postgres),
   http: (results) => comparisons(results, COMPARISONS.http),
   parts: (results) => comparisons(results, COMPARISONS.parts),
+  pool: (results) =>
+    comparisons(
+      results,
+      COMPARISONS.parts.filter(({ scenario }) => scenario === "pool-acquire"),
+    ),
   "many-callers": manyCallers,
   ycsb,
   queries,
