@@ -57,7 +57,7 @@ export class Opener {
         const client = await this.#connect(optionsFor(host.address), signal);
         host.open++;
         client.on("end", () => host.open--);
-        const { standby, readOnly } = await roleOf(client);
+        const { standby, readOnly } = await this.#during(client, signal, () => roleOf(client));
         this.#ring.succeeded(host, standby);
         if (fits(wanted, standby, readOnly)) {
           if (spare !== undefined) this.#drop(spare);
@@ -87,16 +87,23 @@ export class Opener {
     const { Client, created } = this.#parts;
     const client = new Client(clientOptions(options));
     created(client);
-    const onAbort = (): void => client.connection?.stream.destroy(new Error("aborted"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
+    await this.#during(client, signal, async () => {
       await new Promise<void>((resolve, reject) => {
         client.connect((error) => (error ? reject(error) : resolve()));
       });
       await this.#probe(client);
       await this.#options.onConnect?.(client as never);
       await this.#verify(client);
-      return client;
+    });
+    return client;
+  }
+
+  /** What is done with a client before it is anybody's: the signal ends it, and if it fails the client is closed. */
+  async #during<T>(client: Client, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const onAbort = (): void => client.connection?.stream.destroy(new Error("aborted"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await work();
     } catch (error) {
       this.#drop(client);
       throw error;

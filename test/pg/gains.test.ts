@@ -108,6 +108,21 @@ describe("what users of pg.Pool complain of", () => {
     await expect(byHost.connect()).rejects.toThrow(/host that is standby.*it is a primary/);
   });
 
+  it("a server that does not say whether it is a standby is left no connection", async () => {
+    class Silent extends pg.Client {
+      // biome-ignore lint/suspicious/noExplicitAny: one of many overloads
+      override query(...args: any[]): any {
+        if (!String(args[0]).includes("pg_is_in_recovery")) return super.query(...(args as [string]));
+        return Promise.reject(new Error("permission denied"));
+      }
+    }
+    const pool = newPool({ targetSessionAttrs: "primary", application_name: "silent", Client: Silent });
+    for (let n = 0; n < 3; n++) await expect(pool.query("SELECT 1")).rejects.toThrow("permission denied");
+    expect(pool.totalCount).toBe(0);
+    await pool.end();
+    await until(async () => (await sessionsOf("silent")) === 0);
+  });
+
   it("an AbortSignal ends a wait, and a query on the server", async () => {
     await using pool = newPool({ max: 1 });
     const client = await pool.connect();
