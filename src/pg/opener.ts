@@ -3,6 +3,7 @@ import { HostRing } from "../backend/postgres/host-ring.ts";
 import { MAX_DELAY_MS, systemClock } from "../base/clock.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { Client, ClientClass } from "./client.ts";
+import { endsConnection } from "./failures.ts";
 import type { PgPoolOptions } from "./pool-options.ts";
 import type { StatementBook } from "./statement-book.ts";
 
@@ -119,14 +120,15 @@ export class Opener {
   async #probe(client: Client): Promise<void> {
     const { book } = this.#parts;
     if (book === undefined || this.#probed || typeof client.processID !== "number") return;
-    this.#probed = true;
     try {
       const { rows } = (await client.query("SELECT pg_backend_pid() AS pid")) as { rows: { pid: number }[] };
       book.enabled = rows[0]?.pid === client.processID;
     } catch (error) {
+      // Of a connection that is lost the next one finds out.
+      if (endsConnection(error)) throw error;
       // An engine that has no such function has no process to be told apart by: nothing is prepared.
-      if ((error as { code?: unknown }).code === undefined) throw error;
     }
+    this.#probed = true;
   }
 
   async #verify(client: Client): Promise<void> {

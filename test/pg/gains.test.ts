@@ -65,6 +65,22 @@ describe("what users of pg.Pool complain of", () => {
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
+  it("statements are prepared though the first connection was lost as it was made", async () => {
+    let losses = 0;
+    class Lost extends pg.Client {
+      // biome-ignore lint/suspicious/noExplicitAny: one of many overloads
+      override query(...args: any[]): any {
+        const isProbe = String(args[0]).includes("pg_backend_pid");
+        if (!isProbe || losses++ > 0) return super.query(...(args as [string]));
+        return Promise.reject(Object.assign(new Error("going away"), { code: "57P01", severity: "FATAL" }));
+      }
+    }
+    await using pool = newPool({ max: 1, Client: Lost });
+    await expect(pool.query("SELECT 1")).rejects.toThrow("going away");
+    for (let n = 0; n < 3; n++) await pool.query("SELECT $1::int AS kept", [n]);
+    expect(await prepared(pool)).toContain("SELECT $1::int AS kept");
+  });
+
   it("min is filled without being asked, and kept filled", async () => {
     const pool = newPool({ min: 3, application_name: "kept" });
     await until(() => pool.idleCount === 3);
