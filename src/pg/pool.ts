@@ -267,15 +267,24 @@ export class Pool extends BasePool {
         if (!released) release();
       };
     }
-    this.emit("acquire", client);
+    try {
+      this.emit("acquire", client);
+    } catch (error) {
+      // What a listener throws is its caller's, and costs no connection.
+      this.#giveBack(client, undefined);
+      throw error;
+    }
     return client;
   }
 
   #giveBack(client: Client, error: unknown): void {
     const tracked = this.#tracked.get(client);
     if (tracked !== undefined) tracked.lent = false;
-    this.emit("release", error as Error, client as never);
-    this.#resources.release(client, error || undefined);
+    try {
+      this.emit("release", error as Error, client as never);
+    } finally {
+      this.#resources.release(client, error || undefined);
+    }
   }
 
   #queryOf(text: unknown, values: unknown, callback: unknown): unknown {
@@ -323,14 +332,14 @@ export class Pool extends BasePool {
         if (over) return;
         over = true;
         if (!error) {
-          this.#giveBack(client, undefined);
           resolve(result);
+          this.#giveBack(client, undefined);
           return;
         }
         // Outside of a transaction this says that the server became a standby.
         if ((error as { code?: unknown }).code === "25006") this.#resources.invalidate();
-        this.#giveBack(client, endsConnection(error) ? error : undefined);
         reject(error);
+        this.#giveBack(client, endsConnection(error) ? error : undefined);
       };
       try {
         const { signal, submit } = Object(text) as { signal?: unknown; submit?: unknown };

@@ -163,6 +163,21 @@ describe("what users of pg.Pool complain of", () => {
     expect(await Promise.all(waiting)).toHaveLength(2);
   });
 
+  it("a listener that throws costs no connection", async () => {
+    await using pool = newPool({ max: 1 });
+    const fail = (): never => {
+      throw new Error("the listener's");
+    };
+    pool.once("acquire", fail);
+    await expect(pool.query("SELECT 1 AS n")).rejects.toThrow("the listener's");
+    pool.once("acquire", fail);
+    await expect(pool.connect()).rejects.toThrow("the listener's");
+    const client = await pool.connect();
+    pool.once("release", fail);
+    expect(() => client.release()).toThrow("the listener's");
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
   it("a client can be had for a block", async () => {
     await using pool = newPool({ max: 1 });
     {
