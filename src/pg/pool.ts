@@ -379,7 +379,11 @@ export class Pool extends BasePool {
             end(error);
             handleError.call(query, error, ...rest);
           };
-          client.query(query as never);
+          try {
+            client.query(query as never);
+          } catch (error) {
+            end(error as Error);
+          }
         }),
       (error: Error) => {
         query.handleError(error);

@@ -192,6 +192,17 @@ describe("what users of pg.Pool complain of", () => {
     expect(pool.idleCount).toBe(1);
   });
 
+  it("a cursor that can't be sent costs no connection", async () => {
+    await using pool = newPool({ max: 1 });
+    const unsendable = Object.assign(new Cursor("SELECT 1"), {
+      submit: () => {
+        throw new Error("not to be sent");
+      },
+    });
+    await expect(pool.query(unsendable as unknown as pg.Submittable)).rejects.toThrow("not to be sent");
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
   it("diagnostics_channel tells of waits and queries", async () => {
     await using pool = newPool();
     const seen: [string, object][] = [];
