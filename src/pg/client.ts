@@ -23,6 +23,8 @@ export interface Client extends EventEmitter {
   /** False from a query's sending until the server has said that it is done with it. */
   readonly readyForQuery?: boolean;
   readonly _queryQueue?: unknown[];
+  /** With `pipelining`: sent behind the active query. */
+  readonly _sentQueryQueue?: unknown[];
   _getActiveQuery?(): unknown;
   getTransactionStatus?(): "I" | "T" | "E" | null;
   connect(done: (error?: Error | null) => void): void;
@@ -143,12 +145,22 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       if (signal.aborted) throw abortedError("A query", signal);
       // The next query on this connection must not be what the server cancels: the request is waited for.
       let cancelled: Promise<void> | undefined;
+      let query: unknown;
       const onAbort = (): void => {
-        cancelled = requestCancel(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
+        const waiting = this._queryQueue?.indexOf(query) ?? -1;
+        if (waiting !== -1) {
+          // What the server would cancel is another query.
+          this._queryQueue!.splice(waiting, 1);
+          (query as Submitted).handleError(abortedError("A query", signal), this.connection);
+        } else if (this._sentQueryQueue?.includes(query) !== true) {
+          cancelled = requestCancel(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
+        }
       };
       signal.addEventListener("abort", onAbort, { once: true });
       try {
-        return await this.#send(config, values, undefined);
+        const sent = this.#send(config, values, undefined);
+        query = this._queryQueue?.at(-1) ?? this._sentQueryQueue?.at(-1) ?? this._getActiveQuery?.();
+        return await sent;
       } catch (error) {
         throw cancelled !== undefined && (error as { code?: unknown }).code === "57014"
           ? abortedError("A query", signal)

@@ -154,6 +154,20 @@ describe("what users of pg.Pool complain of", () => {
     expect((await pool.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
   });
 
+  it("an AbortSignal of a query that waits for another on its client ends that one alone", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    const before = client.query("SELECT pg_sleep(0.2), 1 AS n");
+    const abort = new AbortController();
+    const waiting = client.query({ text: "SELECT 2 AS n", signal: abort.signal } as pg.QueryConfig);
+    const behind = client.query("SELECT 3 AS n");
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
+    expect((await before).rows).toMatchObject([{ n: 1 }]);
+    expect((await behind).rows).toEqual([{ n: 3 }]);
+    client.release();
+  });
+
   it("the queue of those who wait has an end", async () => {
     await using pool = newPool({ max: 1, maxWaiting: 2 });
     const client = await pool.connect();
