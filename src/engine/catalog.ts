@@ -1,5 +1,5 @@
 import type { Connection } from "../backend/backend.ts";
-import { type CallOptions, NO_BOUNDS, remaining } from "../base/abort.ts";
+import { type CallOptions, NO_BOUNDS, remaining, TimeOfParts } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type EngineStatement, unprepared } from "../base/engine-statement.ts";
@@ -81,8 +81,8 @@ export class Catalog {
   }
 
   /** As `need`, asking on a connection that the caller holds. */
-  async needOn(connection: Connection, collection: string): Promise<void> {
-    const absence = await this.absenceOn(connection, collection);
+  async needOn(connection: Connection, collection: string, bounds: CallOptions): Promise<void> {
+    const absence = await this.absenceOn(connection, collection, bounds);
     if (absence !== undefined) throw unknownError(collection, absence);
   }
 
@@ -94,15 +94,19 @@ export class Catalog {
   }
 
   /** As `absence`, asking on a connection that the caller holds. */
-  async absenceOn(connection: Connection, collection: string): Promise<string | undefined> {
+  async absenceOn(
+    connection: Connection,
+    collection: string,
+    bounds: CallOptions,
+  ): Promise<string | undefined> {
     if (this.#collections.has(collection)) return undefined;
-    const names = await namesOn(connection, this.#ddl);
+    const names = await namesOn(connection, this.#ddl, bounds);
     return names.includes(collection) ? undefined : absenceAmong(names, collection);
   }
 
   /** Makes the collection as a part of the caller's transaction; `created` tells of it once that is committed. */
-  async createOn(connection: Connection, collection: string): Promise<void> {
-    await this.#createWhereMissing(connection, checkCollectionName(collection));
+  async createOn(connection: Connection, collection: string, bounds: CallOptions): Promise<void> {
+    await this.#createWhereMissing(connection, checkCollectionName(collection), bounds);
   }
 
   /** Notes collections that a transaction has made. */
@@ -146,13 +150,22 @@ export class Catalog {
     });
   }
 
-  async #createWhereMissing(connection: Connection, collection: string): Promise<boolean> {
-    const names = await namesOn(connection, this.#ddl);
+  async #createWhereMissing(
+    connection: Connection,
+    collection: string,
+    bounds: CallOptions = NO_BOUNDS,
+  ): Promise<boolean> {
+    // Another transaction that makes collections is waited for.
+    const time = new TimeOfParts("Making the collection", bounds, this.#clock);
+    const names = await namesOn(connection, this.#ddl, time.next());
     if (names.includes(collection)) return false;
     const twin = names.find((name) => name.toLowerCase() === collection.toLowerCase());
     if (twin !== undefined) throw twinError(collection, twin);
-    await runAll(connection, this.#ddl.createCollection(collection));
-    if (!(await namesOn(connection, this.#ddl)).includes(collection)) throw foreignError(collection);
+    for (const text of this.#ddl.createCollection(collection)) {
+      await connection.execute(once(text, false), [], time.next());
+    }
+    const after = await namesOn(connection, this.#ddl, time.next());
+    if (!after.includes(collection)) throw foreignError(collection);
     return true;
   }
 
@@ -340,8 +353,8 @@ function sameIndexes(a: IndexesByPath = new Map(), b: IndexesByPath = new Map())
   return a.size === b.size && [...a].every(([path, { name }]) => b.get(path)?.name === name);
 }
 
-async function namesOn(connection: Connection, ddl: DdlDialect): Promise<string[]> {
-  const { rows } = await connection.execute(once(ddl.listCollections, true), []);
+async function namesOn(connection: Connection, ddl: DdlDialect, bounds: CallOptions): Promise<string[]> {
+  const { rows } = await connection.execute(once(ddl.listCollections, true), [], bounds);
   return rows.map(([name]) => name as string);
 }
 

@@ -1,5 +1,13 @@
 import type { Connection } from "../backend/backend.ts";
-import { bounded, type CallOptions, isBounded, NO_BOUNDS, remaining, throwIfAborted } from "../base/abort.ts";
+import {
+  bounded,
+  type CallOptions,
+  isBounded,
+  NO_BOUNDS,
+  remaining,
+  TimeOfParts,
+  throwIfAborted,
+} from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import { type Document, encodeId, type Row } from "../base/document.ts";
@@ -101,7 +109,7 @@ export class OpenTransaction implements Transaction {
     this.findsFirst = tools.findsFirst;
     this.clock = tools.reporter.clock;
     this.#place = {
-      held: { connection: tools.connection, need: (collection) => this.#need(collection) },
+      held: { connection: tools.connection, need: (collection, bounds) => this.#need(collection, bounds) },
       insert: (query) => this.#insert(query),
     };
     this.#inDatabase = inDatabase;
@@ -166,8 +174,9 @@ export class OpenTransaction implements Transaction {
     return this.#method({ operation: "get", collection, options }, rows, async (left) => {
       const key = encodeId(id);
       const { connection } = this.#tools;
-      if ((await this.#absence(collection)) !== undefined) return undefined;
-      const [found] = await readThrough(connection, form.wholeRow, collection, [key], left);
+      const time = new TimeOfParts("get()", left, this.clock);
+      if ((await this.#absence(collection, time.next())) !== undefined) return undefined;
+      const [found] = await readThrough(connection, form.wholeRow, collection, [key], time.next());
       return found === undefined ? undefined : decodeAs(form, found);
     });
   }
@@ -192,7 +201,7 @@ export class OpenTransaction implements Transaction {
   }
 
   absence(collection: string, options: CallOptions): Promise<string | undefined> {
-    return this.#call("The look-up", options, () => this.#absence(collection));
+    return this.#call("The look-up", options, (left) => this.#absence(collection, left));
   }
 
   /** Runs a query or a change that was made without a text. In a collection that is not there nothing is found. */
@@ -202,7 +211,7 @@ export class OpenTransaction implements Transaction {
       const query = reader.planTree(tree, left);
       this.wrote ||= query.plan.kind !== "select";
       const collection = query.plan.collections[0]!;
-      if ((await this.#absence(collection)) !== undefined) return { rows: [], rowCount: 0 };
+      if ((await this.#absence(collection, left)) !== undefined) return { rows: [], rowCount: 0 };
       return this.#noticing(collection, () => dispatch(query, this.#place, reader));
     });
   }
@@ -287,9 +296,9 @@ export class OpenTransaction implements Transaction {
 
   async #insertAll(operations: readonly Operation[], options: CallOptions): Promise<void> {
     this.wrote = true;
-    await this.#ensureCollection(operations[0]!.collection);
-    const { connection, reporter } = this.#tools;
-    await insertAll(connection, operations, options, reporter.clock);
+    const time = new TimeOfParts("The insert", options, this.clock);
+    await this.#ensureCollection(operations[0]!.collection, time.next());
+    await insertAll(this.#tools.connection, operations, time.next(), this.clock);
   }
 
   #put(
@@ -312,27 +321,28 @@ export class OpenTransaction implements Transaction {
     const { connection, makeId } = this.#tools;
     const { kind, collection, id, json } = encodeOperation(write, makeId);
     this.wrote = true;
-    if (mayMake(kind)) await this.#ensureCollection(collection);
-    const absence = mayMake(kind) ? undefined : await this.#absence(collection);
+    const time = new TimeOfParts("The write", bounds, this.clock);
+    if (mayMake(kind)) await this.#ensureCollection(collection, time.next());
+    const absence = mayMake(kind) ? undefined : await this.#absence(collection, time.next());
     const group = { kind, collection, ids: [id], json: [json], token: undefined };
     const { found, error } =
       absence === undefined
-        ? await writeOne(connection, group, bounds)
+        ? await writeOne(connection, group, time.next())
         : outcomeWithout(absence, { kind, collection, id });
     if (error !== undefined) throw noteDetail(error, "id", id);
     return { id, found };
   }
 
-  async #ensureCollection(collection: string): Promise<void> {
+  async #ensureCollection(collection: string, bounds: CallOptions): Promise<void> {
     if (this.made.has(collection)) return;
     const { connection, writer } = this.#tools;
-    const made = await writer.ensureCollectionOn(connection, collection);
+    const made = await writer.ensureCollectionOn(connection, collection, bounds);
     if (made) this.made.add(collection);
   }
 
-  async #absence(collection: string): Promise<string | undefined> {
+  async #absence(collection: string, bounds: CallOptions): Promise<string | undefined> {
     const { connection, writer } = this.#tools;
-    return this.made.has(collection) ? undefined : writer.absenceOn(connection, collection);
+    return this.made.has(collection) ? undefined : writer.absenceOn(connection, collection, bounds);
   }
 
   /** A call ends with its transaction. */
@@ -345,9 +355,9 @@ export class OpenTransaction implements Transaction {
     };
   }
 
-  async #need(collection: string): Promise<void> {
+  async #need(collection: string, bounds: CallOptions): Promise<void> {
     const { catalog, connection } = this.#tools;
-    if (!this.made.has(collection)) await catalog.needOn(connection, collection);
+    if (!this.made.has(collection)) await catalog.needOn(connection, collection, bounds);
   }
 
   /** Runs one call as a part of the transaction, which does not end before it. `work` is given what is left of its bounds. */

@@ -30,7 +30,7 @@ export interface Query extends PlannedText {
 export interface Held {
   readonly connection: Connection;
   /** Rejects if there is no such collection, for the transaction or before it. */
-  need(collection: string): Promise<void>;
+  need(collection: string, bounds: CallOptions): Promise<void>;
 }
 
 /** What a query is reported as, and where it runs. */
@@ -306,9 +306,12 @@ export class Reader {
     { plan, values, parameters, options }: Query,
     times: QueryTimes,
   ): Promise<QueryResult> {
-    await held.need(plan.collections[0] ?? "");
+    const { clock } = this.#reporter;
+    const asked = clock.now();
+    await held.need(plan.collections[0] ?? "", options);
     const bound = plan.bind(values, parameters);
-    return this.#onConnection(held.connection, { plan, bound, times, options });
+    const left = remaining(options, clock.now() - asked);
+    return this.#onConnection(held.connection, { plan, bound, times, options: left });
   }
 
   async #onConnection(

@@ -169,13 +169,17 @@ export class Writer {
    * The same inside a transaction, on its connection. Resolves to whether the transaction has made the collection,
    * which it can only where the engine takes changes of the schema in one.
    */
-  async ensureCollectionOn(connection: Connection, collection: string): Promise<boolean> {
+  async ensureCollectionOn(
+    connection: Connection,
+    collection: string,
+    bounds: CallOptions,
+  ): Promise<boolean> {
     if (this.#catalog.has(collection)) return false;
     if (!this.#autoCreate || !this.#connections.transactionalDdl) {
-      await this.#catalog.needOn(connection, collection);
+      await this.#catalog.needOn(connection, collection, bounds);
       return false;
     }
-    await this.#catalog.createOn(connection, collection);
+    await this.#catalog.createOn(connection, collection, bounds);
     return true;
   }
 
@@ -190,9 +194,13 @@ export class Writer {
   }
 
   /** The same inside a transaction, on its connection. */
-  async absenceOn(connection: Connection, collection: string): Promise<string | undefined> {
-    if (this.#autoCreate) return this.#catalog.absenceOn(connection, collection);
-    await this.#catalog.needOn(connection, collection);
+  async absenceOn(
+    connection: Connection,
+    collection: string,
+    bounds: CallOptions,
+  ): Promise<string | undefined> {
+    if (this.#autoCreate) return this.#catalog.absenceOn(connection, collection, bounds);
+    await this.#catalog.needOn(connection, collection, bounds);
     return undefined;
   }
 

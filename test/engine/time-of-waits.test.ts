@@ -9,7 +9,7 @@ import type { Pool } from "../../src/pool/pool.ts";
 import { onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
 import { holdTransaction } from "../support/held-transaction.ts";
-import { useFolder } from "../support/hooks.ts";
+import { useFolder, usePostgres } from "../support/hooks.ts";
 
 /** Reads of a collection that this process does not know, which it looks up first. */
 const READS: Readonly<Record<string, (db: FormDB, options: CallOptions) => Promise<unknown>>> = {
@@ -83,6 +83,29 @@ onEveryEngine(
   },
   { pool: { maxConnections: 1, acquireTimeoutMs: 600_000 } },
 );
+
+describe("On PostgreSQL, while another transaction has made a collection,", () => {
+  const server = usePostgres();
+
+  it("one that makes a collection too ends no later than its time, or that of its call", async () => {
+    await using db = await open(await server.createDatabase());
+    const release = await holdTransaction(db, (tx) => tx.insert("a", {}));
+    const isolation = "read committed";
+    for (const make of [
+      () => db.transaction((tx) => tx.insert("b", {}), { isolation, timeoutMs: 100 }),
+      () => db.transaction((tx) => tx.query("INSERT INTO b {}, {}"), { isolation, timeoutMs: 100 }),
+      () =>
+        db.transaction((tx) => tx.collection("b").insert({}, { timeoutMs: 100 }), {
+          isolation,
+          maxRetries: 0,
+        }),
+    ]) {
+      expect(await failure(make())).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
+    }
+    await release();
+    expect(await db.listCollections()).toEqual(["a"]);
+  });
+});
 
 describe("A file of SQLite that another process writes to:", () => {
   const folder = useFolder();
