@@ -159,7 +159,7 @@ export interface Connection {
    * Whether it shows every write that this process was told is committed. Only where reads may come from
    * replicas; elsewhere it always does.
    */
-  isFresh?(): Promise<boolean>;
+  isFresh?(options?: CallOptions): Promise<boolean>;
   /** Whether the statement of this name is prepared here; left out where preparing costs no trip to a server. */
   hasPrepared?(name: string): boolean;
   /** Never throws. */

@@ -172,7 +172,7 @@ export class Connections {
   ): Promise<T> {
     if (role === "write" || connection.isFresh === undefined) return this.#lend(role, connection, work);
     const asked = this.#clock.now();
-    return this.#isFresh(connection).then((isFresh) => {
+    return this.#isFresh(connection, options).then((isFresh) => {
       if (isFresh) return this.#lend(role, connection, work);
       this.read.release(connection);
       return this.use("write", remaining(options, this.#clock.now() - asked), work);
@@ -196,9 +196,9 @@ export class Connections {
   }
 
   /** Whether a replica has caught up with what this process has written; a primary always has. */
-  async #isFresh(connection: Connection): Promise<boolean> {
+  async #isFresh(connection: Connection, options: CallOptions): Promise<boolean> {
     try {
-      return (await connection.isFresh?.()) ?? true;
+      return (await connection.isFresh?.(options)) ?? true;
     } catch (error) {
       this.giveBack("read", connection, error);
       throw error;

@@ -154,7 +154,8 @@ describe("The time of a call that is made in parts is that of all of them:", () 
     const given: unknown[] = [];
     const replica = {
       usable: true,
-      isFresh: async () => {
+      isFresh: async ({ timeoutMs }: CallOptions) => {
+        given.push(timeoutMs);
         await clock.advance(PART_MS);
         return false;
       },
@@ -179,7 +180,7 @@ describe("The time of a call that is made in parts is that of all of them:", () 
     };
     const call = connections.use("read", { timeoutMs: 1_000 }, async () => {});
     await expect(call).rejects.toThrow("the primary was asked");
-    expect(given).toEqual([200]);
+    expect(given).toEqual([600, 200]);
   });
 
   describe("over HTTP", () => {

@@ -314,19 +314,19 @@ export class PostgresConnection implements Connection {
   }
 
   /** Whether this server shows all that was before that place of the log. A primary always does. */
-  async caughtUp(lsn: string): Promise<boolean> {
+  async caughtUp(lsn: string, options: CallOptions = {}): Promise<boolean> {
     if (!this.standby) return true;
     const wanted = lsnValue(lsn);
     if (this.#replayed >= wanted) return true;
-    const { rows } = await this.#session.run(REPLAYED_LSN, EMPTY_VALUES, {}, "read");
+    const { rows } = await this.#session.run(REPLAYED_LSN, EMPTY_VALUES, options, "read");
     this.#replayed = lsnValue((rows[0]![0] as string | null) ?? "0/0");
     return this.#replayed >= wanted;
   }
 
   /** Whether this server shows every write that this process was told is committed. */
-  async isFresh(): Promise<boolean> {
+  async isFresh(options: CallOptions = {}): Promise<boolean> {
     const { lastWrite } = this.#shared.replication;
-    return lastWrite === undefined || (await this.caughtUp(lastWrite));
+    return lastWrite === undefined || (await this.caughtUp(lastWrite, options));
   }
 
   async close(): Promise<void> {
