@@ -3,6 +3,7 @@ import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { requestCancel } from "./cancel-request.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
+import type { Flight } from "./translate-error.ts";
 import type { WireClient } from "./wire.ts";
 
 /**
@@ -45,12 +46,14 @@ export class CallGuard {
   }
 
   /** The reason for a cancelled statement's error. Where the connection had to be closed, the error itself tells. */
-  reasonFor(error: unknown): FormDBError | undefined {
+  reasonFor(error: unknown, flight: Flight): FormDBError | undefined {
     if (this.reason === undefined) return undefined;
     if (!this.#forced) return (error as { code?: string }).code === "57014" ? this.reason : undefined;
+    // With the connection an open transaction has ended.
+    const { outcome } = this.reason;
     return withDetails(this.reason, {
       fatal: true,
-      outcome: this.reason.outcome === undefined ? undefined : "unknown",
+      outcome: outcome === undefined || flight === "in-transaction" ? outcome : "unknown",
     });
   }
 

@@ -130,11 +130,11 @@ export class PostgresSession implements WatchedSession {
     try {
       let reply: Reply;
       try {
-        reply = await this.#exchange(statement, values, options);
+        reply = await this.#exchange(statement, values, options, flight);
       } catch (error) {
         if (!this.#wasStale(statement, error)) throw error;
         if (this.inTransaction) throw this.#staleInTransaction(error);
-        reply = await this.#exchange(statement, values, options);
+        reply = await this.#exchange(statement, values, options, flight);
       }
       if (flight !== "in-transaction") this.#mustBeOver("rejected");
       if (this.#warnings.length > 0) await this.#finishCommit();
@@ -200,7 +200,7 @@ export class PostgresSession implements WatchedSession {
       const { reason } = ends[0]!;
       throw this.#wasStale(last!.statement, reason) ? this.#staleInTransaction(reason) : reason;
     } catch (error) {
-      throw guard.reasonFor(error) ?? this.#translate(error, flight);
+      throw guard.reasonFor(error, flight) ?? this.#translate(error, flight);
     } finally {
       await guard.end();
       this.#give();
@@ -283,20 +283,30 @@ export class PostgresSession implements WatchedSession {
     timer.cancel();
   }
 
-  #exchange(statement: EngineStatement, values: readonly unknown[], options: CallOptions): Promise<Reply> {
+  #exchange(
+    statement: EngineStatement,
+    values: readonly unknown[],
+    options: CallOptions,
+    flight: Flight = "read",
+  ): Promise<Reply> {
     const call = this.#prepare(statement, values);
-    if (isBounded(options)) return this.#bounded(call, statement, options);
+    if (isBounded(options)) return this.#bounded(call, statement, options, flight);
     this.#client.query(call.exchange);
     return this.#end(call);
   }
 
-  async #bounded(call: Call, statement: EngineStatement, options: CallOptions): Promise<Reply> {
+  async #bounded(
+    call: Call,
+    statement: EngineStatement,
+    options: CallOptions,
+    flight: Flight,
+  ): Promise<Reply> {
     const guard = new CallGuard(this.#client, this.#shared.settings, options, statement);
     try {
       this.#client.query(call.exchange);
       return await this.#end(call);
     } catch (error) {
-      throw guard.reasonFor(error) ?? error;
+      throw guard.reasonFor(error, flight) ?? error;
     } finally {
       await guard.end();
     }

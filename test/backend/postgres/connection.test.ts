@@ -304,17 +304,24 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       expect(await failure(call)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
     });
 
-    test("is closed when the server takes no notice, and the outcome of a write is unknown", async () => {
-      const hasty = await open.start(url, { cancelTimeoutMs: 20 });
-      const connection = await open.connect(hasty);
-      const deaf =
-        "DO $$ BEGIN FOR i IN 1..3 LOOP BEGIN PERFORM pg_sleep(20); " +
-        "EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$";
-      const error = await failure(connection.execute(change(deaf), [], { timeoutMs: 30 }));
-      expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "unknown" });
-      expect(hasty.isFatal(error)).toBe(true);
-      expect(connection.usable).toBe(false);
-    });
+    test.each([
+      ["a write is unknown", false, "unknown"],
+      ["a part of a transaction is that of the transaction: rejected", true, "rejected"],
+    ] as const)(
+      "is closed when the server takes no notice, and the outcome of %s",
+      async (_, inTransaction, outcome) => {
+        const hasty = await open.start(url, { cancelTimeoutMs: 20 });
+        const connection = await open.connect(hasty);
+        const deaf =
+          "DO $$ BEGIN FOR i IN 1..3 LOOP BEGIN PERFORM pg_sleep(20); " +
+          "EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$";
+        if (inTransaction) await connection.begin(undefined);
+        const error = await failure(connection.execute(change(deaf), [], { timeoutMs: 30 }));
+        expect(error).toMatchObject({ code: "FORMDB_TIMEOUT", outcome });
+        expect(hasty.isFatal(error)).toBe(true);
+        expect(connection.usable).toBe(false);
+      },
+    );
   });
 
   describe("that streams", () => {
