@@ -1,3 +1,4 @@
+import { messageOf } from "../../base/errors.ts";
 import { callMessage } from "./call-message.ts";
 import { type ColumnDecoder, decoderOf, encodeValue, rawDecoderOf } from "./column-decoders.ts";
 import type { AnswerTaker } from "./messages.ts";
@@ -32,6 +33,13 @@ export interface Reply {
   readonly columns: readonly string[] | undefined;
 }
 
+/** What a statement fails with that has run, but of whose answer a value can't be read. */
+export class UnreadableRow extends Error {
+  constructor(cause: unknown) {
+    super(`a value of the answer can't be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
 const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
 
 /**
@@ -50,6 +58,7 @@ export class Exchange implements AnswerTaker {
   #columns: readonly string[] | undefined;
   #tag = "";
   #error: unknown;
+  #unreadable: UnreadableRow | undefined;
   #resolve: (reply: Reply) => void = ignore;
   #reject: (error: unknown) => void = ignore;
 
@@ -115,8 +124,14 @@ export class Exchange implements AnswerTaker {
     this.#rows.length = 0;
   }
 
+  /** A parser of the application's own (`pg.types`) may throw, which must not reach the socket. */
   takeRow(bytes: Buffer, start: number): void {
-    this.#rows.push(decodeRow(bytes, start, this.#decoders ?? NO_COLUMNS));
+    if (this.#unreadable !== undefined) return;
+    try {
+      this.#rows.push(decodeRow(bytes, start, this.#decoders ?? NO_COLUMNS));
+    } catch (error) {
+      this.#unreadable = new UnreadableRow(error);
+    }
   }
 
   takeTag(tag: string): void {
@@ -142,6 +157,11 @@ export class Exchange implements AnswerTaker {
   }
 
   handleReadyForQuery(): void {
+    if (this.#unreadable !== undefined) {
+      this.#reject(this.#unreadable);
+      this.onEnd?.(this.#unreadable);
+      return;
+    }
     const { command, rowCount } = readTag(this.#tag);
     const decoders = this.#decoders ?? NO_COLUMNS;
     this.#resolve({ rows: this.#rows, rowCount, command, decoders, columns: this.#columns });

@@ -7,7 +7,7 @@ import type { BatchTexts } from "./batch-texts.ts";
 import { CallGuard } from "./call-guard.ts";
 import { CopyIn } from "./copy-in.ts";
 import type { DeadPeerWatch, WatchedSession } from "./dead-peer-watch.ts";
-import { Exchange, type Reply } from "./exchange.ts";
+import { Exchange, type Reply, UnreadableRow } from "./exchange.ts";
 import { control } from "./own-statements.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import { type PreparedStatement, PreparedStatements } from "./prepared-statements.ts";
@@ -22,6 +22,7 @@ import {
   lostError,
   refusedByNode,
   translateError,
+  unreadable,
   type Warning,
 } from "./translate-error.ts";
 
@@ -454,6 +455,7 @@ export class PostgresSession implements WatchedSession {
 
   #translate(error: unknown, flight: Flight): FormDBError {
     if (error instanceof FormDBError) return error;
+    if (error instanceof UnreadableRow) return unreadable(error, flight);
     const told = refusedByNode(error, this.#warnings);
     const translated = translateError(told, this.#where, flight, this.#shared.batchTexts.profile.retryCodes);
     if (translated.code === "FORMDB_STALE_PLAN") return translated;

@@ -75,6 +75,14 @@ export function lostError(error: unknown, where: string, flight: Flight): FormDB
   );
 }
 
+/** The error for a statement that has run, but whose answer can't be read. A transaction that is open may still be undone. */
+export function unreadable({ message, cause }: Error, flight: Flight): FormDBError {
+  return new FormDBError("FORMDB_ENGINE", `The statement has run, but ${message}`, {
+    cause,
+    details: { outcome: outcomeOf(flight, true) },
+  });
+}
+
 /** What went wrong, in words: an error of several tries at connecting has none of its own. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {

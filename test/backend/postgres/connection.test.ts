@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer } from "node:net";
+import pg from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
 import type { PostgresConnection } from "../../../src/backend/postgres/postgres-connection.ts";
@@ -138,6 +139,29 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       if (found === undefined)
         expect(await rowsOf(connection, "SHOW transaction_isolation")).toEqual([["serializable"]]);
     }
+  });
+
+  test("goes on where a parser of the application's own can't read a value", async () => {
+    const connection = await open.connect(backend);
+    const { UUID } = pg.types.builtins;
+    const parse = pg.types.getTypeParser(UUID, "text");
+    pg.types.setTypeParser(UUID, () => {
+      throw new Error("no UUID");
+    });
+    try {
+      const read = statement("SELECT gen_random_uuid() FROM generate_series(1, 2)", { raw: true });
+      const error = await failure(connection.execute(read, []));
+      expect(error).toMatchObject({ code: "FORMDB_ENGINE", message: expect.stringContaining("no UUID") });
+      const written = await failure(connection.execute({ ...read, returnsRows: false }, []));
+      expect(written).toMatchObject({ code: "FORMDB_ENGINE", outcome: "unknown" });
+      await connection.begin(undefined);
+      const inside = await failure(connection.execute({ ...read, returnsRows: false }, []));
+      expect(inside).toMatchObject({ code: "FORMDB_ENGINE", outcome: "rejected" });
+      await connection.rollback();
+    } finally {
+      pg.types.setTypeParser(UUID, parse);
+    }
+    expect(await rowsOf(connection, "SELECT 5")).toEqual([[5]]);
   });
 
   test("on a server that is only slow to answer is left alone", async () => {
