@@ -243,10 +243,10 @@ export class PostgresConnection implements Connection {
     const level = isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
     const mayWait = !lockTimeouts || isolation === undefined || isolation === "read committed";
     const waits = mayWait ? "" : `; SET LOCAL lock_timeout = ${SNAPSHOT_LOCK_TIMEOUT_MS}`;
-    const begun = await this.#control(`BEGIN${level}${waits}`, options);
+    const begun = await this.#beginBy(`BEGIN${level}${waits}`, options);
     // pgpool-II makes a plain BEGIN of a serializable one and drops what follows it. This it hands on.
     if (waits === "" || begun.command === "SET") return;
-    const { rows } = await this.#control(
+    const { rows } = await this.#beginBy(
       `SET TRANSACTION${level}${waits}; SHOW transaction_isolation`,
       options,
     );
@@ -257,6 +257,16 @@ export class PostgresConnection implements Connection {
       `A transaction at ${this.host} can't be ${isolation}: it is ${String(rows[0]?.[0])}, which a pooler between must have made of it`,
       { details: { outcome: "rejected" } },
     );
+  }
+
+  /** Of several statements the first may have begun the transaction: the connection is the next caller's, and not inside it. */
+  async #beginBy(text: string, options: CallOptions): Promise<Reply> {
+    try {
+      return await this.#control(text, options);
+    } catch (error) {
+      if (this.usable && this.inTransaction) await this.rollback().catch(() => this.close());
+      throw error;
+    }
   }
 
   #control(text: string, options: CallOptions): Promise<Reply> {

@@ -119,6 +119,17 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
     },
   );
 
+  test("is in no transaction of which only the beginning went well", async () => {
+    using pooler = await rewriting(Number(new URL(url).port), (text) =>
+      text.includes("SET LOCAL") ? "BEGIN; SELECT 1 / 0" : text,
+    );
+    const behind = await open.start(Object.assign(new URL(url), { port: String(pooler.port) }).href);
+    const connection = await open.connect(behind);
+    expect(await failure(connection.begin("serializable"))).toMatchObject({ sqlstate: "22012" });
+    expect(connection.inTransaction).toBe(false);
+    expect(await rowsOf(connection, "SELECT 5")).toEqual([[5]]);
+  });
+
   test("has the isolation that was asked for, where a pooler begins with less, or refuses", async () => {
     for (const [passes, found] of [
       [/never/, undefined],
