@@ -12,6 +12,11 @@ import type { QueryTimes } from "./reporter.ts";
 export const MAX_MERGED_CALLS = 100;
 /** Statements that share one round trip of a connection at most. */
 export const MAX_TOGETHER = 16;
+/**
+ * So long after it has asked for a connection a round trip takes no more calls: they would end with it when the time for a
+ * connection is over, having waited next to none of it.
+ */
+const TAKES_CALLS_MS = 100;
 /** While connections are idle, a round trip is given statements of at most this time in all. */
 const TOGETHER_MS = 1;
 /** What a call costs in a merged statement, as a part of what it costs by itself; roughly. */
@@ -99,7 +104,7 @@ export class SharedReads {
   /** Takes a call for the next round trip. */
   add(lane: ReadLane, call: Call): void {
     let trip = this.#gathering;
-    if (trip === undefined) {
+    if (trip === undefined || this.#parts.clock.now() - trip.asked > TAKES_CALLS_MS) {
       trip = this.#gathering = new Trip();
       atEndOfTurn(() => this.#leave(trip!));
     }
@@ -117,6 +122,7 @@ export class SharedReads {
   async #send(trip: Trip): Promise<void> {
     const { connections, clock } = this.#parts;
     const asked = clock.now();
+    trip.asked = asked;
     let sent = false;
     this.#underWay++;
     try {
@@ -346,6 +352,8 @@ class Group {
 /** Groups that share one round trip of a connection. */
 class Trip {
   readonly groups: Group[];
+  /** When it asked for a connection. */
+  asked = Infinity;
   readonly #open = new Map<ReadLane, Group>();
 
   constructor(groups: Group[] = []) {

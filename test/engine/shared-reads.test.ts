@@ -9,6 +9,7 @@ import type { FormDB } from "../../src/index.ts";
 import { open } from "../../src/index.ts";
 import { describeConformance } from "../conformance.ts";
 import { usePostgres } from "../support/hooks.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 import { statement } from "../support/statements.ts";
 
@@ -292,6 +293,39 @@ describe("a group of reads", () => {
     expect(reads.isShared).toBe(true);
     reads.learnOfGroup(80, 20);
     expect(reads.isShared).toBe(false);
+  });
+
+  it("that waits for a connection takes no calls that would end with it though they have not waited as long", async () => {
+    const clock = new ManualClock();
+    const trips: PromiseWithResolvers<never>[] = [];
+    const reads = new SharedReads({
+      connections: {
+        read: { idle: 0 },
+        use: () => {
+          const trip = Promise.withResolvers<never>();
+          trips.push(trip);
+          return trip.promise;
+        },
+      } as never,
+      clock,
+      report: () => {},
+      always: true,
+    });
+    const one = { statement: statement("one"), values: [], merged: () => statement("many one") };
+    const ended: string[] = [];
+    const ask = async (name: string): Promise<void> => {
+      join(reads.laneOf(one)!, name).catch((error) => ended.push(`${name}: ${error.message}`));
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await ask("a");
+    await clock.advance(90);
+    await ask("b");
+    await clock.advance(4_900);
+    await ask("c");
+    trips[0]!.reject(new FormDBError("FORMDB_POOL_TIMEOUT", "after 5 s"));
+    await clock.advance(10);
+    expect(ended).toEqual(["a: after 5 s", "b: after 5 s"]);
+    expect(trips).toHaveLength(2);
   });
 
   it("is bounded", async () => {
