@@ -112,13 +112,16 @@ export async function* untilAborted<T>(
   try {
     while (!signal?.aborted) {
       isOpen = false;
-      const next = await (signal === undefined ? iterator.next() : unlessAborted(iterator.next(), signal));
+      const next = await (signal === undefined
+        ? iterator.next()
+        : unlessAborted(Promise.resolve(iterator.next()), signal));
       isOpen = next?.done !== true;
       if (next === undefined || next.done) return;
       yield next.value;
     }
   } finally {
-    if (isOpen) iterator.return?.()?.catch(() => {});
+    // It may give what is no promise, as `for await` takes it.
+    if (isOpen) Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
 

@@ -46,6 +46,26 @@ describe("a source that is read until a signal fires", () => {
     await left;
   });
 
+  it("may give what is no promise, as it may where it is read without a signal", async () => {
+    const controller = new AbortController();
+    let left = false;
+    const gives = [1, 2];
+    const iterator = {
+      next: () => ({ value: gives.shift(), done: false }),
+      return: () => {
+        left = true;
+        return { value: undefined, done: true };
+      },
+    };
+    const source = { [Symbol.asyncIterator]: () => iterator } as unknown as AsyncIterable<number>;
+    const all: number[] = [];
+    for await (const one of untilAborted(source, controller.signal)) {
+      all.push(one);
+      if (one === 2) controller.abort();
+    }
+    expect([all, left]).toEqual([[1, 2], true]);
+  });
+
   it("gives all, and what it fails with, where none fires", async () => {
     async function* failing(): AsyncGenerator<number> {
       yield 1;
