@@ -177,8 +177,11 @@ export class WriteQueue {
   oldestQueuedAtMs(): number | undefined {
     let oldest: number | undefined;
     for (const { ready, head } of this.#active) {
-      const at = ready[head]!.queuedAtMs;
-      if (oldest === undefined || at < oldest) oldest = at;
+      let first = head;
+      // What was taken back stays in its lane until its turn comes.
+      while (first < ready.length && ready[first]!.state !== "ready") first++;
+      const at = ready[first]?.queuedAtMs;
+      if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
     }
     return oldest;
   }

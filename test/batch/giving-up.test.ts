@@ -65,6 +65,18 @@ describe("a write whose time runs out", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("is no longer the oldest that waits once it is taken back", async () => {
+    const { clock, processor } = stuck();
+    void processor.submit("insert", "c", "1", {});
+    const error = failure(processor.submit("insert", "c", "2", {}, { timeoutMs: 100 }));
+    await clock.advance(50);
+    expect(processor.stats()).toMatchObject({ queued: 1, oldestMs: 50 });
+    await clock.advance(50);
+    await error;
+    await clock.advance(5_000);
+    expect(processor.stats()).toMatchObject({ queued: 0, oldestMs: 0 });
+  });
+
   it("of a batch ends the call: what was sent is unknown, the rest rejected", async () => {
     const { clock, sent, processor } = stuck();
     const call = processor.submitAll("insert", "c", [{ id: "1" }, { id: "2" }, 7], { timeoutMs: 50 });
