@@ -182,7 +182,9 @@ export function watch(
     stop();
     onEnd(error);
   }
-  signal?.addEventListener("abort", onAbort, { once: true });
+  // The source of the call's own operations may have fired it.
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
   return stop;
 }
 

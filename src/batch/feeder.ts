@@ -149,6 +149,8 @@ export class Feeder implements Waiter {
       );
       return undefined;
     }
+    // The source itself may have ended the call, by its signal.
+    if (this.#ended) return undefined;
     if (step.done === true) {
       this.#end();
       return undefined;

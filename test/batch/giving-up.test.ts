@@ -25,6 +25,43 @@ function stuck(options = {}): {
   return { clock, sent, release: () => releases.splice(0).forEach((resolve) => void resolve()), processor };
 }
 
+describe("a source that fires the signal of its own call", () => {
+  it("as it is first read is read no further, and the call ends", async () => {
+    const { clock, sent, processor } = stuck({ maxQueued: 2 });
+    const abort = new AbortController();
+    function* source(): Generator<object> {
+      for (let n = 1; ; n++) {
+        if (n === 2) abort.abort();
+        yield { id: String(n) };
+      }
+    }
+    const error = failure(processor.submitAll("insert", "c", source(), { signal: abort.signal }));
+    await clock.advance(0);
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 0 });
+    expect(await error).toMatchObject({ code: "FORMDB_ABORTED", result: { successful: 0, failed: 3 } });
+    expect(sent).toEqual(["1"]);
+  });
+
+  it("later has nothing more taken from it", async () => {
+    const { clock, sent, release, processor } = stuck({ maxQueued: 1 });
+    const abort = new AbortController();
+    function* source(): Generator<object> {
+      yield { id: "1" };
+      yield { id: "2" };
+      abort.abort();
+      yield { id: "3" };
+    }
+    const error = failure(processor.submitAll("insert", "c", source(), { signal: abort.signal }));
+    for (let n = 0; n < 3; n++) {
+      await clock.advance(0);
+      release();
+    }
+    await clock.advance(0);
+    expect(await error).toMatchObject({ code: "FORMDB_ABORTED", result: { failed: 1 } });
+    expect(sent).toEqual(["1", "2"]);
+  });
+});
+
 describe("a write whose time runs out", () => {
   it("is unknown if it was sent, and its caller waits no longer; the flush does, and knows", async () => {
     const { clock, release, processor } = stuck();
