@@ -177,14 +177,21 @@ export class Submissions {
    */
   async requeue(operations: Iterable<UndeliveredOperation>): Promise<BatchResult> {
     const call = new Tally(this.#settings);
+    let refusal: FormDBError | undefined;
     call.open();
-    for (const run of runsOf(operations)) {
-      this.#check(run.collection, NO_OPTIONS);
-      await new Promise<void>((resolve) => {
-        this.#feed(run, call, () => resolve());
-      });
+    try {
+      for (const run of runsOf(operations)) {
+        checkKind(run.kind);
+        this.#check(run.collection, NO_OPTIONS);
+        await new Promise<void>((resolve) => {
+          this.#feed(run, call, () => resolve());
+        });
+      }
+    } catch (error) {
+      if (!(error instanceof FormDBError)) throw error;
+      refusal = error;
     }
-    call.close();
+    call.close(refusal);
     return call.whenComplete();
   }
 

@@ -225,4 +225,18 @@ describe("closing at a deadline", () => {
     });
     expect(applied.toSorted()).toEqual(["delete 1", "insert 1", "insert 2"]);
   });
+
+  it("requeue() refuses a kind that there is not, tells what became of what was before it, and the queue goes on", async () => {
+    const processor = new BatchProcessor(async () => {});
+    const requeued = processor.requeue([
+      { kind: "insert", collection: "c", id: "1", document: {} },
+      { kind: "replace" as "upsert", collection: "c", id: "2", document: {} },
+    ]);
+    expect(await failure(requeued)).toMatchObject({
+      code: "FORMDB_CONFIG",
+      message: expect.stringContaining('"replace"'),
+      result: { successful: 1, failed: 0 },
+    });
+    expect(await processor.submit("insert", "c", "3", {})).toEqual({ id: "3" });
+  });
 });
