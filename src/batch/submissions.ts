@@ -1,4 +1,5 @@
 import type { CallOptions } from "../base/abort.ts";
+import { guardCallback } from "../base/callback.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import {
@@ -208,12 +209,8 @@ export class Submissions {
 
   async #accepted(call: Tally, { onAccepted }: SubmitOptions): Promise<void> {
     await this.#intake.durable();
-    if (call.hasFailed) return;
-    try {
-      onAccepted?.();
-    } catch {
-      // The operations are accepted whatever the callback does.
-    }
+    // The operations are accepted whatever the callback does.
+    if (!call.hasFailed && onAccepted !== undefined) guardCallback(onAccepted)();
   }
 
   /** Adds the operation of a call of one; when there is room, if there is none now: the feeder that waits for it. */

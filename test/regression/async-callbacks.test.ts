@@ -57,6 +57,14 @@ describe("an async callback that rejects ends nothing", () => {
     expect(unhandled).toEqual([]);
   });
 
+  it("as onAccepted of a batch's call", async () => {
+    const processor = new BatchProcessor(async () => {});
+    await processor.submitAll("insert", "c", [{ id: "1" }], { onAccepted: rejecting });
+    await turns();
+    expect(calls).toBe(1);
+    expect(unhandled).toEqual([]);
+  });
+
   it("as onError of a collector of snapshots, and as a slow log's writer", async () => {
     const families = (help: string, type: "counter" | "gauge") => ({
       families: [{ name: "jobs", type, help, labels: [], series: [] }],
