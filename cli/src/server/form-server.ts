@@ -7,7 +7,7 @@ import { Gate, isLoopback } from "./access.ts";
 import { Connections } from "./connections.ts";
 import { tellPaths } from "./known-paths.ts";
 import { formdbApi } from "./plugin.ts";
-import { type ApiOptions, limitsOf } from "./server-options.ts";
+import { type ApiOptions, limitsOf, MAX_TIMER_MS } from "./server-options.ts";
 import { answerTo, HEADERS, MAX_PARAM_LENGTH, ofFastify } from "./status.ts";
 
 export interface FormServerOptions extends ApiOptions {
@@ -142,7 +142,7 @@ async function drain(
   const start = performance.now();
   draining.abort();
   // The database needs time too, for what is in its queue.
-  const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs * 0.7);
+  const cut = setTimeout(() => app.server.closeAllConnections(), Math.min(deadlineMs * 0.7, MAX_TIMER_MS));
   await app.close();
   clearTimeout(cut);
   return db.close({ deadlineMs: Math.max(0, deadlineMs - (performance.now() - start)) });

@@ -51,6 +51,11 @@ export interface RouteTools {
   readonly log: Log;
 }
 
+/** The longest time of a timer, 24 days: Node takes a longer one, `Infinity` too, for a millisecond. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+
+const TIMES = ["bodyTimeoutMs", "callTimeoutMs", "stallTimeoutMs", "streamTimeoutMs"] as const;
+
 /** The limits with what is left out. Throws `FORMDB_CONFIG` for one that is unknown or no positive number. */
 export function limitsOf(given: Partial<ServerLimits> = {}): ServerLimits {
   for (const [name, value] of Object.entries(given)) {
@@ -67,5 +72,7 @@ export function limitsOf(given: Partial<ServerLimits> = {}): ServerLimits {
       );
     }
   }
-  return { ...DEFAULT_LIMITS, ...given };
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  for (const name of TIMES) limits[name] = Math.min(limits[name], MAX_TIMER_MS);
+  return limits;
 }

@@ -498,6 +498,30 @@ it("a stream whose client stops reading is cut short, counted, and holds no conn
   expect(answer.endsWith("0\r\n\r\n")).toBe(false);
 });
 
+it("times of Infinity bound nothing, and a deadline of Infinity cuts nobody off", async () => {
+  const times = { bodyTimeoutMs: Infinity, callTimeoutMs: Infinity, stallTimeoutMs: Infinity };
+  const server = await serve(await open("sqlite::memory:"), {
+    port: 0,
+    limits: { ...times, streamTimeoutMs: Infinity },
+  });
+  const parts = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = parts.writable.getWriter();
+  const posted = fetch(server.url + USERS, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: parts.readable,
+    duplex: "half",
+  } as RequestInit);
+  await writer.write(Buffer.from('{"id":'));
+  await sleep(100);
+  const closed = server.close({ deadlineMs: Infinity });
+  await sleep(100);
+  await writer.write(Buffer.from('"1"}'));
+  await writer.close();
+  expect((await posted).status).toBe(201);
+  await closed;
+});
+
 it("events tell once a second what the database did", async () => {
   const server = await started();
   const response = await fetch(`${server.url}/v1/events`);
