@@ -47,7 +47,8 @@ async function unreadiness(
   const { inUse, max, waiting } = db.pool.stats();
   if (inUse >= max && waiting > 0) return "every connection is in use and callers wait";
   try {
-    await db.pool.use((connection) => answered(connection.ping()), { timeoutMs: READY_TIMEOUT_MS });
+    // The connection is given back when its ping has ended: until then it can serve nobody else.
+    await inTime(db.pool.use((connection) => connection.ping(), { timeoutMs: READY_TIMEOUT_MS }));
     return undefined;
   } catch (error) {
     failed(error);
@@ -55,7 +56,7 @@ async function unreadiness(
   }
 }
 
-async function answered(ping: Promise<boolean>): Promise<void> {
+async function inTime(ping: Promise<boolean>): Promise<void> {
   const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, READY_TIMEOUT_MS, false).unref());
   if (!(await Promise.race([ping, timeout]))) throw new Error("the database did not answer a ping");
 }

@@ -2,6 +2,7 @@ import { type FormDB, open } from "@formdb/perf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PrometheusServer, until } from "../../../test/dashboards/prometheus-server.ts";
 import { hasTool } from "../../../test/dashboards/prometheus-tools.ts";
+import { BlackHole } from "../../../test/support/black-hole.ts";
 import { usePostgres } from "../../../test/support/hooks.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
@@ -64,6 +65,18 @@ describe("a server over PostgreSQL", () => {
     await postgres.start();
     await expect.poll(async () => (await ask("/ready")).status, { timeout: 30_000 }).toBe(200);
     expect(await ask("/v1/collections/users/documents/1")).toMatchObject({ status: 200, text: '{"id":"1"}' });
+  });
+
+  it("lends nobody the connection that the database does not answer on", async () => {
+    using hole = await BlackHole.before(postgres.port);
+    const url = Object.assign(new URL(await postgres.createDatabase()), { port: String(hole.port) }).href;
+    const behind = await open(url, { pool: { minConnections: 1, maxConnections: 1 } });
+    const own = await serve(behind, { port: 0 });
+    await behind.insert("users", { id: "1" });
+    hole.swallow();
+    expect((await fetch(`${own.url}/ready`)).status).toBe(503);
+    expect(behind.pool.stats()).toMatchObject({ idle: 0, inUse: 1 });
+    await own.close({ deadlineMs: 100 });
   });
 
   it.skipIf(!hasTool("prometheus", "scrapes of formdb serve by a real Prometheus"))(
