@@ -47,8 +47,8 @@ export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
     { config: READ, schema: { summary: "A document", params: ID_PARAMS, querystring: GET_QUERY } },
     async ({ params: { name, id }, query }) => {
       const found = await (query.version === "true"
-        ? db.collection<Row>(name).get(id, { version: true })
-        : db.get(name, id));
+        ? db.collection<Row>(name).get(id, { version: true, ...bounds })
+        : db.get(name, id, bounds));
       if (found === undefined) throw notFound(name, id);
       return found;
     },

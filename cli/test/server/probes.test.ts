@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PrometheusServer, until } from "../../../test/dashboards/prometheus-server.ts";
 import { hasTool } from "../../../test/dashboards/prometheus-tools.ts";
 import { BlackHole } from "../../../test/support/black-hole.ts";
+import { holdTransaction } from "../../../test/support/held-transaction.ts";
 import { usePostgres } from "../../../test/support/hooks.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
@@ -47,6 +48,19 @@ describe("a server over PostgreSQL", () => {
     for (const connection of held) db.pool.release(connection);
     db.pool.release(await waiting);
     expect(await ask("/ready")).toMatchObject({ status: 200 });
+  });
+
+  it("a read by id takes no longer than a call may", async () => {
+    const own = await open(await postgres.createDatabase());
+    await own.insert("users", { id: "1" });
+    const impatient = await serve(own, { port: 0, limits: { callTimeoutMs: 100 } });
+    const release = await holdTransaction(own, (tx) => tx.sql("LOCK TABLE users IN ACCESS EXCLUSIVE MODE"));
+    for (const query of ["", "?version=true"]) {
+      const { status } = await fetch(`${impatient.url}/v1/collections/users/documents/1${query}`);
+      expect(status).toBe(504);
+    }
+    await release();
+    await impatient.close();
   });
 
   it("is not ready while the database is stopped, answers all the same, and is ready again without a restart", async () => {
