@@ -1,11 +1,13 @@
 import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FormDB, type HttpDatabase, type HttpOptions, open, type RejectedDocument } from "@formdb/perf";
 import { afterEach, describe, expect, it } from "vitest";
 import { failure } from "../../../test/support/failure.ts";
+import { selfSignedCertificate } from "../../../test/support/postgres-certificate.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
 type Url = `http://${string}`;
@@ -170,6 +172,18 @@ describe("errors", () => {
     expect(await failure(open("http://127.0.0.1:1", { maxRetries: 0 }))).toMatchObject({
       code: "FORMDB_CONNECT_FAILED",
       retryable: true,
+    });
+  });
+
+  it("one whose certificate is not trusted was sent nothing, and it is said why", async () => {
+    const server = createTlsServer(selfSignedCertificate()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    undo.push(async () => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const error = await failure(open(`https://127.0.0.1:${port}`, { maxRetries: 0 }));
+    expect(error).toMatchObject({
+      code: "FORMDB_CONNECT_FAILED",
+      message: expect.stringContaining("DEPTH_ZERO_SELF_SIGNED_CERT"),
     });
   });
 

@@ -252,7 +252,8 @@ export class HttpClient {
       isReached = true;
     };
     request.once("socket", (socket) => {
-      if (socket.connecting) socket.once("connect", reached);
+      // By TLS nothing is sent before the server's certificate was found good.
+      if (socket.connecting) socket.once(protocol === "https:" ? "secureConnect" : "connect", reached);
       else reached();
     });
     return { request, response, isReached: () => isReached };
