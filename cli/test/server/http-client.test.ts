@@ -148,6 +148,16 @@ describe("what is sent again", () => {
     expect(seen).toHaveLength(2);
   });
 
+  it("a write whose answer was lost stays unknown if it is refused for now when it is sent again", async () => {
+    const { db, url, seen } = await behindProxy((_, n) => (n === 1 ? "cut after" : "503"));
+    const remote = await connected(url);
+    const error = await failure(remote.insert("users", { n: 1 }));
+    // Made again by its caller, it would be there twice.
+    expect(error).toMatchObject({ code: "FORMDB_BUSY", outcome: "unknown", retryable: false, attempts: 4 });
+    expect(seen).toHaveLength(5);
+    expect(await db.collection("users").count()).toBe(1);
+  });
+
   it("a batch with ids of the caller's tells each outcome as unknown", async () => {
     const { url } = await behindProxy(() => "cut after");
     const result = await (await connected(url)).batchInsert("users", [

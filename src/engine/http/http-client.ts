@@ -69,14 +69,17 @@ export class HttpClient {
       const time = new AbortController();
       const timer = timeoutMs < MAX_TIMER_MS ? setTimeout(() => time.abort(), timeoutMs) : undefined;
       const end = this.#endOf(time.signal, signal);
+      /** Whether an earlier sending may have been done. */
+      let isInDoubt = false;
       try {
         for (let attempt = 0; ; attempt++) {
           try {
             return this.#parsed<T>(await this.#send(request, end, timeoutMs));
           } catch (error) {
             if (!(error instanceof Failed)) throw error;
-            const { failure } = error;
+            const failure: Failure = isInDoubt ? stillInDoubt(error.failure) : error.failure;
             if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
+            isInDoubt ||= failure.outcome === "unknown";
             const waitMs =
               failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
             await sleep(waitMs, undefined, { signal: end }).catch(() => {
@@ -284,6 +287,21 @@ interface FailedSending {
   readonly end: AbortSignal;
   readonly timeoutMs: number;
   readonly isReached: boolean;
+}
+
+/**
+ * The failure of a sending behind one of which nobody knows what became of it. Only what the server says for good of the
+ * very same request is true of both.
+ */
+function stillInDoubt(failure: Failure): Failure {
+  const { error, isTransient } = failure;
+  if (error.status !== undefined && !isTransient) return failure;
+  const inDoubt = new FormDBError(
+    error.code,
+    `${error.message}; the answer to an earlier sending was lost, so that whether it took place is not known`,
+    { cause: error.cause, retryable: false, details: { ...error, outcome: "unknown" } },
+  );
+  return { ...failure, error: inDoubt, outcome: "unknown" };
 }
 
 /** The failure as the caller's error. */
