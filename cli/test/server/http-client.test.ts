@@ -278,6 +278,22 @@ describe("errors", () => {
       outcome: "unknown",
     });
   });
+
+  it.each([500, 504, 520, 524])(
+    "of a write that a proxy answered with %i say that its outcome is unknown: the server may have done it",
+    async (status) => {
+      const url = await listening((asked, answer) =>
+        asked.url === "/v1/stats"
+          ? answer.end('{"profile":"sqlite"}')
+          : answer.writeHead(status).end("<html>"),
+      );
+      const remote = await connected(url, { maxRetries: 0 });
+      expect(await failure(remote.insert("users", { id: "1" }))).toMatchObject({
+        status,
+        outcome: "unknown",
+      });
+    },
+  );
 });
 
 describe("bounds", () => {

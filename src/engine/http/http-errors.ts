@@ -59,7 +59,7 @@ export function failureOf(status: number, body: string, retryAfter: string | und
       `The server answered with the status ${status} and without an error of FormDB; is there a server of FormDB at this URL?`,
       { details: { status } },
     );
-    return { error, outcome: isGateway ? "unknown" : "rejected", isTransient: isGateway };
+    return { error, outcome: status >= 500 ? "unknown" : "rejected", isTransient: isGateway };
   }
   const error = toldError(told, status);
   const seconds = Number(retryAfter);
