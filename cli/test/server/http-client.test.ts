@@ -314,6 +314,32 @@ describe("bounds", () => {
     expect(await failure(stuck)).toMatchObject({ code: "FORMDB_TIMEOUT" });
   });
 
+  it("a write that waits for another on its document is ended too: it is not sent, and those behind it are in their turn", async () => {
+    let release: (() => void) | undefined;
+    const sent: string[] = [];
+    const url = await listening(async (asked, answer) => {
+      if (asked.method === "GET") return void answer.end('{"profile":"sqlite"}');
+      let body = "";
+      for await (const part of asked) body += part;
+      sent.push(body);
+      if (release === undefined) await new Promise<void>((resolve) => (release = resolve));
+      return void answer.end('{"id":"1"}');
+    });
+    const remote = await connected(url);
+    const first = remote.update("users", "1", { n: 1 });
+    const late = failure(remote.update("users", "1", { n: 2 }, { timeoutMs: 30 }));
+    const abort = new AbortController();
+    const aborted = failure(remote.update("users", "1", { n: 3 }, { signal: abort.signal }));
+    const last = remote.update("users", "1", { n: 4 }, { timeoutMs: 60_000 });
+    expect(await late).toMatchObject({ code: "FORMDB_TIMEOUT", timeoutMs: 30, outcome: "rejected" });
+    abort.abort();
+    expect(await aborted).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+    expect(sent).toEqual(['{"n":1}']);
+    release!();
+    await Promise.all([first, last]);
+    expect(sent).toEqual(['{"n":1}', '{"n":4}']);
+  });
+
   it("leave no timer behind when their call has ended", async () => {
     const { db, url } = await behindProxy(() => "pass");
     await db.insert("users", { id: "1" });

@@ -82,18 +82,19 @@ export async function writeBatch(
   const time = new TimeOfParts(what, options, systemClock);
   const result = new Result();
   const send = async (chunk: readonly Item[]): Promise<void> => {
-    const request = (): Request => ({
+    const request = (left: CallOptions | undefined): Request => ({
       what,
       method: METHODS[kind],
       path,
       body: `[${chunk.map(({ json }) => json).join(",")}]`,
       isRepeatable: kind === "upsert" || kind === "update" || chunk.every(({ isOwnId }) => isOwnId),
       isWrite: true,
-      options: time.next(),
+      options: left,
     });
     try {
       const ids = chunk.map(({ id }) => id);
-      result.add(chunk, await order.run(collection, ids, async () => client.json<BatchResult>(request())));
+      const ordered = { what, collection, ids, options: time.next() };
+      result.add(chunk, await order.run(ordered, (left) => client.json<BatchResult>(request(left))));
     } catch (thrown) {
       const error = time.errorOf(thrown);
       if (!(error instanceof FormDBError)) throw error;

@@ -63,9 +63,12 @@ export class HttpCalls implements CallsElsewhere {
     const what = `${change.action}()`;
     this.#check(what, options);
     const path = documentPath(collection, id);
-    const request = { what, ...sentAs(change, path, ifVersion), isRepeatable: false, isWrite: true, options };
-    const answer = await this.#order.run(collection, [id], () =>
-      this.#client.json<{ readonly version?: number; readonly deleted?: boolean }>(request),
+    const request = { what, ...sentAs(change, path, ifVersion), isRepeatable: false, isWrite: true };
+    const answer = await this.#order.run({ what, collection, ids: [id], options }, (left) =>
+      this.#client.json<{ readonly version?: number; readonly deleted?: boolean }>({
+        ...request,
+        options: left,
+      }),
     );
     if (answer.version !== undefined) return { version: answer.version };
     if (answer.deleted === true) return undefined;

@@ -367,7 +367,10 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   }
 
   #send<T>(collection: string, id: string, request: Omit<Request, "isWrite">): Promise<T> {
-    return this.#order.run(collection, [id], () => this.#client.json<T>({ ...request, isWrite: true }));
+    const { what, options } = request;
+    return this.#order.run({ what, collection, ids: [id], options }, (left) =>
+      this.#client.json<T>({ ...request, isWrite: true, options: left }),
+    );
   }
 
   async #writeAll(
