@@ -209,7 +209,7 @@ function givenId(id: unknown, value: unknown): string | undefined {
 }
 
 /** The id that the JSON text has: an inherited one is not written, and `toJSON` may give another. */
-function ownId(document: object, json: string): unknown {
+export function ownId(document: object, json: string): unknown {
   const { id, toJSON } = document as { id?: unknown; toJSON?: unknown };
   if (typeof toJSON === "function") return (JSON.parse(json) as { id?: unknown }).id;
   if (id === undefined || !Object.hasOwn(document, "id")) return undefined;

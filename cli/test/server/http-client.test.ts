@@ -78,6 +78,21 @@ async function connected(url: Url, options?: HttpOptions): Promise<HttpDatabase>
   return remote;
 }
 
+it("an id that JSON does not write is none, as for a database that is opened here", async () => {
+  class User {
+    readonly name = "Ada";
+    get id(): string {
+      return "inherited";
+    }
+  }
+  const { db, url } = await behindProxy(() => "pass");
+  const remote = await connected(url);
+  const id = await remote.insert("users", new User());
+  expect(await db.get("users", id)).toEqual({ id, name: "Ada" });
+  expect(await remote.batchInsert("users", [new User()])).toMatchObject({ successful: 1 });
+  expect(await db.get("users", "inherited")).toBeUndefined();
+});
+
 describe("what is sent again", () => {
   it("reads, whether the request or the answer was lost", async () => {
     const fates: Fate[] = ["cut before", "cut after", "pass", "502", "pass"];

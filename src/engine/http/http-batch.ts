@@ -4,6 +4,7 @@ import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
+import { ownId } from "../../batch/operation.ts";
 import { MAX_ERRORS } from "../import.ts";
 import type { HttpClient, Request } from "./http-client.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";
@@ -34,8 +35,7 @@ interface Item extends Encoded {
 /** A document with its id; one that has none gets one here, so that sending it again can't insert it twice. */
 export function encodeWithId(document: unknown, makeId: () => string): Encoded {
   const json = encodeDocument(document);
-  const { toJSON, id } = document as { readonly toJSON?: unknown; readonly id?: unknown };
-  const given = typeof toJSON === "function" ? (JSON.parse(json) as { id?: unknown }).id : id;
+  const given = ownId(document as object, json);
   if (given !== undefined) return { json, id: encodeId(given), isOwnId: false };
   const own = makeId();
   return {
