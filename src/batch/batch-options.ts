@@ -55,11 +55,14 @@ export interface BatchOptions {
    * `additive`; with a `spill` always `none`.
    */
   readonly coalesce?: Coalesce | ((collection: string) => Coalesce) | undefined;
-  /** A number for the part of a distributed database that keeps an id: a group holds ids of one part alone. */
+  /**
+   * A number for the part of a distributed database that keeps an id: a group holds ids of one part alone. Ids for which
+   * it throws are a part of their own.
+   */
   readonly partition?: ((id: string) => number) | undefined;
   /**
    * Makes the token of a group from the id of its first operation and what the token must begin with; no two may be
-   * alike. Default: a random UUID.
+   * alike. Default, and where it throws: a random UUID.
    */
   readonly makeToken?: ((id: string, prefix: string) => string) | undefined;
   /** How a token is looked up. Without it a group whose outcome is unknown stays so, and is never sent again. */
@@ -157,6 +160,8 @@ export const BATCH_OTHER_NAMES: OtherNames = {
 };
 
 const MIB = 1024 * 1024;
+/** No application's own number of a part: they count from 0. */
+const UNKNOWN_PART = -1;
 /** The default of `maxBatchSize`. */
 export const DEFAULT_BATCH_SIZE = 100;
 /** The default of `maxBatchBytes`. */
@@ -203,8 +208,8 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     maxErrors: options.maxErrors ?? 1_000,
     token: options.token ?? true,
     coalesce: coalesceSetting(options),
-    partition: options.partition,
-    makeToken: options.makeToken ?? randomToken,
+    partition: options.partition && otherwise(options.partition, () => UNKNOWN_PART),
+    makeToken: options.makeToken === undefined ? randomToken : otherwise(options.makeToken, randomToken),
     lookUpToken: options.lookUpToken,
     classify: options.classify ?? classify,
     adaptive: adaptive === undefined ? undefined : adaptiveSettings(adaptive, maxBatchSize),
@@ -215,6 +220,20 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
     random: options.random ?? Math.random,
     captureContext: options.captureContext ?? noContext,
+  };
+}
+
+/** A function of the application's that only says how operations are grouped: one that throws must not stop them. */
+function otherwise<Values extends readonly unknown[], R>(
+  given: (...values: Values) => R,
+  instead: (...values: Values) => R,
+): (...values: Values) => R {
+  return (...values) => {
+    try {
+      return given(...values);
+    } catch {
+      return instead(...values);
+    }
   };
 }
 

@@ -51,3 +51,26 @@ it("a group holds ids of one partition alone, and each id keeps its order", asyn
   expect(groups.length).toBe(6);
   await processor.close();
 });
+
+it("functions for partitions and tokens that throw stop nothing, and lose nothing", async () => {
+  const groups: BatchGroup[] = [];
+  const broken = (): never => {
+    throw new Error("the application's own");
+  };
+  const processor = new BatchProcessor(
+    async (group) => {
+      groups.push(group);
+    },
+    { partition: (id) => (id === "b" ? broken() : 0), makeToken: broken },
+  );
+  const ids = ["a", "b", "c"];
+  const result = await processor.submitAll(
+    "insert",
+    "a",
+    ids.map((id) => ({ id })),
+  );
+  expect(result).toMatchObject({ successful: 3, failed: 0 });
+  expect(groups.map(({ operations }) => operations.map(({ id }) => id))).toEqual([["a", "c"], ["b"]]);
+  for (const { token } of groups) expect(token).toMatch(/^[0-9a-f-]{36}$/);
+  expect(await processor.close()).toMatchObject({ undelivered: [] });
+});
