@@ -29,7 +29,12 @@ export function liveRoutes(app: FastifyInstance, db: FormDB, limits: ServerLimit
   );
   app.get(
     "/v1/events",
-    { config: { access: "read" }, schema: { summary: "Server-sent events: one `sample` a second" } },
+    {
+      config: { access: "read" },
+      schema: { summary: "Server-sent events: one `sample` a second" },
+      // Its answer would have no end, and nothing to say.
+      exposeHeadRoute: false,
+    },
     (_request, reply) => viewers.add(reply),
   );
 }

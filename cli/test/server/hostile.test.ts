@@ -123,6 +123,7 @@ describe("methods", () => {
   it.each([
     ["HEAD /v1/collections/users/documents/1", 200],
     ["HEAD /health", 200],
+    ["HEAD /v1/events", 405],
     ["OPTIONS /v1/query", 405],
     ["TRACE /health", 405],
     ["PROPFIND /", 405],
