@@ -3,7 +3,8 @@ import type pg from "pg";
 import { requestCancel } from "../backend/postgres/cancel-request.ts";
 import type { WireClient } from "../backend/postgres/wire.ts";
 import { abortedError } from "../base/abort.ts";
-import { systemClock } from "../base/clock.ts";
+import { systemClock, type Timer } from "../base/clock.ts";
+import { noteDetail } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import type { StatementBook } from "./statement-book.ts";
@@ -73,7 +74,8 @@ interface NamedConfig extends QueryConfig {
   readonly name: string;
 }
 
-const CANCEL_TIMEOUT_MS = 5_000;
+/** Milliseconds in which the server must take a cancel request, and the cancelled query end; else its connection is closed. */
+const CANCEL_TIMEOUT_MS = 2_000;
 const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+)?temp)/i;
 /** Wherever the word is: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
 const ALTERS = /\b(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
@@ -145,6 +147,8 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       if (signal.aborted) throw abortedError("A query", signal);
       // The next query on this connection must not be what the server cancels: the request is waited for.
       let cancelled: Promise<void> | undefined;
+      let deadline: Timer | undefined;
+      let isForced = false;
       let query: unknown;
       const onAbort = (): void => {
         const waiting = this._queryQueue?.indexOf(query) ?? -1;
@@ -154,6 +158,10 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
           (query as Submitted).handleError(abortedError("A query", signal), this.connection);
         } else if (this._sentQueryQueue?.includes(query) !== true) {
           cancelled = requestCancel(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
+          deadline = systemClock.schedule(() => {
+            isForced = true;
+            this.connection?.stream.destroy(new Error("a cancelled query did not end"));
+          }, CANCEL_TIMEOUT_MS);
         }
       };
       signal.addEventListener("abort", onAbort, { once: true });
@@ -162,11 +170,13 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         query = this._queryQueue?.at(-1) ?? this._sentQueryQueue?.at(-1) ?? this._getActiveQuery?.();
         return await sent;
       } catch (error) {
+        if (isForced) throw noteDetail(abortedError("A query", signal), "outcome", "unknown");
         throw cancelled !== undefined && (error as { code?: unknown }).code === "57014"
           ? abortedError("A query", signal)
           : error;
       } finally {
         signal.removeEventListener("abort", onAbort);
+        deadline?.cancel();
         await cancelled;
       }
     }

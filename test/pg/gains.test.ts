@@ -154,6 +154,17 @@ describe("what users of pg.Pool complain of", () => {
     expect((await pool.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
   });
 
+  it("an AbortSignal ends a query of a server that has fallen silent, and its connection", async () => {
+    using hole = await BlackHole.before(server.port);
+    const place = { host: "127.0.0.1", port: hole.port, user: "formdb", database: "postgres" };
+    await using pool = new Pool({ ...place, max: 1 });
+    await pool.query("SELECT 1");
+    hole.swallow();
+    const work = pool.query({ text: "SELECT 2", signal: AbortSignal.timeout(50) });
+    await expect(work).rejects.toMatchObject({ code: "FORMDB_ABORTED", outcome: "unknown" });
+    expect(pool.totalCount).toBe(0);
+  });
+
   it("an AbortSignal of a query that waits for another on its client ends that one alone", async () => {
     await using pool = newPool({ max: 1 });
     const client = await pool.connect();
