@@ -155,11 +155,8 @@ export interface Connection {
   rollback(): Promise<void>;
   /** Cheap proof that the other side still answers. */
   ping(): Promise<boolean>;
-  /**
-   * Whether it shows every write that this process was told is committed. Only where reads may come from
-   * replicas; elsewhere it always does.
-   */
-  isFresh?(options?: CallOptions): Promise<boolean>;
+  /** Whether it shows every write that this process was told is committed. Left out where it always does. */
+  readonly isFresh?: ((options?: CallOptions) => Promise<boolean>) | undefined;
   /** Whether the statement of this name is prepared here; left out where preparing costs no trip to a server. */
   hasPrepared?(name: string): boolean;
   /** Never throws. */

@@ -42,6 +42,8 @@ export class PostgresConnection implements Connection {
   readonly host: string;
   /** Whether that server follows another one. */
   readonly standby: boolean;
+  /** Whether its server shows every write that this process was told is committed; left out where it need not be asked. */
+  readonly isFresh: ((options?: CallOptions) => Promise<boolean>) | undefined;
   #replayed = 0n;
   /** Calls that wrote since the transaction began, or may have. */
   #writes = 0;
@@ -52,6 +54,8 @@ export class PostgresConnection implements Connection {
     this.#groups = new GroupWriter(this, shared.batchTexts);
     this.host = session.host.name;
     this.standby = session.standby;
+    this.isFresh =
+      this.standby && shared.replication.tracked ? (options) => this.#showsOurWrites(options) : undefined;
   }
 
   get usable(): boolean {
@@ -333,8 +337,7 @@ export class PostgresConnection implements Connection {
     return this.#replayed >= wanted;
   }
 
-  /** Whether this server shows every write that this process was told is committed. */
-  async isFresh(options: CallOptions = {}): Promise<boolean> {
+  async #showsOurWrites(options: CallOptions | undefined): Promise<boolean> {
     const { lastWrite } = this.#shared.replication;
     return lastWrite === undefined || (await this.caughtUp(lastWrite, options));
   }
