@@ -69,7 +69,7 @@ function describeScheme(scheme: string): string {
 
 function refusal(reason: string): Error {
   return configError(
-    `A database's URL must begin with sqlite:, file:, postgres: or postgresql:, or be a path; ${reason}`,
+    `A database's URL must begin with sqlite:, file:, postgres:, postgresql:, http: or https:, or be a path; ${reason}`,
     "url",
   );
 }

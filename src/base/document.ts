@@ -33,6 +33,12 @@ export function encodeDocument(document: unknown): string {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw invalid(`A document must be a JSON object, not ${describe(document)}`);
   }
+  if (ArrayBuffer.isView(document)) {
+    // JSON would make an object of the numbers.
+    throw invalid(
+      `A document must be a JSON object, not the bytes of a ${document.constructor.name}: decode and parse them first`,
+    );
+  }
   let text: string | undefined;
   try {
     text = JSON.stringify(document);

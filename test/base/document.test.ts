@@ -42,3 +42,12 @@ test("a document that is longer than a string of Node may be is refused with tha
   const tooLong = { texts: Array.from({ length: 2 ** 5 }, () => text) };
   expect(() => encodeDocument(tooLong)).toThrow("it must have at most 536870888 characters");
 });
+
+test.each([Buffer.from("{}"), new Uint8Array(2), new DataView(new ArrayBuffer(1))])(
+  "bytes are no document: %o",
+  (bytes) => {
+    expect(() => encodeDocument(bytes)).toThrow(
+      `must be a JSON object, not the bytes of a ${bytes.constructor.name}: decode and parse them first`,
+    );
+  },
+);

@@ -40,10 +40,12 @@ export class Gate {
     ] as const;
     this.#digests = given.flatMap(([access, key, name]) => {
       if (key === undefined || key === "") return [];
-      if (key.length < MIN_KEY_LENGTH || !/^[\x21-\x7e]+$/.test(key)) {
+      const isVisible = /^[\x21-\x7e]+$/.test(key);
+      if (key.length < MIN_KEY_LENGTH || !isVisible) {
+        const found = `${key.length} characters${isVisible ? "" : " with others among them"}`;
         throw new FormDBError(
           "FORMDB_CONFIG",
-          `${name} must be at least ${MIN_KEY_LENGTH} visible ASCII characters, not ${key.length} characters that may be others`,
+          `${name} must be at least ${MIN_KEY_LENGTH} visible ASCII characters, not ${found}`,
         );
       }
       return [{ holder: { access, name: access }, digest: digestOf(key) }];

@@ -169,7 +169,9 @@ async function ask({ url, key }: Target, path: string, signal: AbortSignal): Pro
   if (answer.status === 401) {
     throw refusal(
       401,
-      `${url.origin} needs a key: set FORMDB_API_KEY, FORMDB_READ_KEY or FORMDB_METRICS_KEY`,
+      key === undefined
+        ? `${url.origin} needs a key: set FORMDB_API_KEY, FORMDB_READ_KEY or FORMDB_METRICS_KEY`
+        : `${url.origin} does not know the key of FORMDB_API_KEY, FORMDB_READ_KEY or FORMDB_METRICS_KEY, of which the first that is set is sent`,
     );
   }
   const message = `${address.href} was answered with ${answer.status}, not with figures`;
