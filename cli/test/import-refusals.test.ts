@@ -84,15 +84,17 @@ describe("formdb import refuses", () => {
     using scratch = new Scratch();
     writeFileSync(scratch.file("wide.csv"), Buffer.from("\ufeffid,name\n1,x\n", "utf16le"));
     writeFileSync(scratch.file("cities.zip"), Buffer.from("PK\x03\x04\x14\0\0,\n1,2\n", "latin1"));
+    writeFileSync(scratch.file("cities.db"), Buffer.from("SQLite format 3\0\x10\0\x02\x02\0", "latin1"));
     for (const [file, why] of [
       ["wide.csv", "is UTF-16; iconv -f UTF-16 -t UTF-8"],
       ["cities.zip", "is a zip archive; unzip -p"],
+      ["cities.db", "is a SQLite database; formdb export"],
     ] as const) {
       const run = await importInto(scratch, file);
       expect(run).toMatchObject({ code: 1, stdout: "" });
       expect(run.stderr).toContain(why);
     }
-    expect(readdirSync(scratch.path)).toEqual(["cities.zip", "wide.csv"]);
+    expect(readdirSync(scratch.path)).toEqual(["cities.db", "cities.zip", "wide.csv"]);
   });
 
   it("a header that can't be, without promising that running it again goes on", async () => {

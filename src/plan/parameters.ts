@@ -34,7 +34,10 @@ export function checkParameters({ positions, names }: ParameterSignature, parame
     );
   }
   for (const name of names) {
-    if (!Object.hasOwn(parameters, name)) throw mismatch(`The parameter :${name} is missing`, `:${name}`);
+    if (Object.hasOwn(parameters, name)) continue;
+    const other = Object.keys(parameters).find((given) => !names.has(given));
+    const found = other === undefined ? "" : `; :${other} was given, which the query does not have`;
+    throw mismatch(`The parameter :${name} is missing${found}`, `:${name}`);
   }
   for (const name in parameters) {
     if (names.has(name) || !Object.hasOwn(parameters, name)) continue;

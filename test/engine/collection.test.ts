@@ -97,6 +97,13 @@ function handles(openDatabase: OpenDatabase): void {
     expect(db.cache.stats().size).toBe(size);
   });
 
+  it("a find is no JSON: its rows are", async () => {
+    const users = fresh();
+    await users.insertMany(four);
+    expect(() => JSON.stringify({ rows: users.find({}) })).toThrow("await its toArray(), first() or page()");
+    expect(JSON.parse(JSON.stringify(await users.find({ age: 36 }).toArray()))).not.toEqual([]);
+  });
+
   it("refuses to insert many that come in no array", async () => {
     const call = fresh().insertMany({ name: "Ada" } as never);
     expect((await failure(call)).message).toMatch(

@@ -192,6 +192,11 @@ describe("the id that a query reads", () => {
 describe("parameters", () => {
   it.each<[query: string, parameters: unknown, message: RegExp]>([
     ["SELECT * FROM c WHERE a = $1", [], /takes 1 parameter, but was given 0/],
+    [
+      "SELECT * FROM c WHERE a = :city AND b = :c",
+      { city: 1, at: 2 },
+      /The parameter :c is missing; :at was given, which the query does not have/,
+    ],
     ["SELECT * FROM c WHERE a = $2", ["a"], /takes 2 parameters, but was given 1/],
     ["SELECT * FROM c WHERE a = ?", [1, 2], /takes 1 parameter, but was given 2/],
     ["SELECT * FROM c", [1], /takes no parameters, but was given 1/],

@@ -96,6 +96,7 @@ const OTHER_THAN_TEXT: readonly (readonly [beginning: string, what: string, way:
   ["\x28\xb5\x2f\xfd", "packed by zstd", "zstd -dc"],
   ["\xfd7zXZ\0", "packed by xz", "xz -dc"],
   ["BZh91AY&SY", "packed by bzip2", "bzip2 -dc"],
+  ["SQLite format 3\0", "a SQLite database", "formdb export"],
 ];
 
 function refuseOtherThanText(name: string, head: Uint8Array): void {

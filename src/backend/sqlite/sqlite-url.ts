@@ -1,6 +1,6 @@
 import { type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { databaseKind } from "../../base/database-url.ts";
+import { databaseKind, shownName } from "../../base/database-url.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { configError } from "../../base/options.ts";
 import { failureOf, sqliteError } from "./errors.ts";
@@ -67,7 +67,11 @@ function readMode(query: string): string {
   const parameters = new URLSearchParams(query);
   for (const [name, value] of parameters) {
     if (name !== "mode" || !MODES.has(value)) {
-      throw configError("A SQLite URL takes the parameter mode=ro, mode=rw or mode=rwc and no other", "url");
+      const found = name === "mode" ? `, not mode=${shownName(value)}` : "";
+      throw configError(
+        `A SQLite URL takes the parameter mode=ro, mode=rw or mode=rwc and no other${found}`,
+        "url",
+      );
     }
   }
   return parameters.get("mode") ?? "rwc";

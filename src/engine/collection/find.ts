@@ -1,4 +1,5 @@
 import type { CallOptions } from "../../base/abort.ts";
+import { FormDBError } from "../../base/errors.ts";
 import {
   CALL_BOUNDS,
   checkOptions,
@@ -110,6 +111,11 @@ export class Find<R extends object> implements AsyncIterable<R> {
     this.#options = options;
     this.#orderBy = orderOf(options.orderBy);
     this.#items = options.select && itemsOf(options.select);
+  }
+
+  /** Throws: a find that somebody sends on as JSON was meant to be its rows. */
+  toJSON(): never {
+    throw new FormDBError("FORMDB_UNSUPPORTED", "A find has no JSON; await its toArray(), first() or page()");
   }
 
   /** All rows. */

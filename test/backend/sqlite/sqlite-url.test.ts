@@ -37,7 +37,10 @@ describe("a SQLite URL", () => {
         message: expect.stringContaining(missing),
       });
     }
-    expect(failure(`sqlite:${here}?mode=rx`)).toMatchObject({ code: "FORMDB_CONFIG" });
+    expect(failure(`sqlite:${here}?mode=rx`)).toMatchObject({
+      code: "FORMDB_CONFIG",
+      message: expect.stringContaining("mode=ro, mode=rw or mode=rwc and no other, not mode=rx"),
+    });
     expect(parseSqliteUrl("sqlite::memory:", true)).toMatchObject({ memory: true });
   });
 
