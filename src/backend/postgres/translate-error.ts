@@ -51,10 +51,21 @@ export function translateError(
   retryCodes: readonly string[] = [],
 ): FormDBError {
   if (error instanceof FormDBError) return error;
-  const sqlstate = sqlstateOf(error);
+  const sqlstate = isLockTimeout(error, flight) ? "55P03" : sqlstateOf(error);
   return sqlstate === undefined
     ? lostError(error, where, flight)
     : serverError(error as ServerError, sqlstate, where, flight, retryCodes);
+}
+
+/**
+ * Whether `lock_timeout` ended a statement of a transaction and the server calls it a user's request. It does so if the time
+ * was over just as a lock was granted, and the statement then waited for another one: the wait for that forgets why the first
+ * was interrupted (`ProcSleep` in PostgreSQL's `proc.c`). A request of our own is told apart before.
+ */
+function isLockTimeout(error: unknown, flight: Flight): boolean {
+  const { code, message, where } = error as Partial<ServerError> & { readonly where?: unknown };
+  if (flight !== "in-transaction" || code !== "57014") return false;
+  return /user request/.test(message ?? "") && /^while \w+ tuple /.test(String(where));
 }
 
 /**

@@ -234,4 +234,18 @@ describe("a server's error", () => {
     });
     expect(translateError(reset, "h:1", "read").retryable).toBe(true);
   });
+
+  test("that a lock timeout is called a user's request by is a lock timeout, in a transaction's wait for a row", () => {
+    const words = { message: "canceling statement due to user request" };
+    const where = 'while locking tuple (0,21) in relation "c"';
+    const told = (fields: Record<string, string>, flight: Flight): unknown => {
+      const { code, sqlstate } = translateError(serverError("57014", { ...words, ...fields }), "h:1", flight);
+      return [code, sqlstate];
+    };
+    expect(told({ where }, "in-transaction")).toEqual(["FORMDB_BUSY", "55P03"]);
+    expect(told({ where }, "autocommit")).not.toContain("55P03");
+    expect(told({}, "in-transaction")).not.toContain("55P03");
+    const bySetting = { message: "canceling statement due to statement timeout", where };
+    expect(told(bySetting, "in-transaction")).not.toContain("55P03");
+  });
 });
