@@ -270,14 +270,12 @@ function coalesceSetting({ coalesce = "additive", spill }: BatchOptions): (colle
   // The journal knows of tokens and operations, not of which of them were one.
   if (spill !== undefined) return () => "none";
   if (typeof coalesce !== "function") return () => coalesce;
-  return (collection) => {
-    try {
-      const mode = coalesce(collection);
-      return MODES.has(mode) ? mode : "none";
-    } catch {
-      return "none"; // Sending one by one is always right.
-    }
+  const mode = (collection: string): Coalesce => {
+    const given = coalesce(collection);
+    return MODES.has(given) ? given : "none";
   };
+  // Sending one by one is always right.
+  return otherwise(mode, () => "none");
 }
 
 /** Failures that nobody takes are told to the process, which goes on. */

@@ -104,11 +104,15 @@ export class SharedReads {
   /** Takes a call for the next round trip. */
   add(lane: ReadLane, call: Call): void {
     let trip = this.#gathering;
-    if (trip === undefined || this.#parts.clock.now() - trip.asked > TAKES_CALLS_MS) {
+    if (trip === undefined || this.#hasWaited(trip)) {
       trip = this.#gathering = new Trip();
       atEndOfTurn(() => this.#leave(trip!));
     }
     trip.add(lane, call);
+  }
+
+  #hasWaited({ asked }: Trip): boolean {
+    return asked !== undefined && this.#parts.clock.now() - asked > TAKES_CALLS_MS;
   }
 
   /** What has gathered is sent in parts, on idle connections, if it is long. The last goes on to take calls until it has one. */
@@ -353,7 +357,7 @@ class Group {
 class Trip {
   readonly groups: Group[];
   /** When it asked for a connection. */
-  asked = Infinity;
+  asked: number | undefined;
   readonly #open = new Map<ReadLane, Group>();
 
   constructor(groups: Group[] = []) {

@@ -1,9 +1,9 @@
 import type { EventEmitter } from "node:events";
 import type pg from "pg";
-import { requestCancel } from "../backend/postgres/cancel-request.ts";
+import { Cancelling } from "../backend/postgres/cancel-request.ts";
 import type { WireClient } from "../backend/postgres/wire.ts";
 import { abortedError } from "../base/abort.ts";
-import { systemClock, type Timer } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
 import { noteDetail } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
@@ -146,9 +146,7 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       if (signal === undefined) return this.#send(config, values, undefined);
       if (signal.aborted) throw abortedError("A query", signal);
       // The next query on this connection must not be what the server cancels: the request is waited for.
-      let cancelled: Promise<void> | undefined;
-      let deadline: Timer | undefined;
-      let isForced = false;
+      let cancelling: Cancelling | undefined;
       let query: unknown;
       const onAbort = (): void => {
         const waiting = this._queryQueue?.indexOf(query) ?? -1;
@@ -157,11 +155,7 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
           this._queryQueue!.splice(waiting, 1);
           (query as Submitted).handleError(abortedError("A query", signal), this.connection);
         } else if (this._sentQueryQueue?.includes(query) !== true) {
-          cancelled = requestCancel(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
-          deadline = systemClock.schedule(() => {
-            isForced = true;
-            this.connection?.stream.destroy(new Error("a cancelled query did not end"));
-          }, CANCEL_TIMEOUT_MS);
+          cancelling = new Cancelling(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
         }
       };
       signal.addEventListener("abort", onAbort, { once: true });
@@ -170,14 +164,13 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         query = this._queryQueue?.at(-1) ?? this._sentQueryQueue?.at(-1) ?? this._getActiveQuery?.();
         return await sent;
       } catch (error) {
-        if (isForced) throw noteDetail(abortedError("A query", signal), "outcome", "unknown");
-        throw cancelled !== undefined && (error as { code?: unknown }).code === "57014"
+        if (cancelling?.isForced) throw noteDetail(abortedError("A query", signal), "outcome", "unknown");
+        throw cancelling !== undefined && (error as { code?: unknown }).code === "57014"
           ? abortedError("A query", signal)
           : error;
       } finally {
         signal.removeEventListener("abort", onAbort);
-        deadline?.cancel();
-        await cancelled;
+        await cancelling?.end();
       }
     }
 

@@ -85,10 +85,7 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.addHook("onRequest", (request, _reply, done) => {
-    tellOfNoBody(request);
-    done();
-  });
+  app.addHook("onRequest", tellOfNoBody);
   connections = new Connections(app.server);
   if (tagsCalls) app.addHook("preHandler", (request, _reply, done) => requestIds.run(request.id, done));
   const notFound = tellPaths(app);
@@ -126,11 +123,12 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
  * Fastify waits for the end of a body whose type is told. A request with neither a length nor a coding has none, and with
  * `optimizeEmptyRequests` its end has been. NDJSON is read as a stream, which knows.
  */
-function tellOfNoBody({ headers, raw }: FastifyRequest): void {
+function tellOfNoBody({ headers, raw }: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const type = headers["content-type"];
   if (type !== undefined && raw.readableEnded && !type.startsWith("application/x-ndjson")) {
     delete headers["content-type"];
   }
+  done();
 }
 
 async function drain(

@@ -1,7 +1,7 @@
 import { abortedError, type CallOptions, timeoutError } from "../../base/abort.ts";
 import type { EngineStatement } from "../../base/engine-statement.ts";
 import { FormDBError } from "../../base/errors.ts";
-import { requestCancel } from "./cancel-request.ts";
+import { Cancelling } from "./cancel-request.ts";
 import type { PostgresSettings } from "./postgres-options.ts";
 import type { Flight } from "./translate-error.ts";
 import type { WireClient } from "./wire.ts";
@@ -14,8 +14,7 @@ export class CallGuard {
   readonly #client: WireClient;
   readonly #settings: PostgresSettings;
   readonly #cleanUp: (() => void)[] = [];
-  #cancelling: Promise<void> | undefined;
-  #forced = false;
+  #cancelling: Cancelling | undefined;
   /** Why the call was cancelled; undefined while it was not. */
   reason: FormDBError | undefined;
 
@@ -48,7 +47,8 @@ export class CallGuard {
   /** The reason for a cancelled statement's error. Where the connection had to be closed, the error itself tells. */
   reasonFor(error: unknown, flight: Flight): FormDBError | undefined {
     if (this.reason === undefined) return undefined;
-    if (!this.#forced) return (error as { code?: string }).code === "57014" ? this.reason : undefined;
+    if (this.#cancelling?.isForced !== true)
+      return (error as { code?: string }).code === "57014" ? this.reason : undefined;
     // With the connection an open transaction has ended.
     const { outcome } = this.reason;
     return withDetails(this.reason, {
@@ -60,19 +60,14 @@ export class CallGuard {
   /** Settles when no cancel request is on its way any more, so that it can't hit the next statement. */
   async end(): Promise<void> {
     for (const clean of this.#cleanUp) clean();
-    await this.#cancelling;
+    await this.#cancelling?.end();
   }
 
   #cancel(reason: FormDBError): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
     const { clock, cancelTimeoutMs } = this.#settings;
-    this.#cancelling = requestCancel(this.#client, clock, cancelTimeoutMs);
-    const timer = clock.schedule(() => {
-      this.#forced = true;
-      this.#client.connection.stream.destroy(new Error("a cancelled statement did not end"));
-    }, cancelTimeoutMs);
-    this.#cleanUp.push(() => timer.cancel());
+    this.#cancelling = new Cancelling(this.#client, clock, cancelTimeoutMs);
   }
 }
 

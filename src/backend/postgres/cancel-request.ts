@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { newWire, type WireClient } from "./wire.ts";
 
 /**
@@ -33,4 +33,26 @@ export function requestCancel(client: WireClient, clock: Clock, timeoutMs: numbe
       wire.connect(port, (ssl ? undefined : client.connection.stream.remoteAddress) ?? host);
     }
   });
+}
+
+/** A statement that is being cancelled: by a request to the server, and if it has not ended in time, by the end of its connection. */
+export class Cancelling {
+  /** Whether the connection was closed for it. */
+  isForced = false;
+  readonly #request: Promise<void>;
+  readonly #timer: Timer;
+
+  constructor(client: WireClient, clock: Clock, timeoutMs: number) {
+    this.#request = requestCancel(client, clock, timeoutMs);
+    this.#timer = clock.schedule(() => {
+      this.isForced = true;
+      client.connection.stream.destroy(new Error("a cancelled statement did not end"));
+    }, timeoutMs);
+  }
+
+  /** To be called when the statement has ended. Settles when no request is on its way any more, so that it can't hit the next one. */
+  async end(): Promise<void> {
+    this.#timer.cancel();
+    await this.#request;
+  }
 }
