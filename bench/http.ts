@@ -11,7 +11,7 @@ import { temporaryFile } from "./harness/temporary.ts";
 const COUNT = 10_000;
 const CONNECTIONS = 50;
 const SECONDS = 0.5;
-const ROUNDS = 27;
+const ROUNDS = 41;
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 

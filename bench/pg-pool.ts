@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { Pool } from "../src/pg.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
-import { compare } from "./harness/compare.ts";
+import { type Contender, compareEach } from "./harness/compare.ts";
 import { report, tabulate } from "./harness/report.ts";
 
 const MAX = 10;
@@ -54,6 +54,8 @@ const scenarios: Readonly<Record<string, (name: Name, id: number) => Promise<rea
       .execute(),
 };
 
+const titles: string[] = [];
+const comparisons: (readonly Contender[])[] = [];
 const asked = Array.from({ length: 20 }, (_, i) => 1 + i * 997);
 for (const [scenario, ask] of Object.entries(scenarios)) {
   for (const id of asked) {
@@ -73,10 +75,12 @@ for (const [scenario, ask] of Object.entries(scenarios)) {
         await Promise.all(Array.from({ length: callers }, caller));
       },
     });
-    const measured = await compare([contender("ours", "ours"), contender("pg.Pool", "theirs")]);
-    report(`${scenario}, ${callers} ${callers === 1 ? "caller" : "callers"}`, measured);
+    titles.push(`${scenario}, ${callers} ${callers === 1 ? "caller" : "callers"}`);
+    comparisons.push([contender("ours", "ours"), contender("pg.Pool", "theirs")]);
   }
 }
+const measured = await compareEach(comparisons, { rounds: 101, turnMs: 40 });
+for (const [i, title] of titles.entries()) report(title, measured[i]!);
 await Promise.all([pools.theirs.end(), pools.ours.end()]);
 
 const CALLERS = 50;

@@ -51,7 +51,7 @@ function together({ name, read }: Reader): Contender {
 
 const all = [...readers.ours, ...readers.peers];
 /** Many short turns: how fast one is differs more between turns than within them. */
-const TURNS = { rounds: 31, turnMs: 70 };
+const TURNS = { rounds: 81, turnMs: 40 };
 report("100 reads awaited together, reads a second", await compare(all.map(together), TURNS));
 report("100 callers with ten reads each, reads a second", await compare(all.map(independent), TURNS));
 note(await describeServer(server));

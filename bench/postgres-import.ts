@@ -108,7 +108,7 @@ async function compareProcesses(): Promise<void> {
         return answerOf(child);
       },
     })),
-    { rounds: 13, turnMs: 1 },
+    { rounds: 21, turnMs: 1 },
   );
   for (const child of children.values()) child.kill();
   report(`Import of ${grouped(COUNT)} documents, documents a second`, measured);

@@ -134,7 +134,7 @@ for (const [title, mixed] of [
       })),
       // Many short turns: where the system puts a process decides how fast a turn is, and each turn is a new throw. One
       // caller's turns differ up to fourfold.
-      callers === 1 ? { rounds: 181, turnMs: 40 } : { rounds: 15, turnMs: 80 },
+      callers === 1 ? { rounds: 241, turnMs: 40 } : { rounds: 15, turnMs: 80 },
     );
     report(
       `Small indexed queries, ${title}, ${callers} ${callers === 1 ? "caller" : "callers"}, queries a second`,

@@ -38,16 +38,28 @@ export async function compare(
   contenders: readonly Contender[],
   options: CompareOptions = {},
 ): Promise<Measured[]> {
+  const [measured] = await compareEach([contenders], options);
+  return measured!;
+}
+
+/**
+ * Several comparisons at once, a round of each in turn: what slows one side down for some seconds then hits a few rounds of
+ * each, and not all rounds of one.
+ */
+export async function compareEach(
+  comparisons: readonly (readonly Contender[])[],
+  options: CompareOptions = {},
+): Promise<Measured[][]> {
   const { rounds, turnMs } = QUICK ? { rounds: 3, turnMs: 60 } : { rounds: 21, turnMs: 100, ...options };
-  const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  const rates = new Map<Contender, number[]>(comparisons.flat().map((contender) => [contender, []]));
   for (let round = 0; round <= rounds; round++) {
-    for (const contender of shuffled(contenders)) {
+    for (const contender of comparisons.flatMap(shuffled)) {
       await loopTurn();
       const rate = await turn(contender, turnMs * SCALE);
-      if (round > 0) rates.get(contender.name)!.push(rate);
+      if (round > 0) rates.get(contender)!.push(rate);
     }
   }
-  return contenders.map(({ name }) => summary(name, rates.get(name)!));
+  return comparisons.map((each) => each.map((one) => summary(one.name, rates.get(one)!)));
 }
 
 /**
