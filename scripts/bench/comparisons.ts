@@ -17,6 +17,7 @@ export interface Comparison {
 
 const BY_HAND = "better-sqlite3 prepared + JSON.parse";
 const BUILDERS = [BY_HAND, "Drizzle prepared", "Kysely", "Knex"];
+const FULL = "better-sqlite3, a transaction each, FULL";
 const CLIENTS = ["pg, pipelined", "postgres.js", "pg-pool, prepared", "Drizzle, prepared", "Kysely", "Knex"];
 const BESIDE_SCANS = ["pg-pool, prepared", "pg, pipelined"];
 const TTL = ["lru-cache, TTL", "tiny-lru, TTL", "quick-lru, TTL", "lru.min, TTL by hand"];
@@ -47,6 +48,19 @@ export const COMPARISONS = {
       ours: 'coalesce: "additive", a field of its own each',
       against: ['coalesce: "none", a field of its own each'],
     },
+    {
+      what: "100 changes awaited together",
+      scenario: "sqlite-single-writes",
+      table: "100 changes of as many",
+      against: [FULL],
+    },
+    {
+      what: "changes by one caller, each awaited before the next",
+      scenario: "sqlite-single-writes",
+      table: "100 changes of as many",
+      ours: "update(id, { inc }), one by one",
+      against: [FULL],
+    },
   ],
   postgres: [
     { what: "import of 100 000 documents", scenario: "postgres-import", table: "Import" },
@@ -59,6 +73,21 @@ export const COMPARISONS = {
       what: "100 callers with ten inserts each",
       scenario: "postgres-single-writes",
       table: "100 callers with ten inserts",
+    },
+    {
+      what: "100 changes awaited together",
+      scenario: "postgres-single-writes",
+      table: "100 changes of as many",
+    },
+    {
+      what: "100 changes of one document awaited together",
+      scenario: "postgres-single-writes",
+      table: "100 changes of one",
+    },
+    {
+      what: "changes by one caller, each awaited before the next",
+      scenario: "postgres-single-writes",
+      table: "A single caller's changes",
     },
     {
       what: "100 reads by id awaited together",

@@ -14,6 +14,9 @@ const paths = new Map<string, WidePath>();
 /** What MongoDB's filters hold beside fields. */
 const FOREIGN: ReadonlySet<string> = new Set(["$and", "$or", "$nor", "$not", "$expr", "$where", "$text"]);
 
+/** Operators that hold for nothing that has fields. */
+const OF_SCALARS: ReadonlySet<string> = new Set(["gt", "gte", "lt", "lte", "between", "like"]);
+
 /** The path that a text names, to one place. */
 export function pathOf(text: string): Path {
   const path = widePathOf(text);
@@ -60,6 +63,8 @@ export class FilterReader {
       throw refuse(`A filter must not nest deeper than ${MAX_NESTING_DEPTH} levels`, at);
     }
     const parts: Expression[] = [];
+    let ofScalar: string | undefined;
+    let field: string | undefined;
     for (const key in filter) {
       if (!Object.hasOwn(filter, key)) continue;
       const value = filter[key];
@@ -75,9 +80,19 @@ export class FilterReader {
       if (key === "and") for (const each of this.#list(key, value, at, depth)) parts.push(each);
       else if (key === "or") parts.push(any(this.#list(key, value, at, depth)));
       else if (key === "not") parts.push({ type: "not", operand: this.#needed(key, value, at, depth) });
-      else if (at !== undefined && OPERATORS.has(key)) parts.push(this.#condition(at, key, value));
-      else
+      else if (at !== undefined && OPERATORS.has(key)) {
+        if (OF_SCALARS.has(key)) ofScalar = key;
+        parts.push(this.#condition(at, key, value));
+      } else {
+        field = key;
         this.#anyField(parts, at === undefined ? widePathOf(key) : [...at, ...widePathOf(key)], value, depth);
+      }
+    }
+    if (ofScalar !== undefined && field !== undefined) {
+      throw refuse(
+        `The filter has ${show(field)} beside the operator ${ofScalar}; it is no operator, and what ${ofScalar} compares has no fields`,
+        at,
+      );
     }
     return parts;
   }

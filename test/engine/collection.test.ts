@@ -141,6 +141,9 @@ function handles(openDatabase: OpenDatabase): void {
     expect(await refuse({ age: { $gt: 3 } })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ $or: [{ age: 3 }] })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ or: [{ $and: [{ age: 3 }] }] })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ age: { gt: 3, lessThan: 5 } })).toBe("FORMDB_SYNTAX");
+    expect(await refuse({ not: { name: { lik: "A%", like: "B%" } } })).toBe("FORMDB_SYNTAX");
+    expect(await users.find({ age: { exists: true, years: 3 } } as never).toArray()).toEqual([]);
     expect(await users.find({ $ref: 1 } as never).toArray()).toEqual([]);
     expect(await refuse({ "LOWER(name)": "ada" })).toBe("FORMDB_CONFIG");
     expect(await refuse("age")).toBe("FORMDB_SYNTAX");
