@@ -64,6 +64,11 @@ export class Intake {
     return hasAddedAll;
   }
 
+  /** Takes a call out of the line that waits for room no longer. Those behind it may find some. */
+  leave(waiter: Waiter): void {
+    if (this.#ledger.room.leave(waiter)) this.#dispatcher.admit();
+  }
+
   /** Fails an operation that was not taken, or could not be made. */
   refuse(operation: Operation, error: FormDBError): void {
     this.#ledger.settle(operation, { outcome: "rejected", error });

@@ -109,6 +109,14 @@ export class Room {
     this.#checkIdle();
   }
 
+  /** Takes a call out of the line. False if it is not in it, or while one is fed: then it leaves when its turn comes. */
+  leave(waiter: Waiter): boolean {
+    const place = this.#feeding ? -1 : this.#waiters.indexOf(waiter);
+    if (place === -1) return false;
+    this.#waiters.splice(place, 1);
+    return true;
+  }
+
   /** Ends all waiting. */
   giveBackAll(error: FormDBError): void {
     const waiters = this.#waiters;

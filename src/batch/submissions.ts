@@ -164,6 +164,7 @@ export class Submissions {
       stop = watch("The call", options, this.#settings.clock, (error) => {
         feeder.refuseRest(error);
         for (const operation of call.pending) this.#ledger.giveUp(operation, error);
+        this.#intake.leave(feeder);
       });
     } catch (error) {
       return Promise.reject(this.#refused(error, options));
@@ -235,6 +236,7 @@ export class Submissions {
   #giveUp(call: SingleCall, feeder: Feeder | undefined, error: FormDBError): void {
     feeder?.refuseRest(error);
     if (call.operation !== undefined) this.#ledger.giveUp(call.operation, error);
+    if (feeder !== undefined) this.#intake.leave(feeder);
   }
 
   /** Throws if there is neither room for a write nor a place to wait. Nothing but its count is kept of it. */

@@ -102,6 +102,23 @@ describe("a write whose time runs out", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("leaves the line for room, and lets another wait in its place", async () => {
+    const { clock, release, processor } = stuck({ maxQueued: 1, maxWaiting: 2 });
+    const first = processor.submit("insert", "c", "1", {});
+    const single = failure(processor.submit("insert", "c", "2", {}, { timeoutMs: 100 }));
+    const many = processor.submitAll("insert", "c", [{ id: "3" }], { timeoutMs: 100 });
+    await clock.advance(100);
+    expect(await single).toMatchObject({ code: "FORMDB_TIMEOUT", outcome: "rejected" });
+    expect(await many).toMatchObject({ errors: [{ code: "FORMDB_TIMEOUT", outcome: "rejected" }] });
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 0 });
+    const next = processor.submit("insert", "c", "4", {});
+    for (let n = 0; n < 2; n++) {
+      release();
+      await clock.advance(0);
+    }
+    await Promise.all([first, next]);
+  });
+
   it("is no longer the oldest that waits once it is taken back", async () => {
     const { clock, processor } = stuck();
     void processor.submit("insert", "c", "1", {});
