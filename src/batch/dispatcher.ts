@@ -123,7 +123,9 @@ export class Dispatcher implements Steps {
     this.#abort.abort(reason);
     for (let i = 0; i < ABORT_MICROTASKS; i++) await undefined;
     this.stop();
-    const underWay = [...this.#running, ...this.#again, ...this.#pausing.keys()].flatMap(originals);
+    // An operation whose parcel has just failed is in that and in what is to be sent of it again.
+    const parcels = [...this.#running, ...this.#again, ...this.#pausing.keys()];
+    const underWay = [...new Set(parcels.flatMap(originals))];
     for (const timer of this.#pausing.values()) timer.cancel();
     this.#again.length = 0;
     this.#pausing.clear();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import type { BatchGroup, BatchOperation } from "../../src/batch/group.ts";
+import type { BatchGroup, BatchOperation, CloseResult } from "../../src/batch/group.ts";
 import { failure } from "../support/failure.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -222,6 +222,33 @@ describe("closing at a deadline", () => {
     expect(told((await call).errors.slice(0, 101))).toEqual([...inFlight, [100, "rejected"]]);
     expect((await call).errors).toHaveLength(110);
     expect(undelivered).toHaveLength(5_000);
+  });
+
+  it.each([
+    [new FormDBError("FORMDB_CONNECTION_LOST", "lost")],
+    [new FormDBError("FORMDB_CONSTRAINT", "no")],
+  ])("ends each operation once, however soon a group in flight reacts: %s", async (error) => {
+    for (let ticks = 0; ticks < 30; ticks++) {
+      const clock = new ManualClock();
+      const processor = new BatchProcessor(
+        async ({ signal }) => {
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          for (let n = 0; n < ticks; n++) await undefined;
+          throw error;
+        },
+        { clock, lookUpToken: () => new Promise(() => {}), onError: () => {} },
+      );
+      const call = processor.submitAll("insert", "c", [{ id: "1" }, { id: "2" }]);
+      let closed: CloseResult | undefined;
+      void processor.close({ deadlineMs: 10 }).then((result) => {
+        closed = result;
+      });
+      await clock.advance(10);
+      expect([ticks, closed?.result.failed]).toEqual([ticks, 2]);
+      expect(await call).toMatchObject({ failed: 2 });
+      const ids = closed!.undelivered.map(({ id }) => id);
+      expect([ticks, ids]).toEqual([ticks, [...new Set(ids)]]);
+    }
   });
 
   it("hands back what can be queued again: requeue() writes it and tells how it ended", async () => {
