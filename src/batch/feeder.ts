@@ -136,17 +136,17 @@ export class Feeder implements Waiter {
   }
 
   #next(toOperation: typeof encodeOperation): Operation | undefined {
+    const { kind, collection, toItem } = this.#source;
     let step: IteratorResult<unknown>;
     try {
       step = this.#items.next();
     } catch (cause) {
-      this.#end(
-        new FormDBError(
-          "FORMDB_INVALID_DOCUMENT",
-          `The source of the operations failed: ${messageOf(cause)}`,
-          { cause },
-        ),
-      );
+      const message = `The source of the operations failed: ${messageOf(cause)}`;
+      const failure = new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause });
+      if (this.#isArray) {
+        const unread = refusedOperation({ kind, collection, id: undefined, value: undefined });
+        this.#intake.refuse(this.#counted(unread), failure);
+      } else this.#end(failure);
       return undefined;
     }
     // The source itself may have ended the call, by its signal.
@@ -155,7 +155,6 @@ export class Feeder implements Waiter {
       this.#end();
       return undefined;
     }
-    const { kind, collection, toItem } = this.#source;
     let write: Write = { kind, collection, id: undefined, value: step.value };
     try {
       const { id, value, change } = toItem(step.value);
@@ -191,8 +190,12 @@ export class Feeder implements Waiter {
   }
 }
 
-function* upTo(items: readonly unknown[], length: number): Generator<unknown, undefined> {
-  for (let i = 0; i < length; i++) yield items[i];
+/** No generator, which an element that can't be read would end. */
+function upTo(items: readonly unknown[], length: number): Iterator<unknown, undefined> {
+  let next = 0;
+  return {
+    next: () => (next < length ? { done: false, value: items[next++] } : { done: true, value: undefined }),
+  };
 }
 
 /** A document's getters and `toJSON` may throw anything. */

@@ -89,3 +89,21 @@ describe("a call with a promise, on a full queue", () => {
     expect(order).toEqual(["a", "b", "c", "d"]);
   });
 });
+
+describe("a source that does not work", () => {
+  it("of one element of an array fails that element alone", async () => {
+    const processor = new BatchProcessor(async () => {});
+    const documents = [{ id: "1" }, { id: "2" }, { id: "3" }];
+    Object.defineProperty(documents, 1, {
+      get: () => {
+        throw new Error("unreadable");
+      },
+    });
+    const added = processor.submitAll("insert", "c", documents).catch((error: unknown) => error);
+    expect(await processor.flush()).toMatchObject({
+      successful: 2,
+      errors: [{ index: 1, code: "FORMDB_INVALID_DOCUMENT", outcome: "rejected" }],
+    });
+    expect(await added).toMatchObject({ successful: 2, errors: [{ index: 1 }] });
+  });
+});
