@@ -137,9 +137,12 @@ export class Feeder implements Waiter {
 
   #next(toOperation: typeof encodeOperation): Operation | undefined {
     const { kind, collection, toItem } = this.#source;
-    let step: IteratorResult<unknown>;
+    let isEnd: boolean;
+    let element: unknown;
     try {
-      step = this.#items.next();
+      const step = this.#items.next();
+      isEnd = step.done === true;
+      element = isEnd ? undefined : step.value;
     } catch (cause) {
       const message = `The source of the operations failed: ${messageOf(cause)}`;
       const failure = new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause });
@@ -151,13 +154,13 @@ export class Feeder implements Waiter {
     }
     // The source itself may have ended the call, by its signal.
     if (this.#ended) return undefined;
-    if (step.done === true) {
+    if (isEnd) {
       this.#end();
       return undefined;
     }
-    let write: Write = { kind, collection, id: undefined, value: step.value };
+    let write: Write = { kind, collection, id: undefined, value: element };
     try {
-      const { id, value, change } = toItem(step.value);
+      const { id, value, change } = toItem(element);
       write = { kind, collection, id, value, change };
       return this.#counted(toOperation(write, this.#intake.settings.generateId));
     } catch (error) {

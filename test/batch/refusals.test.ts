@@ -91,6 +91,25 @@ describe("a call with a promise, on a full queue", () => {
 });
 
 describe("a source that does not work", () => {
+  it.each<[string, () => unknown]>([
+    ["gives no object for a step", () => undefined],
+    [
+      "throws what has no text",
+      () => {
+        throw Object.create(null);
+      },
+    ],
+  ])("and %s ends its own call, and the queue goes on", async (_, next) => {
+    const processor = new BatchProcessor(async () => {});
+    const source = { [Symbol.iterator]: () => ({ next }) } as Iterable<unknown>;
+    expect(await failure(processor.submitAll("insert", "c", source))).toMatchObject({
+      code: "FORMDB_INVALID_DOCUMENT",
+      result: { successful: 0, failed: 0 },
+    });
+    expect(await processor.submit("insert", "c", "1", {})).toEqual({ id: "1" });
+    await processor.close();
+  });
+
   it("of one element of an array fails that element alone", async () => {
     const processor = new BatchProcessor(async () => {});
     const documents = [{ id: "1" }, { id: "2" }, { id: "3" }];
