@@ -179,7 +179,7 @@ export function encodeOperation(write: Write, generateId: () => string): Operati
   const json = kind === "update" ? encodePatch(value) : encodeDocument(value);
   const own = ownId(value as object, json);
   if (id === undefined && kind !== "update") {
-    const key = own === undefined ? generateId() : encodeId(own);
+    const key = encodeId(own === undefined ? generateId() : own);
     return new Operation(kind, collection, key, { json, document: value });
   }
   const key = encodeId(id);

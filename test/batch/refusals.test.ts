@@ -126,3 +126,22 @@ describe("a source that does not work", () => {
     expect(await added).toMatchObject({ successful: 2, errors: [{ index: 1 }] });
   });
 });
+
+it("an id that generateId gives is checked and written as every other", async () => {
+  const ids: unknown[] = [];
+  let last = 8;
+  const made = (): unknown => (++last === 11 ? "" : last);
+  const processor = new BatchProcessor(
+    async ({ operations }) => {
+      ids.push(...operations.map(({ id }) => id));
+    },
+    { generateId: made as () => string },
+  );
+  processor.insert("c", [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  expect(await processor.flush()).toMatchObject({
+    successful: 2,
+    errors: [{ index: 2, code: "FORMDB_INVALID_ID" }],
+  });
+  expect(ids).toEqual(["10", "9"]);
+  expect(processor.stats()).toMatchObject({ held: 0, heldBytes: 0 });
+});
