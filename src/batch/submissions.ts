@@ -229,7 +229,8 @@ export class Submissions {
     const { kind, collection } = write;
     const source = { kind, collection, items: [write], toItem: ITEM, groupLimit: 0 };
     const feeder = new Feeder(this.#intake, source, call, flush);
-    this.#intake.start(feeder);
+    // The encoding of the document may have called the processor itself.
+    if (!this.#intake.start(feeder)) feeder.refuseRest(room.fullError);
     return feeder;
   }
 

@@ -55,6 +55,19 @@ describe("a write that finds neither room nor a place to wait", () => {
     ]);
   });
 
+  it("is told so where its own document has taken the room while it was encoded", async () => {
+    const processor = new BatchProcessor(never, { maxQueued: 1, maxWaiting: 0 });
+    const taking = {
+      toJSON: () => {
+        processor.insert("c", { id: "inner" });
+        return {};
+      },
+    };
+    const told = failure(processor.submit("insert", "c", "outer", taking));
+    expect(await told).toMatchObject({ code: "FORMDB_QUEUE_FULL", outcome: "rejected" });
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 0 });
+  });
+
   it("by the hundred thousand, in a loop that awaits none, leaves the process alive in 80 MB", async () => {
     const program = fileURLToPath(new URL("./unawaited-loop.ts", import.meta.url));
     for (const call of ["insert", "batchInsert"]) {
