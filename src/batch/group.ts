@@ -124,6 +124,7 @@ export interface UndeliveredOperation {
   readonly kind: WriteKind;
   readonly collection: string;
   readonly id: string;
+  /** The document or patch as it was when it was queued; `undefined` for a delete. */
   readonly document: unknown;
 }
 

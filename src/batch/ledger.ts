@@ -109,7 +109,13 @@ export class Ledger {
     while (this.#forgetting.size > 0) await Promise.all(this.#forgetting);
     const handedBack = this.#handedBack!;
     this.#handedBack = undefined;
-    return handedBack.map(({ kind, collection, id, document }) => ({ kind, collection, id, document }));
+    return handedBack.map(({ kind, collection, id, json }) => ({
+      kind,
+      collection,
+      id,
+      // The caller's object may be another document by now.
+      document: json === "" ? undefined : (JSON.parse(json) as unknown),
+    }));
   }
 
   /** Reports failures that nobody was told of: their call returned nothing, and no flush has come for them. */

@@ -251,6 +251,25 @@ describe("closing at a deadline", () => {
     }
   });
 
+  it("hands back documents as they were queued, whatever has become of the objects", async () => {
+    const { clock, processor } = stuck({ onError: () => {} });
+    const underWay = failure(processor.submit("insert", "c", "1", {}));
+    const reused = { id: "2", n: 1 };
+    processor.insert("c", reused);
+    Object.assign(reused, { id: "3", n: 2 });
+    processor.insert("c", reused);
+    processor.delete("c", "4");
+    reused.n = 3;
+    const closing = processor.close({ deadlineMs: 10 });
+    await clock.advance(10);
+    await underWay;
+    expect((await closing).undelivered).toEqual([
+      { kind: "insert", collection: "c", id: "2", document: { id: "2", n: 1 } },
+      { kind: "insert", collection: "c", id: "3", document: { id: "3", n: 2 } },
+      { kind: "delete", collection: "c", id: "4", document: undefined },
+    ]);
+  });
+
   it("hands back what can be queued again: requeue() writes it and tells how it ended", async () => {
     const applied: string[] = [];
     const next = new BatchProcessor(async ({ kind, operations }) => {
