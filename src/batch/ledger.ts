@@ -107,7 +107,8 @@ export class Ledger {
    */
   async endHandingBack(): Promise<readonly UndeliveredOperation[]> {
     while (this.#forgetting.size > 0) await Promise.all(this.#forgetting);
-    const handedBack = this.#handedBack!;
+    // What the journal had to forget was told later than what came after it.
+    const handedBack = this.#handedBack!.sort((a, b) => placeOf(a) - placeOf(b));
     this.#handedBack = undefined;
     return handedBack.map(({ kind, collection, id, json }) => ({
       kind,
@@ -199,6 +200,11 @@ function notForgotten(error: FormDBError, cause: unknown): FormDBError {
     `${error.message}. The journal could not forget the write, so it may still be made after a crash: ${why}`,
     { cause: error, retryable: false, details: { outcome: "unknown" } },
   );
+}
+
+/** Its place among what is handed back: behind all that was queued if it never was. */
+function placeOf({ order }: Operation): number {
+  return order === 0 ? Number.MAX_SAFE_INTEGER : order;
 }
 
 /** Whether a rejection is due to the closing and not to the operation. */

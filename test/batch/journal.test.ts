@@ -145,3 +145,23 @@ describe("a write that a journal does not take", () => {
     await processor.close();
   });
 });
+
+it("what close() hands back is in the order in which it was added, also what had not come into the journal", async () => {
+  const clock = new ManualClock();
+  const processor = new BatchProcessor(() => new Promise(() => {}), {
+    spill: new MemoryJournal(),
+    lookUpToken: async () => undefined,
+    clock,
+    maxBatchSize: 1,
+    maxQueued: 3,
+    onError: () => {},
+  });
+  const calls = [1, 2, 3, 4, 5].map((n) =>
+    failure(processor.submit("upsert", "c", n < 2 ? "a" : "b", { n })),
+  );
+  const closing = processor.close({ deadlineMs: 10 });
+  await clock.advance(10);
+  await Promise.all(calls);
+  const { undelivered } = await closing;
+  expect(undelivered.map(({ document }) => document)).toEqual([2, 3, 4, 5].map((n) => ({ n })));
+});
