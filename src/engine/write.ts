@@ -1,7 +1,7 @@
 import type { ChangeResult, Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
 import { bounded, type CallOptions, TimeOfParts } from "../base/abort.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
-import { FormDBError } from "../base/errors.ts";
+import { FormDBError, noteDetail } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import type {
   BatchGroup,
@@ -143,6 +143,11 @@ export class Writer {
         lentAt = clock.now();
         return outcomes(group, await connection.write(toWrite(group)));
       });
+    } catch (error) {
+      // Given up by closing before it had a connection.
+      throw lentAt === undefined && group.signal.aborted
+        ? noteDetail(group.signal.reason, "outcome", "rejected")
+        : error;
     } finally {
       const ended = clock.now();
       times.waitMs += (lentAt ?? ended) - asked;

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { FormDB, Transaction } from "../../src/index.ts";
 import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
+import { holdTransaction } from "../support/held-transaction.ts";
 
 describe("Closing:", () => onEveryEngine(closes));
 
@@ -59,6 +60,28 @@ function closes(openDatabase: OpenDatabase): void {
     await db.close({ deadlineMs: 20 });
     held.resolve();
     expect(await transaction).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+  });
+
+  it("hands back at its deadline what was still waiting for a connection", async () => {
+    const db = await openDatabase({ pool: { minConnections: 1, maxConnections: 1 }, onError: () => {} });
+    await db.createCollection("c");
+    const release = await holdTransaction(db);
+    const write = failure(db.insert("c", { id: "1" }));
+    db.batch.update("c", [
+      { id: "2", document: { a: 1 } },
+      { id: "2", document: { b: 1 } },
+    ]);
+    await expect.poll(() => db.batch.stats().inFlight).toBe(1);
+    const closing = db.close({ deadlineMs: 20 });
+    expect(await write).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+    await release().catch(() => {});
+    const { undelivered, result } = await closing;
+    expect(undelivered).toMatchObject([
+      { kind: "insert", id: "1" },
+      { kind: "update", id: "2", document: { a: 1 } },
+      { kind: "update", id: "2", document: { b: 1 } },
+    ]);
+    expect(result.errors.map(({ outcome }) => outcome)).toEqual(Array(3).fill("rejected"));
   });
 
   it("cuts a stream that nobody reads on", async () => {
