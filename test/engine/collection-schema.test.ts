@@ -39,6 +39,7 @@ describe.each([
     expect(await failure(users.insert(bad({ name: "", age: 1 })))).toMatchObject({
       code: "FORMDB_INVALID_DOCUMENT",
       path: "name",
+      outcome: "rejected",
     });
     expect(await failure(users.upsert(bad({ name: "x", age: 1, address: { city: 5 } })))).toMatchObject({
       path: "address.city",

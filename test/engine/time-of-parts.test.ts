@@ -36,6 +36,60 @@ describe("The time of a call that is made in parts is that of all of them:", () 
     expect(error.message).toBe("insertMany() did not end within its 1000 ms");
   });
 
+  describe("a write whose schema takes its time:", () => {
+    type Handle = Collection<{ n: number }>;
+    const CALLS: [string, (handle: Handle, options: CallOptions) => Promise<unknown>][] = [
+      ["insert()", (handle, options) => handle.insert({ n: 1 }, options)],
+      ["upsert()", (handle, options) => handle.upsert({ n: 1 }, options)],
+      ["replace()", (handle, options) => handle.replace("1", { n: 1 }, options)],
+      ["insertMany()", (handle, options) => handle.insertMany([{ n: 1 }], options)],
+    ];
+
+    /** A handle whose schema checks by `validate`, and the bounds that its writes are given. */
+    function checked(clock: ManualClock, validate: (value: unknown) => Promise<{ value: never }>) {
+      const given: unknown[] = [];
+      const note = async (_collection: string, _document: unknown, options?: CallOptions) => {
+        given.push(options?.timeoutMs);
+      };
+      const host = {
+        clock,
+        methods: { insert: note, upsert: note, batchInsert: note },
+        run: async (_what: string, _tree: unknown, { timeoutMs }: CallOptions) => {
+          given.push(timeoutMs);
+          return { rows: [{ version: 1 }], rowCount: 1 };
+        },
+      } as unknown as CollectionHost;
+      const schema = { "~standard": { version: 1, vendor: "test", validate } } as const;
+      return { given, handle: new Collection<{ n: number }>(host, "c", schema) };
+    }
+
+    it.each(CALLS)("%s", async (_, call) => {
+      const clock = new ManualClock();
+      const { given, handle } = checked(clock, async (value) => {
+        await clock.advance(PART_MS);
+        return { value: value as never };
+      });
+      await call(handle, { timeoutMs: 1_000 });
+      expect(given).toEqual([600]);
+    });
+
+    it.each(CALLS)("%s that its time or its signal ends before the schema has", async (what, call) => {
+      const clock = new ManualClock();
+      const { given, handle } = checked(clock, () => new Promise(() => {}));
+      const abort = new AbortController();
+      const late = failure(call(handle, { timeoutMs: 1_000 }));
+      const aborted = failure(call(handle, { signal: abort.signal }));
+      abort.abort();
+      await clock.advance(1_000);
+      expect(await late).toMatchObject({
+        ...TIMED_OUT,
+        message: `${what} did not end within its 1000 ms`,
+      });
+      expect(await aborted).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
+      expect(given).toEqual([]);
+    });
+  });
+
   it("findOneAndUpdate() that looks again and again", async () => {
     const clock = new ManualClock();
     const given: unknown[] = [];

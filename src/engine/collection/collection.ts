@@ -1,4 +1,4 @@
-import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
+import { bounded, type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
@@ -98,8 +98,8 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   /** Resolves to the document's id when it is committed. `FORMDB_DUPLICATE_ID` if there is one with its id. */
   insert(document: New<Input>, options?: CallOptions): Promise<string> {
-    return this.#written("insert()", options, document, (checked) =>
-      this.#host.methods.insert(this.name, checked, options),
+    return this.#written("insert()", options, document, (checked, left) =>
+      this.#host.methods.insert(this.name, checked, left),
     );
   }
 
@@ -109,21 +109,28 @@ export class Collection<T extends object = Document, Input extends object = T> {
    */
   async insertMany(documents: Iterable<New<Input>>, options?: CallOptions): Promise<BatchResult> {
     if (options !== undefined) checkOptions("insertMany()", options, CALL_BOUNDS);
+    const schema = this.#schema;
+    const { clock, methods } = this.#host;
+    if (schema === undefined) return methods.batchInsert(this.name, [...iterable(documents)], options);
+    const time = new TimeOfParts("insertMany()", options ?? NO_BOUNDS, clock);
     const checked: unknown[] = [];
-    for (const document of iterable(documents)) {
-      checked.push(
-        this.#schema === undefined
-          ? document
-          : await checkDocument(this.#schema, document, `[${checked.length}].`),
-      );
+    let left: CallOptions;
+    try {
+      for (const document of iterable(documents)) {
+        const check = checkDocument(schema, document, `[${checked.length}].`);
+        checked.push(await bounded("insertMany()", check, clock, time.next()));
+      }
+      left = time.next();
+    } catch (error) {
+      throw noteDetail(time.errorOf(error), "outcome", "rejected");
     }
-    return this.#host.methods.batchInsert(this.name, checked, options);
+    return methods.batchInsert(this.name, checked, left);
   }
 
   /** Inserts a document or replaces the one with its id. */
   upsert(document: New<Input>, options?: CallOptions): Promise<string> {
-    return this.#written("upsert()", options, document, (checked) =>
-      this.#host.methods.upsert(this.name, checked, options),
+    return this.#written("upsert()", options, document, (checked, left) =>
+      this.#host.methods.upsert(this.name, checked, left),
     );
   }
 
@@ -135,7 +142,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
   ): Promise<Version> {
     checkOptions("replace()", options, CHANGE_CHECKS);
     const key = encodeId(id);
-    return this.#checked(document, async (checked) => {
+    return this.#checked("replace()", options, document, async (checked, left) => {
       const json = encodeDocument(checked);
       const own = (JSON.parse(json) as Row).id;
       if (own !== undefined && encodeId(own) !== key) {
@@ -143,7 +150,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
           details: { collection: this.name, id: key },
         });
       }
-      return this.#change(key, options, { action: "replace", json }, (reader) => ({
+      return this.#change(key, left ?? NO_BOUNDS, { action: "replace", json }, (reader) => ({
         document: reader.slot(json),
       }));
     });
@@ -326,16 +333,36 @@ export class Collection<T extends object = Document, Input extends object = T> {
     what: string,
     options: CallOptions | undefined,
     document: unknown,
-    write: (checked: unknown) => Promise<R>,
+    write: (checked: unknown, left: CallOptions | undefined) => Promise<R>,
   ): Promise<R> {
     const wrong = options === undefined ? undefined : wrongOption(what, options, CALL_BOUNDS);
     if (wrong !== undefined) return Promise.reject(noteDetail(wrong, "outcome", "rejected"));
-    return this.#checked(document, write);
+    return this.#checked(what, options, document, write);
   }
 
-  /** What a schema gives for a document. Without one nothing is awaited: calls are queued in the order in which they are made. */
-  #checked<R>(document: unknown, use: (checked: unknown) => Promise<R>): Promise<R> {
-    return this.#schema === undefined ? use(document) : checkDocument(this.#schema, document).then(use);
+  /**
+   * Uses what a schema gives for a document, within what is left of the call's time. Without one nothing is awaited: calls
+   * are queued in the order in which they are made.
+   */
+  #checked<R>(
+    what: string,
+    options: ChangeOptions | undefined,
+    document: unknown,
+    use: (checked: unknown, left: ChangeOptions | undefined) => Promise<R>,
+  ): Promise<R> {
+    const schema = this.#schema;
+    if (schema === undefined) return use(document, options);
+    const { clock } = this.#host;
+    const time = new TimeOfParts(what, options ?? NO_BOUNDS, clock);
+    const check = async (): Promise<[checked: unknown, left: ChangeOptions | undefined]> => {
+      try {
+        const checked = await bounded(what, checkDocument(schema, document), clock, time.next());
+        return [checked, options && { ...options, ...time.next() }];
+      } catch (error) {
+        throw noteDetail(time.errorOf(error), "outcome", "rejected");
+      }
+    };
+    return check().then(([checked, left]) => use(checked, left));
   }
 
   async #change(
