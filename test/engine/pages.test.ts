@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/index.ts";
 import { type OpenDatabase, onEveryEngine } from "../support/every-engine.ts";
+import { failure } from "../support/failure.ts";
 import { Random } from "../support/random.ts";
 
 const ROUNDS = Number(process.env.FORMDB_SOAK_ROUNDS ?? 25);
@@ -68,6 +69,29 @@ function pagesOf(openDatabase: OpenDatabase): void {
       }
     }
   });
+
+  it.each(['{"toString":1}', "7", "1e999", '"a\\u0000"', '"\\ud800"', "[1]"])(
+    "refuse an after that was changed to hold %s",
+    async (value) => {
+      const many = db.collection<{ id: string; v: number }>("changed");
+      await many.upsert({ id: "1", v: 1 });
+      await many.upsert({ id: "2", v: 2 });
+      const changed = (next: string | undefined, place: number): string => {
+        const parts = JSON.parse(Buffer.from(next!, "base64url").toString()) as unknown[];
+        const texts = parts.map((part, i) => (i === place ? value : JSON.stringify(part)));
+        return Buffer.from(`[${texts.join()}]`).toString("base64url");
+      };
+      const refused = { code: "FORMDB_PARAMETER_MISMATCH", parameter: "after" };
+      const { next } = await many.find({}, { limit: 1 }).page();
+      const ofId = many.find({}, { limit: 1, after: changed(next, 1) });
+      expect(await failure(ofId.page())).toMatchObject(refused);
+      if (value === "7") return;
+      const ordered = { limit: 1, orderBy: { v: "asc" } } as const;
+      const page = await many.find({}, ordered).page();
+      const ofPath = many.find({}, { ...ordered, after: changed(page.next, 1) });
+      expect(await failure(ofPath.page())).toMatchObject(refused);
+    },
+  );
 
   it.each([[{ n: "asc" }], [{ n: "desc" }], [{ name: "asc" }], [{ name: "desc" }]] as const)(
     "begin in the index at the place where the last one ended: %j",

@@ -4,6 +4,7 @@ import { FormDBError } from "../../base/errors.ts";
 import { show } from "../../base/options.ts";
 import { isComposite, RANK, rankOf } from "../../dialect/value-rank.ts";
 import { all, any, type FilterReader } from "../../plan/filter.ts";
+import { isPlainValue } from "../../plan/operand-values.ts";
 import type { Expression, Field, Path } from "../../query/syntax-tree.ts";
 
 /** A path that rows are ordered by. */
@@ -49,6 +50,8 @@ export function readCursor(cursor: unknown, query: string, keys: readonly PathKe
   if (made !== digest(query) || place.length !== keys.length) {
     throw refuse("after was made for another query: collection, filter and order must be the same");
   }
+  if (!place.every((value, i) => isPlaceOf(keys[i]!, value)))
+    throw refuse(`after must be what a page has given as its next, not ${show(cursor)}`);
   return place as Place;
 }
 
@@ -103,6 +106,13 @@ function parse(cursor: unknown): readonly unknown[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether `placeOf` may have given a value for a key: a cursor comes back from whoever was sent it. */
+function isPlaceOf({ path }: PathKey, value: unknown): boolean {
+  if (path[0] === "id") return typeof value === "string" && isPlainValue(value);
+  if (value === null || isPlainValue(value)) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }
 
 function digest(query: string): string {
