@@ -116,10 +116,16 @@ export class SqliteConnection implements Connection {
     const asked = performance.now();
     const result = await this.#ask(what, request, options);
     if (learns) this.#choice.ran(name, result.ms);
-    if (result.rest === undefined) return result;
-    return this.#withRest(result, (stream) =>
-      this.#ask("The query", { do: "readStream", stream }, remaining(options, performance.now() - asked)),
-    );
+    const { rest } = result;
+    if (rest === undefined) return result;
+    try {
+      return await this.#withRest(result, (stream) =>
+        this.#ask("The query", { do: "readStream", stream }, remaining(options, performance.now() - asked)),
+      );
+    } catch (error) {
+      if (this.#client.usable) await this.#ask("The query", { do: "closeStream", stream: rest }, NONE);
+      throw error;
+    }
   }
 
   async *stream(

@@ -1,7 +1,11 @@
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { LocalClient } from "../../../src/backend/sqlite/local-client.ts";
 import { RowStream, STREAM_CHUNK_BYTES } from "../../../src/backend/sqlite/row-stream.ts";
+import { SqliteSession } from "../../../src/backend/sqlite/session.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
+import { SqliteConnection } from "../../../src/backend/sqlite/sqlite-connection.ts";
+import { ThreadChoice } from "../../../src/backend/sqlite/thread-choice.ts";
 import { useFolder } from "../../support/hooks.ts";
 import { never, statement } from "../../support/statements.ts";
 
@@ -69,4 +73,23 @@ describe("a chunk", () => {
     ).toBe(1);
     expect(chunksOf([[new Uint8Array(STREAM_CHUNK_BYTES)], ["x"]])).toBe(2);
   });
+});
+
+it("a long result that is given up in memory leaves nothing of it in the session", async () => {
+  const session = new SqliteSession({
+    file: ":memory:",
+    readOnly: false,
+    durability: "normal",
+    busyTimeoutMs: 0,
+  });
+  const open = vi.spyOn(session, "closeStream");
+  const connection = new SqliteConnection(new LocalClient(session), new ThreadChoice(), session);
+  const abort = new AbortController();
+  const given = connection.execute({ ...numbers, raw: true }, [], { signal: abort.signal });
+  abort.abort();
+  await expect(given).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
+  expect(open).toHaveBeenCalledTimes(1);
+  expect((await connection.execute({ ...numbers, raw: true }, [])).rows).toHaveLength(5_000);
+  expect(open).toHaveBeenCalledTimes(1);
+  session.close();
 });
