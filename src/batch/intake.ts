@@ -23,6 +23,8 @@ export class Intake {
   /** On their way into the journal. What comes while it writes is written together next, in order. */
   #arrived: Operation[] = [];
   #writing: Promise<void> | undefined;
+  /** Told when what has arrived by now is written: others may go on to write for ever. */
+  #onWritten: (() => void)[] = [];
 
   constructor(settings: BatchSettings, { ledger, dispatcher, journal }: IntakeParts) {
     this.settings = settings;
@@ -84,9 +86,10 @@ export class Intake {
     this.#enqueue(operation);
   }
 
-  /** Resolves when the journal holds, or has refused, all that was taken. */
+  /** Resolves when the journal holds, or has refused, all that was taken before. */
   async durable(): Promise<void> {
-    await this.#writing;
+    if (this.#writing === undefined) return;
+    await new Promise<void>((resolve) => this.#onWritten.push(resolve));
   }
 
   /** Takes back what the journal has not been given yet. */
@@ -101,21 +104,28 @@ export class Intake {
     await undefined;
     while (this.#arrived.length > 0) {
       const operations = this.#arrived.filter(isNew);
+      const told = this.#onWritten;
       this.#arrived = [];
-      if (operations.length === 0) continue;
-      try {
-        await journal.append(operations);
-      } catch (error) {
-        for (const operation of operations.filter(isNew)) {
-          operation.sequence = 0;
-          this.refuse(operation, error as FormDBError);
-        }
-        this.#dispatcher.admit();
-        continue;
-      }
-      for (const operation of operations.filter(isNew)) this.#enqueue(operation);
+      this.#onWritten = [];
+      if (operations.length > 0) await this.#append(journal, operations);
+      for (const tell of told) tell();
     }
     this.#writing = undefined;
+    for (const tell of this.#onWritten.splice(0)) tell();
+  }
+
+  async #append(journal: JournalWriter, operations: readonly Operation[]): Promise<void> {
+    try {
+      await journal.append(operations);
+    } catch (error) {
+      for (const operation of operations.filter(isNew)) {
+        operation.sequence = 0;
+        this.refuse(operation, error as FormDBError);
+      }
+      this.#dispatcher.admit();
+      return;
+    }
+    for (const operation of operations.filter(isNew)) this.#enqueue(operation);
   }
 
   #enqueue(operation: Operation): void {

@@ -3,7 +3,7 @@ import { FormDBError } from "../../src/base/errors.ts";
 import type { Journal, JournalGroup, JournalOperation } from "../../src/base/journal.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { failure } from "../support/failure.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
 import { FaultyDatabase } from "./faulty-database.ts";
 
@@ -164,4 +164,27 @@ it("what close() hands back is in the order in which it was added, also what had
   await Promise.all(calls);
   const { undelivered } = await closing;
   expect(undelivered.map(({ document }) => document)).toEqual([2, 3, 4, 5].map((n) => ({ n })));
+});
+
+it("a call is accepted once the journal holds its operations, though others go on to write", async () => {
+  const journal = new MemoryJournal();
+  const append = journal.append.bind(journal);
+  let appends = 0;
+  const processor = new BatchProcessor(async () => {}, {
+    spill: journal,
+    lookUpToken: async () => undefined,
+  });
+  journal.append = async (operations) => {
+    // There is always a next one while one is written.
+    if (++appends < 100) processor.insert("c", { id: String(appends) });
+    await append(operations);
+  };
+  let acceptedAt = Infinity;
+  const onAccepted = (): void => {
+    acceptedAt = appends;
+  };
+  await processor.submitAll("insert", "c", [{ id: "first" }], { onAccepted });
+  while (appends < 100) await settle();
+  await processor.close();
+  expect(acceptedAt).toBeLessThan(5);
 });
