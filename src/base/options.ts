@@ -141,7 +141,12 @@ function hint(name: string, known: readonly string[], others: OtherNames): strin
 
 /** The error for an option that can't be used. */
 export function configError(message: string, option?: string, value?: unknown): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", message, { details: { option, value } });
+  return new FormDBError("FORMDB_CONFIG", message, { details: { option, value: loggable(value) } });
+}
+
+/** Errors are written as JSON: what may have none, such as a BigInt or a circular object, is told as in the message. */
+function loggable(value: unknown): unknown {
+  return typeof value === "bigint" || (typeof value === "object" && value !== null) ? show(value) : value;
 }
 
 /** A value as people write it, cut where it is long. */

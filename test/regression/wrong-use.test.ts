@@ -127,3 +127,14 @@ it("names that are none are refused where indexes are dropped and listed", async
   await expect(db.dropIndex("c", undefined as never)).rejects.toEqual(CONFIG);
   await expect(db.listIndexes(5 as never)).rejects.toEqual(CONFIG);
 });
+
+it("the error of an option that has no JSON can be written to a log", async () => {
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  await using db = await open("sqlite::memory:");
+  for (const timeoutMs of [5n, circular]) {
+    const call = db.query("SELECT * FROM c", [], { timeoutMs: timeoutMs as unknown as number });
+    const error = await call.catch((thrown: unknown) => thrown);
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: "FORMDB_CONFIG", option: "timeoutMs" });
+  }
+});
