@@ -26,16 +26,29 @@ export class RowStream {
     return { rows, done: false };
   }
 
-  /** Takes the rest of the rows from the statement, so that it holds its handle no longer. */
+  /**
+   * Takes the rest of the rows from the statement, so that it holds its handle no longer. What it fails with is the stream's
+   * own, and thrown in the place of the row.
+   */
   detach(): void {
     const rest: unknown[][] = [];
-    for (let next = this.#rows.next(); !next.done; next = this.#rows.next()) rest.push(next.value);
+    try {
+      for (let next = this.#rows.next(); !next.done; next = this.#rows.next()) rest.push(next.value);
+    } catch (error) {
+      this.#rows = thenThrow(rest, error);
+      return;
+    }
     this.#rows = rest.values();
   }
 
   close(): void {
     this.#rows.return?.();
   }
+}
+
+function* thenThrow(rows: readonly unknown[][], error: unknown): Generator<unknown[], undefined> {
+  yield* rows;
+  throw error;
 }
 
 /** About as many bytes as the row takes: what is neither text nor bytes takes little. */

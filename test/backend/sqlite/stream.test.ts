@@ -6,6 +6,7 @@ import { SqliteSession } from "../../../src/backend/sqlite/session.ts";
 import { sqliteBackend } from "../../../src/backend/sqlite/sqlite-backend.ts";
 import { SqliteConnection } from "../../../src/backend/sqlite/sqlite-connection.ts";
 import { ThreadChoice } from "../../../src/backend/sqlite/thread-choice.ts";
+import { open } from "../../../src/engine/open.ts";
 import { useFolder } from "../../support/hooks.ts";
 import { never, statement } from "../../support/statements.ts";
 
@@ -92,4 +93,22 @@ it("a long result that is given up in memory leaves nothing of it in the session
   expect((await connection.execute({ ...numbers, raw: true }, [])).rows).toHaveLength(5_000);
   expect(open).toHaveBeenCalledTimes(1);
   session.close();
+});
+
+it("a row that can't be read fails its stream in memory, and no write beside it", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.batchInsert(
+    "c",
+    Array.from({ length: 1_000 }, (_, n) => ({ id: `d${n}`, n })),
+  );
+  await db.sql("UPDATE c SET doc = x'ff' WHERE id = 'd900'");
+  const stream = db.stream("SELECT n FROM c");
+  await stream.next();
+  expect(await db.insert("c", { id: "other" })).toBe("other");
+  let rows = 1;
+  const rest = (async () => {
+    for await (const _ of stream) rows++;
+  })();
+  await expect(rest).rejects.toThrow("malformed JSON");
+  expect(rows).toBeLessThan(1_000);
 });
