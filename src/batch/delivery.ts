@@ -220,7 +220,8 @@ export class Delivery {
 
   #end(operation: Operation, result: OperationResult | undefined): void {
     const { error, found, version } = result ?? NO_RESULT;
-    if (error !== undefined) this.#fail(operation, error, "rejected");
+    // An application's own execute may give null, and any error.
+    if ((error ?? undefined) !== undefined) this.#fail(operation, toFormDBError(error), "rejected");
     else if (version !== undefined) this.#ledger.settle(operation, { outcome: "applied", version });
     else this.#ledger.settle(operation, found === undefined ? APPLIED : { outcome: "applied", found });
   }
@@ -243,7 +244,10 @@ export class Delivery {
   }
 
   #failAll(parcel: Parcel, error: FormDBError, outcome: FailureOutcome): void {
-    for (const operation of originals(parcel)) this.#fail(operation, error, outcome);
+    for (const operation of originals(parcel)) {
+      // Some may be settled by a result behind which one could not be read.
+      if (operation.state !== "settled") this.#fail(operation, error, outcome);
+    }
   }
 
   /**

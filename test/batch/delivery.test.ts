@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { classify } from "../../src/batch/classify.ts";
-import type { BatchGroup } from "../../src/batch/group.ts";
+import type { BatchGroup, OperationResult } from "../../src/batch/group.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
 
@@ -241,5 +241,38 @@ describe("the class of a failure", () => {
     ).toBe("transient");
     expect(classify(new FormDBError("FORMDB_TIMEOUT", "x"))).toBe("unknown");
     expect(classify(new FormDBError("FORMDB_UNKNOWN_COLLECTION", "x"))).toBe("statement");
+  });
+});
+
+describe("the results of a group", () => {
+  it("may say by null that there is no error", async () => {
+    const none = { error: null } as unknown as OperationResult;
+    const processor = new BatchProcessor(async ({ operations }) => operations.map(() => none));
+    const result = await processor.submitAll("insert", "c", docs(2));
+    expect(result).toEqual({ successful: 2, failed: 0, errors: [] });
+  });
+
+  it("may have any error, which is told by the code that it stands for", async () => {
+    const error = Object.assign(new Error("bad row"), { code: "23514" }) as unknown as FormDBError;
+    const processor = new BatchProcessor(async () => [{}, { error }]);
+    expect((await processor.submitAll("insert", "c", docs(2))).errors).toMatchObject([
+      { index: 1, code: "FORMDB_CONSTRAINT", error: "bad row", outcome: "rejected" },
+    ]);
+  });
+
+  it("that can't be read are told once for each operation", async () => {
+    const unreadable = {
+      get error(): never {
+        throw new Error("no result");
+      },
+    };
+    const processor = new BatchProcessor(async () => [{}, unreadable]);
+    const call = processor.submitAll("insert", "c", docs(2));
+    expect(await processor.flush()).toMatchObject({
+      successful: 1,
+      failed: 1,
+      errors: [{ index: 1, outcome: "unknown" }],
+    });
+    expect(await call).toMatchObject({ successful: 1, failed: 1 });
   });
 });
