@@ -164,6 +164,8 @@ class Import {
   #imported = 0;
   #unchanged = 0;
   #failed = 0;
+  /** Whether a document had no id, so that no later run finds it. */
+  #hasMadeIds = false;
 
   constructor(tools: ImportTools, collection: string, options: ImportOptions, startedAt: number) {
     this.#tools = tools;
@@ -262,6 +264,7 @@ class Import {
       countsFailures: !this.#skipsIdentical,
     });
     this.#imported += result.successful;
+    if (result.successful > 0) this.#hasMadeIds ||= chunk.some(hasNoId);
     let same: ReadonlyMap<number, "before" | "since"> = NONE;
     if (this.#skipsIdentical && result.errors.some(isDuplicate)) {
       same = await this.#sameStored(chunk, result.errors.filter(isDuplicate));
@@ -326,7 +329,10 @@ class Import {
     };
     const { read, imported, failed } = counts;
     const sofar = `${imported} of the ${read} documents read are imported, ${failed} were rejected`;
-    const again = retryable ? '. Running it again with ifExists: "skip-identical" goes on from there' : "";
+    const but = this.#hasMadeIds ? ", but stores documents without an id once more" : "";
+    const again = retryable
+      ? `. Running it again with ifExists: "skip-identical" goes on from there${but}`
+      : "";
     return new FormDBError(code, `The import stopped: ${message}. ${sofar}${again}`, {
       cause: error,
       retryable,
@@ -353,6 +359,16 @@ class Import {
 const NONE: ReadonlyMap<number, "before" | "since"> = new Map();
 const STORED_SINCE =
   ": this very document, stored since this import began; it is in the input twice, or another import writes it too";
+
+function hasNoId(document: unknown): boolean {
+  try {
+    return (
+      typeof document === "object" && document !== null && (document as { id?: unknown }).id === undefined
+    );
+  } catch {
+    return false;
+  }
+}
 
 function isDuplicate({ code, id }: BatchError): boolean {
   return code === "FORMDB_DUPLICATE_ID" && id !== undefined;

@@ -55,6 +55,18 @@ describe("an outage during an import", () => {
     },
   );
 
+  it("says what running it again would do to documents without an id", async () => {
+    let written = 0;
+    const tools = into(async ({ operations }) => {
+      if (written > 0) throw new FormDBError("FORMDB_BUSY", "busy");
+      written += operations.length;
+    });
+    const source = [...Array.from({ length: 100 }, (_, n) => ({ n })), ...docs(30_000)];
+    const error = await failure(importDocuments(tools, "c", source));
+    expect(error).toMatchObject({ code: "FORMDB_BUSY", imported: written });
+    expect(error.message).toMatch(/goes on from there, but stores documents without an id once more$/);
+  });
+
   it("that may write nothing ends at once, and is not to be run again as it is", async () => {
     let sent = 0;
     const tools = into(async () => {
