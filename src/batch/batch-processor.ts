@@ -153,9 +153,9 @@ export class BatchProcessor {
 
   /** What is queued and under way, and what was counted since the start. */
   stats(): BatchStats {
-    const { queue, inFlight, flushes, retries, coalesced, batchLimit } = this.#dispatcher;
+    const { queue, inFlight, underWay, flushes, retries, coalesced, batchLimit } = this.#dispatcher;
     const { count, bytes, waiting } = this.#ledger.room;
-    const oldest = queue.oldestQueuedAtMs();
+    const oldest = queue.oldestQueuedAtMs(underWay);
     return {
       queued: queue.count,
       queuedBytes: queue.bytes,

@@ -74,6 +74,12 @@ export class Dispatcher implements Steps {
     return this.#running.length + this.#again.length + this.#pausing.size;
   }
 
+  /** The callers' operations of these. One whose parcel has just failed is in that and in what is to be sent of it again. */
+  get underWay(): Operation[] {
+    const parcels = [...this.#running, ...this.#again, ...this.#pausing.keys()];
+    return [...new Set(parcels.flatMap(originals))];
+  }
+
   get batchLimit(): number {
     return this.#adaptive?.limit ?? this.#settings.maxBatchSize;
   }
@@ -123,9 +129,7 @@ export class Dispatcher implements Steps {
     this.#abort.abort(reason);
     for (let i = 0; i < ABORT_MICROTASKS; i++) await undefined;
     this.stop();
-    // An operation whose parcel has just failed is in that and in what is to be sent of it again.
-    const parcels = [...this.#running, ...this.#again, ...this.#pausing.keys()];
-    const underWay = [...new Set(parcels.flatMap(originals))];
+    const { underWay } = this;
     for (const timer of this.#pausing.values()) timer.cancel();
     this.#again.length = 0;
     this.#pausing.clear();

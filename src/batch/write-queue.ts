@@ -160,30 +160,33 @@ export class WriteQueue {
 
   /** All that is queued, what waits behind operations that were `sent` included, in the order in which it was added. */
   list(sent: readonly Operation[]): Operation[] {
-    const all = new Set<Operation>();
-    const walk = (first: Operation): void => {
-      for (let at: Operation | undefined = first; at !== undefined; at = at.next) {
-        if (at.state === "ready" || at.state === "blocked") all.add(at);
-      }
-    };
-    for (const operation of sent) walk(operation);
-    for (const { ready, head } of this.#active) {
-      for (let i = head; i < ready.length; i++) if (ready[i]!.state === "ready") walk(ready[i]!);
-    }
-    return [...all].sort((a, b) => a.order - b.order);
+    return [...this.#queued(sent)].sort((a, b) => a.order - b.order);
   }
 
-  /** When the oldest ready operation was queued, in the clock's milliseconds, at the cost of a look at each lane. */
-  oldestQueuedAtMs(): number | undefined {
+  /** When the oldest queued operation was queued, in the clock's milliseconds, at the cost of a look at each. */
+  oldestQueuedAtMs(sent: readonly Operation[]): number | undefined {
     let oldest: number | undefined;
-    for (const { ready, head } of this.#active) {
-      let first = head;
-      // What was taken back stays in its lane until its turn comes.
-      while (first < ready.length && ready[first]!.state !== "ready") first++;
-      const at = ready[first]?.queuedAtMs;
-      if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+    if (this.count === 0) return oldest;
+    for (const { queuedAtMs } of this.#queued(sent)) {
+      if (oldest === undefined || queuedAtMs < oldest) oldest = queuedAtMs;
     }
     return oldest;
+  }
+
+  /** Each once: of several that were sent and follow one another, only the last is followed by what is queued. */
+  *#queued(sent: readonly Operation[]): Generator<Operation, undefined> {
+    for (const operation of sent) {
+      if (operation.state === "sent" || operation.state === "resending") yield* waitingBehind(operation);
+    }
+    for (const { ready, head } of this.#active) {
+      for (let i = head; i < ready.length; i++) {
+        const operation = ready[i]!;
+        // What was taken back stays in its lane until its turn comes.
+        if (operation.state !== "ready") continue;
+        yield operation;
+        yield* waitingBehind(operation);
+      }
+    }
   }
 
   #makeReady(operation: Operation, lane: Lane): void {
@@ -250,6 +253,14 @@ export class WriteQueue {
       this.#lanes.set(key, lanes);
     }
     return lanes;
+  }
+}
+
+/** The queued operations behind one, up to another that was sent. */
+function* waitingBehind({ next }: Operation): Generator<Operation, undefined> {
+  for (let at = next; at !== undefined; at = at.next) {
+    if (at.state === "blocked") yield at;
+    else if (at.state !== "settled") return;
   }
 }
 

@@ -131,6 +131,17 @@ describe("a write whose time runs out", () => {
     expect(processor.stats()).toMatchObject({ queued: 0, oldestMs: 0 });
   });
 
+  it("is the oldest that waits also behind another one of its document", async () => {
+    const { clock, processor } = stuck();
+    void processor.submit("upsert", "c", "1", {});
+    await clock.advance(50);
+    void processor.submit("upsert", "c", "1", {});
+    await clock.advance(50);
+    void processor.submit("upsert", "c", "2", {});
+    await clock.advance(50);
+    expect(processor.stats()).toMatchObject({ queued: 2, oldestMs: 100 });
+  });
+
   it("of a batch ends the call: what was sent is unknown, the rest rejected", async () => {
     const { clock, sent, processor } = stuck();
     const call = processor.submitAll("insert", "c", [{ id: "1" }, { id: "2" }, 7], { timeoutMs: 50 });
