@@ -88,6 +88,8 @@ export class Room {
   start(waiter: Waiter, mayWait: boolean): boolean {
     // While a source is read it may itself call the processor: that call comes after.
     const isNext = this.#waiters.length === 0 && !this.#feeding;
+    // One that can't wait comes between what was read of the source and what will be.
+    if (this.#feeding && !mayWait && this.#waiters.length === 1) return waiter.feed() === "done";
     if (isNext || mayWait) this.#waiters.push(waiter);
     if (!isNext) return false;
     this.#feeding = true;

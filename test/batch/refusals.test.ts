@@ -103,6 +103,26 @@ describe("a call with a promise, on a full queue", () => {
   });
 });
 
+it("what a source itself adds while it is read has its place while there is room", async () => {
+  for (const add of ["insert", "submitAll"] as const) {
+    const order: string[] = [];
+    const processor = new BatchProcessor(
+      async ({ operations }) => {
+        order.push(...operations.map(({ id }) => id));
+      },
+      { maxQueued: 4 },
+    );
+    function* source(): Generator<object> {
+      yield { id: "1" };
+      processor.insert("c", { id: "2" });
+      yield { id: "3" };
+    }
+    void (add === "insert" ? processor.insert("c", source()) : processor.submitAll("insert", "c", source()));
+    expect(await processor.flush()).toEqual({ successful: 3, failed: 0, errors: [] });
+    expect(order).toEqual(["1", "2", "3"]);
+  }
+});
+
 describe("a source that does not work", () => {
   it.each<[string, () => unknown]>([
     ["gives no object for a step", () => undefined],
