@@ -218,12 +218,12 @@ export function batchSettings(options: BatchOptions): BatchSettings {
     spill: options.spill,
     clock: options.clock ?? systemClock,
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [options.observer]),
-    random: options.random ?? Math.random,
-    captureContext: options.captureContext ?? noContext,
+    random: otherwise(options.random ?? Math.random, Math.random),
+    captureContext: otherwise(options.captureContext ?? noContext, noContext),
   };
 }
 
-/** A function of the application's that only says how operations are grouped: one that throws must not stop them. */
+/** A function of the application's that only says how operations are sent: one that throws must not stop them. */
 function otherwise<Values extends readonly unknown[], R>(
   given: (...values: Values) => R,
   instead: (...values: Values) => R,

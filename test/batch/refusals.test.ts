@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { failure } from "../support/failure.ts";
 
@@ -177,4 +178,19 @@ it("an id that generateId gives is checked and written as every other", async ()
   });
   expect(ids).toEqual(["10", "9"]);
   expect(processor.stats()).toMatchObject({ held: 0, heldBytes: 0 });
+});
+
+it("a captureContext or random that throws loses no operation", async () => {
+  const fails = (): never => {
+    throw new Error("no");
+  };
+  let sent = 0;
+  const processor = new BatchProcessor(
+    async () => {
+      if (++sent === 1) throw new FormDBError("FORMDB_BUSY", "busy");
+    },
+    { captureContext: fails, random: fails, backoff: { baseMs: 0, maxMs: 0 } },
+  );
+  processor.insert("c", [{ id: "1" }, { id: "2" }]);
+  expect(await processor.flush()).toEqual({ successful: 2, failed: 0, errors: [] });
 });
