@@ -118,14 +118,18 @@ export class Writer {
 
   async #sendIfThere(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
     const { kind, collection, operations } = group;
-    if (mayMake(kind)) {
-      await this.ensureCollection(collection);
-    } else {
-      const absence = await this.absence(collection, { signal: group.signal });
-      if (absence !== undefined)
-        return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
-    }
+    const absence = await this.#absenceFor(group).catch((error) => unsent(group, error));
+    if (absence !== undefined)
+      return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
     return this.#send(group, times);
+  }
+
+  /** What there is instead of a group's collection, if the group does not make it. */
+  async #absenceFor({ kind, collection, signal }: BatchGroup): Promise<string | undefined> {
+    if (!mayMake(kind)) return this.absence(collection, { signal });
+    // The making may be that of others too: only the wait for it ends.
+    await bounded("The write", this.ensureCollection(collection), this.#reporter.clock, { signal });
+    return undefined;
   }
 
   /**
@@ -144,10 +148,8 @@ export class Writer {
         return outcomes(group, await connection.write(toWrite(group)));
       });
     } catch (error) {
-      // Given up by closing before it had a connection.
-      throw lentAt === undefined && group.signal.aborted
-        ? noteDetail(group.signal.reason, "outcome", "rejected")
-        : error;
+      if (lentAt === undefined) unsent(group, error);
+      throw error;
     } finally {
       const ended = clock.now();
       times.waitMs += (lentAt ?? ended) - asked;
@@ -227,6 +229,11 @@ export async function writeOne(
   const { missing, rejected } = await connection.write(write, options);
   if (rejected.length > 0) throw rejected[0]!.error;
   return missing.length === 0 ? APPLIED : outcomeOfMissing(write.kind, write.collection, write.ids[0]!);
+}
+
+/** Throws what a group failed with before it had a connection; if that is its end by closing, that it was not delivered. */
+function unsent({ signal }: BatchGroup, error: unknown): never {
+  throw signal.aborted ? noteDetail(signal.reason, "outcome", "rejected") : error;
 }
 
 /** Certainly not sent, and not to be tried again. */

@@ -84,6 +84,17 @@ function closes(openDatabase: OpenDatabase): void {
     expect(result.errors.map(({ outcome }) => outcome)).toEqual(Array(3).fill("rejected"));
   });
 
+  it("hands back at its deadline a write that was still to make its collection", async () => {
+    const db = await openDatabase({ pool: { minConnections: 1, maxConnections: 1 } });
+    const release = await holdTransaction(db);
+    const write = failure(db.insert("fresh", { id: "1" }));
+    await expect.poll(() => db.batch.stats().inFlight).toBe(1);
+    const closing = db.close({ deadlineMs: 0 });
+    expect(await write).toMatchObject({ code: "FORMDB_CLOSED", outcome: "rejected" });
+    await release().catch(() => {});
+    expect((await closing).undelivered).toMatchObject([{ kind: "insert", id: "1" }]);
+  });
+
   it("cuts a stream that nobody reads on", async () => {
     const db = await opened();
     const stream = db.stream("SELECT * FROM c");
