@@ -67,7 +67,8 @@ export class Ledger {
     this.#queue.remove(operation);
     const { sequence } = operation;
     if (sequence === 0) this.#tell(operation, ending);
-    else if (ending.outcome === "rejected") this.#forgetThenTell(operation, ending);
+    else if (ending.outcome === "rejected")
+      this.#forgetThen(operation, ending.error!, (told) => this.#tell(operation, told));
     else {
       this.#tell(operation, ending);
       if (ending.staysInJournal !== true) this.#journal!.settle(sequence);
@@ -87,13 +88,15 @@ export class Ledger {
       this.#onRoom();
       return;
     }
-    // In a journal it has to be forgotten first: its caller is told when its turn to be sent again comes.
-    if (call === undefined || (state === "resending" && operation.sequence > 0)) return;
-    const ending: Ending =
-      state === "sent" ? { outcome: "unknown", error: unknownAfter(error) } : { outcome: "rejected", error };
+    if (call === undefined) return;
     operation.call = undefined;
-    if (call.countsFailures) this.#count(ending.error!);
-    call.ended(operation, callIndex, ending);
+    const tell = (ending: Ending): void => {
+      if (call.countsFailures) this.#count(ending.error!);
+      call.ended(operation, callIndex, ending);
+    };
+    if (state === "sent") tell({ outcome: "unknown", error: unknownAfter(error) });
+    else if (operation.sequence === 0) tell({ outcome: "rejected", error });
+    else this.#forgetThen(operation, error, tell);
   }
 
   /** From now on collects what did not fail for a reason of its own, to be queued again elsewhere. */
@@ -142,13 +145,13 @@ export class Ledger {
   }
 
   /** Whoever is told that a write was rejected may rely on it: no crash from then on brings it back. */
-  #forgetThenTell(operation: Operation, ending: Ending): void {
-    const forgetting = this.#journal!.forget(operation.sequence)
+  #forgetThen({ sequence }: Operation, error: FormDBError, tell: (ending: Ending) => void): void {
+    const forgetting = this.#journal!.forget(sequence)
       .then(
-        () => this.#tell(operation, ending),
+        () => tell({ outcome: "rejected", error }),
         (cause: unknown) => {
-          this.#tell(operation, { outcome: "unknown", error: notForgotten(ending.error!, cause) });
-          this.#journal!.settle(operation.sequence);
+          tell({ outcome: "unknown", error: notForgotten(error, cause) });
+          this.#journal!.settle(sequence);
         },
       )
       .then(() => {

@@ -188,3 +188,31 @@ it("a call is accepted once the journal holds its operations, though others go o
   await processor.close();
   expect(acceptedAt).toBeLessThan(5);
 });
+
+it("a write that its time ends in the pause before a retry is rejected then, and out of the journal", async () => {
+  const clock = new ManualClock();
+  const journal = new MemoryJournal();
+  let sent = 0;
+  const processor = new BatchProcessor(
+    async () => {
+      sent++;
+      throw new FormDBError("FORMDB_BUSY", "busy");
+    },
+    {
+      clock,
+      spill: journal,
+      lookUpToken: async () => undefined,
+      random: () => 1,
+      backoff: { baseMs: 60_000 },
+      onError: () => {},
+    },
+  );
+  const told: unknown[] = [];
+  void processor.submit("insert", "c", "1", {}, { timeoutMs: 10 }).catch((error) => told.push(error));
+  await clock.advance(10);
+  expect(told).toMatchObject([{ code: "FORMDB_TIMEOUT", outcome: "rejected", attempts: 1 }]);
+  expect(journal.entries.size).toBe(0);
+  await clock.advance(60_000);
+  expect(sent).toBe(1);
+  expect(processor.stats()).toMatchObject({ held: 0, inFlight: 0, failed: 1 });
+});
