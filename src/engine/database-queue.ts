@@ -3,7 +3,7 @@ import type { WriteKind } from "../base/observer.ts";
 import type { BatchOptions } from "../batch/batch-options.ts";
 import { BatchProcessor } from "../batch/batch-processor.ts";
 import { errorForCaller } from "../batch/calls.ts";
-import type { BatchResult, ExecuteGroup, UndeliveredOperation } from "../batch/group.ts";
+import type { BatchResult, CloseResult, ExecuteGroup, UndeliveredOperation } from "../batch/group.ts";
 import type { Ending, Write } from "../batch/operation.ts";
 import type { SubmitOptions, WriteOptions } from "../batch/submissions.ts";
 import type { Transactions } from "./transaction.ts";
@@ -43,6 +43,10 @@ export class DatabaseQueue extends BatchProcessor {
 
   override flush(): Promise<BatchResult> {
     return this.#refusal("batch.flush()") ?? super.flush();
+  }
+
+  override close(options?: { readonly deadlineMs?: number | undefined }): Promise<CloseResult> {
+    return this.#refusal("batch.close()") ?? super.close(options);
   }
 
   #refusal(what: string): Promise<never> | undefined {

@@ -9,6 +9,7 @@ const CALLS: Readonly<Record<string, (db: FormDB) => Promise<unknown>>> = {
   "batch.requeue()": (db) =>
     db.batch.requeue([{ kind: "insert", collection: "c", id: "1", document: { id: "1" } }]),
   "batch.flush()": (db) => db.batch.flush(),
+  "batch.close()": (db) => db.batch.close(),
 };
 
 // They would wait for the connection that the transaction holds until it has waited for them.
