@@ -144,8 +144,7 @@ export class Feeder implements Waiter {
       isEnd = step.done === true;
       element = isEnd ? undefined : step.value;
     } catch (cause) {
-      const message = `The source of the operations failed: ${messageOf(cause)}`;
-      const failure = new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause });
+      const failure = sourceFailed(cause);
       if (this.#isArray) {
         const unread = refusedOperation({ kind, collection, id: undefined, value: undefined });
         this.#intake.refuse(this.#counted(unread), failure);
@@ -191,6 +190,12 @@ export class Feeder implements Waiter {
     this.#onDone?.(failure);
     this.#flush.close();
   }
+}
+
+/** The error for a source that has thrown as it was read. */
+export function sourceFailed(cause: unknown): FormDBError {
+  const message = `The source of the operations failed: ${messageOf(cause)}`;
+  return new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause });
 }
 
 /** No generator, which an element that can't be read would end. */

@@ -14,7 +14,17 @@ import {
 } from "../base/options.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { errorForCaller, SingleCall, Tally, watch } from "./calls.ts";
-import { DOCUMENT, Feeder, ID, ITEM, iterable, type Source, type ToItem, UPDATE } from "./feeder.ts";
+import {
+  DOCUMENT,
+  Feeder,
+  ID,
+  ITEM,
+  iterable,
+  type Source,
+  sourceFailed,
+  type ToItem,
+  UPDATE,
+} from "./feeder.ts";
 import type { BatchResult, UndeliveredOperation } from "./group.ts";
 import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
@@ -182,7 +192,7 @@ export class Submissions {
     let refusal: FormDBError | undefined;
     call.open();
     try {
-      for (const run of runsOf(operations)) {
+      for (const run of runsOf(iterable(operations) as Iterable<UndeliveredOperation>)) {
         checkKind(run.kind);
         this.#check(run.collection, NO_OPTIONS);
         await new Promise<void>((resolve) => {
@@ -190,8 +200,7 @@ export class Submissions {
         });
       }
     } catch (error) {
-      if (!(error instanceof FormDBError)) throw error;
-      refusal = error;
+      refusal = error instanceof FormDBError ? error : sourceFailed(error);
     }
     call.close(refusal);
     return call.whenComplete();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FormDBError } from "../../src/base/errors.ts";
 import { BatchProcessor } from "../../src/batch/batch-processor.ts";
-import type { BatchGroup, BatchOperation, CloseResult } from "../../src/batch/group.ts";
+import type { BatchGroup, BatchOperation, CloseResult, UndeliveredOperation } from "../../src/batch/group.ts";
 import { failure } from "../support/failure.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -298,6 +298,21 @@ describe("closing at a deadline", () => {
       errors: [{ index: 2, id: "3", code: "FORMDB_CONSTRAINT" }],
     });
     expect(applied.toSorted()).toEqual(["delete 1", "insert 1", "insert 2"]);
+  });
+
+  it("requeue() of a source that fails tells what became of what was before it", async () => {
+    function* source(): Generator<UndeliveredOperation> {
+      yield { kind: "insert", collection: "c", id: "1", document: {} };
+      yield { kind: "delete", collection: "c", id: "2", document: undefined };
+      throw new Error("no more paper");
+    }
+    const processor = new BatchProcessor(async () => {});
+    expect(await failure(processor.requeue(source()))).toMatchObject({
+      code: "FORMDB_INVALID_DOCUMENT",
+      message: "The source of the operations failed: no more paper",
+      result: { successful: 1, failed: 0 },
+    });
+    expect(await failure(processor.requeue(5 as never))).toMatchObject({ code: "FORMDB_CONFIG" });
   });
 
   it("requeue() refuses a kind that there is not, tells what became of what was before it, and the queue goes on", async () => {
