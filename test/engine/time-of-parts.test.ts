@@ -46,16 +46,22 @@ describe("The time of a call that is made in parts is that of all of them:", () 
     ];
 
     /** A handle whose schema checks by `validate`, and the bounds that its writes are given. */
-    function checked(clock: ManualClock, validate: (value: unknown) => Promise<{ value: never }>) {
+    function checked(
+      clock: ManualClock,
+      validate: (value: unknown) => Promise<{ value: never }>,
+      write: () => void = () => {},
+    ) {
       const given: unknown[] = [];
       const note = async (_collection: string, _document: unknown, options?: CallOptions) => {
         given.push(options?.timeoutMs);
+        write();
       };
       const host = {
         clock,
         methods: { insert: note, upsert: note, batchInsert: note },
         run: async (_what: string, _tree: unknown, { timeoutMs }: CallOptions) => {
           given.push(timeoutMs);
+          write();
           return { rows: [{ version: 1 }], rowCount: 1 };
         },
       } as unknown as CollectionHost;
@@ -71,6 +77,26 @@ describe("The time of a call that is made in parts is that of all of them:", () 
       });
       await call(handle, { timeoutMs: 1_000 });
       expect(given).toEqual([600]);
+    });
+
+    it.each(CALLS)("%s says how much time the call had, though its write had less", async (what, call) => {
+      const clock = new ManualClock();
+      const { handle } = checked(
+        clock,
+        async (value) => {
+          await clock.advance(PART_MS);
+          return { value: value as never };
+        },
+        () => {
+          const details = { timeoutMs: 600, outcome: "unknown" };
+          throw new FormDBError("FORMDB_TIMEOUT", "The write did not end within its 600 ms", { details });
+        },
+      );
+      expect(await failure(call(handle, { timeoutMs: 1_000 }))).toMatchObject({
+        message: `${what} did not end within its 1000 ms`,
+        timeoutMs: 1_000,
+        outcome: "unknown",
+      });
     });
 
     it.each(CALLS)("%s that its time or its signal ends before the schema has", async (what, call) => {

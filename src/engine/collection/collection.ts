@@ -124,7 +124,9 @@ export class Collection<T extends object = Document, Input extends object = T> {
     } catch (error) {
       throw noteDetail(time.errorOf(error), "outcome", "rejected");
     }
-    return methods.batchInsert(this.name, checked, left);
+    return methods.batchInsert(this.name, checked, left).catch((error: unknown) => {
+      throw time.errorOf(error);
+    });
   }
 
   /** Inserts a document or replaces the one with its id. */
@@ -362,7 +364,11 @@ export class Collection<T extends object = Document, Input extends object = T> {
         throw noteDetail(time.errorOf(error), "outcome", "rejected");
       }
     };
-    return check().then(([checked, left]) => use(checked, left));
+    return check()
+      .then(([checked, left]) => use(checked, left))
+      .catch((error: unknown) => {
+        throw time.errorOf(error);
+      });
   }
 
   async #change(
