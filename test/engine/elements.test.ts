@@ -159,6 +159,29 @@ describe.each(postgresVersions())("PostgreSQL (%s)", (version) => {
 });
 
 function hasIndexes(openDatabase: () => Promise<FormDB>): void {
+  it("holds an element once that an array has twice, however the document is written", async () => {
+    await using db = await openDatabase();
+    await db.createCollection("posts");
+    await db.createIndex("posts", "tags[*]");
+    const posts = db.collection("posts");
+    const twice = ["b", "b", 1, true, 1];
+    const found = (tag: unknown) => posts.find({ tags: { contains: tag } }, { select: ["id"] }).toArray();
+    const ways = [
+      () => posts.upsert({ id: "1", tags: twice }),
+      () => db.batchUpsert("posts", [{ id: "0" }, { id: "1", tags: twice }]),
+      () => posts.replace("1", { tags: twice }),
+      () => posts.update("1", { set: { tags: twice } }),
+      () => db.update("posts", "1", { tags: twice }),
+      () => db.transaction((tx) => tx.upsert("posts", { id: "1", tags: twice })),
+    ];
+    for (const write of ways) {
+      await posts.upsert({ id: "1", tags: ["a"] });
+      await write();
+      for (const tag of ["b", 1, true]) expect(await found(tag)).toEqual([{ id: "1" }]);
+      expect(await found("a")).toEqual([]);
+    }
+  });
+
   it("finds elements by an index over them", async () => {
     await using db = await openDatabase();
     await db.batchInsert(

@@ -83,6 +83,32 @@ it("indexes of an earlier version in a SQLite file are made anew when it is open
   database.close();
 });
 
+it("an index over elements that an earlier version has made in a SQLite file is made anew", async () => {
+  const file = join(folder, "elements.db");
+  {
+    await using db = await open(`sqlite:${file}`);
+    await db.insert("posts", { id: "1", tags: ["a"] });
+    await db.createIndex("posts", "tags[*]", { name: "by_tag" });
+  }
+  const database = new Database(file);
+  const definition = () =>
+    database
+      .prepare("SELECT sql FROM sqlite_master WHERE name = 'formdb_index_posts.by_tag'")
+      .pluck()
+      .get() as string;
+  const made = definition();
+  const old = made
+    .replace("INSERT INTO formdb_elements", "INSERT OR IGNORE INTO formdb_elements")
+    .replace(" WHERE TRUE ON CONFLICT DO NOTHING", "");
+  database.exec(`DROP TRIGGER "formdb_index_posts.by_tag"; ${old}`);
+  expect(definition()).not.toBe(made);
+  await using db = await open(`sqlite:${file}`);
+  expect(definition()).toBe(made);
+  database.close();
+  await db.upsert("posts", { id: "1", tags: ["b", "b"] });
+  expect((await db.query("SELECT id FROM posts WHERE tags CONTAINS 'b'")).rows).toEqual([{ id: "1" }]);
+});
+
 describe.each(
   postgresVersions().flatMap((version) => [
     { version, form: "0.1.0", columns: OLD_POSTGRES },

@@ -1,7 +1,13 @@
 import { isPlace } from "../../base/subject.ts";
 import type { DdlDialect, IndexDefinition } from "../ddl-dialect.ts";
 import { quote } from "../quote.ts";
-import { CREATE_ELEMENTS, createElementIndex, dropElementIndex, forgetElements } from "./element-index.ts";
+import {
+  CREATE_ELEMENTS,
+  createElementIndex,
+  dropElementIndex,
+  forgetElements,
+  isCurrentTrigger,
+} from "./element-index.ts";
 import { sqliteExpressions } from "./expressions.ts";
 import { indexName, literal } from "./names.ts";
 
@@ -73,9 +79,11 @@ export const sqliteDdl: SqliteDdl = Object.freeze({
     `ORDER BY s.name`,
   listDefinitions: `SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND name GLOB 'formdb_index_*'`,
   isCurrent: ({ paths }: IndexDefinition, definition: string): boolean =>
-    paths
-      .filter(isPlace)
-      .every((path) => sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each))),
+    paths.every((path) =>
+      isPlace(path)
+        ? sqliteExpressions.indexExpressions(path).every((each) => definition.includes(each))
+        : isCurrentTrigger(definition),
+    ),
   listIndexes: `SELECT collection, name, paths, is_unique FROM formdb_indexes ORDER BY collection, name`,
   integrity: "PRAGMA integrity_check",
   ownIndexes: Object.freeze([]),

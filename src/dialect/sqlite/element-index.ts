@@ -20,6 +20,12 @@ export const CREATE_ELEMENTS: string =
 /** What stands for a text in place of the array, in which `CONTAINS` looks: documents hold no BLOBs. */
 const TEXT_INSTEAD = "x''";
 
+/**
+ * What is in an array twice is put there once. `OR IGNORE` says the same but in a trigger of an upsert, whose own way with
+ * conflicts is in force there.
+ */
+const ONCE = "ON CONFLICT DO NOTHING";
+
 const EVENTS = ["insert", "update", "delete"] as const;
 
 function keyOf(collection: string, name: string): number {
@@ -69,7 +75,7 @@ export function createElementIndex({ collection, name, paths }: IndexDefinition)
   const [path] = paths as readonly [WidePath];
   const table = quote(collection);
   const key = keyOf(collection, name);
-  const put = `INSERT OR IGNORE INTO formdb_elements SELECT ${key}, *, new.id FROM (${valuesOf(path, "new")}); `;
+  const put = `INSERT INTO formdb_elements SELECT ${key}, *, new.id FROM (${valuesOf(path, "new")}) WHERE TRUE ${ONCE}; `;
   // The rows are found by all three columns of the key, whatever the inner SELECT is joined of.
   const take =
     `DELETE FROM formdb_elements WHERE index_key = ${key} AND id = old.id ` +
@@ -85,6 +91,11 @@ export function createElementIndex({ collection, name, paths }: IndexDefinition)
     trigger("delete", `DELETE ON ${table}`, take),
     `INSERT OR IGNORE INTO formdb_elements SELECT ${key}, * FROM (${valuesOf(path, "d", table)}) ORDER BY 2, 3`,
   ];
+}
+
+/** Whether a trigger is as `createElementIndex` makes it. */
+export function isCurrentTrigger(definition: string): boolean {
+  return definition.includes(ONCE);
 }
 
 export function dropElementIndex(collection: string, name: string): string[] {
