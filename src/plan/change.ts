@@ -98,8 +98,19 @@ function documentOf(change: Change, { expressions }: Dialect, operands: OperandT
   const leaves = steps
     .filter(({ kind }) => kind !== "unset")
     .map(({ kind, path, value }) => ({ kind, path, operand: operands.add(value!, "value") }) as LeafChange);
-  const removals = steps.filter(({ kind }) => kind === "unset").map(({ path }) => path);
+  const removals = steps
+    .filter(({ kind }) => kind === "unset")
+    .map(({ path }) => path)
+    .sort(fromTheBack);
   return expressions.change({ containers: changesOf(assignments, operands).containers, leaves, removals });
+}
+
+/** Removing an element moves those behind it: they come first. No path is a part of another. */
+function fromTheBack(a: Path, b: Path): number {
+  const place = a.findIndex((part, i) => part !== b[i]);
+  const [one, other] = [a[place]!, b[place]!];
+  if (typeof one === "number" && typeof other === "number") return other - one;
+  return String(one) < String(other) ? -1 : 1;
 }
 
 /** No two steps may meet: the result would depend on their order. */

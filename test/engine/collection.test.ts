@@ -218,6 +218,21 @@ function handles(openDatabase: OpenDatabase): void {
     expect((await loose.get("1"))?.things).toEqual(things.slice(0, -2));
   });
 
+  it("removes the elements that a change names of the array as it was", async () => {
+    const things = fresh() as unknown as Collection;
+    const table = [{ of: ["a", "b"] }, { of: ["c"] }, { of: ["d", "e", "f"] }];
+    for (const way of [(paths: string[]) => paths, (paths: string[]) => paths.toReversed()]) {
+      await things.upsert({ id: "1", list: ["a", "b", "c", "d"], table });
+      const unset = way(["list[0]", "list[1]", "list[3]", "table[1]", "table[2].of[0]", "table[2].of[1]"]);
+      await things.update("1", { unset, set: { "list[5]": "f" } });
+      expect(await things.get("1")).toEqual({
+        id: "1",
+        list: ["c", null, "f"],
+        table: [{ of: ["a", "b"] }, { of: ["f"] }],
+      });
+    }
+  });
+
   it("refuses changes that a document or their own places forbid", async () => {
     const users = fresh();
     await users.insert({ id: "1", name: "Ada", age: 36 });
