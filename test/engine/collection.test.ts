@@ -233,6 +233,35 @@ function handles(openDatabase: OpenDatabase): void {
     }
   });
 
+  it("adds to numbers as JavaScript does, beyond 2^53 too", async () => {
+    const things = fresh() as unknown as Collection;
+    const edge = 2 ** 53;
+    const sums: readonly (readonly [number | null, number])[] = [
+      [edge, 1],
+      [-edge, -1],
+      [edge - 1, 2],
+      [1e16, 1],
+      [2 ** 60, 0.5],
+      [2 ** 60, 128],
+      [2 ** 60, -(2 ** 60 - 1_024)],
+      [1_024 - 2 ** 63, -808],
+      [2 ** 62, 2 ** 62],
+      [0.1, 0.2],
+      [1e300, 1],
+      [null, 2 ** 60],
+      [36, 1],
+    ];
+    for (const [n, by] of sums) {
+      await things.upsert({ id: "1", n });
+      await things.update("1", { inc: { n: by } });
+      const sum = (n ?? 0) + by;
+      expect(await things.get("1")).toEqual({ id: "1", n: sum });
+      expect(await things.find({ n: sum }, { select: ["id"] }).toArray(), `${n} + ${by}`).toEqual([
+        { id: "1" },
+      ]);
+    }
+  });
+
   it("refuses changes that a document or their own places forbid", async () => {
     const users = fresh();
     await users.insert({ id: "1", name: "Ada", age: 36 });

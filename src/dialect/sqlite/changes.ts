@@ -41,7 +41,7 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
     case "set":
       return sql`jsonb(${value})`;
     case "inc":
-      return sql`${sum(path, operand)}`;
+      return added(path, operand);
     case "push":
       return sql`CASE json_type(${place}) WHEN 'array' THEN jsonb_insert(jsonb_extract(${place}), '$[#]', jsonb(${value})) ELSE jsonb('[' || ${value} || ']') END`;
     case "pull": {
@@ -55,14 +55,22 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
   }
 }
 
-/** Numbers go as JSON text, so that a whole one stays one. */
-function sum(path: Path, operand: number): Fragment {
+/** The number that is there, or 0, and the one that is added: as JSON text, so that a whole one stays one. */
+function summands(path: Path, operand: number): readonly [there: string, added: Fragment] {
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
-  return sql`(coalesce(${termOf(path).value}, 0) + json_extract(${value}, '$'))`;
+  return [`coalesce(${termOf(path).value}, 0)`, sql`json_extract(${value}, '$')`];
+}
+
+/** SQLite adds whole numbers as 64-bit integers, which beyond 2^53 are no doubles. */
+function added(path: Path, operand: number): Fragment {
+  const [there, value] = summands(path, operand);
+  const numbers = sql`json_quote(${there}), json_quote(${value})`;
+  return sql`CASE WHEN abs(${there}) + abs(${value}) <= ${String(Number.MAX_SAFE_INTEGER)} THEN ${there} + ${value} ELSE jsonb(formdb_arithmetic('+', ${numbers}, NULL, NULL)) END`;
 }
 
 export function staysFinite(path: Path, operand: number): Fragment {
-  return sql`abs(${sum(path, operand)}) < 9e999`;
+  const [there, value] = summands(path, operand);
+  return sql`abs(${there} + 0.0 + ${value}) < 9e999`;
 }
 
 const TYPES: Readonly<Record<ChangeableType, string>> = Object.freeze({
