@@ -262,6 +262,27 @@ function handles(openDatabase: OpenDatabase): void {
     }
   });
 
+  it("adds up to the greatest number, and not beyond", async () => {
+    const things = fresh() as unknown as Collection;
+    const greatest = Number.MAX_VALUE;
+    for (const [n, by] of [
+      [greatest, 1],
+      [greatest, 0],
+      [greatest, 9e291],
+      [greatest / 2, greatest / 2],
+      [-greatest, -5e-324],
+      [greatest, 1e292],
+      [-greatest, -1e300],
+      [1.7e308, 1e307],
+    ] as const) {
+      await things.upsert({ id: "1", n });
+      const made = await things.update("1", { inc: { n: by } }).catch(({ code }: FormDBError) => code);
+      const isNumber = Number.isFinite(n + by);
+      expect(made, `${n} + ${by}`).toEqual(isNumber ? { version: expect.any(Number) } : "FORMDB_CONSTRAINT");
+      expect(await things.get("1")).toEqual({ id: "1", n: isNumber ? n + by : n });
+    }
+  });
+
   it("refuses changes that a document or their own places forbid", async () => {
     const users = fresh();
     await users.insert({ id: "1", name: "Ada", age: 36 });

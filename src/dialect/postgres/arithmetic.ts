@@ -54,6 +54,13 @@ const UP = [2 ** 512, 2 ** -563] as const;
 /** Times this, the latter is far from infinity; the greatest double is then the second number. */
 const DOWN = [2 ** -512, Number.MAX_VALUE * 2 ** -512] as const;
 
+/** A quarter of a sum tells whether the sum is finite, and is itself. */
+export function hasFiniteSum(a: string, b: Fragment): Fragment {
+  const small = float8(SMALL_TERM);
+  const quarter = sql`${a} * ${float8(0.25)} + ${b} * ${float8(0.25)}`;
+  return sql`CASE WHEN abs(${a}) < ${small} OR abs(${b}) < ${small} THEN TRUE ELSE abs(${quarter}) <= ${float8(GREATEST_BY_4)} END`;
+}
+
 /**
  * PostgreSQL fails where a double would become infinite or 0. The same in decimals tells that before; as they have 15
  * digits of a double only, what is near a limit is worked out again in doubles, moved away from it by a power of 2,

@@ -8,7 +8,7 @@ import type {
   LeafChange,
 } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { computed } from "./arithmetic.ts";
+import { computed, hasFiniteSum } from "./arithmetic.ts";
 import { literal } from "./names.ts";
 import { termOf } from "./terms.ts";
 
@@ -52,10 +52,10 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
   }
 }
 
-/** Doubles are added as JavaScript adds them; their sum as decimals tells whether it is one. */
+/** Doubles are added as JavaScript adds them, where PostgreSQL would not fail. */
 export function staysFinite(path: Path, operand: number): Fragment {
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
-  return sql`abs(${termOf(path).number} + ${value}::numeric) < 1.797693134862315e308`;
+  return hasFiniteSum(`${termOf(path).number}::float8`, sql`${value}::float8`);
 }
 
 export function canChange(path: Path, type: ChangeableType): Fragment {

@@ -98,8 +98,7 @@ export function obstacle(
   for (const { kind, path, value } of steps) {
     if (kind !== "inc" || value?.type !== "slot") continue;
     const sum = Number(valueAt(document, path) ?? 0) + (values[value.index] as number);
-    if (!(Math.abs(sum) < 1.797693134862315e308))
-      return refuse(pathText(path), "the sum must be a finite number");
+    if (!Number.isFinite(sum)) return refuse(pathText(path), "the sum must be a finite number");
   }
   return undefined;
 }
