@@ -93,6 +93,20 @@ function pagesOf(openDatabase: OpenDatabase): void {
     },
   );
 
+  it("go on where the order is by what no id has", async () => {
+    const name = "ofIds";
+    await db.batchInsert(name, [{ id: "1" }, { id: "2" }, { id: "3" }]);
+    for (const path of ["id.x", "id[0]"]) {
+      const options = { orderBy: { [path]: "asc" }, limit: 2 } as const;
+      const { next } = await db.collection(name).find({}, options).page();
+      const { rows } = await db
+        .collection(name)
+        .find({}, { ...options, after: next })
+        .page();
+      expect(rows).toEqual([{ id: "3" }]);
+    }
+  });
+
   it.each([[{ n: "asc" }], [{ n: "desc" }], [{ name: "asc" }], [{ name: "desc" }]] as const)(
     "begin in the index at the place where the last one ended: %j",
     async (orderBy) => {

@@ -60,7 +60,7 @@ export function isAfter(keys: readonly PathKey[], place: Place, reader: FilterRe
   const [key, ...others] = keys;
   const { path, descending } = key!;
   const subject: Field = { type: "path", path };
-  const value = path[0] === "id" ? String(place[0]) : place[0]!;
+  const value = isId(key!) ? String(place[0]) : place[0]!;
   const rank = rankOf(value);
   const comparable = rank !== RANK.null && !isComposite(value);
   const beyond: Expression[] = [];
@@ -68,7 +68,7 @@ export function isAfter(keys: readonly PathKey[], place: Place, reader: FilterRe
     const right = reader.slot(value);
     beyond.push({ type: "compare", operator: descending ? "<" : ">", left: subject, right });
   }
-  if (path[0] === "id") return beyond[0]!;
+  if (isId(key!)) return beyond[0]!;
   if (descending) {
     if (rank > RANK.null) beyond.push({ type: "not", operand: { type: "rank", subject, from: rank } });
   } else if (rank < RANK.object) beyond.push({ type: "rank", subject, from: rank + 1 });
@@ -84,8 +84,10 @@ export function isAfter(keys: readonly PathKey[], place: Place, reader: FilterRe
 
 /** Whether what comes after a place begins, by its first key, at the value there: one that has an order of its own. */
 export function beginsAt([key]: readonly PathKey[], [value]: Place): boolean {
-  return key!.path[0] !== "id" && value !== null && !isComposite(value!);
+  return !isId(key!) && value !== null && !isComposite(value!);
 }
+
+const isId = ({ path }: PathKey): boolean => path.length === 1 && path[0] === "id";
 
 function tied(subject: Field, value: JsonValue, reader: FilterReader): Expression[] {
   const rank = rankOf(value);
