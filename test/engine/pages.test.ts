@@ -107,6 +107,13 @@ function pagesOf(openDatabase: OpenDatabase): void {
     }
   });
 
+  it("may have as many rows as can be counted", async () => {
+    const name = "all";
+    await db.batchInsert(name, [{ id: "1" }, { id: "2" }]);
+    const page = await db.collection(name).find({}, { limit: Number.MAX_SAFE_INTEGER }).page();
+    expect(page).toEqual({ rows: [{ id: "1" }, { id: "2" }], next: undefined });
+  });
+
   it.each([[{ n: "asc" }], [{ n: "desc" }], [{ name: "asc" }], [{ name: "desc" }]] as const)(
     "begin in the index at the place where the last one ended: %j",
     async (orderBy) => {

@@ -139,7 +139,8 @@ export class Find<R extends object> implements AsyncIterable<R> {
     const hidden = this.#items && hiddenItems(this.#items, keys);
     const items = this.#items && [...this.#items, ...hidden!.items];
     const orderBy = this.#orderBy.length === 0 ? keys : this.#orderBy;
-    const tree = this.#tree({ orderBy, items, limit: limit + 1 });
+    // One more tells whether there is a next page.
+    const tree = this.#tree({ orderBy, items, limit: Math.min(limit, Number.MAX_SAFE_INTEGER - 1) + 1 });
     if (this.#host.elsewhere !== undefined) {
       const asked = this.#asked(limit);
       return (await this.#host.elsewhere.page(this.#collection, asked, this.#options)) as Page<R>;
