@@ -114,10 +114,27 @@ it("a transaction refuses what is no function, and takes one that is not async",
 it("changes whose kinds are no objects of paths are refused, and change nothing", async () => {
   await using db = await open("sqlite::memory:");
   await db.insert("c", { id: "1" });
-  for (const changes of [{ set: "abc" }, { set: ["a"] }, { inc: 5 }, { unset: [7] }, { unset: "a" }]) {
+  for (const changes of [
+    { set: "abc" },
+    { set: ["a"] },
+    { set: new Map([["a", 1]]), inc: { b: 1 } },
+    { inc: 5 },
+    { unset: [7] },
+    { unset: "a" },
+  ]) {
     await expect(db.collection("c").update("1", changes as never)).rejects.toEqual(CONFIG);
   }
   expect(await db.get("c", "1")).toEqual({ id: "1" });
+});
+
+it("an order that is a Map is refused: it was none", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1" });
+  const orderBy = new Map([["n", "desc"]]) as never;
+  expect(() => db.collection("c").find({}, { orderBy })).toThrow(CONFIG);
+  await expect(db.collection("c").findOneAndUpdate({}, { set: { n: 1 } }, { orderBy })).rejects.toEqual(
+    CONFIG,
+  );
 });
 
 it("names that are none are refused where indexes are dropped and listed", async () => {

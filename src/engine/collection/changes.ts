@@ -5,6 +5,7 @@ import { pathText } from "../../base/subject.ts";
 import { kindOf } from "../../dialect/value-rank.ts";
 import { requirementsOf } from "../../plan/change.ts";
 import { type FilterReader, pathOf } from "../../plan/filter.ts";
+import { isPlainObject } from "../../plan/filter-form.ts";
 import { jsonValue } from "../../plan/operand-values.ts";
 import { MAX_ASSIGNMENTS } from "../../query/limits.ts";
 import type { Change, DocumentStep } from "../../query/syntax-tree.ts";
@@ -47,7 +48,7 @@ export function stepsOf(changes: unknown, reader: FilterReader): readonly Docume
   const steps: DocumentStep[] = [];
   for (const kind of KINDS) {
     const values = given[kind] ?? {};
-    if (typeof values !== "object" || Array.isArray(values)) {
+    if (!isPlainObject(values)) {
       throw configError(`${kind} must be an object of paths and values, not ${show(values)}`, kind);
     }
     for (const [text, value] of Object.entries(values)) {

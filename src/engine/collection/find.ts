@@ -10,7 +10,7 @@ import {
 } from "../../base/options.ts";
 import { pathText } from "../../base/subject.ts";
 import { all, type FilterReader, pathOf } from "../../plan/filter.ts";
-import { addFilter, END, type Form } from "../../plan/filter-form.ts";
+import { addFilter, END, type Form, isPlainObject } from "../../plan/filter-form.ts";
 import { MAX_SELECT_ITEMS, MAX_SORT_PATHS } from "../../query/limits.ts";
 import { pathKey } from "../../query/path-text.ts";
 import type { Path, Select } from "../../query/syntax-tree.ts";
@@ -70,9 +70,7 @@ export const FIND_CHECKS: Readonly<Record<keyof AnyFindOptions, OptionCheck>> = 
   select: (value: unknown) =>
     Array.isArray(value) && value.length > 0 ? undefined : "an array of one path or more",
   orderBy: (value: unknown) =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? undefined
-      : 'an object of paths such as { age: "desc" }',
+    isPlainObject(value) ? undefined : 'an object of paths such as { age: "desc" }',
   limit: integer(0),
   offset: integer(0),
   after: (value: unknown) => (typeof value === "string" ? undefined : "what a page has given as its next"),
