@@ -70,6 +70,26 @@ describe.each(ENGINES)("sums in %s are exact", (_, open) => {
     );
   });
 
+  it("and equal what documents and conditions have of the same number", async () => {
+    const collection = "large";
+    const large = [2 ** 53, 2 ** 60, -(2 ** 62), 2 ** 63, 1e16 + 2, 1e300];
+    await engine.load(
+      collection,
+      large.map((n, i): Stored => ({ key: `${i}`, doc: { n } })),
+    );
+    for (const sum of ["SUM(n)", "AVG(n)"]) {
+      for (const condition of [
+        `${sum} = $1`,
+        `${sum} >= $1 AND ${sum} <= $1`,
+        `${sum} IN ($1)`,
+        `${sum} = MAX(n)`,
+      ]) {
+        const text = `SELECT ${sum} AS sum FROM ${collection} WHERE n = $1 GROUP BY id HAVING ${condition}`;
+        for (const n of large) expect((await query(engine, text, [n])).rows, text).toEqual([{ sum: n }]);
+      }
+    }
+  });
+
   it("beyond what 64 bits hold of millionths", async () => {
     await expectExact(Array<number>(20_000).fill(999_999_999.999_999), 2);
     await expectExact(Array<number>(20_000).fill(-999_999_999.999_999), 2);

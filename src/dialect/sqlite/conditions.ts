@@ -30,7 +30,7 @@ export function encodeValue(value: JsonValue): unknown {
  * A number as SQLite reads it from JSON. Beyond 2^53 JavaScript writes an integer's shortest digits, filled up with
  * zeros, and SQLite takes those for an exact 64-bit integer: so that is what it is given.
  */
-function encodeNumber(value: number): number | bigint {
+export function encodeNumber(value: number): number | bigint {
   return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 2 ** 63
     ? asInteger(value)
     : value;

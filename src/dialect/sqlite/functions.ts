@@ -1,6 +1,7 @@
 import type { JsonValue } from "../../base/document.ts";
 import { calculate, NO_RESULT, NOT_A_NUMBER, SHOWN_CHARACTERS } from "../arithmetic.ts";
 import { canonicalJson } from "../canonical-json.ts";
+import { encodeNumber } from "./conditions.ts";
 import { ExactSum, roundedAverage, roundedSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
@@ -8,7 +9,7 @@ export interface SqliteFunction {
   readonly name: string;
   /** The same values always give the same result. */
   readonly deterministic: boolean;
-  readonly fn: (...texts: readonly (string | null)[]) => string | number | null;
+  readonly fn: (...texts: readonly (string | null)[]) => string | number | bigint | null;
 }
 
 /** An aggregate in SQL that a connection to SQLite must have. */
@@ -32,9 +33,24 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
   { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
-  { name: "formdb_sum", deterministic: true, fn: roundedSum },
-  { name: "formdb_avg", deterministic: true, fn: roundedAverage },
+  // SQLite counts the parameters of a function.
+  {
+    name: "formdb_sum",
+    deterministic: true,
+    fn: (high: string | null, low: string | null, rest: string | null) => asRead(roundedSum(high, low, rest)),
+  },
+  {
+    name: "formdb_avg",
+    deterministic: true,
+    fn: (high: string | null, low: string | null, rest: string | null, count: string | null) =>
+      asRead(roundedAverage(high, low, rest, count)),
+  },
 ]);
+
+/** As SQLite reads the number from a document, so that both are compared alike. */
+function asRead(value: number | null): number | bigint | null {
+  return value === null ? null : encodeNumber(value);
+}
 
 /**
  * The result's JSON text, from those of the operands: null where one is null. Throws where the result is not finite, and for
