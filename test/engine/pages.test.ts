@@ -107,6 +107,26 @@ function pagesOf(openDatabase: OpenDatabase): void {
     }
   });
 
+  it.each([
+    ["in a list", (i: number) => `n NOT IN (${i}, 'x', TRUE, [1])`],
+    ["of elements", (i: number) => `NOT tags[*] = ${i}`],
+    ["of a text or an array", (i: number) => `(tags CONTAINS ${i} OR n < 9)`],
+  ])("have an order by one path beside any number of conditions: %s", async (_, condition) => {
+    const name = `conditions${condition(1).length}`;
+    await db.batchInsert(
+      name,
+      [3, 1, 2].map((n) => ({ id: `${n}`, n, tags: [n] })),
+    );
+    for (const isIndexed of [false, true]) {
+      if (isIndexed) for (const path of ["n", "tags[*]"]) await db.createIndex(name, path);
+      for (const count of [20, 150, 300, 480]) {
+        const where = Array.from({ length: count }, (_, i) => condition(i + 10)).join(" AND ");
+        const { rows } = await db.query(`SELECT n FROM ${name} WHERE ${where} ORDER BY n DESC LIMIT 2`);
+        expect(rows, `${count}`).toEqual([{ n: 3 }, { n: 2 }]);
+      }
+    }
+  });
+
   it("may have as many rows as can be counted", async () => {
     const name = "all";
     await db.batchInsert(name, [{ id: "1" }, { id: "2" }]);

@@ -1,3 +1,4 @@
+import type { JsonValue } from "../../base/document.ts";
 import type { Field } from "../../base/subject.ts";
 import type { Column, DocumentsQuery } from "../expression-dialect.ts";
 import { type Bound, choice, direct, type Fragment, sql } from "../fragment.ts";
@@ -30,8 +31,28 @@ export function documents(query: DocumentsQuery): Fragment {
   const [first, ...others] = query.orderBy;
   if (first === undefined) return inOrder(query, []);
   const isMixed = first.type === "path" && !fieldTerm(first).isKey;
-  const isTop = others.length === 0 && query.limit !== undefined && isMixed;
+  const isTop =
+    others.length === 0 && query.limit !== undefined && isMixed && tablesIn(query.where) <= MAX_TABLES;
   return isTop ? top(query, query.limit, first) : inOrder(query, allTerms(query.orderBy));
+}
+
+/** SQLite takes a statement with `WITH` that has fewer than 1 000 tables, and `top` asks each condition five times. */
+const MAX_TABLES = 180;
+const TABLE = /\b(?:jsonb?_each|formdb_elements|formdb_indexes|UNION ALL)\b/;
+const OF_EVERY_KIND: JsonValue = [true, 0, "", [], {}];
+
+/** How many tables conditions look into at most, such as those of the elements of arrays. */
+function tablesIn(fragment: Fragment): number {
+  let count = 0;
+  for (const piece of fragment) {
+    if (typeof piece === "string") count += piece.split(TABLE).length - 1;
+    else if ("spell" in piece) {
+      const kinds = piece.kindOf === kindOf ? ["string", "array"] : [piece.kindOf(OF_EVERY_KIND)];
+      count += Math.max(...kinds.map((kind) => tablesIn(piece.spell(kind))));
+    } else if ("all" in piece) for (const each of piece.all) count += tablesIn(each);
+    else if ("first" in piece) for (const each of [piece.first, ...piece.then]) count += tablesIn(each);
+  }
+  return count;
 }
 
 /** The terms of several keys, up to the id, which leaves nothing undecided. */
