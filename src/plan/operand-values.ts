@@ -56,7 +56,10 @@ export function elementValue(value: unknown, name: string): JsonValue {
 /** The list that an operand of `IN` stands for. */
 export function listValue(value: unknown, name: string): JsonValue {
   if (!Array.isArray(value)) throw mismatch(`${name} must be an array for IN, not ${show(value)}`, name);
-  return value.map((element, i) => jsonValue(element, `${name}[${i}]`));
+  const list = new Array<JsonValue>(value.length);
+  // Unlike map(), this looks at what an array leaves out, too.
+  for (let i = 0; i < list.length; i++) list[i] = jsonValue(value[i], `${name}[${i}]`);
+  return list;
 }
 
 /** The pattern that an operand of `LIKE` stands for. */

@@ -127,6 +127,22 @@ it("changes whose kinds are no objects of paths are refused, and change nothing"
   expect(await db.get("c", "1")).toEqual({ id: "1" });
 });
 
+it("a list with holes is refused, as one with undefined is", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1", n: 1 });
+  // biome-ignore lint/suspicious/noSparseArray: it is what is refused
+  for (const list of [[1, , 2], [,], [undefined]]) {
+    const mismatch = expect.objectContaining({ code: "FORMDB_PARAMETER_MISMATCH" });
+    await expect(db.query("SELECT id FROM c WHERE n NOT IN $1", [list])).rejects.toEqual(mismatch);
+    await expect(
+      db
+        .collection("c")
+        .find({ n: { notIn: list } } as never)
+        .toArray(),
+    ).rejects.toEqual(mismatch);
+  }
+});
+
 it("an order that is a Map is refused: it was none", async () => {
   await using db = await open("sqlite::memory:");
   await db.insert("c", { id: "1" });
