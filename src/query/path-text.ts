@@ -9,7 +9,7 @@ import {
   type Subject,
   type WidePath,
 } from "../base/subject.ts";
-import { MAX_PATH_ARRAYS } from "./limits.ts";
+import { MAX_PATH_ARRAYS, MAX_PATH_SEGMENTS } from "./limits.ts";
 import type { Operand, SelectItem, Term } from "./syntax-tree.ts";
 
 const PATH = /^[^.[\]`]+(?:\.[^.[\]`]+|\[(?:\d{1,9}|\*)\])*$/;
@@ -40,6 +40,11 @@ export function parseWidePath(text: string): WidePath {
   const path = [...text.matchAll(/\[(\d+|\*)\]|[^.[\]]+/g)].map(([part, index]) =>
     index === undefined ? part : index === "*" ? null : Number(index),
   );
+  if (path.length > MAX_PATH_SEGMENTS) {
+    throw configError(
+      `A path must have at most ${MAX_PATH_SEGMENTS} names and indexes, not ${path.length}, as in ${show(text)}`,
+    );
+  }
   if (path.filter((segment) => segment === null).length <= MAX_PATH_ARRAYS) return path;
   throw configError(`A path must have [*] at most ${MAX_PATH_ARRAYS} times, unlike ${show(text)}`);
 }

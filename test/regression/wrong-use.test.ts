@@ -143,6 +143,19 @@ it("a list with holes is refused, as one with undefined is", async () => {
   }
 });
 
+it("paths are as long as in a query's text, so that no document nests deeper than an engine reads", async () => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1" });
+  const c = db.collection("c");
+  const longest = Array<string>(32).fill("a").join(".");
+  await c.update("1", { set: { [longest]: 1 } } as never);
+  expect(await c.count({ [longest]: 1 })).toBe(1);
+  const longer = `${longest}[0]`;
+  await expect(c.update("1", { set: { [longer]: 1 } } as never)).rejects.toEqual(CONFIG);
+  await expect(c.count({ [longer]: 1 } as never)).rejects.toEqual(CONFIG);
+  await expect(c.createIndex(longer as never)).rejects.toEqual(CONFIG);
+});
+
 it("an order that is a Map is refused: it was none", async () => {
   await using db = await open("sqlite::memory:");
   await db.insert("c", { id: "1" });
