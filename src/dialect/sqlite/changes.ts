@@ -41,7 +41,7 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
     case "set":
       return sql`jsonb(${value})`;
     case "inc":
-      return added(path, operand);
+      return sum(path, operand);
     case "push":
       return sql`CASE json_type(${place}) WHEN 'array' THEN jsonb_insert(jsonb_extract(${place}), '$[#]', jsonb(${value})) ELSE jsonb('[' || ${value} || ']') END`;
     case "pull": {
@@ -55,22 +55,23 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
   }
 }
 
-/** The number that is there, or 0, and the one that is added: as JSON text, so that a whole one stays one. */
-function summands(path: Path, operand: number): readonly [there: string, added: Fragment] {
+/** The number that is there, or 0. */
+const numberAt = (path: Path): string => `coalesce(${termOf(path).value}, 0)`;
+
+/**
+ * What is added goes as JSON text, so that whole numbers stay such. SQLite adds those as 64-bit integers, which beyond 2^53
+ * are no doubles.
+ */
+function sum(path: Path, operand: number): Fragment {
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
-  return [`coalesce(${termOf(path).value}, 0)`, sql`json_extract(${value}, '$')`];
+  const size = { operand, encode: (json: JsonValue): number => Math.abs(json as number) };
+  const there = numberAt(path);
+  return sql`CASE WHEN abs(${there}) + ${size} <= ${String(Number.MAX_SAFE_INTEGER)} THEN ${there} + json_extract(${value}, '$') ELSE jsonb(formdb_arithmetic('+', json_quote(${there}), ${value}, NULL, NULL)) END`;
 }
 
-/** SQLite adds whole numbers as 64-bit integers, which beyond 2^53 are no doubles. */
-function added(path: Path, operand: number): Fragment {
-  const [there, value] = summands(path, operand);
-  const numbers = sql`json_quote(${there}), json_quote(${value})`;
-  return sql`CASE WHEN abs(${there}) + abs(${value}) <= ${String(Number.MAX_SAFE_INTEGER)} THEN ${there} + ${value} ELSE jsonb(formdb_arithmetic('+', ${numbers}, NULL, NULL)) END`;
-}
-
+/** A number goes as a double. */
 export function staysFinite(path: Path, operand: number): Fragment {
-  const [there, value] = summands(path, operand);
-  return sql`abs(${there} + 0.0 + ${value}) < 9e999`;
+  return sql`abs(${numberAt(path)} + ${{ operand, encode: (json: JsonValue) => json }}) < 9e999`;
 }
 
 const TYPES: Readonly<Record<ChangeableType, string>> = Object.freeze({
