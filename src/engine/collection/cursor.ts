@@ -111,8 +111,8 @@ function parse(cursor: unknown): readonly unknown[] | undefined {
 }
 
 /** Whether `placeOf` may have given a value for a key: a cursor comes back from whoever was sent it. */
-function isPlaceOf({ path }: PathKey, value: unknown): boolean {
-  if (path[0] === "id") return typeof value === "string" && isPlainValue(value);
+function isPlaceOf(key: PathKey, value: unknown): boolean {
+  if (isId(key)) return typeof value === "string" && isPlainValue(value);
   if (value === null || isPlainValue(value)) return true;
   return typeof value === "object" && Object.keys(value).length === 0;
 }
