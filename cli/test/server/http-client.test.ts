@@ -458,6 +458,17 @@ describe("streams and many", () => {
     expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 3_000 }]);
   });
 
+  it("a batch of long texts beyond ASCII is sent in requests that the server takes", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    const text = "語".repeat(4_000);
+    expect(await remote.batchInsert("users", Array(1_000).fill({ text }))).toMatchObject({
+      successful: 1_000,
+      failed: 0,
+    });
+    expect(await db.collection("users").count()).toBe(1_000);
+  });
+
   it("an import tells progress and what it has rejected, with the documents as they were", async () => {
     const { db, url } = await behindProxy(() => "pass");
     const remote = await connected(url);

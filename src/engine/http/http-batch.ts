@@ -114,13 +114,14 @@ export async function writeBatch(
       result.fail({ index: at }, error);
       continue;
     }
-    if (chunk.length >= MAX_ROWS || (chunk.length > 0 && bytes + item.json.length > MAX_BYTES)) {
+    const itemBytes = Buffer.byteLength(item.json);
+    if (chunk.length >= MAX_ROWS || (chunk.length > 0 && bytes + itemBytes > MAX_BYTES)) {
       await send(chunk);
       chunk = [];
       bytes = 0;
     }
     chunk.push(item);
-    bytes += item.json.length;
+    bytes += itemBytes;
   }
   if (chunk.length > 0) await send(chunk);
   return result.whole();
