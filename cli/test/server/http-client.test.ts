@@ -173,6 +173,24 @@ describe("what is sent again", () => {
     expect(await db.collection("users").count()).toBe(1);
   });
 
+  it.each<[string, number, object | string]>([
+    ["its time", 504, { code: "FORMDB_TIMEOUT", message: "no time", outcome: "rejected" }],
+    ["a server that ends", 503, { code: "FORMDB_CLOSED", message: "closed", outcome: "rejected" }],
+    ["a new key", 401, { code: "HTTP_UNAUTHORIZED", message: "no key" }],
+    ["a proxy", 429, "<html>"],
+  ])("nor does what %s says of a later sending tell what became of the first", async (_, status, error) => {
+    let sendings = 0;
+    const url = await listening((asked, answer) => {
+      if (asked.url === "/v1/stats") return answer.end('{"profile":"sqlite"}');
+      if (++sendings === 1) return asked.socket.destroy();
+      return answer.writeHead(status).end(typeof error === "string" ? error : JSON.stringify({ error }));
+    });
+    const remote = await connected(url);
+    const told = await failure(remote.insert("users", { n: 1 }));
+    expect(told).toMatchObject({ status, outcome: "unknown", retryable: false, attempts: 2 });
+    expect(sendings).toBe(2);
+  });
+
   it("a batch with ids of the caller's tells each outcome as unknown", async () => {
     const { url } = await behindProxy(() => "cut after");
     const result = await (await connected(url)).batchInsert("users", [

@@ -2,7 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortedError, type CallOptions, timeoutError, untilAborted } from "../../base/abort.ts";
-import { FormDBError, noteDetail } from "../../base/errors.ts";
+import { type ErrorCode, FormDBError, noteDetail } from "../../base/errors.ts";
 import { type Failure, failureOf, lost, notReached } from "./http-errors.ts";
 import { baseUrl, HTTP_DEFAULTS, type HttpLimits, type HttpOptions } from "./http-options.ts";
 
@@ -289,13 +289,26 @@ interface FailedSending {
   readonly isReached: boolean;
 }
 
+/** What a server says of a request because of what is in it: it holds for each sending. */
+const OF_THE_REQUEST: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "FORMDB_SYNTAX",
+  "FORMDB_PARAMETER_MISMATCH",
+  "FORMDB_INVALID_DOCUMENT",
+  "FORMDB_INVALID_ID",
+  "FORMDB_CONFIG",
+  "FORMDB_UNKNOWN_COLLECTION",
+  "FORMDB_DUPLICATE_ID",
+  "FORMDB_CONSTRAINT",
+  "FORMDB_NOT_FOUND",
+]);
+
 /**
- * The failure of a sending behind one of which nobody knows what became of it. Only what the server says for good of the
- * very same request is true of both.
+ * The failure of a sending behind one of which nobody knows what became of it. Only what the database says of the very same
+ * request is true of both; a key that is refused, a time that ran out and a proxy's word are of the last one alone.
  */
 function stillInDoubt(failure: Failure): Failure {
-  const { error, isTransient } = failure;
-  if (error.status !== undefined && !isTransient) return failure;
+  const { error } = failure;
+  if (error.httpCode === undefined && OF_THE_REQUEST.has(error.code)) return failure;
   const inDoubt = new FormDBError(
     error.code,
     `${error.message}; the answer to an earlier sending was lost, so that whether it took place is not known`,
