@@ -143,6 +143,21 @@ describe("what is sent again", () => {
     expect(seen).toHaveLength(4);
   });
 
+  it.each<Fate>(["cut before", "half", "502", "503"])(
+    "a read that has failed may be made again, and is no write of which nobody knows: %s",
+    async (last) => {
+      const { db, url } = await behindProxy((_, n) => (n === 1 ? "cut after" : last));
+      await db.insert("users", { id: "1" });
+      const remote = await connected(url, { maxRetries: 1 });
+      const errors = [await failure(remote.get("users", "1"))];
+      if (last !== "503") errors.push(await failure(remote.stream("SELECT * FROM users").next()));
+      for (const error of errors) {
+        expect(error).toMatchObject({ retryable: true });
+        expect(error.outcome).toBeUndefined();
+      }
+    },
+  );
+
   it.each([
     ["an insert of the caller's id", (db: HttpDatabase) => db.insert("users", { id: "mine" })],
     ["a delete", (db: HttpDatabase) => db.delete("users", "mine")],

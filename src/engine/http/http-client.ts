@@ -77,7 +77,8 @@ export class HttpClient {
             return this.#parsed<T>(await this.#send(request, end, timeoutMs));
           } catch (error) {
             if (!(error instanceof Failed)) throw error;
-            const failure: Failure = isInDoubt ? stillInDoubt(error.failure) : error.failure;
+            const failure: Failure =
+              isInDoubt && request.isWrite ? stillInDoubt(error.failure) : error.failure;
             if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
             isInDoubt ||= failure.outcome === "unknown";
             const waitMs =
@@ -322,8 +323,15 @@ function told({ isWrite }: Request, { error, outcome }: Failure, attempts: numbe
   if (isWrite) {
     noteDetail(error, "outcome", outcome);
     noteDetail(error, "attempts", attempts);
+    return error;
   }
-  return error;
+  if (error.code !== "FORMDB_CONNECTION_LOST" || error.retryable) return error;
+  // Reading twice does no harm.
+  return new FormDBError(error.code, error.message, {
+    cause: error.cause,
+    retryable: true,
+    details: { ...error },
+  });
 }
 
 async function textOf(response: http.IncomingMessage): Promise<string> {
