@@ -327,6 +327,22 @@ describe("errors", () => {
     });
   });
 
+  it.each<[number, Record<string, string>, string]>([
+    [200, {}, ""],
+    [200, { "content-type": "text/html" }, "<html>\n</html>\n"],
+    [302, { location: "/login" }, ""],
+  ])("of a stream that is answered with %i and no rows say so: it is not empty", async (status, head, body) => {
+    const url = await listening((asked, answer) =>
+      asked.url === "/v1/stats"
+        ? answer.end('{"profile":"sqlite"}')
+        : answer.writeHead(status, head).end(body),
+    );
+    const remote = await connected(url);
+    expect(await failure(remote.stream("SELECT * FROM users").next())).toMatchObject({
+      code: "FORMDB_ENGINE",
+    });
+  });
+
   it.each([500, 504, 520, 524])(
     "of a write that a proxy answered with %i say that its outcome is unknown: the server may have done it",
     async (status) => {

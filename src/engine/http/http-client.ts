@@ -125,6 +125,8 @@ export class HttpClient {
       if (body === undefined) sending.request.end(request.body);
       response = await sending.response;
       if (response.statusCode! >= 400) throw new Failed(await failureIn(response));
+      // The end of another text, or of none, could be taken for the end of the rows.
+      if (!response.headers["content-type"]?.startsWith(NDJSON)) throw this.#noServer("NDJSON");
       let rest = "";
       for await (const part of response.setEncoding("utf8")) {
         const lines = (rest + part).split("\n");
@@ -209,10 +211,14 @@ export class HttpClient {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      const message = `What answers at ${this.url.host} is no server of FormDB: no JSON came`;
-      const error = new FormDBError("FORMDB_ENGINE", message, { cause });
-      throw new Failed({ error, outcome: "unknown", isTransient: false });
+      throw this.#noServer("JSON", cause);
     }
+  }
+
+  #noServer(what: string, cause?: unknown): Failed {
+    const message = `What answers at ${this.url.host} is no server of FormDB: no ${what} came`;
+    const error = new FormDBError("FORMDB_ENGINE", message, { cause });
+    return new Failed({ error, outcome: "unknown", isTransient: false });
   }
 
   /** One sending; the text of a good answer. */
