@@ -1,6 +1,7 @@
-import { type FormDB, FormDBError, type ImportOptions, type Row } from "@formdb/perf";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import { type BatchResult, type FormDB, FormDBError, type ImportOptions, type Row } from "@formdb/perf";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { versionOf } from "./collection-routes.ts";
+import { Failures } from "./failures.ts";
 import {
   DOCUMENT_BODY,
   DOCUMENTS_BODY,
@@ -39,8 +40,17 @@ const DOCUMENT = `${DOCUMENTS}/:id`;
 
 /** Reads and writes of documents, by id and many at once. */
 export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
-  const { db, limits } = tools;
+  const { db, limits, log } = tools;
   const bounds = { timeoutMs: limits.callTimeoutMs };
+  const told = async (
+    work: Promise<BatchResult>,
+    { id }: Pick<FastifyRequest, "id">,
+  ): Promise<BatchResult> => {
+    const result = await work;
+    if (result.errors.length === 0) return result;
+    const failures = new Failures(log, id);
+    return { ...result, errors: result.errors.map((error) => failures.told(error)) };
+  };
 
   app.get<OfDocument & { Querystring: { version?: "true" | "false" } }>(
     DOCUMENT,
@@ -103,7 +113,7 @@ export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
     async (request, reply) => {
       const { body, params } = request;
       if (body === request.raw) return upload(tools, params.name, request, reply);
-      if (Array.isArray(body)) return db.batchInsert(params.name, body, bounds);
+      if (Array.isArray(body)) return told(db.batchInsert(params.name, body, bounds), request);
       return inserted(db.insert(params.name, body, bounds), reply);
     },
   );
@@ -130,8 +140,12 @@ export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
       config: FULL,
       schema: { summary: "Insert or replace documents", params: NAME_PARAMS, body: DOCUMENTS_BODY },
     },
-    async ({ params: { name }, body }) =>
-      Array.isArray(body) ? db.batchUpsert(name, body, bounds) : { id: await db.upsert(name, body, bounds) },
+    async (request) => {
+      const { name } = request.params;
+      const { body } = request;
+      if (Array.isArray(body)) return told(db.batchUpsert(name, body, bounds), request);
+      return { id: await db.upsert(name, body, bounds) };
+    },
   );
   app.patch<InCollection & { Body: { id: string | number; document: unknown }[] }>(
     DOCUMENTS,
@@ -139,12 +153,12 @@ export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
       config: FULL,
       schema: { summary: "Merge patches into documents", params: NAME_PARAMS, body: UPDATES_BODY },
     },
-    ({ params: { name }, body }) => db.batchUpdate(name, body, bounds),
+    (request) => told(db.batchUpdate(request.params.name, request.body, bounds), request),
   );
   app.delete<InCollection & { Body: (string | number)[] }>(
     DOCUMENTS,
     { config: FULL, schema: { summary: "Delete documents by id", params: NAME_PARAMS, body: IDS_BODY } },
-    ({ params: { name }, body }) => db.batchDelete(name, body, bounds),
+    (request) => told(db.batchDelete(request.params.name, request.body, bounds), request),
   );
 }
 

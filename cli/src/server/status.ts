@@ -121,6 +121,11 @@ export class HttpError extends Error {
   }
 }
 
+/** What is told in place of an error's own message; undefined where that one may be told. */
+export function messageInstead(code: string): string | undefined {
+  return Object.hasOwn(PRIVATE, code) ? PRIVATE[code as keyof typeof PRIVATE] : undefined;
+}
+
 /** What an error is answered with: neither parameters nor stacks are in it. */
 export function answerTo(
   error: unknown,
@@ -128,7 +133,7 @@ export function answerTo(
 ): { readonly status: number; readonly body: ErrorBody } {
   if (error instanceof FormDBError) {
     const { code, retryable } = error;
-    const message = Object.hasOwn(PRIVATE, code) ? PRIVATE[code as keyof typeof PRIVATE] : error.message;
+    const message = messageInstead(code) ?? error.message;
     const details: Record<string, unknown> = {};
     for (const name of TOLD) if (error[name] !== undefined) details[name] = error[name];
     return {

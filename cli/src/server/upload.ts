@@ -1,8 +1,10 @@
-import { FormDBError, type ImportOptions } from "@formdb/perf";
+import { FormDBError, type ImportOptions, type RejectedDocument } from "@formdb/perf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readNdjson } from "../read/ndjson.ts";
+import { Failures } from "./failures.ts";
+import type { Log } from "./log.ts";
 import type { RouteTools } from "./server-options.ts";
-import { answerTo, HttpError } from "./status.ts";
+import { answerTo, HttpError, messageInstead } from "./status.ts";
 
 /** Lines of one upload that are in the queue and not settled. The client is not read while there are so many. */
 const MAX_LINES_IN_FLIGHT = 500;
@@ -41,7 +43,7 @@ export async function upload(
   try {
     await insertLines(tools, collection, request, tell);
   } catch (error) {
-    const { status, body } = answerTo(failureOf(error), request.id);
+    const { status, body } = endedBy(error, request, tools.log);
     const { successful, failed, errors } = counted.result();
     const told = { error: { ...body.error, successful, failed, errors } };
     if (lines !== undefined) return lines.end(`${JSON.stringify(told)}\n`);
@@ -55,7 +57,7 @@ export async function upload(
  * as they come, at last `{result}` or `{error}`.
  */
 export async function importLines(
-  { db, limits, draining }: RouteTools,
+  { db, limits, draining, log }: RouteTools,
   collection: string,
   ifExists: ImportOptions["ifExists"],
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
@@ -65,9 +67,10 @@ export async function importLines(
   /** Why lines could not be read, by their documents' index: of those under way, and of the first ones, which the result lists. */
   const unreadable = new Map<number, FormDBError>();
   let failed = 0;
-  const withReason = <Failure extends { readonly index: number }>(failure: Failure): Failure => {
+  const failures = new Failures(log, request.id);
+  const withReason = <F extends Pick<RejectedDocument, "index" | "code" | "error">>(failure: F): F => {
     const why = unreadable.get(failure.index);
-    return why === undefined ? failure : { ...failure, code: why.code, error: why.message };
+    return why === undefined ? failures.told(failure) : { ...failure, code: why.code, error: why.message };
   };
   const documents = async function* (): AsyncGenerator<unknown> {
     let index = 0;
@@ -90,16 +93,28 @@ export async function importLines(
     });
     return lines.end(`${JSON.stringify({ result: { ...result, errors: result.errors.map(withReason) } })}\n`);
   } catch (error) {
-    return lines.end(`${JSON.stringify(answerTo(failureOf(error), request.id).body)}\n`);
+    return lines.end(`${JSON.stringify(endedBy(error, request, log).body)}\n`);
   }
 }
 
+/** What is told of the error that has ended a body. What is not told of it is in the log. */
+function endedBy(error: unknown, { id }: FastifyRequest, log: Log): ReturnType<typeof answerTo> {
+  const failure = failureOf(error);
+  const answer = answerTo(failure, id);
+  const { code } = answer.body.error;
+  if (messageInstead(code) !== undefined) {
+    log.error({ reqId: id, err: failure, code }, "a body was not taken to its end");
+  }
+  return answer;
+}
+
 async function insertLines(
-  { db, limits, draining }: RouteTools,
+  { db, limits, draining, log }: RouteTools,
   collection: string,
   request: FastifyRequest,
   tell: (result: LineResult) => Promise<void> | undefined,
 ): Promise<void> {
+  const failures = new Failures(log, request.id);
   const inFlight = new Set<Promise<void>>();
   let bytesInFlight = 0;
   let failure: { readonly error: unknown } | undefined;
@@ -107,7 +122,7 @@ async function insertLines(
   const settle = async (line: number, at: number, document: Record<string, unknown>): Promise<void> => {
     const result = await db.insert(collection, document).then(
       (id) => ({ id, outcome: "applied" as const }),
-      (error: unknown) => failedLine(error),
+      (error: unknown) => failures.told(failedLine(error), error),
     );
     await tell({ index: at, line, ...result });
   };
@@ -143,12 +158,12 @@ async function insertLines(
 
 function failedLine(error: unknown): Omit<LineResult, "index" | "line"> {
   if (!(error instanceof FormDBError)) throw error;
-  const { outcome, id, code } = error;
+  const { outcome, id, code, message } = error;
   return {
     ...(typeof id === "string" ? { id } : {}),
     outcome: outcome === "unknown" ? "unknown" : "rejected",
     code,
-    error: answerTo(error, "").body.error.message,
+    error: message,
   };
 }
 

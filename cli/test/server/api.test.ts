@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "@formdb/perf";
-import { fastify } from "fastify";
+import { type FastifyBaseLogger, fastify } from "fastify";
 import { afterEach, expect, it } from "vitest";
 import { type FormServer, type FormServerOptions, formdbApi, serve } from "../../src/server.ts";
 import { parsedLines, Scratch } from "../run-cli.ts";
@@ -211,6 +211,32 @@ it("an import tells why a line could not be read, where it comes and in the resu
   const messages = [...many.flatMap((answer) => answer.rejected ?? []), ...many.at(-1).result.errors];
   expect(messages).toHaveLength(4_000);
   expect(messages.filter(({ error }) => !error.startsWith("This is no JSON"))).toEqual([]);
+});
+
+it("of documents that the engine refuses its own words are in the log alone, under the request's id", async () => {
+  const db = await open("sqlite::memory:");
+  await db.createCollection("users");
+  await db.sql("CREATE TRIGGER refusing BEFORE INSERT ON users BEGIN SELECT abs(-9223372036854775808); END");
+  const logged: { readonly reqId: string; readonly code: string; readonly err: unknown }[] = [];
+  const logger = { error: (facts: (typeof logged)[number]) => void logged.push(facts) };
+  const server = await serve(db, { port: 0, logger: logger as unknown as FastifyBaseLogger });
+  running.push(server);
+  const ndjson = { "content-type": "application/x-ndjson" };
+  const lines = '{"id":"1"}\n{"id":"2"}\n';
+  for (const [path, body, headers] of [
+    [USERS, [{ id: "1" }, { id: "2" }], {}],
+    [USERS, lines, ndjson],
+    [USERS, lines, { ...ndjson, accept: ndjson["content-type"] }],
+    ["/v1/collections/users/import", lines, ndjson],
+  ] as const) {
+    const answer = await ask(server, "POST", path, body, headers);
+    const text = JSON.stringify(answer.body);
+    expect(text).toContain("FORMDB_ENGINE");
+    expect(text).not.toContain("overflow");
+    const facts = logged.splice(0);
+    expect(facts).toMatchObject([{ reqId: answer.headers.get("x-request-id"), code: "FORMDB_ENGINE" }]);
+    expect(String(facts[0]!.err)).toContain("overflow");
+  }
 });
 
 it("queries give rows, plans, or a stream of lines", async () => {
