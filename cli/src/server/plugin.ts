@@ -16,6 +16,7 @@ import { OpenApi } from "./openapi.ts";
 import { probeRoutes } from "./probe-routes.ts";
 import { queryRoute } from "./query-route.ts";
 import { RateLimit } from "./rate-limit.ts";
+import { NO_QUERY } from "./schemas.ts";
 import { type ApiOptions, limitsOf } from "./server-options.ts";
 import { answerTo, HEADERS, HttpError, ofFastify } from "./status.ts";
 import { wrongInput } from "./wrong-input.ts";
@@ -163,7 +164,11 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
   });
 
   const api = new OpenApi();
-  app.addHook("onRoute", (route) => api.add(route, app.prefix));
+  const v1 = `${app.prefix.replace(/\/$/, "")}/v1/`;
+  app.addHook("onRoute", (route) => {
+    if (route.url.startsWith(v1)) route.schema = { querystring: NO_QUERY, ...route.schema };
+    api.add(route, app.prefix);
+  });
   const tools = { db, limits, draining, log };
   pageRoute(app);
   probeRoutes(app, tools);

@@ -50,6 +50,9 @@ export const REPLACE_QUERY: object = closed({
   },
 });
 
+/** Of routes whose URL has no parameters: one that is not known may be a condition that would not hold. */
+export const NO_QUERY: object = closed({});
+
 export const GET_QUERY: object = closed({
   version: { enum: ["true", "false"], description: "Give {document, version}" },
 });

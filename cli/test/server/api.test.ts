@@ -109,6 +109,31 @@ it("a document is changed by path, and for one version alone", async () => {
   expect((await ask(server, "DELETE", `${USERS}/1?ifVersion=3`)).body).toEqual({ deleted: true });
 });
 
+it("a parameter of the URL that a route has not is refused, and nothing is done", async () => {
+  const server = await started();
+  await ask(server, "PUT", `${USERS}/1`, { n: 1 });
+  for (const [method, path, body] of [
+    ["PATCH", `${USERS}/1?ifVersion=7`, { n: 2 }],
+    ["POST", `${USERS}?ifExists=skip-identical`, { id: "2" }],
+    ["DELETE", `${USERS}?ifVersion=7`, ["1"]],
+    ["DELETE", "/v1/collections/users?ifVersion=7", undefined],
+    ["POST", "/v1/query?explain=true", { query: "DELETE FROM users" }],
+  ] as const) {
+    const name = /\?(\w+)/.exec(path)![1];
+    expect(await ask(server, method, path, body)).toMatchObject({
+      status: 400,
+      body: { error: { message: `The URL's query must not have "${name}"; it may have nothing` } },
+    });
+  }
+  expect((await ask(server, "POST", "/v1/query", { query: "SELECT * FROM users" })).body).toEqual({
+    rows: [{ id: "1", n: 1 }],
+    rowCount: 1,
+  });
+  for (const path of ["/?x=1", "/health?x=1", "/ready?x=1", "/metrics?x=1", "/openapi.json?x=1"]) {
+    expect((await ask(server, "GET", path)).status).toBe(200);
+  }
+});
+
 it("a filter's documents come page by page, as lines, or one by one to be changed", async () => {
   const server = await started();
   await ask(
