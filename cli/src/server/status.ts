@@ -61,6 +61,9 @@ export const STATUS: Readonly<Record<ErrorCode | HttpCode, number>> = {
   HTTP_UNAVAILABLE: 503,
 };
 
+/** What the same request may not meet a moment later. */
+const PASSING: ReadonlySet<HttpCode> = new Set<HttpCode>(["HTTP_TOO_MANY_REQUESTS", "HTTP_UNAVAILABLE"]);
+
 /**
  * Errors whose messages may hold what the caller has no business with: texts of the driver, with values and the
  * database's address. The log has the whole of them under the request's id.
@@ -142,7 +145,8 @@ export function answerTo(
     };
   }
   const { code, message } = httpErrorOf(error);
-  return { status: STATUS[code], body: { error: { code, message, retryable: false, requestId } } };
+  const retryable = PASSING.has(code);
+  return { status: STATUS[code], body: { error: { code, message, retryable, requestId } } };
 }
 
 /** Errors that are none of the API's are faults of the server. */

@@ -477,6 +477,23 @@ it("a key for reading or for metrics opens the routes of this list and no other"
   expect(await openedBy(KEYS.apiKey)).toEqual(routes.toSorted());
 });
 
+it("what is refused for now is told to be retryable", async () => {
+  const server = await started({ limits: { requestsPerSecond: 2, maxEventStreams: 1 } });
+  const events = await fetch(`${server.url}/v1/events`);
+  expect(await ask(server, "GET", "/v1/events")).toMatchObject({
+    status: 503,
+    body: { error: { code: "HTTP_UNAVAILABLE", retryable: true } },
+  });
+  let answer: Answer;
+  do answer = await ask(server, "GET", "/v1/collections");
+  while (answer.status === 200);
+  expect(answer).toMatchObject({
+    status: 429,
+    body: { error: { code: "HTTP_TOO_MANY_REQUESTS", retryable: true } },
+  });
+  await events.body!.cancel();
+});
+
 it("a port that is taken is refused", async () => {
   const { port } = new URL((await started()).url);
   const db = await open("sqlite::memory:");
