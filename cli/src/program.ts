@@ -17,7 +17,11 @@ import { topCommand } from "./top-command.ts";
 
 /** Runs the command `formdb` with its arguments. Sets the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
-  process.on("uncaughtException", (error) => process.exit(endWith(error)));
+  process.on("uncaughtException", (error) => {
+    if (!isUnread(error)) process.exit(endWith(error));
+  });
+  // What nobody can be told is no reason to stop.
+  process.stderr.on("error", () => {});
   const program: Command = new Command("formdb")
     .description("FormDB Perf: documents in SQLite and PostgreSQL.")
     .version(version())
@@ -51,6 +55,11 @@ export async function run(args: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = endWith(error);
   }
+}
+
+/** Whether standard output has been closed by who reads it, as `head` does. */
+function isUnread(error: NodeJS.ErrnoException): boolean {
+  return error.code === "EPIPE" && error.syscall === "write";
 }
 
 function endWith(error: unknown): number {

@@ -1,6 +1,7 @@
 import { createLogUpdate } from "log-update";
 import { ExitCode } from "./exit-code.ts";
 import { painterOf } from "./print/colours.ts";
+import { Output } from "./print/output.ts";
 import { listenForInterruption } from "./signals.ts";
 import { frame, plainLine, type View } from "./top/frame.ts";
 import { type LiveNews, liveNews, targetUrl } from "./top/live-source.ts";
@@ -27,8 +28,8 @@ export async function runTop(address: string, flags: TopFlags): Promise<number> 
   let samples = 0;
   try {
     for await (const news of liveNews({ url, key, intervalMs: flags.intervalMs }, signal)) {
-      display.show(news);
-      if (news.kind === "event" && ++samples === flags.samples) break;
+      await display.show(news);
+      if (display.isClosed || (news.kind === "event" && ++samples === flags.samples)) break;
     }
   } catch (error) {
     // What is torn down by the wish to end is no failure.
@@ -42,14 +43,21 @@ export async function runTop(address: string, flags: TopFlags): Promise<number> 
 
 /** Lines for files and programs. */
 class PlainLines {
+  readonly #output = new Output(process.stdout);
   #events: View["events"] = [];
 
-  show(news: LiveNews): void {
+  /** Whether nobody reads on. */
+  get isClosed(): boolean {
+    return this.#output.closed;
+  }
+
+  async show(news: LiveNews): Promise<void> {
     if (news.kind === "lost")
       process.stderr.write(`formdb: the connection is lost (${news.because}); trying again\n`);
     if (news.kind !== "event") return;
     this.#events = [...this.#events, news.event].slice(-MAX_EVENTS);
-    process.stdout.write(`${plainLine(this.#events)}\n`);
+    await this.#output.write(`${plainLine(this.#events)}\n`);
+    await this.#output.flush();
   }
 
   close(): void {}
@@ -57,6 +65,7 @@ class PlainLines {
 
 /** The whole terminal, given back as it was. */
 class FullScreen {
+  readonly isClosed = false;
   readonly #update = createLogUpdate(process.stdout, { showCursor: false });
   readonly #end: () => void;
   readonly #paint = painterOf(process.stdout);

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { importInto, parsedLines, Scratch, thingsIn } from "./run-cli.ts";
+import { finished, importInto, parsedLines, Scratch, startCli, thingsIn } from "./run-cli.ts";
 
 const contents = (scratch: Scratch) => thingsIn(scratch.file("app.db"));
 
@@ -140,6 +140,18 @@ describe("formdb import", () => {
       code: 0,
       stdout: expect.stringContaining("0 imported"),
     });
+  });
+
+  it.each(["stdout", "stderr"] as const)("imports all though nobody reads its %s", async (stream) => {
+    using scratch = new Scratch();
+    const child = startCli(["import", "-", "--into", "things", "--db", scratch.file("app.db")]);
+    child[stream].destroy();
+    const end = finished(child);
+    child.stdin.end('{"id":"1"}\nno document\n');
+    const { code, stdout, stderr } = await end;
+    expect(code).toBe(3);
+    expect(stdout + stderr).not.toContain("EPIPE");
+    expect(await contents(scratch)).toHaveLength(1);
   });
 
   it("reports what it stored and exits 1 where the input breaks off", async () => {

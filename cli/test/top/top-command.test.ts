@@ -17,6 +17,17 @@ it("a server's figures, a line for each sample", async () => {
   expect(stdout.trimEnd().split("\n")).toEqual([expect.stringMatching(LINE), expect.stringMatching(LINE)]);
 });
 
+it("ends when nobody reads on", async () => {
+  const server = await serve(await open("sqlite::memory:"), { port: 0 });
+  const child = startCli(["top", server.url]);
+  const ended = finished(child);
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  const { code, stderr } = await ended;
+  await server.close();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
 it("the metrics of any process, found with or without their path", async () => {
   await using db = await open("sqlite::memory:");
   const endpoint = await db.metrics.listen({ port: 0 });
