@@ -2,6 +2,7 @@ import { createLogUpdate } from "log-update";
 import { ExitCode } from "./exit-code.ts";
 import { painterOf } from "./print/colours.ts";
 import { Output } from "./print/output.ts";
+import { DEFAULT_COLUMNS } from "./print/say.ts";
 import { listenForInterruption } from "./signals.ts";
 import { frame, plainLine, type View } from "./top/frame.ts";
 import { type LiveNews, liveNews, targetUrl } from "./top/live-source.ts";
@@ -11,6 +12,8 @@ export interface TopFlags {
   readonly samples?: number;
 }
 
+/** The height of a terminal that does not know its own. */
+const DEFAULT_ROWS = 24;
 /** As many as the widest terminal has bars. */
 const MAX_EVENTS = 120;
 const ENTER_SCREEN = "\x1b[?1049h\x1b[H";
@@ -111,8 +114,10 @@ class FullScreen {
   }
 
   #draw(): void {
-    const { columns, rows } = process.stdout;
-    this.#update(frame(this.#view, { columns, rows, paint: this.#paint }));
+    const { stdout } = process;
+    stdout.columns ||= DEFAULT_COLUMNS;
+    stdout.rows ||= DEFAULT_ROWS;
+    this.#update(frame(this.#view, { columns: stdout.columns, rows: stdout.rows, paint: this.#paint }));
   }
 
   readonly #restore = (): void => {

@@ -30,7 +30,7 @@ export async function printRows(
       return ExitCode.failed;
     }
     case "table": {
-      const loss = await printTable(rows, output, process.stdout.columns ?? DEFAULT_TABLE_COLUMNS);
+      const loss = await printTable(rows, output, process.stdout.columns || DEFAULT_TABLE_COLUMNS);
       if (loss.hasMoreRows) {
         process.stderr.write(
           `Only the first ${grouped(MAX_TABLE_ROWS)} rows are shown; --format json, ndjson or csv gives all.\n`,

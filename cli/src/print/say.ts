@@ -1,9 +1,12 @@
 import type { WriteStream } from "node:tty";
 
+/** The width of a terminal that does not know its own: some say 0, as one in a container without a window does. */
+export const DEFAULT_COLUMNS = 80;
+
 /** Writes lines for people: on a terminal, a line that is too long goes on below between two words. */
 export function say(stream: WriteStream | NodeJS.WriteStream, text: string): void {
   const lines = text.split("\n");
-  const columns = stream.isTTY ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const columns = stream.isTTY ? stream.columns || DEFAULT_COLUMNS : Number.POSITIVE_INFINITY;
   stream.write(`${lines.map((line) => wrapped(line, columns)).join("\n")}\n`);
 }
 
