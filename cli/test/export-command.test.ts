@@ -1,6 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { open } from "../../src/index.ts";
 import { startPostgres } from "../../test/support/postgres-server.ts";
@@ -115,6 +123,16 @@ describe("formdb export", () => {
     expect(await command("export", "people", "--out", file, "--overwrite")).toMatchObject({ code: 0 });
     expect(readFileSync(file, "utf8").split("\n")).toHaveLength(5);
     expect(await contentOf(database, "people")).toHaveLength(4);
+  });
+
+  it("what replaces a file is for those alone who might read that one", async () => {
+    const file = scratch.file("secret.ndjson");
+    for (const mode of [0o600, 0o664]) {
+      writeFileSync(file, "old");
+      chmodSync(file, mode);
+      expect(await command("export", "people", "--out", file, "--overwrite")).toMatchObject({ code: 0 });
+      expect(statSync(file).mode & 0o777).toBe(mode);
+    }
   });
 
   it("leaves no file behind if it is stopped or fails", async () => {

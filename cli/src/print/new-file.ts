@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { createWriteStream, existsSync, openSync, realpathSync, statSync, type WriteStream } from "node:fs";
+import {
+  createWriteStream,
+  existsSync,
+  fchmodSync,
+  openSync,
+  realpathSync,
+  type Stats,
+  statSync,
+  type WriteStream,
+} from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import type { FormDBError } from "@formdb/perf";
@@ -26,7 +35,8 @@ export class NewFile {
     const isFile = there === undefined || there.isFile();
     this.#partial = isFile ? `${this.#path}.${randomUUID().slice(0, 8)}.partial` : undefined;
     try {
-      const descriptor = this.#partial === undefined ? openSync(path, "w") : openSync(this.#partial, "wx");
+      const descriptor =
+        this.#partial === undefined ? openSync(path, "w") : openPartial(this.#partial, there);
       this.stream = createWriteStream("", { fd: descriptor });
     } catch (error) {
       throw configError(`${path} can't be written: ${messageOf(error)}`, path, error);
@@ -59,6 +69,15 @@ export class NewFile {
     }
     if (this.#partial !== undefined) await rm(this.#partial, { force: true });
   }
+}
+
+/** Whoever may not read the file that is replaced may not read what comes in its place, at no moment. */
+function openPartial(partial: string, replaced: Stats | undefined): number {
+  if (replaced === undefined) return openSync(partial, "wx");
+  const mode = replaced.mode & 0o777;
+  const descriptor = openSync(partial, "wx", mode);
+  fchmodSync(descriptor, mode);
+  return descriptor;
 }
 
 function takenError(path: string): FormDBError {
