@@ -88,7 +88,7 @@ async function importInput(
         rejects?.write(reject);
       },
     });
-    rejects?.close();
+    outcome = closed(rejects, outcome);
   } finally {
     progress.stop();
     interruption.release();
@@ -96,6 +96,16 @@ async function importInput(
   const { rejects: rejectsFile, newIds } = flags;
   const interrupted = interruption.exitCode();
   return { outcome, collection, input, shown, rejectsFile, newIds: newIds === true, notes, interrupted };
+}
+
+/** What is left of the rejects is written at the end. Where that fails, what was imported is told all the same. */
+function closed(rejects: RejectsFile | undefined, outcome: ImportOutcome): ImportOutcome {
+  try {
+    rejects?.close();
+    return outcome;
+  } catch (error) {
+    return { ...outcome, failure: outcome.failure ?? error };
+  }
 }
 
 /** The documents of an input, by its format. */

@@ -50,12 +50,14 @@ function rejectLines({ shown, outcome, rejectsFile, newIds }: ImportReport): str
     const hint = newIds ? undefined : HINTS[code];
     if (hint !== undefined) lines.push(`  ${hint}`);
   }
-  lines.push(
-    rejectsFile === undefined
-      ? "--rejects FILE writes all of them with their reasons"
-      : `all of them are in ${rejectsFile}`,
-  );
+  if (rejectsFile === undefined) lines.push("--rejects FILE writes all of them with their reasons");
+  else if (pathOf(outcome.failure) !== rejectsFile) lines.push(`all of them are in ${rejectsFile}`);
   return lines;
+}
+
+/** The file that an error is about, if it is about one. */
+function pathOf(failure: unknown): unknown {
+  return failure instanceof FormDBError ? failure.path : undefined;
 }
 
 /** What helps when many documents are rejected for one reason. */

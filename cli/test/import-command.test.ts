@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { finished, importInto, parsedLines, Scratch, startCli, thingsIn } from "./run-cli.ts";
@@ -49,6 +49,19 @@ describe("formdb import", () => {
     const lines = rejectsOf(scratch.file("bad.ndjson")).map(({ line }) => line as number);
     expect(lines.sort((a, b) => a - b)).toEqual(Array.from({ length: 2_500 }, (_, i) => i + 1));
   });
+
+  it.runIf(existsSync("/dev/full"))(
+    "tells what was imported also if the rejects can't be written",
+    async () => {
+      using scratch = new Scratch();
+      const run = await importInto(scratch, "-", ["--rejects", "/dev/full"], '{"id":"1"}\nno document\n');
+      expect(run.code).toBe(1);
+      expect(run.stdout).toContain("1 imported, 0 already there, 1 rejected");
+      expect(run.stderr).toMatch(/^line 2: This is no JSON/);
+      expect(run.stderr).toContain("The rejects can't be written to /dev/full: ENOSPC");
+      expect(run.stderr).not.toContain("all of them are in");
+    },
+  );
 
   it("stores nothing twice when it is run again, with and without ids in the documents", async () => {
     using scratch = new Scratch();
