@@ -2,6 +2,7 @@ import { createLogUpdate } from "log-update";
 import { ExitCode } from "./exit-code.ts";
 import { painterOf } from "./print/colours.ts";
 import { Output } from "./print/output.ts";
+import { printable } from "./print/printable.ts";
 import { DEFAULT_COLUMNS } from "./print/say.ts";
 import { listenForInterruption } from "./signals.ts";
 import { frame, plainLine, type View } from "./top/frame.ts";
@@ -56,7 +57,7 @@ class PlainLines {
 
   async show(news: LiveNews): Promise<void> {
     if (news.kind === "lost")
-      process.stderr.write(`formdb: the connection is lost (${news.because}); trying again\n`);
+      process.stderr.write(`formdb: the connection is lost (${printable(news.because)}); trying again\n`);
     if (news.kind !== "event") return;
     this.#events = [...this.#events, news.event].slice(-MAX_EVENTS);
     await this.#output.write(`${plainLine(this.#events)}\n`);

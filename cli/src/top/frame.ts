@@ -53,7 +53,9 @@ export function frame(view: View, screen: Screen): string {
 export function plainLine(events: readonly LiveEvent[]): string {
   const event = events.at(-1)!;
   const { queries, cache, batch, eventLoop } = event;
-  const pool = event.pools.map(({ name, inUse, max, waiting }) => `${name}=${inUse}/${max}+${waiting}`);
+  const pool = event.pools.map(
+    ({ name, inUse, max, waiting }) => `${printable(name)}=${inUse}/${max}+${waiting}`,
+  );
   return [
     new Date(event.time).toISOString(),
     `queries/s=${rate(queries.count, event)}`,
@@ -74,7 +76,7 @@ export function plainLine(events: readonly LiveEvent[]): string {
 function head({ address, events }: View, { columns, paint }: Screen): string {
   const event = events.at(-1);
   const facts = [
-    event?.profile,
+    event?.profile === undefined ? undefined : printable(event.profile),
     event?.uptimeMs === undefined ? undefined : `up ${duration(event.uptimeMs)}`,
   ];
   const left = [
@@ -92,7 +94,7 @@ function verdict({ events, lost }: View, { columns, paint }: Screen): string[] {
   }
   if (events.length === 0) return [];
   const { state, because } = verdictOf(events);
-  return [`${paint(["bold", state === "healthy" ? "green" : "red"], `● ${state}`)}  ${because}`];
+  return [`${paint(["bold", state === "healthy" ? "green" : "red"], `● ${state}`)}  ${printable(because)}`];
 }
 
 function figures({ events }: View, event: LiveEvent, screen: Screen): string[] {
@@ -164,7 +166,7 @@ function poolText(
   { name, inUse, idle, waiting, pending, max, oldestWaitMs }: LivePool,
   paint: Paint,
 ): string {
-  const text = `${name} ${strong(`${inUse} of ${max}`, paint)} in use, ${idle} idle`;
+  const text = `${printable(name)} ${strong(`${inUse} of ${max}`, paint)} in use, ${idle} idle`;
   const opening = pending === 0 ? "" : `, ${pending} opening`;
   if (waiting === 0) return `${text}${opening}`;
   return `${text}${opening}, ${paint("red", `${waiting} wait, ${ms(oldestWaitMs)} ms`)}`;

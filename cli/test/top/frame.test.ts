@@ -51,6 +51,22 @@ it("80 × 24 has the verdict, rates, times, plans, pool, reads, writes, loop, er
   expect(text).not.toContain("\u001b");
 });
 
+it("names that steer a terminal are shown as escapes, on the screen and in lines", () => {
+  const evil = "main\u001b[2J\u009b31m\n";
+  const events = VIEW.events.map((event) => ({
+    ...event,
+    profile: evil,
+    pools: [{ ...POOL, name: evil, inUse: 4, waiting: 7, oldestWaitMs: 1_234 }],
+  }));
+  const texts = [
+    ...frame({ ...VIEW, events }, { columns: 200, rows: 24, paint: PLAIN }).split("\n"),
+    plainLine(events),
+  ];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  for (const text of texts) expect(text).not.toMatch(/[\0-\x1f\x7f-\x9f]/);
+  expect(texts.filter((text) => text.includes("main\\u001b[2J"))).toHaveLength(4);
+});
+
 it("a lost connection is told above the last figures", () => {
   const text = frame({ ...VIEW, lost: "ECONNREFUSED" }, { columns: 80, rows: 24, paint: PLAIN });
   expect(text.split("\n")[1]).toBe("The connection is lost (ECONNREFUSED); trying again …");
