@@ -5,8 +5,9 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RouteTools } from "./server-options.ts";
 import { LineWriter } from "./upload.ts";
 
-/** Rows that are written as one piece. */
+/** Rows that are written as one piece, and how many characters of them are enough for one. */
 const ROWS_A_PIECE = 64;
+const CHARACTERS_A_PIECE = 64 * 1024;
 
 const ends = new WeakMap<Socket, AbortSignal>();
 
@@ -59,11 +60,15 @@ export async function sendRows(
   const lines = new LineWriter(reply, limits.stallTimeoutMs);
   try {
     let piece: string[] = [];
+    let characters = 0;
     for (; next.done !== true; next = await rows.next()) {
-      piece.push(JSON.stringify(next.value));
-      if (piece.length < ROWS_A_PIECE) continue;
+      const row = JSON.stringify(next.value);
+      piece.push(row);
+      characters += row.length;
+      if (piece.length < ROWS_A_PIECE && characters < CHARACTERS_A_PIECE) continue;
       await lines.write(`${piece.join("\n")}\n`);
       piece = [];
+      characters = 0;
     }
     return lines.end(piece.length === 0 ? "" : `${piece.join("\n")}\n`);
   } catch (error) {

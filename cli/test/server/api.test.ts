@@ -535,6 +535,28 @@ it("a stream of rows may take longer than a call, if its first row came in time"
   expect((await response.text()).split("\n")).toHaveLength(701);
 });
 
+it("long rows of a stream are not gathered before they are sent", async () => {
+  const db = await open("sqlite::memory:");
+  const taken = Promise.withResolvers<void>();
+  const stream = async function* (): AsyncGenerator<object> {
+    yield { text: "x".repeat(100_000) };
+    await taken.promise;
+  };
+  const server = await serve(Object.assign(db, { stream }), { port: 0 });
+  running.push(server);
+  const response = await fetch(`${server.url}/v1/query`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/x-ndjson" },
+    body: JSON.stringify({ query: "SELECT * FROM users" }),
+  });
+  let length = 0;
+  for await (const part of response.body!) {
+    length += part.length;
+    if (length > 100_000) taken.resolve();
+  }
+  expect(length).toBe(100_000 + '{"text":""}\n'.length);
+});
+
 it("a stream whose client stops reading is cut short, counted, and holds no connection of the database", async () => {
   using scratch = new Scratch();
   const db = await open(`sqlite:${scratch.file("stalled.db")}`);
