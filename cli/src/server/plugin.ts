@@ -190,13 +190,17 @@ function pageRoute(app: FastifyInstance): void {
   app.get(
     "/",
     { config: { access: "open" }, schema: { summary: "The live page" } },
-    async (_request, reply) =>
-      reply
+    async ({ url }, reply) => {
+      const path = url.replace(/[?#].*$/s, "");
+      // The page asks beside itself for all that it shows.
+      if (!path.endsWith("/")) return reply.redirect(`./${path.slice(path.lastIndexOf("/") + 1)}/`, 308);
+      return reply
         .headers(PAGE_HEADERS)
         .header("content-security-policy", contentSecurityPolicy)
         .type("text/html; charset=utf-8")
         .serializer((text: string) => text)
-        .send(html),
+        .send(html);
+    },
   );
 }
 

@@ -360,6 +360,23 @@ it("a plugin with a prefix tells the paths and methods below it, and leaves all 
   await db.close();
 });
 
+it.each(["/own/db", "/own/db/", "/:owner/db"])(
+  "a plugin's page is below its prefix %s, so that what it asks for is found",
+  async (prefix) => {
+    const app = fastify();
+    const db = await open("sqlite::memory:");
+    app.register(formdbApi, { prefix, db });
+    const url = await app.listen({ port: 0 });
+    const page = await fetch(`${url}${prefix.replace(":owner", "own")}`);
+    expect(page.url).toBe(`${url}/own/db/`);
+    expect(await page.text()).toMatch(/^<!doctype html>/i);
+    expect((await fetch(new URL("v1/stats", page.url))).status).toBe(200);
+    expect((await fetch(new URL("v1/stats?x=1", page.url))).status).toBe(400);
+    await app.close();
+    await db.close();
+  },
+);
+
 it("a body that is empty is told as such", async () => {
   const server = await started();
   expect(await ask(server, "POST", "/v1/query", "")).toMatchObject({
