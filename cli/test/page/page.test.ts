@@ -191,6 +191,16 @@ describe("the page in a browser", () => {
     await page.close();
   });
 
+  test("sends parameters as they were written: an integer is refused and not rounded", async () => {
+    await using at = await served();
+    const { page } = await opened(at.server.url);
+    await page.fill("#query-text", "SELECT name FROM cities WHERE n = $1");
+    await page.fill("#query-params", "[9007199254740993]");
+    await page.press("#query-text", "Control+Enter");
+    await page.getByText("The integer 9007199254740993 could be rounded").waitFor();
+    await page.close();
+  });
+
   test("shows a failed query's message, never as markup", async () => {
     await using at = await served();
     const { page } = await opened(at.server.url);

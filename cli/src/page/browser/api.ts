@@ -26,11 +26,12 @@ export async function getJson<T>(path: string): Promise<T> {
   return (await ask(path)).json() as Promise<T>;
 }
 
-export async function runQuery(query: string, params: unknown): Promise<Rows> {
+/** `params` is JSON as it was written: parsed and written again, a long integer would be another one. */
+export async function runQuery(query: string, params: string): Promise<Rows> {
   const answer = await ask("v1/query", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ query, params }),
+    body: `{"query":${JSON.stringify(query)},"params":${params}}`,
   });
   return answer.json() as Promise<Rows>;
 }

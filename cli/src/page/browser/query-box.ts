@@ -42,7 +42,7 @@ export class QueryBox {
     this.#result.replaceChildren();
     try {
       const text = this.#text.value.trim();
-      const params = this.#params.value.trim() === "" ? [] : parsed(this.#params.value);
+      const params = this.#params.value.trim() === "" ? "[]" : checked(this.#params.value);
       const query = asPlan && !/^explain\b/i.test(text) ? `EXPLAIN ${text}` : text;
       const asked = performance.now();
       const { rows, rowCount } = await runQuery(query, params);
@@ -77,9 +77,10 @@ function withExamples(shape: string): string {
     .replace(/#\d+/g, "''");
 }
 
-function parsed(json: string): unknown {
+function checked(json: string): string {
   try {
-    return JSON.parse(json);
+    JSON.parse(json);
+    return json;
   } catch (error) {
     throw new Error(`The parameters must be JSON, such as ["FR", 10]: ${(error as Error).message}`);
   }
