@@ -12,6 +12,7 @@ import { type FormServer, serve } from "../../src/server.ts";
 
 type Url = `http://${string}`;
 const KEY = "the-key-of-the-client-test";
+const FIRED = AbortSignal.abort();
 
 const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -267,9 +268,19 @@ describe("errors", () => {
     ["an empty id", (db: HttpDatabase) => db.delete("users", "")],
     ["the name of no collection", (db: HttpDatabase) => db.upsert("no name", {})],
     ["an unknown option", (db: HttpDatabase) => db.update("users", "1", {}, { timeout: 5 } as never)],
+    ["a signal that has fired", (db: HttpDatabase) => db.insert("users", {}, { signal: FIRED })],
     [
-      "a signal that has fired",
-      (db: HttpDatabase) => db.insert("users", {}, { signal: AbortSignal.abort() }),
+      "a signal that has fired, of many,",
+      (db: HttpDatabase) => db.batchInsert("users", [{}], { signal: FIRED }),
+    ],
+    [
+      "a signal that has fired, of a change by path,",
+      (db: HttpDatabase) => db.collection("users").update("1", { set: { n: 1 } }, { signal: FIRED }),
+    ],
+    [
+      "a signal that has fired, of a change of the first,",
+      (db: HttpDatabase) =>
+        db.collection("users").findOneAndUpdate({}, { set: { n: 1 } }, { signal: FIRED }),
     ],
   ])("of a write that %s kept from being sent say that it is rejected", async (_, write) => {
     const { url, seen } = await behindProxy(() => "pass");

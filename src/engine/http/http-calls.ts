@@ -7,16 +7,19 @@ import type { HttpClient, Request } from "./http-client.ts";
 import { collectionPath, documentPath } from "./http-paths.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";
 
+/** Refuse a call before anything is sent: of a database that is closed, with wrong options, or whose signal has fired. */
+type CallChecks = Readonly<Record<"read" | "write", (what: string, options: CallOptions) => void>>;
+
 /** The calls of a collection's handle that have routes of their own. */
 export class HttpCalls implements CallsElsewhere {
   readonly #client: HttpClient;
   readonly #order: WritesInOrder;
-  readonly #check: (what: string, options: CallOptions) => void;
+  readonly #checks: CallChecks;
 
-  constructor(client: HttpClient, order: WritesInOrder, check: (what: string, options: CallOptions) => void) {
+  constructor(client: HttpClient, order: WritesInOrder, checks: CallChecks) {
     this.#client = client;
     this.#order = order;
-    this.#check = check;
+    this.#checks = checks;
   }
 
   async getVersioned(
@@ -24,7 +27,7 @@ export class HttpCalls implements CallsElsewhere {
     id: string,
     options: CallOptions,
   ): Promise<Versioned<Row> | undefined> {
-    this.#check("get()", options);
+    this.#checks.read("get()", options);
     const path = `${documentPath(collection, id)}?version=true`;
     try {
       return await this.#client.json({ what: "get()", method: "GET", path, isRepeatable: true, options });
@@ -36,7 +39,7 @@ export class HttpCalls implements CallsElsewhere {
 
   async count(collection: string, filter: unknown, options: CallOptions): Promise<number> {
     const what = "count()";
-    this.#check(what, options);
+    this.#checks.read(what, options);
     const path = `${collectionPath(collection)}/count`;
     const body = JSON.stringify({ filter });
     const request = { what, method: "POST", path, body, isRepeatable: true, options } as const;
@@ -61,7 +64,7 @@ export class HttpCalls implements CallsElsewhere {
     options: CallOptions,
   ): Promise<Version | undefined> {
     const what = `${change.action}()`;
-    this.#check(what, options);
+    this.#checks.write(what, options);
     const path = documentPath(collection, id);
     const request = { what, ...sentAs(change, path, ifVersion), isRepeatable: false, isWrite: true };
     const answer = await this.#order.run({ what, collection, ids: [id], options }, (left) =>
@@ -83,7 +86,7 @@ export class HttpCalls implements CallsElsewhere {
     options: CallOptions,
   ): Promise<Row | undefined> {
     const what = "findOneAndUpdate()";
-    this.#check(what, options);
+    this.#checks.write(what, options);
     const { document } = await this.#client.json<{ document: Row | null }>({
       what,
       method: "POST",
@@ -98,7 +101,7 @@ export class HttpCalls implements CallsElsewhere {
 
   #findRequest(what: string, collection: string, asked: Asked, options: CallOptions): Request {
     const bounds = boundsOf(options);
-    this.#check(what, bounds);
+    this.#checks.read(what, bounds);
     const path = `${collectionPath(collection)}/find`;
     const body = JSON.stringify(asked);
     return { what, method: "POST", path, body, isRepeatable: true, options: bounds };

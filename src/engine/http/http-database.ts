@@ -74,8 +74,11 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     this.#client = client;
     this.#queries = new HttpQueries(client);
     this.#schema = new HttpSchema(client);
-    const check = (what: string, options: CallOptions): void => this.#check(what, options);
-    this.#host = new HttpHost(this, new HttpCalls(client, this.#order, check));
+    const checks = {
+      read: (what: string, options: CallOptions): void => this.#check(what, options),
+      write: (what: string, options: CallOptions): void => this.#checkWrite(what, options),
+    };
+    this.#host = new HttpHost(this, new HttpCalls(client, this.#order, checks));
     this.#makeId = makeId;
   }
 
@@ -356,6 +359,15 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     throwIfAborted(what, options.signal);
   }
 
+  /** What is refused here is not sent. */
+  #checkWrite(what: string, options: CallOptions | undefined): void {
+    try {
+      this.#check(what, options);
+    } catch (error) {
+      throw noteDetail(error, "outcome", "rejected");
+    }
+  }
+
   /** What has no outcome was refused before anything was sent. */
   async #write<T>(what: string, options: CallOptions | undefined, write: () => Promise<T>): Promise<T> {
     try {
@@ -380,7 +392,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     options: CallOptions | undefined,
   ): Promise<BatchResult> {
     const what = `batch${kind[0]!.toUpperCase()}${kind.slice(1)}()`;
-    this.#check(what, options);
+    this.#checkWrite(what, options);
     const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
     const write = { what, kind, path: documentsPath(collection), collection };
     return this.#order.batch(writeBatch(tools, write, items, options));
