@@ -518,6 +518,23 @@ describe("streams and many", () => {
     expect((await db.query("SELECT COUNT(*) AS n FROM users")).rows).toEqual([{ n: 3_000 }]);
   });
 
+  it("a batch whose source fails tells what became of the documents before, and one without a source is refused", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const broken = function* (): Generator<unknown> {
+      yield { id: "first" };
+      throw new Error("the disk is gone");
+    };
+    for (const each of [db, await connected(url)]) {
+      expect(await failure(each.batchInsert("users", broken()))).toMatchObject({
+        code: "FORMDB_INVALID_DOCUMENT",
+        message: "The source of the operations failed: the disk is gone",
+        result: { successful: 1, failed: 0, errors: [] },
+      });
+      expect(await each.delete("users", "first")).toBe(true);
+      expect(await failure(each.batchInsert("users", 5 as never))).toMatchObject({ code: "FORMDB_CONFIG" });
+    }
+  });
+
   it("a batch of long texts beyond ASCII is sent in requests that the server takes", async () => {
     const { db, url } = await behindProxy(() => "pass");
     const remote = await connected(url);

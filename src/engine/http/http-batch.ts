@@ -1,8 +1,9 @@
 import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
 import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
-import { FormDBError } from "../../base/errors.ts";
+import { FormDBError, messageOf } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
+import { iterable } from "../../batch/feeder.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
 import { ownId } from "../../batch/operation.ts";
 import { MAX_ERRORS } from "../import.ts";
@@ -104,7 +105,16 @@ export async function writeBatch(
   let chunk: Item[] = [];
   let bytes = 0;
   let index = 0;
-  for (const given of items) {
+  let failure: { readonly cause: unknown } | undefined;
+  const taken = iterable(items);
+  const source = (function* (): Generator<unknown> {
+    try {
+      yield* taken;
+    } catch (cause) {
+      failure = { cause };
+    }
+  })();
+  for (const given of source) {
     const at = index++;
     let item: Item;
     try {
@@ -124,7 +134,10 @@ export async function writeBatch(
     bytes += itemBytes;
   }
   if (chunk.length > 0) await send(chunk);
-  return result.whole();
+  if (failure === undefined) return result.whole();
+  const { cause } = failure;
+  const message = `The source of the operations failed: ${messageOf(cause)}`;
+  throw new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause, details: { result: result.whole() } });
 }
 
 class Result {
