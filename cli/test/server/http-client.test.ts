@@ -105,6 +105,17 @@ describe("what is sent again", () => {
     expect(fates).toEqual([]);
   });
 
+  it("streams, as long as no answer to them has begun", async () => {
+    const fates: Fate[] = ["cut before", "503", "502", "pass"];
+    const { db, url, seen } = await behindProxy(() => fates.shift()!);
+    await db.insert("users", { id: "1" });
+    const remote = await connected(url);
+    const rows: unknown[] = [];
+    for await (const row of remote.collection("users").find()) rows.push(row);
+    expect(rows).toEqual([{ id: "1" }]);
+    expect(seen).toHaveLength(5);
+  });
+
   it("inserts whose id was made by the client: each is there once", async () => {
     const { db, url } = await behindProxy((_, n) => (n % 2 === 1 ? "cut after" : "pass"));
     const remote = await connected(url);

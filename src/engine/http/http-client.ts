@@ -79,13 +79,9 @@ export class HttpClient {
             if (!(error instanceof Failed)) throw error;
             const failure: Failure =
               isInDoubt && request.isWrite ? stillInDoubt(error.failure) : error.failure;
-            if (!this.#mayRepeat(request, failure, attempt)) throw told(request, failure, attempt + 1);
-            isInDoubt ||= failure.outcome === "unknown";
-            const waitMs =
-              failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
-            await sleep(waitMs, undefined, { signal: end }).catch(() => {
+            if (!(await this.#mayRepeat(request, failure, { attempt, end })))
               throw told(request, failure, attempt + 1);
-            });
+            isInDoubt ||= failure.outcome === "unknown";
           }
         }
       } finally {
@@ -116,15 +112,28 @@ export class HttpClient {
     let sent: Promise<void> | undefined;
     let source: { readonly error: unknown } | undefined;
     let sending: Sending | undefined;
+    let attempt = 0;
+    const failure = (error: unknown): Failure =>
+      this.#failure(error, { request, end, timeoutMs, isReached: sending?.isReached() ?? false });
     try {
-      sending = this.#begin(request, end, true);
-      sent = body && writeAll(sending.request, untilAborted(body, end), () => timer?.refresh());
-      sent?.catch((error: unknown) => {
-        source = { error };
-      });
-      if (body === undefined) sending.request.end(request.body);
-      response = await sending.response;
-      if (response.statusCode! >= 400) throw new Failed(await failureIn(response));
+      for (; ; attempt++) {
+        try {
+          sending = this.#begin(request, end, true);
+          sent = body && writeAll(sending.request, untilAborted(body, end), () => timer?.refresh());
+          sent?.catch((error: unknown) => {
+            source = { error };
+          });
+          if (body === undefined) sending.request.end(request.body);
+          response = await sending.response;
+          if (response.statusCode! >= 400) throw new Failed(await failureIn(response));
+          break;
+        } catch (error) {
+          const failed = failure(error);
+          // Lines of a source are sent once: it gave them to the sending that failed.
+          if (body !== undefined || !(await this.#mayRepeat(request, failed, { attempt, end })))
+            throw new Failed(failed);
+        }
+      }
       // The end of another text, or of none, could be taken for the end of the rows.
       if (!response.headers["content-type"]?.startsWith(NDJSON)) throw this.#noServer("NDJSON");
       let rest = "";
@@ -141,13 +150,7 @@ export class HttpClient {
     } catch (error) {
       // What the source of the lines failed with is the caller's own.
       if (source !== undefined) throw source.error;
-      const failure = this.#failure(error, {
-        request,
-        end,
-        timeoutMs,
-        isReached: sending?.isReached() ?? false,
-      });
-      throw told(request, failure, 1);
+      throw told(request, failure(error), attempt + 1);
     } finally {
       clearTimeout(timer);
       response?.destroy();
@@ -202,9 +205,12 @@ export class HttpClient {
     if (this.#underWay === 0) this.#onAllEnded?.();
   }
 
-  #mayRepeat({ isRepeatable }: Request, failure: Failure, attempt: number): boolean {
+  /** Resolves when a request may be sent again: to false if it may not, or if its call ends meanwhile. */
+  async #mayRepeat({ isRepeatable }: Request, failure: Failure, { attempt, end }: Attempt): Promise<boolean> {
     if (attempt >= this.#options.maxRetries || !failure.isTransient) return false;
-    return failure.outcome === "rejected" || isRepeatable;
+    if (failure.outcome === "unknown" && !isRepeatable) return false;
+    const waitMs = failure.retryAfterMs ?? Math.random() * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** attempt);
+    return sleep(waitMs, true, { signal: end }).catch(() => false);
   }
 
   #parsed<T>(text: string): T {
@@ -287,6 +293,12 @@ interface Sending {
   readonly response: Promise<http.IncomingMessage>;
   /** Whether the server may have seen any of it. */
   readonly isReached: () => boolean;
+}
+
+/** How often a request was sent before, and what ends its call. */
+interface Attempt {
+  readonly attempt: number;
+  readonly end: AbortSignal;
 }
 
 interface FailedSending {
