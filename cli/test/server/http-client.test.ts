@@ -218,6 +218,27 @@ describe("what is sent again", () => {
     expect(sendings).toBe(2);
   });
 
+  it("nor what a later sending of a batch says of documents, but for what they are", async () => {
+    let sendings = 0;
+    const errors = ["FORMDB_TIMEOUT", "FORMDB_CONSTRAINT"].map((code, index) => ({
+      index,
+      code,
+      error: "refused",
+      attempts: 1,
+      outcome: "rejected",
+    }));
+    const url = await listening((asked, answer) => {
+      if (asked.url === "/v1/stats") return answer.end('{"profile":"sqlite"}');
+      if (++sendings === 1) return asked.socket.destroy();
+      return answer.end(JSON.stringify({ successful: 0, failed: 2, errors }));
+    });
+    const remote = await connected(url);
+    expect((await remote.batchInsert("users", [{}, {}])).errors).toMatchObject([
+      { code: "FORMDB_TIMEOUT", outcome: "unknown" },
+      { code: "FORMDB_CONSTRAINT", outcome: "rejected" },
+    ]);
+  });
+
   it("a batch with ids of the caller's tells each outcome as unknown", async () => {
     const { url } = await behindProxy(() => "cut after");
     const result = await (await connected(url)).batchInsert("users", [

@@ -7,7 +7,7 @@ import { iterable } from "../../batch/feeder.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
 import { ownId } from "../../batch/operation.ts";
 import { MAX_ERRORS } from "../import.ts";
-import type { HttpClient, Request } from "./http-client.ts";
+import { type HttpClient, isOfTheRequest, type Request } from "./http-client.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";
 
 /** What one request holds: a part of what a server takes in a body. */
@@ -83,6 +83,7 @@ export async function writeBatch(
   const time = new TimeOfParts(what, options, systemClock);
   const result = new Result();
   const send = async (chunk: readonly Item[]): Promise<void> => {
+    let isInDoubt = false;
     const request = (left: CallOptions | undefined): Request => ({
       what,
       method: METHODS[kind],
@@ -90,12 +91,16 @@ export async function writeBatch(
       body: `[${chunk.map(({ json }) => json).join(",")}]`,
       isRepeatable: kind === "upsert" || kind === "update" || chunk.every(({ isOwnId }) => isOwnId),
       isWrite: true,
+      onDoubt: () => {
+        isInDoubt = true;
+      },
       options: left,
     });
     try {
       const ids = chunk.map(({ id }) => id);
       const ordered = { what, collection, ids, options: time.next() };
-      result.add(chunk, await order.run(ordered, (left) => client.json<BatchResult>(request(left))));
+      const answer = await order.run(ordered, (left) => client.json<BatchResult>(request(left)));
+      result.add(chunk, answer, isInDoubt);
     } catch (thrown) {
       const error = time.errorOf(thrown);
       if (!(error instanceof FormDBError)) throw error;
@@ -145,12 +150,16 @@ class Result {
   #successful = 0;
   #failed = 0;
 
-  add(chunk: readonly Item[], { successful, failed, errors }: BatchResult): void {
+  /** `isInDoubt` if an earlier sending may have done what the answer says was refused. */
+  add(chunk: readonly Item[], { successful, failed, errors }: BatchResult, isInDoubt: boolean): void {
     // An id that was made here is taken only by an earlier sending of the same document.
     const real = errors.filter(({ index, code }) => code !== "FORMDB_DUPLICATE_ID" || !chunk[index]!.isOwnId);
     this.#successful += successful + (errors.length - real.length);
     this.#failed += failed - (errors.length - real.length);
-    for (const error of real) this.#keep({ ...error, index: chunk[error.index]!.index });
+    for (const error of real) {
+      const outcome = isInDoubt && !isOfTheRequest(error.code) ? "unknown" : error.outcome;
+      this.#keep({ ...error, index: chunk[error.index]!.index, outcome });
+    }
   }
 
   fail({ index, id }: { readonly index: number; readonly id?: string }, error: FormDBError): void {

@@ -26,6 +26,8 @@ export interface Request {
   readonly isRepeatable: boolean;
   /** Whether it changes something, so that a failure has an outcome. */
   readonly isWrite?: boolean;
+  /** Called when it is sent again though an earlier sending may have been done. */
+  readonly onDoubt?: () => void;
   readonly options?: CallOptions | undefined;
 }
 
@@ -81,7 +83,9 @@ export class HttpClient {
               isInDoubt && request.isWrite ? stillInDoubt(error.failure) : error.failure;
             if (!(await this.#mayRepeat(request, failure, { attempt, end })))
               throw told(request, failure, attempt + 1);
-            isInDoubt ||= failure.outcome === "unknown";
+            if (isInDoubt || failure.outcome !== "unknown") continue;
+            isInDoubt = true;
+            request.onDoubt?.();
           }
         }
       } finally {
@@ -308,7 +312,11 @@ interface FailedSending {
   readonly isReached: boolean;
 }
 
-/** What a server says of a request because of what is in it: it holds for each sending. */
+/** What a server says of a request, or of a document, because of what it is: it holds for each sending. */
+export function isOfTheRequest(code: ErrorCode): boolean {
+  return OF_THE_REQUEST.has(code);
+}
+
 const OF_THE_REQUEST: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "FORMDB_SYNTAX",
   "FORMDB_PARAMETER_MISMATCH",
@@ -327,7 +335,7 @@ const OF_THE_REQUEST: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  */
 function stillInDoubt(failure: Failure): Failure {
   const { error } = failure;
-  if (error.httpCode === undefined && OF_THE_REQUEST.has(error.code)) return failure;
+  if (error.httpCode === undefined && isOfTheRequest(error.code)) return failure;
   const inDoubt = new FormDBError(
     error.code,
     `${error.message}; the answer to an earlier sending was lost, so that whether it took place is not known`,
