@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { type FormDB, type HttpDatabase, type HttpOptions, open, type RejectedDocument } from "@formdb/perf";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { failure } from "../../../test/support/failure.ts";
 import { selfSignedCertificate } from "../../../test/support/postgres-certificate.ts";
 import { type FormServer, serve } from "../../src/server.ts";
@@ -496,6 +496,21 @@ describe("bounds", () => {
       expect(await db.collection("others").count()).toBe(2_500);
     },
   );
+
+  it("closing does not wait longer than its deadline, or half a minute, for a stream that nobody reads on", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    await db.insert("users", { id: "1" });
+    for (const deadlineMs of [50, undefined]) {
+      const remote = await open(url);
+      await remote.stream("SELECT * FROM users").next();
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const closed = remote.close({ deadlineMs });
+      await turn();
+      vi.advanceTimersByTime(deadlineMs ?? 30_000);
+      vi.useRealTimers();
+      await closed;
+    }
+  });
 
   it("closing waits for calls under way, cuts them at its deadline, and refuses new ones", async () => {
     const { url, db } = await behindProxy((asked) => (asked.method === "GET" ? "hang" : "pass"));

@@ -11,6 +11,8 @@ const NDJSON = "application/x-ndjson";
 /** The first wait before a request is sent again, in milliseconds; each further one is up to twice as long. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
+/** How long closing waits for calls under way if it is given no time. */
+const CLOSE_WITHIN_MS = 30_000;
 /** Longer times can't be set, and are no bound. */
 const MAX_TIMER_MS = 2 ** 31;
 
@@ -164,18 +166,29 @@ export class HttpClient {
     }
   }
 
-  /** Waits for `work` and for calls under way, then closes the connections; after the time, calls are cut off. */
-  async close(deadlineMs: number, work?: Promise<unknown>): Promise<void> {
-    const timer =
-      deadlineMs >= MAX_TIMER_MS ? undefined : setTimeout(() => this.#cut.abort(), Math.max(1, deadlineMs));
+  /**
+   * Waits for `work` and for calls under way, then closes the connections; after the time, calls are cut off. Without one,
+   * `work` has as long as it takes and calls have 30 seconds more.
+   */
+  async close(deadlineMs: number | undefined, work?: Promise<unknown>): Promise<void> {
+    let timer = deadlineMs === undefined ? undefined : this.#cutAfter(deadlineMs);
     await work;
+    if (deadlineMs === undefined) timer = this.#cutAfter(CLOSE_WITHIN_MS);
     if (this.#underWay > 0) {
       await new Promise<void>((resolve) => {
         this.#onAllEnded = resolve;
+        // A stream that nobody reads on does not notice that it was cut off.
+        if (this.#cut.signal.aborted) resolve();
+        else this.#cut.signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     clearTimeout(timer);
     this.#agent.destroy();
+  }
+
+  #cutAfter(timeMs: number): NodeJS.Timeout | undefined {
+    if (timeMs >= MAX_TIMER_MS) return undefined;
+    return setTimeout(() => this.#cut.abort(), Math.max(1, timeMs));
   }
 
   /** Fires with the first that ends a call: its time, its caller's signal, or closing. */

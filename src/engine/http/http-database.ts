@@ -335,9 +335,8 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   /** Waits for the calls under way, then closes the connections. There is no queue here that could hold anything. */
   async close(options: CloseOptions = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
-    const { deadlineMs = Infinity } = options;
     // Writes that wait for their turn are no calls of the client's yet.
-    this.#closing ??= this.#client.close(deadlineMs, this.#order.settled()).then(() => NOTHING_LEFT);
+    this.#closing ??= this.#client.close(options.deadlineMs, this.#order.settled()).then(() => NOTHING_LEFT);
     return this.#closing;
   }
 
