@@ -75,7 +75,8 @@ export function documentRoutes(app: FastifyInstance, tools: RouteTools): void {
       },
     },
     async ({ params: { name, id }, query: { ifVersion }, body }) => {
-      if (body.id !== undefined && String(body.id) !== id) {
+      const own = Number.isSafeInteger(body.id) ? String(body.id) : body.id;
+      if (own !== undefined && own !== id) {
         throw new FormDBError("FORMDB_INVALID_ID", `The document's id must be that of its path, "${id}"`);
       }
       const document = { ...body, id };

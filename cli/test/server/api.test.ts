@@ -69,6 +69,25 @@ it("documents are written, read, changed and deleted by id", async () => {
   });
 });
 
+it("a document has the id of its path, and no other", async () => {
+  const server = await started();
+  for (const id of ["7", 7, undefined]) {
+    expect(await ask(server, "PUT", `${USERS}/7`, { id })).toMatchObject({ status: 200, body: { id: "7" } });
+  }
+  for (const [path, id] of [
+    ["7", "8"],
+    ["7", ["7"]],
+    ["1.5", 1.5],
+    ["null", null],
+    ["true", true],
+  ] as const) {
+    expect(await ask(server, "PUT", `${USERS}/${path}`, { id })).toMatchObject({
+      status: 400,
+      body: { error: { code: "FORMDB_INVALID_ID" } },
+    });
+  }
+});
+
 it("a document is changed by path, and for one version alone", async () => {
   const server = await started();
   await ask(server, "PUT", `${USERS}/1`, { n: 1, tags: [] });
