@@ -83,6 +83,9 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
         const text = decodeUtf8(bytes as Buffer);
         if (text === undefined) throw new HttpError("HTTP_BAD_REQUEST", "The body must be UTF-8, and is not");
         if (text === "") {
+          const { schema, config } = request.routeOptions;
+          // Clients that tell a type with each request tell it where there is no body, too.
+          if (schema?.body === undefined && config.takesNdjson !== true) return done(null);
           throw new FormDBError("FORMDB_INVALID_DOCUMENT", "The body must be JSON, and is empty");
         }
         done(null, parseJson(text));
