@@ -36,7 +36,10 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
   if (flags.safeCsv === true && format !== "csv")
     throw configError(`--safe-csv is for --format csv, not ${format}`);
   if (flags.overwrite === true && out === undefined) throw configError("--overwrite needs --out FILE");
-  if (out !== undefined) checkOutput(out, flags.db);
+  if (out !== undefined) {
+    refuseName(out, flags.format, `formdb export ${collection} --format ${format} | gzip > ${out}`);
+    checkOutput(out, flags.db);
+  }
   // Signals are caught before there is a file, which one of them would otherwise leave behind.
   return interruptible(async ({ signal }) => {
     let file: NewFile | undefined;
@@ -65,8 +68,20 @@ export async function runExport(name: string, flags: ExportFlags): Promise<numbe
   });
 }
 
-function formatOf({ format, out }: ExportFlags): ExportFormat {
-  return format ?? BY_EXTENSION[extname(out ?? "").toLowerCase()] ?? "ndjson";
+/** Refuses a name by which `formdb import` would take the file for something else than it is. */
+function refuseName(out: string, format: ExportFormat | undefined, packing: string): void {
+  if (/\.gz$/i.test(out)) {
+    throw configError(`--out must not end in .gz, since an export is not packed: ${packing}`);
+  }
+  if (format === undefined && /\.tsv$/i.test(out)) {
+    throw configError(
+      "--out must not end in .tsv, which is no format of an export; --format says which one is meant",
+    );
+  }
+}
+
+function formatOf({ format, out = "" }: ExportFlags): ExportFormat {
+  return format ?? BY_EXTENSION[extname(out.replace(/\.gz$/i, "")).toLowerCase()] ?? "ndjson";
 }
 
 interface Printing {

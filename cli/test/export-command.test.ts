@@ -155,6 +155,8 @@ describe("formdb export", () => {
     [["--safe-csv"], "--safe-csv is for"],
     [["--overwrite"], "needs --out"],
     [["--out", "/none/x.json"], "/none is none"],
+    [["--out", "x.tsv"], "--format says which one is meant"],
+    [["--out", "x.csv.gz"], "formdb export people --format csv | gzip > x.csv.gz"],
     [["--format", "xml"], "Allowed choices"],
   ])("refuses %j", async (flags, why) => {
     const { code, stderr } = await command("export", "people", ...flags);
