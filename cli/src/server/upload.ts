@@ -115,12 +115,13 @@ async function insertLines(
   tell: (result: LineResult) => Promise<void> | undefined,
 ): Promise<void> {
   const failures = new Failures(log, request.id);
+  const bounds = { timeoutMs: limits.callTimeoutMs };
   const inFlight = new Set<Promise<void>>();
   let bytesInFlight = 0;
   let failure: { readonly error: unknown } | undefined;
   let index = 0;
   const settle = async (line: number, at: number, document: Record<string, unknown>): Promise<void> => {
-    const result = await db.insert(collection, document).then(
+    const result = await db.insert(collection, document, bounds).then(
       (id) => ({ id, outcome: "applied" as const }),
       (error: unknown) => failures.told(failedLine(error), error),
     );

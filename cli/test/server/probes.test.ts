@@ -50,7 +50,7 @@ describe("a server over PostgreSQL", () => {
     expect(await ask("/ready")).toMatchObject({ status: 200 });
   });
 
-  it("a read by id takes no longer than a call may", async () => {
+  it("a read by id, and each line of an upload, takes no longer than a call may", async () => {
     const own = await open(await postgres.createDatabase());
     await own.insert("users", { id: "1" });
     const impatient = await serve(own, { port: 0, limits: { callTimeoutMs: 100 } });
@@ -59,6 +59,16 @@ describe("a server over PostgreSQL", () => {
       const { status } = await fetch(`${impatient.url}/v1/collections/users/documents/1${query}`);
       expect(status).toBe(504);
     }
+    const upload = await fetch(`${impatient.url}/v1/collections/users/documents`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+      body: '{"id":"2"}\n{"id":"3"}\n',
+    });
+    expect(await upload.json()).toMatchObject({
+      successful: 0,
+      failed: 2,
+      errors: [{ code: "FORMDB_TIMEOUT" }, { code: "FORMDB_TIMEOUT" }],
+    });
     await release();
     await impatient.close();
   });
