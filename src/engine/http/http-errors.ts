@@ -65,7 +65,8 @@ export function failureOf(status: number, body: string, retryAfter: string | und
   const seconds = Number(retryAfter);
   return {
     error,
-    outcome: error.outcome === "unknown" ? "unknown" : "rejected",
+    // A server that fails at a fault of its own may have done the write before.
+    outcome: error.outcome === "unknown" || error.httpCode === "HTTP_INTERNAL" ? "unknown" : "rejected",
     isTransient: error.retryable,
     ...(seconds > 0 ? { retryAfterMs: seconds * 1_000 } : {}),
   };
