@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { type FormDB, type HttpDatabase, type HttpOptions, open, type RejectedDocument } from "@formdb/perf";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { failure } from "../../../test/support/failure.ts";
@@ -155,7 +155,7 @@ describe("what is sent again", () => {
     expect(seen).toHaveLength(4);
   });
 
-  it.each<Fate>(["cut before", "half", "502", "503"])(
+  it.each<Fate>(["cut before", "cut after", "502", "503"])(
     "a read that has failed may be made again, and is no write of which nobody knows: %s",
     async (last) => {
       const { db, url } = await behindProxy((_, n) => (n === 1 ? "cut after" : last));
@@ -290,9 +290,15 @@ describe("errors", () => {
       retryable: false,
     });
     expect(await failure(remote.query("SELECT FROM"))).toMatchObject({ code: "FORMDB_SYNTAX", line: 1 });
-    expect(await failure(remote.query("SELECT * FROM users WHERE n = $1", [Number.NaN]))).toMatchObject({
-      code: "FORMDB_PARAMETER_MISMATCH",
-    });
+    for (const parameters of [[Number.NaN], null, 5, "x"]) {
+      const asked = remote.query("SELECT * FROM users WHERE n = $1", parameters as never);
+      expect(await failure(asked)).toMatchObject({ code: "FORMDB_PARAMETER_MISMATCH" });
+    }
+    for (const paths of [5, null, ["a", 1], []]) {
+      expect(await failure(remote.createIndex("users", paths as never))).toMatchObject({
+        code: "FORMDB_CONFIG",
+      });
+    }
   });
 
   it.each([
@@ -311,8 +317,7 @@ describe("errors", () => {
     ],
     [
       "a signal that has fired, of a change of the first,",
-      (db: HttpDatabase) =>
-        db.collection("users").findOneAndUpdate({}, { set: { n: 1 } }, { signal: FIRED }),
+      (db: HttpDatabase) => db.collection("users").findOneAndUpdate({}, { set: { n: 1 } }, { signal: FIRED }),
     ],
   ])("of a write that %s kept from being sent say that it is rejected", async (_, write) => {
     const { url, seen } = await behindProxy(() => "pass");
@@ -374,17 +379,20 @@ describe("errors", () => {
     [200, {}, ""],
     [200, { "content-type": "text/html" }, "<html>\n</html>\n"],
     [302, { location: "/login" }, ""],
-  ])("of a stream that is answered with %i and no rows say so: it is not empty", async (status, head, body) => {
-    const url = await listening((asked, answer) =>
-      asked.url === "/v1/stats"
-        ? answer.end('{"profile":"sqlite"}')
-        : answer.writeHead(status, head).end(body),
-    );
-    const remote = await connected(url);
-    expect(await failure(remote.stream("SELECT * FROM users").next())).toMatchObject({
-      code: "FORMDB_ENGINE",
-    });
-  });
+  ])(
+    "of a stream that is answered with %i and no rows say so: it is not empty",
+    async (status, head, body) => {
+      const url = await listening((asked, answer) =>
+        asked.url === "/v1/stats"
+          ? answer.end('{"profile":"sqlite"}')
+          : answer.writeHead(status, head).end(body),
+      );
+      const remote = await connected(url);
+      expect(await failure(remote.stream("SELECT * FROM users").next())).toMatchObject({
+        code: "FORMDB_ENGINE",
+      });
+    },
+  );
 
   it.each<[number, string]>([
     [500, "<html>"],
@@ -392,13 +400,19 @@ describe("errors", () => {
     [520, "<html>"],
     [524, "<html>"],
     [500, '{"error":{"code":"HTTP_INTERNAL","message":"The server failed"}}'],
-  ])("of a write that was answered with %i and %s say that its outcome is unknown: the server may have done it", async (status, body) => {
-    const url = await listening((asked, answer) =>
-      asked.url === "/v1/stats" ? answer.end('{"profile":"sqlite"}') : answer.writeHead(status).end(body),
-    );
-    const remote = await connected(url, { maxRetries: 0 });
-    expect(await failure(remote.insert("users", { id: "1" }))).toMatchObject({ status, outcome: "unknown" });
-  });
+  ])(
+    "of a write that was answered with %i and %s say that its outcome is unknown: the server may have done it",
+    async (status, body) => {
+      const url = await listening((asked, answer) =>
+        asked.url === "/v1/stats" ? answer.end('{"profile":"sqlite"}') : answer.writeHead(status).end(body),
+      );
+      const remote = await connected(url, { maxRetries: 0 });
+      expect(await failure(remote.insert("users", { id: "1" }))).toMatchObject({
+        status,
+        outcome: "unknown",
+      });
+    },
+  );
 });
 
 describe("bounds", () => {

@@ -13,6 +13,8 @@ export interface Failure {
 
 /** The codes of the HTTP API alone, as what they mean to a caller. */
 const HTTP_CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  // Of a request of this client's only what its caller gave it can be bad.
+  ["HTTP_BAD_REQUEST", "FORMDB_CONFIG"],
   ["HTTP_UNAUTHORIZED", "FORMDB_CONFIG"],
   ["HTTP_FORBIDDEN", "FORMDB_CONFIG"],
   ["HTTP_MISDIRECTED", "FORMDB_CONFIG"],

@@ -62,6 +62,8 @@ function requestOf(what: string, { text, parameters, options }: Query, explain =
 
 /** Parameters as JSON, with all that JSON would lose refused. */
 function encodeParameters(parameters: Parameters): string {
+  if (typeof parameters !== "object" || parameters === null)
+    throw mismatch(`they must be an array or an object, not ${show(parameters)}`);
   try {
     if (Object.values(parameters).includes(undefined)) throw mismatch("one of them is undefined");
     return encodeDocument({ parameters }).slice('{"parameters":'.length, -1);
