@@ -568,6 +568,24 @@ describe("streams and many", () => {
     await expect.poll(() => db.pool.stats().inUse).toBe(0);
   });
 
+  it("each part of a long row is looked through once", async () => {
+    const { db, url } = await behindProxy(() => "pass");
+    const text = "x".repeat(5_000_000);
+    await db.batchInsert("users", [{ text }, { text }]);
+    const remote = await connected(url);
+    const { split } = String.prototype;
+    let characters = 0;
+    const spy = vi.spyOn(String.prototype, "split").mockImplementation(function (this: string, ...given) {
+      characters += this.length;
+      return Reflect.apply(split, this, given);
+    } as typeof split);
+    let rows = 0;
+    for await (const row of remote.stream("SELECT * FROM users")) rows += row.text === text ? 1 : 0;
+    spy.mockRestore();
+    expect(rows).toBe(2);
+    expect(characters).toBeLessThan(3 * text.length);
+  });
+
   it("a batch of any size keeps each document's index", async () => {
     const { db, url } = await behindProxy(() => "pass");
     const remote = await connected(url);

@@ -142,16 +142,22 @@ export class HttpClient {
       }
       // The end of another text, or of none, could be taken for the end of the rows.
       if (!response.headers["content-type"]?.startsWith(NDJSON)) throw this.#noServer("NDJSON");
-      let rest = "";
+      // A line may come in many parts; each is looked through once.
+      let begun: string[] = [];
       for await (const part of response.setEncoding("utf8")) {
-        const lines = (rest + part).split("\n");
-        rest = lines.pop()!;
+        const lines = (part as string).split("\n");
+        if (lines.length > 1) {
+          lines[0] = begun.join("") + lines[0];
+          begun = [];
+        }
+        const rest = lines.pop()!;
+        if (rest !== "") begun.push(rest);
         isAwaited = false;
         yield* lines;
         isAwaited = true;
         timer?.refresh();
       }
-      if (rest !== "") throw new Error("The last line has no end");
+      if (begun.length > 0) throw new Error("The last line has no end");
       await sent;
     } catch (error) {
       // What the source of the lines failed with is the caller's own.
