@@ -26,6 +26,8 @@ interface ImportCounts {
 }
 
 interface RejectedDocument {
+  /** Its place among the documents that were given. */
+  readonly index?: number;
   readonly id?: string | undefined;
   readonly code: string;
   readonly error: string;
@@ -64,6 +66,9 @@ export interface Reason {
 /** Where a document came from goes with it. JSON leaves symbols out; a WeakMap took a seventh of the command's processor time. */
 const ORIGIN: unique symbol = Symbol("origin");
 
+/** Of so many documents that were given last their lines are known by their index: a server tells of long ones by copies. */
+const REMEMBERED_LINES = 32_768;
+
 /** A document that the database has in hand. */
 interface Imported {
   [ORIGIN]?: ReadDocument;
@@ -86,6 +91,10 @@ export async function runImport(
   let madeIds = 0;
   let failure: unknown;
   let counts: ImportCounts = { imported: 0, unchanged: 0, failed: 0 };
+  const lines = new Float64Array(REMEMBERED_LINES);
+  let given = 0;
+  const lineOf = (index: number): number | undefined =>
+    index >= given - REMEMBERED_LINES ? lines[index % REMEMBERED_LINES] : undefined;
 
   const progress = (): ImportProgress => {
     const { imported, unchanged, failed } = counts;
@@ -110,7 +119,9 @@ export async function runImport(
       for await (const entry of entries) {
         if (options.stop.aborted || failure !== undefined) return;
         const document = identified(entry);
-        if (document !== undefined) yield document;
+        if (document === undefined) continue;
+        lines[given++ % REMEMBERED_LINES] = entry.line;
+        yield document;
       }
     } catch (error) {
       // A stopped input ends in the middle of its reading.
@@ -143,9 +154,12 @@ export async function runImport(
         counts = now;
         report();
       },
-      onRejected: ({ id, code, error, document }) => {
-        const origin = (document as Imported)[ORIGIN];
-        reject({ line: origin?.line, id, code, error, document: origin?.document, excerpt: origin?.excerpt });
+      onRejected: ({ index = -1, id, code, error, document: told }) => {
+        const { line, document, excerpt } = (told as Imported)[ORIGIN] ?? {
+          line: lineOf(index),
+          document: told,
+        };
+        reject({ line, id, code, error, document, excerpt });
       },
     });
     counts = { imported: result.successful, unchanged: result.unchanged, failed: result.failed };

@@ -72,6 +72,25 @@ describe("running an import", () => {
     expect(outcome).toMatchObject({ rejected: 5, imported: 5_000 - 714 - 5, failure: undefined });
   });
 
+  it("knows the line and the content of one that is told by a copy, as a server tells of long ones", async () => {
+    const target: ImportTarget = {
+      import: async (_collection, documents, { onRejected }) => {
+        let index = 0;
+        for await (const document of documents) {
+          if (index % 10_000 === 0) {
+            const copy = JSON.parse(JSON.stringify(document)) as unknown;
+            onRejected({ index, code: "FORMDB_CONSTRAINT", error: "refused", document: copy });
+          }
+          index++;
+        }
+        return { successful: 0, unchanged: 0, failed: 5 };
+      },
+    };
+    const { rejects } = await run(target, '\n{"id":"1"}\n'.repeat(50_000));
+    expect(rejects.map(({ line }) => line)).toEqual([2, 20_002, 40_002, 60_002, 80_002]);
+    expect(rejects.map(({ document }) => document)).toEqual(Array(5).fill({ id: "1" }));
+  });
+
   it("makes the same ids in every run, and others for another place, content or input", async () => {
     const ids = async (text: string): Promise<unknown[]> => {
       const keeper = new Keeper();
