@@ -7,6 +7,7 @@ import { parameters } from "./parameters.ts";
 import { Output, type OutputFormat, type Rows } from "./print/output.ts";
 import { printableLines } from "./print/printable.ts";
 import { printRows } from "./print/rows.ts";
+import { say } from "./print/say.ts";
 import { interruptible } from "./signals.ts";
 
 export interface QueryFlags {
@@ -36,11 +37,21 @@ export async function runQuery(text: string, flags: QueryFlags): Promise<number>
       await output.flush();
       return ExitCode.done;
     }
-    const rows = await rowsOf(db, text, outline, params, signal);
+    const rows = await rowsOf(db, text, outline, params, signal).catch((error: unknown) => {
+      if (signal.aborted && !READERS.has(outline.verb)) tellOutcome(error);
+      throw error;
+    });
     return await printRows(rows, format, output, flags.safeCsv === true);
   }).catch((error) => {
     throw flags.param.length === 0 ? withOption(error) : error;
   });
+}
+
+/** Whether a write that was stopped took place. One without an outcome was not sent. */
+function tellOutcome(error: unknown): void {
+  const isUnknown = (error as { outcome?: unknown }).outcome === "unknown";
+  const what = isUnknown ? "whether the write took place is not known" : "nothing was written";
+  say(process.stderr, `formdb: stopped; ${what}`);
 }
 
 /** What the library says of missing parameters, and how they are given here. */
@@ -65,6 +76,9 @@ async function explainedAsTree(
 /** Queries that mean something for a database that is not there yet. For any other, its name was mistyped. */
 const MAKERS: ReadonlySet<string> = new Set(["INSERT", "CREATE"]);
 
+/** Queries that write nothing. */
+const READERS: ReadonlySet<string> = new Set(["SELECT", "EXPLAIN", "INTROSPECT"]);
+
 /** The rows of a reading query as they come; of a writing one a single row that says how many it wrote. */
 async function rowsOf(
   db: Database,
@@ -75,6 +89,5 @@ async function rowsOf(
 ): Promise<Rows> {
   if (verb === "SELECT") return db.stream(text, params, { signal });
   const { rows, rowCount } = await db.query(text, params, { signal });
-  const reads = verb === "EXPLAIN" || verb === "INTROSPECT";
-  return rows.length > 0 || reads ? rows : [{ rowCount } satisfies Row];
+  return rows.length > 0 || READERS.has(verb) ? rows : [{ rowCount } satisfies Row];
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import Database from "better-sqlite3";
 import { beforeAll, describe, expect, it } from "vitest";
 import { finished, parsedLines, type Run, runCli, startCli, useScratch } from "./run-cli.ts";
 
@@ -116,6 +117,27 @@ describe("formdb query", () => {
     expect(run).toMatchObject({ code: 0, stderr: "" });
     expect(JSON.parse(run.stdout)).toMatchObject({ kind: "delete" });
     expect(JSON.parse((await query("SELECT COUNT(*) AS n FROM people")).stdout)).toEqual([{ n: 2 }]);
+  });
+
+  it.runIf(existsSync("/proc/self/fd"))("that is stopped says whether it has written", async () => {
+    const locked = new Database(env.FORMDB_URL);
+    locked.exec("BEGIN IMMEDIATE");
+    const child = startCli(["query", "UPDATE people SET age = 1"], { env });
+    const end = finished(child);
+    const opened = (): boolean => {
+      const files = readdirSync(`/proc/${child.pid}/fd`).map((fd) => `/proc/${child.pid}/fd/${fd}`);
+      return files.some(
+        (file) => statSync(file, { throwIfNoEntry: false })?.ino === statSync(env.FORMDB_URL).ino,
+      );
+    };
+    await expect.poll(opened, { timeout: 30_000 }).toBe(true);
+    child.kill("SIGINT");
+    const { code, stderr } = await end;
+    locked.close();
+    expect(code).toBe(130);
+    expect(stderr).toMatch(
+      /^formdb: stopped; (?:nothing was written|whether the write took place is not known)\n$/,
+    );
   });
 
   it("ends quietly when nobody reads its output any more", async () => {
