@@ -148,10 +148,13 @@ async function scrape(target: Target, signal: AbortSignal): Promise<Reading> {
 
 async function ask({ url, key }: Target, path: string, signal: AbortSignal): Promise<Response> {
   const address = path === "" ? url : new URL(path, url);
+  // What follows the head of an answer may take as long as the server is watched.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error(`nothing came within ${ANSWER_MS} ms`)), ANSWER_MS);
   let answer: Response;
   try {
     answer = await fetch(address, {
-      signal,
+      signal: AbortSignal.any([signal, late.signal]),
       ...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
     });
   } catch (error) {
@@ -163,6 +166,8 @@ async function ask({ url, key }: Target, path: string, signal: AbortSignal): Pro
         cause: error,
       },
     );
+  } finally {
+    clearTimeout(timer);
   }
   if (answer.ok) return answer;
   await answer.body?.cancel();

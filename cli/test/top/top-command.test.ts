@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { open } from "@formdb/perf";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { failure } from "../../../test/support/failure.ts";
 import { serve } from "../../src/server.ts";
+import { liveNews, targetUrl } from "../../src/top/live-source.ts";
 import { finished, runCli, startCli } from "../run-cli.ts";
 
 /** A busy machine's verdict may well be that the event loop is blocked. */
@@ -66,6 +68,23 @@ it("a server that goes away is told, and watched again when it is back", async (
   expect(code).toBe(0);
   expect(stdout.trimEnd().split("\n")).toHaveLength(3);
   expect(stderr).toContain("formdb: the connection is lost");
+});
+
+it("a server that takes connections and says nothing does not answer", async () => {
+  const silent = createServer().on("request", () => vi.advanceTimersByTime(10_000));
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const target = { url: targetUrl(`127.0.0.1:${port}`), key: undefined, intervalMs: 1_000 };
+  const watched = failure(liveNews(target, new AbortController().signal).next());
+  expect(await watched).toMatchObject({
+    code: "FORMDB_CONNECT_FAILED",
+    message: `There is no answer from http://127.0.0.1:${port}: nothing came within 10000 ms`,
+  });
+  vi.useRealTimers();
+  silent.closeAllConnections();
+  silent.close();
 });
 
 it("what is no server of figures is refused", async () => {
