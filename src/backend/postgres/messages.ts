@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 
+const AUTHENTICATION = 0x52;
 const BIND_COMPLETE = 0x32;
 const COMMAND_COMPLETE = 0x43;
 const DATA_ROW = 0x44;
@@ -90,6 +91,8 @@ export class Messages {
           this.#reader.taker = undefined;
       }
     }
-    this.#driver.emit("data", bytes.subarray(at, end));
+    const message = bytes.subarray(at, end);
+    // The driver keeps the salt of an MD5 password until it has the password, which may have to be asked for.
+    this.#driver.emit("data", bytes[at] === AUTHENTICATION ? Buffer.from(message) : message);
   }
 }

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -144,6 +145,36 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     expect(await failure(backend.connect("write", never))).toMatchObject({ sqlstate: "28P01" });
     await open.connect(backend);
     expect(asked).toBe(3);
+  });
+
+  test("answers each server's own salt, though the password comes later than what other sockets read", async () => {
+    const md5 = (...parts: readonly (string | Buffer)[]): string =>
+      parts.reduce((hash, part) => hash.update(part), createHash("md5")).digest("hex");
+    const areRight: boolean[] = [];
+    const server = createServer((socket) => {
+      const salt = randomBytes(4);
+      socket.once("data", () => {
+        socket.write(Buffer.concat([Buffer.from("R\0\0\0\x0c\0\0\0\x05", "latin1"), salt]));
+        socket.once("data", (answer: Buffer) => {
+          areRight.push(answer.includes(`md5${md5(md5("secret", "u"), salt)}`));
+          socket.destroy();
+        });
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const allAsked = Promise.withResolvers<void>();
+    let asked = 0;
+    const backend = postgresBackend(`postgres://u@127.0.0.1:${port}/db?sslmode=disable`, {
+      password: async () => {
+        if (++asked === 3) allAsked.resolve();
+        await allAsked.promise;
+        return "secret";
+      },
+    });
+    await Promise.all([1, 2, 3].map(() => failure(backend.connect("write", never))));
+    server.close();
+    expect(areRight).toEqual([true, true, true]);
   });
 
   test("says that a server refuses TLS, or goes on without where that is allowed", async () => {
