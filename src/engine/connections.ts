@@ -27,6 +27,12 @@ const NOT_TAKEN = [
 /** What a user may say of the pool: all of its options but those that the backend gives. */
 export type ConnectionPoolOptions = Partial<Omit<PoolOptions<Connection>, (typeof NOT_TAKEN)[number]>>;
 
+/** A connection, and the role under which it is to be given back. */
+export interface Lent {
+  readonly connection: Connection;
+  readonly role: ConnectionRole;
+}
+
 /**
  * The pools over one backend: one for everything, or one for readers and one for the single writer where
  * the engine has only one. The thin policy between the generic pool and connections.
@@ -152,6 +158,20 @@ export class Connections {
       if (toWrite && this.write.size.max === 1) throw waitedToWrite(error);
       throw toWrite || this.#streams === 0 ? error : waitedForStreams(error, this.#streams);
     }
+  }
+
+  /**
+   * Waits for a connection to read from for longer than one call: a reader that shows all that this process has written, else
+   * one that may write. It must be given back under the role that comes with it.
+   */
+  async acquireFresh(options: CallOptions): Promise<Lent> {
+    const asked = this.#clock.now();
+    const left = (): CallOptions => remaining(options, this.#clock.now() - asked);
+    const connection = await this.acquire("read", options);
+    if (connection.isFresh === undefined || (await this.#isFresh(connection, left())))
+      return { connection, role: "read" };
+    this.read.release(connection);
+    return { connection: await this.acquire("write", left()), role: "write" };
   }
 
   /** A stream holds a reader from now on, until its caller has read on to its end. */

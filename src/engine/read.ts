@@ -8,7 +8,7 @@ import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
 import type { Answer } from "./answer.ts";
 import type { CallsUnderWay } from "./calls-under-way.ts";
 import type { Catalog } from "./catalog.ts";
-import type { Connections } from "./connections.ts";
+import type { Connections, Lent } from "./connections.ts";
 import { operationOf, type PlannedText, type PlannedTree, type PlanSource } from "./plan-source.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { ReadLane, SharedReads } from "./shared-reads.ts";
@@ -183,24 +183,28 @@ export class Reader {
   ): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
     const start = clock.now();
-    const acquire = async (): Promise<Connection> => {
+    const acquire = async (): Promise<Lent> => {
       const asked = clock.now();
       try {
-        return await this.#connections.acquire("read", remaining(options, asked - start));
+        return await this.#connections.acquireFresh(remaining(options, asked - start));
       } finally {
         times.waitMs += clock.now() - asked;
       }
     };
-    const connection = await acquire();
+    const lent = await acquire();
+    const { connection } = lent;
     const chunks = connection
       .stream(statement!, values, remaining(options, times.waitMs))
       [Symbol.asyncIterator]();
-    if (connection.streamsBetweenCalls === true)
-      yield* this.#betweenCalls(connection, chunks, { times, acquire });
-    else yield* this.#onOneLease(connection, chunks, times);
+    if (connection.streamsBetweenCalls === true) yield* this.#betweenCalls(lent, chunks, { times, acquire });
+    else yield* this.#onOneLease(lent, chunks, times);
   }
 
-  async *#onOneLease(connection: Connection, chunks: Chunks, times: QueryTimes): AsyncGenerator<ChunkOfRows> {
+  async *#onOneLease(
+    { connection, role }: Lent,
+    chunks: Chunks,
+    times: QueryTimes,
+  ): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
     const start = clock.now();
     let failure: unknown;
@@ -219,7 +223,7 @@ export class Reader {
     } finally {
       this.#connections.streamEnds();
       await chunks.return?.();
-      this.#connections.giveBack("read", connection, failure);
+      this.#connections.giveBack(role, connection, failure);
     }
   }
 
@@ -228,13 +232,13 @@ export class Reader {
    * use the database meanwhile. The rows stay those of the moment at which the stream began.
    */
   async *#betweenCalls(
-    first: Connection,
+    first: Lent,
     chunks: Chunks,
-    { times, acquire }: { readonly times: QueryTimes; readonly acquire: () => Promise<Connection> },
+    { times, acquire }: { readonly times: QueryTimes; readonly acquire: () => Promise<Lent> },
   ): AsyncGenerator<ChunkOfRows> {
     const { clock } = this.#reporter;
     try {
-      for (let connection = first; ; connection = await acquire()) {
+      for (let lent = first; ; lent = await acquire()) {
         const asked = clock.now();
         let failure: unknown;
         let next: IteratorResult<ChunkOfRows>;
@@ -245,7 +249,7 @@ export class Reader {
           throw error;
         } finally {
           times.databaseMs += clock.now() - asked;
-          this.#connections.giveBack("read", connection, failure);
+          this.#connections.giveBack(lent.role, lent.connection, failure);
         }
         if (next.done) return;
         yield next.value;

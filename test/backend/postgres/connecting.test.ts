@@ -2,9 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backend/postgres/connection-url.ts";
 import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import { open as openDatabase } from "../../../src/index.ts";
 import { failure } from "../../support/failure.ts";
 import { useFolder, usePostgres } from "../../support/hooks.ts";
 import { OpenBackends, rowsOf, run } from "../../support/postgres-backends.ts";
@@ -269,6 +270,21 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     await standby.query("SELECT pg_wal_replay_resume()");
     while (!(await reader.isFresh!()));
     expect(await rowsOf(reader, "SELECT n FROM seen")).toEqual([[1]]);
+  });
+
+  describe("while a standby is behind", () => {
+    afterEach(() => standby.query("SELECT pg_wal_replay_resume()"));
+
+    test("streams go to the primary, as other reads do", async () => {
+      await using db = await openDatabase(both(), { postgres: { reads: "replica-if-fresh" } });
+      await db.insert("streamed", { id: "1" });
+      await standby.query("SELECT pg_wal_replay_pause()");
+      await db.insert("streamed", { id: "2" });
+      const ids: unknown[] = [];
+      for await (const { id } of db.stream("SELECT id FROM streamed ORDER BY id")) ids.push(id);
+      expect(ids).toEqual(["1", "2"]);
+      expect(db.stats().pool).toMatchObject({ inUse: 0 });
+    });
   });
 
   describe("over TLS", () => {
