@@ -337,9 +337,15 @@ export class PostgresConnection implements Connection {
     return this.#replayed >= wanted;
   }
 
+  /** Of what is committed meanwhile too: a read that begins after that may join the one that asks. */
   async #showsOurWrites(options: CallOptions | undefined): Promise<boolean> {
-    const { lastWrite } = this.#shared.replication;
-    return lastWrite === undefined || (await this.caughtUp(lastWrite, options));
+    const { replication } = this.#shared;
+    for (;;) {
+      const { lastWrite } = replication;
+      if (lastWrite === undefined) return true;
+      if (!(await this.caughtUp(lastWrite, options))) return false;
+      if (lastWrite === replication.lastWrite) return true;
+    }
   }
 
   async close(): Promise<void> {

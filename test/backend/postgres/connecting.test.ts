@@ -2,9 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { parseConnectionUrl, type TargetSessionAttrs } from "../../../src/backend/postgres/connection-url.ts";
-import { type PostgresOptions, postgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
+import {
+  type PostgresConnection,
+  type PostgresOptions,
+  postgresBackend,
+} from "../../../src/backend/postgres/postgres-backend.ts";
 import { open as openDatabase } from "../../../src/index.ts";
 import { failure } from "../../support/failure.ts";
 import { useFolder, usePostgres } from "../../support/hooks.ts";
@@ -274,6 +278,24 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
 
   describe("while a standby is behind", () => {
     afterEach(() => standby.query("SELECT pg_wal_replay_resume()"));
+
+    const insert = (connection: PostgresConnection): Promise<unknown> =>
+      connection.execute(statement("INSERT INTO behind VALUES (1)", { returnsRows: false }), []);
+
+    test("it shows not what this process writes as it is asked", async () => {
+      const backend = await open.start(both(), { reads: "replica-if-fresh" });
+      const writer = await open.connect(backend, "write");
+      const reader = await open.connect(backend, "read");
+      await run(writer, "CREATE TABLE behind (n int)");
+      await insert(writer);
+      while (!(await reader.isFresh!()));
+      await standby.query("SELECT pg_wal_replay_pause()");
+      vi.spyOn(reader, "caughtUp").mockImplementationOnce(async () => {
+        await insert(writer);
+        return true;
+      });
+      expect(await reader.isFresh!()).toBe(false);
+    });
 
     test("streams go to the primary, as other reads do", async () => {
       await using db = await openDatabase(both(), { postgres: { reads: "replica-if-fresh" } });
