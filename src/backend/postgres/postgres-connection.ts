@@ -213,13 +213,17 @@ export class PostgresConnection implements Connection {
   async lookUpToken(group: GroupWrite): Promise<WriteResult | undefined> {
     // What is prepared on a node holds the look-up until Citus finishes it, up to a minute later, or a role that may do so.
     if (this.#shared.batchTexts.profile.distributes) await this.#session.finishCommits();
-    return await this.#groups.lookUp(group);
+    const result = await this.#groups.lookUp(group);
+    if (result !== undefined) await this.#noteWrite();
+    return result;
   }
 
   async wasCommitted(token: string, options: CallOptions = {}): Promise<boolean> {
     const { lookUpToken } = this.#shared.batchTexts;
     const { rows } = await this.#session.run(lookUpToken, [token], options, "autocommit");
-    return rows[0]![0] !== NOT_COMMITTED;
+    const was = rows[0]![0] !== NOT_COMMITTED;
+    if (was) await this.#noteWrite();
+    return was;
   }
 
   async pruneTokens(maxAgeMs: number): Promise<void> {

@@ -297,6 +297,25 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
       expect(await reader.isFresh!()).toBe(false);
     });
 
+    test("it shows not what a token says that this process has written", async () => {
+      const lost = await open.start(both());
+      await run(await open.connect(lost), ...lost.dialect.ddl.createCollection("looked_up"));
+      const backend = await open.start(both(), { reads: "replica-if-fresh" });
+      const writer = await open.connect(backend, "write");
+      const reader = await open.connect(backend, "read");
+      await standby.query("SELECT pg_wal_replay_pause()");
+      const group = {
+        kind: "insert",
+        collection: "looked_up",
+        ids: ["1"],
+        json: ["{}"],
+        token: "t",
+      } as const;
+      await (await open.connect(lost)).write(group);
+      expect(await writer.lookUpToken(group)).toEqual({ missing: [], rejected: [] });
+      expect(await reader.isFresh!()).toBe(false);
+    });
+
     test("streams go to the primary, as other reads do", async () => {
       await using db = await openDatabase(both(), { postgres: { reads: "replica-if-fresh" } });
       await db.insert("streamed", { id: "1" });
