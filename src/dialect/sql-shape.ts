@@ -27,3 +27,8 @@ export function endsTransaction(shape: string): boolean {
 export function isSavepoint(shape: string): boolean {
   return /^(?:SAVEPOINT|RELEASE|ROLLBACK)\b/i.test(shape) && !endsTransaction(shape);
 }
+
+/** Whether a statement of this shape gives the columns of another one, which may be a different one each time: a cursor's. */
+export function givesOthersColumns(shape: string): boolean {
+  return /^(?:FETCH|EXECUTE)\b/i.test(shape);
+}

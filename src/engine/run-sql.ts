@@ -4,7 +4,7 @@ import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
-import { endsTransaction, isSavepoint, sqlShape } from "../dialect/sql-shape.ts";
+import { endsTransaction, givesOthersColumns, isSavepoint, sqlShape } from "../dialect/sql-shape.ts";
 import { statementName } from "../dialect/statement-name.ts";
 import { rowDecoder } from "../plan/decode.ts";
 import type { Connections } from "./connections.ts";
@@ -134,8 +134,14 @@ interface SqlCall {
 }
 
 /** What is no certain read counts as a write, whose outcome may be unknown when a connection is lost. */
-function engineStatement({ name }: KnownText, { text }: SqlStatement, reads: boolean): EngineStatement {
-  return { text, name, prepare: true, cost: "scan", returnsRows: reads, raw: true };
+function engineStatement(
+  { name, shape }: KnownText,
+  { text }: SqlStatement,
+  reads: boolean,
+): EngineStatement {
+  // What is kept prepared is read by the columns that it had when it was prepared.
+  const prepare = !givesOthersColumns(shape);
+  return { text, name, prepare, cost: "scan", returnsRows: reads, raw: true };
 }
 
 function isRefusedWrite(error: unknown): boolean {

@@ -248,3 +248,19 @@ it("ping of a closed database is refused", async () => {
   await db.close();
   await expect(db.ping()).rejects.toMatchObject({ code: "FORMDB_CLOSED" });
 });
+
+describe("sql on PostgreSQL, on one connection", () => {
+  const one = { pool: { maxConnections: 1 } };
+
+  it("reads each cursor by its own columns, though all have one name", async () => {
+    await using db = await open(server.url, one);
+    const firstOf = (query: string): Promise<unknown> =>
+      db.transaction(async (tx) => {
+        await tx.sql(`DECLARE c CURSOR FOR ${query}`);
+        return (await tx.sql("FETCH 1 FROM c")).rows[0];
+      });
+    expect(await firstOf("SELECT 1 AS n, true AS yes")).toEqual({ n: 1, yes: true });
+    expect(await firstOf("SELECT 't' AS text, 2 AS m")).toEqual({ text: "t", m: 2 });
+    expect(await firstOf("SELECT 1 AS a, 2 AS b, 3 AS c")).toEqual({ a: 1, b: 2, c: 3 });
+  });
+});

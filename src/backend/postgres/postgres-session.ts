@@ -360,7 +360,7 @@ export class PostgresSession implements WatchedSession {
     }
     const exchange = new Exchange({
       text,
-      values: !prepare && values.length === 0 ? undefined : values,
+      values: !prepare && !raw && values.length === 0 ? undefined : values,
       name: keep ? name : "",
       parse: known === undefined,
       decoders: known?.decoders,
