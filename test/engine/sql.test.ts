@@ -263,4 +263,19 @@ describe("sql on PostgreSQL, on one connection", () => {
     expect(await firstOf("SELECT 't' AS text, 2 AS m")).toEqual({ text: "t", m: 2 });
     expect(await firstOf("SELECT 1 AS a, 2 AS b, 3 AS c")).toEqual({ a: 1, b: 2, c: 3 });
   });
+
+  it.each(["DEALLOCATE ALL", "DISCARD ALL"])(
+    "%s costs no more than the statements that it drops",
+    async (text) => {
+      await using db = await open(server.url, one);
+      const kept = async (): Promise<unknown> => {
+        for (const n of [1, 2]) expect((await db.sql`SELECT ${n}::int AS n`).rows).toEqual([{ n }]);
+        return (await db.sql("SELECT count(*) > 1 AS many FROM pg_prepared_statements")).rows[0];
+      };
+      expect(await kept()).toEqual({ many: true });
+      await db.sql(text);
+      await db.transaction((tx) => tx.sql`SELECT ${3}::int AS n`);
+      expect(await kept()).toEqual({ many: true });
+    },
+  );
 });

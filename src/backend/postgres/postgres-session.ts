@@ -51,6 +51,8 @@ const COMMIT: StatementCall = Object.freeze<StatementCall>({
 });
 
 const FINISH = control(FINISH_COMMITS);
+/** In a user's own SQL, wherever the word is. One too many only costs that statements are prepared once more. */
+const DROPS_PREPARED = /\b(?:deallocate|discard)\b/i;
 const LAST_WISH_MS = 1_000;
 const MAX_WARNINGS = 20;
 
@@ -137,6 +139,7 @@ export class PostgresSession implements WatchedSession {
         if (this.inTransaction) throw this.#staleInTransaction(error);
         reply = await this.#exchange(statement, values, options, flight);
       }
+      if (statement.raw === true && DROPS_PREPARED.test(statement.text)) this.#prepared.clear();
       if (flight !== "in-transaction") this.#mustBeOver("rejected");
       if (this.#warnings.length > 0) await this.#finishCommit();
       return reply;

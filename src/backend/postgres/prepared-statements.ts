@@ -46,6 +46,11 @@ export class PreparedStatements {
     this.#known.delete(name);
   }
 
+  /** Drops all on both sides, of which the server may have dropped some already. */
+  clear(): void {
+    this.#known.clear();
+  }
+
   /** A statement whose first use failed: the server may have it or not, and closing it is right in both cases. */
   uncertain(name: string): void {
     if (!this.#known.delete(name)) this.#toClose.push(name);
