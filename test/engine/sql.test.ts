@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
+import { failure } from "../support/failure.ts";
 import { useFolder, usePostgres } from "../support/hooks.ts";
 
 const folder = useFolder();
@@ -251,6 +252,16 @@ it("ping of a closed database is refused", async () => {
 
 describe("sql on PostgreSQL, on one connection", () => {
   const one = { pool: { maxConnections: 1 } };
+
+  it("refuses a COPY that waits for data", async () => {
+    await using db = await open(server.url, one);
+    await db.sql("CREATE TEMP TABLE copied (n int)");
+    const copy = "COPY copied FROM STDIN";
+    expect(await failure(db.sql(copy))).toMatchObject({ code: "FORMDB_UNSUPPORTED", outcome: "rejected" });
+    const inTransaction = db.transaction((tx) => tx.sql(copy));
+    expect(await failure(inTransaction)).toMatchObject({ code: "FORMDB_UNSUPPORTED", outcome: "rejected" });
+    expect((await db.sql("SELECT count(*) AS n FROM copied")).rows).toEqual([{ n: 0 }]);
+  });
 
   it("reads each cursor by its own columns, though all have one name", async () => {
     await using db = await open(server.url, one);

@@ -1,4 +1,4 @@
-import { messageOf } from "../../base/errors.ts";
+import { FormDBError, messageOf } from "../../base/errors.ts";
 import { callMessage } from "./call-message.ts";
 import { type ColumnDecoder, decoderOf, encodeValue, rawDecoderOf } from "./column-decoders.ts";
 import type { AnswerTaker } from "./messages.ts";
@@ -40,6 +40,8 @@ export class UnreadableRow extends Error {
   }
 }
 
+const COPY_REFUSED =
+  "COPY … FROM STDIN is given no data here: store documents by import(), and rows by INSERT";
 const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
 
 /**
@@ -143,7 +145,10 @@ export class Exchange implements AnswerTaker {
   handlePortalSuspended(): void {}
 
   handleCopyInResponse(wire: Wire): void {
+    this.#error ??= new FormDBError("FORMDB_UNSUPPORTED", COPY_REFUSED, { details: { outcome: "rejected" } });
     wire.sendCopyFail("FormDB sends no data here");
+    // The server has taken the one that was sent with the call for a part of the data, and passed over it.
+    if (this.#request.values !== undefined) wire.sync();
   }
 
   handleCopyData(): void {}
