@@ -13,6 +13,7 @@ import type { WireClient } from "./wire.ts";
 export class CallGuard {
   readonly #client: WireClient;
   readonly #settings: PostgresSettings;
+  readonly #isWorking: () => boolean;
   readonly #cleanUp: (() => void)[] = [];
   #cancelling: Cancelling | undefined;
   /** Why the call was cancelled; undefined while it was not. */
@@ -23,9 +24,11 @@ export class CallGuard {
     settings: PostgresSettings,
     { signal, timeoutMs }: CallOptions,
     statement: EngineStatement,
+    isWorking: () => boolean = () => true,
   ) {
     this.#client = client;
     this.#settings = settings;
+    this.#isWorking = isWorking;
     const outcome = statement.returnsRows && statement.writes !== true ? {} : { outcome: "rejected" };
     if (signal !== undefined) {
       const onAbort = (): void => this.#cancel(withDetails(abortedError("The statement", signal), outcome));
@@ -66,6 +69,8 @@ export class CallGuard {
   #cancel(reason: FormDBError): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
+    // A stream whose caller has not read on is ended by that caller, who is told by `check`.
+    if (!this.#isWorking()) return;
     const { clock, cancelTimeoutMs } = this.#settings;
     this.#cancelling = new Cancelling(this.#client, clock, cancelTimeoutMs);
   }

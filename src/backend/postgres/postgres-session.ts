@@ -248,7 +248,8 @@ export class PostgresSession implements WatchedSession {
   ): AsyncGenerator<readonly (readonly unknown[])[], void, undefined> {
     this.#take(options);
     const stream = new RowStream(statement.text, values);
-    const guard = new CallGuard(this.#client, this.#shared.settings, options, statement);
+    const isWorking = (): boolean => stream.isWorking;
+    const guard = new CallGuard(this.#client, this.#shared.settings, options, statement, isWorking);
     try {
       this.#client.query(stream);
       for (;;) {

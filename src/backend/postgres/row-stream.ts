@@ -32,6 +32,11 @@ export class RowStream implements AnswerTaker {
     this.#values = values;
   }
 
+  /** Whether the server is at work for it, and not waiting for the next chunk to be asked for. */
+  get isWorking(): boolean {
+    return this.#state !== "suspended";
+  }
+
   /** The next rows; undefined at the end. Throws what the server or the connection said. */
   async next(): Promise<Chunk | undefined> {
     if (this.#state === "suspended") {

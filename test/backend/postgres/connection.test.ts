@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backend/postgres/postgres-backend.ts";
@@ -427,6 +428,17 @@ describe.each(postgresVersions())("a connection to PostgreSQL (%s)", (version) =
       );
       expect(await slow).toMatchObject({ code: "FORMDB_TIMEOUT" });
       expect(connection.usable).toBe(true);
+    });
+
+    test("stays of use if the stream's signal fires while its caller works on a row", async () => {
+      const connection = await open.connect(await open.start(url, { cancelTimeoutMs: 50 }));
+      const controller = new AbortController();
+      const rows = connection.stream(many, [], { signal: controller.signal });
+      await rows.next();
+      controller.abort();
+      await sleep(200);
+      expect(await failure(rows.next())).toMatchObject({ code: "FORMDB_ABORTED" });
+      expect([connection.usable, await connection.ping()]).toEqual([true, true]);
     });
 
     test("runs inside a transaction and leaves it open", async () => {
