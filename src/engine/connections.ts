@@ -227,16 +227,13 @@ export class Connections {
 
   /** Takes a connection back after an error. One that is of no more use is closed. */
   giveBack(role: ConnectionRole, connection: Connection, error?: unknown): void {
-    const pool = role === "read" ? this.read : this.write;
+    const [pool, other] = role === "read" ? [this.read, this.write] : [this.write, this.read];
     const invalidates = error !== undefined && this.#backend.invalidatesPool(error);
-    if (connection.usable) {
-      pool.release(connection, error);
-    } else {
-      pool.evict(connection);
-      if (invalidates) pool.invalidate();
-    }
-    // The pool that a connection came from hears of its errors by itself; the other must be told.
-    if (invalidates && this.read !== this.write) (role === "read" ? this.write : this.read).invalidate();
+    // The pool replaces its connections once for all that a failover has cut, and so does the other, which must be told.
+    const before = invalidates ? pool.stats().generation : 0;
+    if (connection.usable || invalidates) pool.release(connection, error);
+    else pool.evict(connection);
+    if (invalidates && other !== pool && pool.stats().generation > before) other.invalidate();
   }
 
   stats(): { read: PoolStats; write: PoolStats | undefined } {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Backend } from "../../src/backend/backend.ts";
+import type { Backend, Connection } from "../../src/backend/backend.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { type ConnectionPoolOptions, Connections } from "../../src/engine/connections.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
@@ -163,4 +163,41 @@ it("of several connections that write a time-out does not say that there is one"
   const pools = connections({ maxConnections: 2, acquireTimeoutMs: 0 }, { separateWriter: true });
   const told = await failure(pools.acquire("write", {}));
   expect((told as Error).message).not.toContain("one connection that writes");
+});
+
+describe("A failover", () => {
+  const gone = new FormDBError("FORMDB_CONNECTION_LOST", "the server went away");
+
+  /** Pools over an engine that gives connections, and tells of nothing but failovers. */
+  function poolsOf(facts: Partial<Backend> = {}): Connections {
+    const isGone = (error: unknown): boolean => error === gone;
+    const connect = async (): Promise<Connection> =>
+      ({ usable: true, close: async () => {} }) as unknown as Connection;
+    return connections(
+      { maxConnections: 3 },
+      { connect, isFatal: isGone, invalidatesPool: isGone, ...facts },
+    );
+  }
+
+  it("replaces all connections once, however late its other calls hear of it", async () => {
+    const pools = poolsOf();
+    const cut = [await pools.acquire("read", {}), await pools.acquire("read", {})];
+    const lose = (connection: Connection): void =>
+      pools.giveBack("read", Object.assign(connection, { usable: false }), gone);
+    lose(cut[0]!);
+    const fresh = await pools.acquire("read", {});
+    pools.giveBack("read", fresh);
+    lose(cut[1]!);
+    expect(pools.read.stats()).toMatchObject({ idle: 1, totals: { invalidations: 1, closed: { error: 2 } } });
+  });
+
+  it("that readers hear of replaces those that write once too", async () => {
+    const pools = poolsOf({ separateWriter: true });
+    const cut = [await pools.acquire("read", {}), await pools.acquire("read", {})];
+    for (const connection of cut) {
+      pools.giveBack("write", await pools.acquire("write", {}));
+      pools.giveBack("read", Object.assign(connection, { usable: false }), gone);
+    }
+    expect(pools.write.stats()).toMatchObject({ idle: 1, totals: { invalidations: 1 } });
+  });
 });
