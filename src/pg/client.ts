@@ -6,6 +6,7 @@ import { abortedError } from "../base/abort.ts";
 import { systemClock } from "../base/clock.ts";
 import { noteDetail } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
+import { sqlShape } from "../dialect/sql-shape.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import type { StatementBook } from "./statement-book.ts";
 
@@ -80,6 +81,19 @@ const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+
 /** Wherever the word is: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
 const ALTERS = /\b(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
 
+/** Whether a query that begins now is the pool's own. */
+let poolAsks = false;
+
+/** Asks what the pool itself wants to know: no query of the application's, so that subscribers of `formdb:query` are not told. */
+export function ask(client: Client, text: string): Promise<{ readonly rows: readonly unknown[] }> {
+  poolAsks = true;
+  try {
+    return client.query(text) as Promise<{ readonly rows: readonly unknown[] }>;
+  } finally {
+    poolAsks = false;
+  }
+}
+
 /** The client does nothing and waits for nothing. */
 export function isAtRest(client: Client): boolean {
   return !client._getActiveQuery?.() && (client._queryQueue?.length ?? 0) === 0;
@@ -116,16 +130,17 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         return this.#refuse(config, [done, values, (config as QueryConfig)?.callback], this.#lostTo);
       }
       const { signal } = Object(config) as QueryConfig;
-      if (signal === undefined && !channels.query.hasSubscribers) return this.#send(config, values, done);
+      const isTold = channels.query.hasSubscribers && !poolAsks;
+      if (signal === undefined && !isTold) return this.#send(config, values, done);
       const last = [done, values, (config as QueryConfig)?.callback].find((one) => typeof one === "function");
       if (last !== undefined || typeof (config as QueryConfig)?.submit === "function") {
         return this.#send(config, values, done);
       }
       const send = (): Promise<unknown> => this.#abortable(signal, config, values);
-      const shape = String(typeof config === "string" ? config : (config as QueryConfig)?.text);
+      const text = typeof config === "string" ? config : (config as QueryConfig)?.text;
       return traced(
         channels.query,
-        () => ({ operation: "other", collection: "", shape, system: "postgres" }),
+        () => ({ operation: "other", collection: "", shape: sqlShape(String(text)), system: "postgres" }),
         send,
       );
     }

@@ -2,7 +2,7 @@ import { type HostAddress, readHosts } from "../backend/postgres/host-address.ts
 import { HostRing } from "../backend/postgres/host-ring.ts";
 import { MAX_DELAY_MS, systemClock } from "../base/clock.ts";
 import { FormDBError, messageOf } from "../base/errors.ts";
-import type { Client, ClientClass } from "./client.ts";
+import { ask, type Client, type ClientClass } from "./client.ts";
 import { endsConnection } from "./failures.ts";
 import type { PgPoolOptions } from "./pool-options.ts";
 import type { StatementBook } from "./statement-book.ts";
@@ -121,8 +121,8 @@ export class Opener {
     const { book } = this.#parts;
     if (book === undefined || this.#probed || typeof client.processID !== "number") return;
     try {
-      const { rows } = (await client.query("SELECT pg_backend_pid() AS pid")) as { rows: { pid: number }[] };
-      book.enabled = rows[0]?.pid === client.processID;
+      const { rows } = await ask(client, "SELECT pg_backend_pid() AS pid");
+      book.enabled = (rows[0] as { pid: number } | undefined)?.pid === client.processID;
     } catch (error) {
       // Of a connection that is lost the next one finds out.
       if (endsConnection(error)) throw error;
@@ -215,8 +215,10 @@ function fits(wanted: string, standby: boolean, readOnly: boolean): boolean {
 }
 
 async function roleOf(client: Client): Promise<{ standby: boolean; readOnly: boolean }> {
-  const { rows } = (await client.query(
+  const { rows } = await ask(
+    client,
     "SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS readonly",
-  )) as { rows: { standby: boolean; readonly: boolean }[] };
-  return { standby: rows[0]!.standby, readOnly: rows[0]!.readonly };
+  );
+  const { standby, readonly } = rows[0] as { standby: boolean; readonly: boolean };
+  return { standby, readOnly: readonly };
 }

@@ -5,7 +5,14 @@ import { poolRecorder } from "../metrics/pool-recorder.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import { Pool as ResourcePool } from "../pool/pool.ts";
 import type { PoolStats } from "../pool/stats.ts";
-import { type Client, type ClientClass, isAtRest, type PooledClient, pooledClientClass } from "./client.ts";
+import {
+  ask,
+  type Client,
+  type ClientClass,
+  isAtRest,
+  type PooledClient,
+  pooledClientClass,
+} from "./client.ts";
 import { acquireError, endsAllConnections, endsConnection } from "./failures.ts";
 import { Opener } from "./opener.ts";
 import {
@@ -102,7 +109,7 @@ export class Pool extends BasePool {
       destroy: (client) => this.#remove(client),
       watch: (client, report) => this.#watch(client, report),
       reset: (client) => this.#isReusable(client),
-      validate: (client) => client.query("SELECT 1"),
+      validate: (client) => ask(client, "SELECT 1"),
       invalidates: endsAllConnections,
       minConnections: settings.min,
       maxConnections: settings.max,

@@ -240,6 +240,22 @@ describe("what users of pg.Pool complain of", () => {
     for (const trace of [{ pool: "pg" }, query])
       expect(seen).toContainEqual(["asyncEnd", expect.objectContaining(trace)]);
   });
+
+  it("diagnostics_channel tells of the application's queries alone, and of no literal in them", async () => {
+    const seen: [string, object][] = [];
+    const subscribers = noteTraces(seen);
+    const channel = tracingChannel("formdb:query");
+    channel.subscribe(subscribers);
+    await using pool = newPool({ max: 1, targetSessionAttrs: "any" });
+    await pool.query("SELECT 'a secret' AS s /* another */ WHERE $1 = 4711", [1]);
+    await sleep(1_100);
+    await pool.query({ text: "SELECT 'a secret' AS again" });
+    channel.unsubscribe(subscribers);
+    const shapes = seen.flatMap(([event, trace]) =>
+      event === "start" ? [(trace as { shape: string }).shape] : [],
+    );
+    expect(shapes).toEqual(["SELECT ? AS s WHERE $1 = ?", "SELECT ? AS again"]);
+  });
 });
 
 describe("what the pool does beyond that", () => {
