@@ -1,3 +1,4 @@
+import type { TargetSessionAttrs } from "../backend/postgres/connection-url.ts";
 import { type HostAddress, readHosts } from "../backend/postgres/host-address.ts";
 import { HostRing } from "../backend/postgres/host-ring.ts";
 import { MAX_DELAY_MS, systemClock } from "../base/clock.ts";
@@ -13,6 +14,8 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 /** What is opened, and with what. */
 export interface OpenerOptions {
   readonly options: PgPoolOptions;
+  /** Which hosts are wanted. */
+  readonly wanted: TargetSessionAttrs;
   readonly Client: ClientClass;
   readonly book: StatementBook | undefined;
   /** Told of each client before it connects. */
@@ -25,7 +28,6 @@ export interface OpenerOptions {
 interface Target {
   readonly hosts: readonly HostAddress[];
   readonly optionsFor: (host: HostAddress) => PgPoolOptions;
-  readonly wanted: string;
 }
 
 /** Opens clients: on the first fitting one of several hosts, with the hooks `onConnect` and `verify` of `pg.Pool`. */
@@ -40,7 +42,7 @@ export class Opener {
   constructor(parts: OpenerOptions) {
     this.#parts = parts;
     this.#options = parts.options;
-    this.#target = targetOf(parts.options);
+    this.#target = targetOf(parts.options, parts.wanted);
     this.#ring =
       this.#target === undefined ? undefined : new HostRing(this.#target.hosts, false, systemClock);
   }
@@ -48,7 +50,8 @@ export class Opener {
   /** A client that is ready. Throws what `pg` throws, or the hooks. */
   async open(signal: AbortSignal): Promise<Client> {
     if (this.#ring === undefined) return this.#connect(this.#options, signal);
-    const { optionsFor, wanted } = this.#target!;
+    const { optionsFor } = this.#target!;
+    const { wanted } = this.#parts;
     const failures: string[] = [];
     let cause: unknown;
     let spare: Client | undefined;
@@ -166,25 +169,23 @@ function changed(options: PgPoolOptions, changes: PgPoolOptions): PgPoolOptions 
 }
 
 /** Undefined if there is one host and no wish: `pg` itself finds it. Throws `FORMDB_CONFIG`. */
-function targetOf(options: PgPoolOptions): Target | undefined {
-  const { connectionString, host } = options;
+function targetOf(options: PgPoolOptions, wanted: TargetSessionAttrs): Target | undefined {
+  const { connectionString } = options;
   const match = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/is.exec(connectionString ?? "");
   const [, start = "", authority = "", rest = ""] = match ?? [];
-  const parameter = /[?&]target_session_attrs=([\w-]+)/.exec(rest)?.[1];
-  const wanted = options.targetSessionAttrs ?? parameter ?? "any";
   if (match !== null && (authority.includes(",") || wanted !== "any")) {
     return {
       hosts: readHosts(authority, undefined),
       optionsFor: (address) =>
         changed(options, { connectionString: `${start}${encodeAddress(address)}${rest}` }),
-      wanted,
     };
   }
+  // Where there is no URL `pg` looks into the environment.
+  const host = options.host || (connectionString ? undefined : process.env.PGHOST || "localhost");
   if (match === null && host !== undefined && (host.includes(",") || wanted !== "any")) {
     return {
       hosts: readHosts(host, options.port === undefined ? undefined : String(options.port)),
       optionsFor: (address) => changed(options, { ...address }),
-      wanted,
     };
   }
   return undefined;
@@ -194,11 +195,11 @@ function encodeAddress({ host, port }: HostAddress): string {
   return `${host.includes(":") ? `[${host}]` : encodeURIComponent(host)}:${port}`;
 }
 
-function wantsStandby(wanted: string): boolean | undefined {
+function wantsStandby(wanted: TargetSessionAttrs): boolean | undefined {
   return wanted === "any" || wanted === "read-only" ? undefined : wanted.endsWith("standby");
 }
 
-function fits(wanted: string, standby: boolean, readOnly: boolean): boolean {
+function fits(wanted: TargetSessionAttrs, standby: boolean, readOnly: boolean): boolean {
   switch (wanted) {
     case "read-write":
       return !readOnly;

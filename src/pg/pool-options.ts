@@ -50,12 +50,14 @@ export interface PgPoolOptions extends pg.PoolConfig {
 /** How one caller wants its client. */
 export type ConnectOptions = Pick<AcquireOptions, "signal" | "timeoutMs" | "priority">;
 
+const TARGET_CHECK: OptionCheck = oneOf(...TARGET_SESSION_ATTRS);
+
 const CHECKS: Readonly<Record<string, OptionCheck>> = {
   prepare: boolean,
   maxPrepared: integer(1),
   maxWaiting: integer(0, Infinity),
   maxConnecting: integer(1),
-  targetSessionAttrs: oneOf(...TARGET_SESSION_ATTRS),
+  targetSessionAttrs: TARGET_CHECK,
   trackHolders: boolean,
   leakThresholdMillis: number(1, Infinity),
   endTimeoutMillis: number(0, Infinity),
@@ -128,6 +130,8 @@ export interface PgPoolSettings {
   readonly maxUses: number;
   readonly endTimeoutMs: number;
   readonly poolName: string;
+  /** As the option says, or the URL. */
+  readonly target: TargetSessionAttrs;
 }
 
 /** Throws `FORMDB_CONFIG` for a value of FormDB's own options, or a number of `pg.Pool`'s, that can't be used. */
@@ -148,7 +152,14 @@ export function settingsOf(options: PgPoolOptions): PgPoolSettings {
     maxUses: numberOf(options, "maxUses") || Infinity,
     endTimeoutMs: options.endTimeoutMillis ?? 30_000,
     poolName: options.poolName ?? "pg",
+    target: targetOf(options),
   };
+}
+
+function targetOf({ connectionString, targetSessionAttrs }: PgPoolOptions): TargetSessionAttrs {
+  const named = /[?&]target_session_attrs=([^&#]*)/.exec(connectionString ?? "")?.[1] || undefined;
+  checkOptions("Pool", { target_session_attrs: named }, { target_session_attrs: TARGET_CHECK });
+  return targetSessionAttrs ?? (named as TargetSessionAttrs | undefined) ?? "any";
 }
 
 type NumberName =

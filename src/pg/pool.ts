@@ -99,6 +99,7 @@ export class Pool extends BasePool {
       given.prepare === false ? undefined : new StatementBook(given.maxPrepared ?? DEFAULT_MAX_PREPARED);
     const opener = new Opener({
       options: given,
+      wanted: settings.target,
       Client: pooledClientClass(this.Client as unknown as ClientClass, book),
       book,
       created: (client) => this._clients.push(client),

@@ -124,6 +124,20 @@ describe("what users of pg.Pool complain of", () => {
     await expect(byHost.connect()).rejects.toThrow(/host that is standby.*it is a primary/);
   });
 
+  it("which host fits is asked of that which the environment names too, and misspelled wishes are refused", async () => {
+    vi.stubEnv("PGHOST", "127.0.0.1");
+    const place = { port: server.port, user: "formdb", database: "postgres" };
+    await using primary = new Pool({ ...place, targetSessionAttrs: "primary" });
+    expect((await primary.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    await using standby = new Pool({ ...place, targetSessionAttrs: "standby" });
+    await expect(standby.connect()).rejects.toThrow(/host that is standby.*it is a primary/);
+    vi.unstubAllEnvs();
+    const connectionString = `${server.url}?target_session_attrs=readwrite`;
+    expect(() => new Pool({ connectionString })).toThrow(
+      expect.objectContaining({ code: "FORMDB_CONFIG", message: expect.stringContaining("read-write") }),
+    );
+  });
+
   it("a server that does not say whether it is a standby is left no connection", async () => {
     class Silent extends pg.Client {
       // biome-ignore lint/suspicious/noExplicitAny: one of many overloads
