@@ -64,6 +64,8 @@ interface Tracked {
 const DEFAULT_MAX_PREPARED = 200;
 /** How long a client that ends may take to say goodbye. */
 const GOODBYE_MS = 5_000;
+/** What the pool of resources is told in place of an error 25006, which means nothing inside of a transaction. */
+const BECAME_STANDBY = new Error("the server takes no writes any more");
 const ENDED = "Cannot use a pool after calling end on the pool";
 
 function ignore(): void {}
@@ -111,7 +113,7 @@ export class Pool extends BasePool {
       watch: (client, report) => this.#watch(client, report),
       reset: (client) => this.#isReusable(client),
       validate: (client) => ask(client, "SELECT 1"),
-      invalidates: endsAllConnections,
+      invalidates: (error) => error === BECAME_STANDBY || endsAllConnections(error),
       minConnections: settings.min,
       maxConnections: settings.max,
       maxConnecting: given.maxConnecting,
@@ -285,13 +287,13 @@ export class Pool extends BasePool {
     return client;
   }
 
-  #giveBack(client: Client, error: unknown): void {
+  #giveBack(client: Client, error: unknown, told: unknown = error): void {
     const tracked = this.#tracked.get(client);
     if (tracked !== undefined) tracked.lent = false;
     try {
       this.emit("release", error as Error, client as never);
     } finally {
-      this.#resources.release(client, error || undefined);
+      this.#resources.release(client, told || undefined);
     }
   }
 
@@ -344,10 +346,9 @@ export class Pool extends BasePool {
           this.#giveBack(client, undefined);
           return;
         }
-        // Outside of a transaction this says that the server became a standby.
-        if ((error as { code?: unknown }).code === "25006") this.#resources.invalidate();
         reject(error);
-        this.#giveBack(client, endsConnection(error) ? error : undefined);
+        const ending = endsConnection(error) ? error : undefined;
+        this.#giveBack(client, ending, this.#becameStandby(error) ? BECAME_STANDBY : ending);
       };
       try {
         const { signal, submit } = Object(text) as { signal?: unknown; submit?: unknown };
@@ -360,6 +361,12 @@ export class Pool extends BasePool {
         done(error);
       }
     });
+  }
+
+  /** Whether an error outside of a transaction says that its server takes no writes any more, where one that does is wanted. */
+  #becameStandby(error: unknown): boolean {
+    const mayWrite = ["any", "read-write", "primary"].includes(this.#settings.target);
+    return mayWrite && (error as { code?: unknown }).code === "25006";
   }
 
   /**

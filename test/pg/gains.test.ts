@@ -470,6 +470,24 @@ describe("faults", () => {
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
+  it("writes that a standby refuses replace the connections once, and none where a standby is wanted", async () => {
+    const standby = { options: "-c default_transaction_read_only=on" };
+    await using pool = newPool({ ...standby, max: 2 });
+    const clients = await Promise.all([pool.connect(), pool.connect()]);
+    for (const client of clients) client.release();
+    const later = failure(pool.query("SELECT pg_sleep(0.5); CREATE TABLE refused (n int)"));
+    expect(await failure(pool.query("CREATE TABLE refused (n int)"))).toMatchObject({ code: "25006" });
+    await pool.query("SELECT 1");
+    expect(await later).toMatchObject({ code: "25006" });
+    await until(() => pool.stats().checking === 0);
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { invalidations: 1 } });
+
+    await using wanted = newPool({ ...standby, max: 2, targetSessionAttrs: "read-only" });
+    expect(await failure(wanted.query("CREATE TABLE refused (n int)"))).toMatchObject({ code: "25006" });
+    expect((await wanted.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    expect(wanted.stats().totals).toMatchObject({ created: 1, invalidations: 0 });
+  });
+
   it("a server that restarts is used again", async () => {
     await using other = await startPostgres();
     await using pool = new Pool({ connectionString: other.url, max: 5, connectionTimeoutMillis: 20_000 });
