@@ -395,7 +395,9 @@ export class Pool extends BasePool {
             handleError.call(query, error, ...rest);
           };
           try {
-            client.query(query as never);
+            // A stream that was destroyed meanwhile has ended, and would never say so.
+            if (query.destroyed === true) end(undefined);
+            else client.query(query as never);
           } catch (error) {
             end(error as Error);
           }
@@ -492,6 +494,8 @@ export class Pool extends BasePool {
 /** A query that reads by portions: a cursor or a stream. */
 interface Portioned {
   readonly _result?: unknown;
+  /** Of a stream. */
+  readonly destroyed?: boolean;
   handleReadyForQuery(...message: unknown[]): void;
   handleError(error: Error, ...rest: unknown[]): void;
 }

@@ -242,6 +242,18 @@ describe("what users of pg.Pool complain of", () => {
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
+  it("a stream that was destroyed before a client was free keeps none", async () => {
+    await using pool = newPool({ max: 1, endTimeoutMillis: 100 });
+    const client = await pool.connect();
+    const stream = new QueryStream("SELECT 1");
+    const ended = pool.query(stream);
+    stream.destroy();
+    client.release();
+    await ended;
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    expect(pool.totalCount).toBe(1);
+  });
+
   it("diagnostics_channel tells of waits and queries", async () => {
     await using pool = newPool();
     const seen: [string, object][] = [];
