@@ -263,6 +263,13 @@ describe("sql on PostgreSQL, on one connection", () => {
     expect((await db.sql("SELECT count(*) AS n FROM copied")).rows).toEqual([{ n: 0 }]);
   });
 
+  it("refuses a COPY whose data would be lost", async () => {
+    await using db = await open(server.url, one);
+    const error = await failure(db.sql("COPY (VALUES (1), (2)) TO STDOUT"));
+    expect(error).toMatchObject({ code: "FORMDB_UNSUPPORTED", message: expect.stringContaining("SELECT") });
+    expect((await db.sql("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
   it("reads each cursor by its own columns, though all have one name", async () => {
     await using db = await open(server.url, one);
     const firstOf = (query: string): Promise<unknown> =>

@@ -42,6 +42,7 @@ export class UnreadableRow extends Error {
 
 const COPY_REFUSED =
   "COPY … FROM STDIN is given no data here: store documents by import(), and rows by INSERT";
+const COPY_UNREAD = "COPY … TO STDOUT gives no rows here: read them by SELECT, or documents by stream()";
 const NO_COLUMNS: readonly ColumnDecoder[] = Object.freeze([]);
 
 /**
@@ -60,7 +61,8 @@ export class Exchange implements AnswerTaker {
   #columns: readonly string[] | undefined;
   #tag = "";
   #error: unknown;
-  #unreadable: UnreadableRow | undefined;
+  /** Why the answer of a call that has run can't be given. */
+  #unreadable: Error | undefined;
   #resolve: (reply: Reply) => void = ignore;
   #reject: (error: unknown) => void = ignore;
 
@@ -151,7 +153,9 @@ export class Exchange implements AnswerTaker {
     if (this.#request.values !== undefined) wire.sync();
   }
 
-  handleCopyData(): void {}
+  handleCopyData(): void {
+    this.#unreadable ??= new FormDBError("FORMDB_UNSUPPORTED", COPY_UNREAD);
+  }
 
   handleError(error: unknown, wire: Wire): void {
     this.#error ??= error;
