@@ -133,8 +133,16 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       const isTold = channels.query.hasSubscribers && !poolAsks;
       if (signal === undefined && !isTold) return this.#send(config, values, done);
       const last = [done, values, (config as QueryConfig)?.callback].find((one) => typeof one === "function");
-      if (last !== undefined || typeof (config as QueryConfig)?.submit === "function") {
-        return this.#send(config, values, done);
+      if (typeof (config as QueryConfig)?.submit === "function") return this.#send(config, values, done);
+      if (last !== undefined) {
+        if (signal === undefined) return this.#send(config, values, done);
+        const { callback } = config as QueryConfig;
+        const asked = callback === undefined ? config : { ...(config as QueryConfig), callback: undefined };
+        this.#abortable(signal, asked, Array.isArray(values) ? values : undefined).then(
+          (result) => process.nextTick(last as Done, null, result),
+          (error) => process.nextTick(last as Done, error),
+        );
+        return undefined;
       }
       const send = (): Promise<unknown> => this.#abortable(signal, config, values);
       const text = typeof config === "string" ? config : (config as QueryConfig)?.text;

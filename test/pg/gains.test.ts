@@ -168,6 +168,20 @@ describe("what users of pg.Pool complain of", () => {
     expect((await pool.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
   });
 
+  it("an AbortSignal ends a query by callback too", async () => {
+    await using pool = newPool({ max: 1 });
+    const client = await pool.connect();
+    const query = (text: string, signal: AbortSignal): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const config = { text, values: [1], signal } as pg.QueryConfig;
+        client.query(config, (error, result) => (error ? reject(error) : resolve(result.rows)));
+      });
+    expect(await query("SELECT $1::int AS n", AbortSignal.timeout(10_000))).toEqual([{ n: 1 }]);
+    const ended = await failure(query("SELECT pg_sleep(30), $1::int", AbortSignal.timeout(50)));
+    expect(ended).toMatchObject({ code: "FORMDB_ABORTED" });
+    client.release();
+  });
+
   it("an AbortSignal ends a query of a server that has fallen silent, and its connection", async () => {
     using hole = await BlackHole.before(server.port);
     const place = { host: "127.0.0.1", port: hole.port, user: "formdb", database: "postgres" };
