@@ -25,7 +25,9 @@ export interface Client extends EventEmitter {
   /** False from a query's sending until the server has said that it is done with it. */
   readonly readyForQuery?: boolean;
   readonly _queryQueue?: unknown[];
-  /** With `pipelining`: sent behind the active query. */
+  /** Whether queries are sent before those ahead of them are answered. */
+  readonly pipeline?: boolean;
+  /** With `pipeline`: sent behind the active query. */
   readonly _sentQueryQueue?: unknown[];
   _getActiveQuery?(): unknown;
   getTransactionStatus?(): "I" | "T" | "E" | null;
@@ -254,7 +256,11 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         this.#epoch = book!.epoch;
         this.#prepared.clear();
       }
-      if (this.#prepared.get(name) === undefined) this.#prepared.set(name, true);
+      if (this.#prepared.get(name) === undefined) {
+        this.#prepared.set(name, true);
+        // The server's word that an earlier one is parsed may have come after that was closed, or come later.
+        if (this.pipeline === true) forget(this.connection!, name);
+      }
       if (this.#toClose.length > 0) {
         super.query(new CloseStatements!(this.#toClose));
         this.#toClose = [];
@@ -319,6 +325,12 @@ function isStale(error: Error): boolean {
   return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery");
 }
 
+/** Has `pg` send the text with the next call of the statement. */
+function forget({ parsedStatements, submittedNamedStatements }: WireConnection, name: string): void {
+  delete parsedStatements[name];
+  delete submittedNamedStatements[name];
+}
+
 /** Closes prepared statements on the server, in the client's queue like any query: one round trip for all. */
 function closeStatementsClass(Query: QueryClass): new (names: readonly string[]) => object {
   return class CloseStatements extends Query {
@@ -332,8 +344,7 @@ function closeStatementsClass(Query: QueryClass): new (names: readonly string[])
 
     override submit(connection: WireConnection): null {
       for (const name of this.#names) {
-        delete connection.parsedStatements[name];
-        delete connection.submittedNamedStatements[name];
+        forget(connection, name);
         connection.close({ type: "S", name });
       }
       connection.sync();

@@ -71,7 +71,7 @@ const PG_OPTIONS: readonly string[] = (
   "Client Promise allowExitOnIdle application_name binary client_encoding connectionString connectionTimeoutMillis database " +
   "enableChannelBinding encoding fallback_application_name host idle_in_transaction_session_timeout idleTimeoutMillis isDomainSocket " +
   "keepAlive keepAliveInitialDelayMillis lock_timeout log max maxLifetimeSeconds maxUses min onConnect options " +
-  "parseInputDatesAsUTC password pipelining poolSize port query_timeout replication ssl sslmode sslnegotiation " +
+  "parseInputDatesAsUTC password pipeline pipelining poolSize port query_timeout replication ssl sslmode sslnegotiation " +
   "statement_timeout stream types user verify"
 ).split(" ");
 

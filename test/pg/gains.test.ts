@@ -358,6 +358,27 @@ describe("statements that are prepared by themselves", () => {
     expect(await prepared(pool)).toEqual(["SELECT $1::int AS b", "SELECT $1::int AS c"]);
   });
 
+  it.each([
+    ["beyond the limit", { maxPrepared: 1 }, "SELECT 1"],
+    ["after a table was altered", {}, "ALTER TABLE pipelined ADD b int; ALTER TABLE pipelined DROP b"],
+  ])("are known by a client that pipelines, %s", async (_, options, between) => {
+    await using pool = newPool({ max: 1, pipeline: true, ...options } as object);
+    await pool.query("CREATE TABLE IF NOT EXISTS pipelined (a int)");
+    await using client = await pool.connect();
+    const texts = ["SELECT $1::int AS a", "SELECT $1::int AS b", "SELECT a FROM pipelined WHERE a < $1"];
+    await client.query("BEGIN");
+    for (let round = 0; round < 4; round++) {
+      const underWay = texts.flatMap((text) => [
+        client.query(text, [0]),
+        client.query(text, [0]),
+        client.query(between),
+      ]);
+      const outcomes = await Promise.allSettled(underWay);
+      expect(outcomes.filter(({ status }) => status === "rejected")).toEqual([]);
+    }
+    await client.query("COMMIT");
+  });
+
   it("may have a text that is a getter, as in template libraries", async () => {
     class Template {
       readonly values: readonly unknown[];
