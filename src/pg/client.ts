@@ -179,7 +179,11 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
           // What the server would cancel is another query.
           this._queryQueue!.splice(waiting, 1);
           (query as Submitted).handleError(abortedError("A query", signal), this.connection);
-        } else if (this._sentQueryQueue?.includes(query) !== true) {
+        } else if (this._sentQueryQueue?.includes(query) === true) {
+          // The server would cancel another one here too. What it answers to this one is nobody's.
+          const error = noteDetail(abortedError("A query", signal), "outcome", "unknown") as Error;
+          (query as Submitted).handleError(error, this.connection);
+        } else {
           cancelling = new Cancelling(this as unknown as WireClient, systemClock, CANCEL_TIMEOUT_MS);
         }
       };

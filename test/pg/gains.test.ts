@@ -207,6 +207,19 @@ describe("what users of pg.Pool complain of", () => {
     client.release();
   });
 
+  it("an AbortSignal ends the wait for a query that was sent behind another one", async () => {
+    await using pool = newPool({ max: 1, pipeline: true } as object);
+    await using client = await pool.connect();
+    const before = client.query("SELECT pg_sleep(0.3), 1 AS n");
+    const abort = new AbortController();
+    const sent = client.query({ text: "SELECT pg_sleep(0.3)", signal: abort.signal } as pg.QueryConfig);
+    abort.abort();
+    const first = await Promise.race([before, failure(sent)]);
+    expect(first).toMatchObject({ code: "FORMDB_ABORTED", outcome: "unknown" });
+    expect((await before).rows).toMatchObject([{ n: 1 }]);
+    expect((await client.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
+  });
+
   it("the queue of those who wait has an end", async () => {
     await using pool = newPool({ max: 1, maxWaiting: 2 });
     const client = await pool.connect();
