@@ -100,6 +100,8 @@ export interface CommitOptions extends CallOptions {
 export interface Connection {
   /** False once the connection was lost or closed. */
   readonly usable: boolean;
+  /** Whether a transaction is open. */
+  readonly inTransaction: boolean;
   execute(
     statement: EngineStatement,
     values: readonly unknown[],

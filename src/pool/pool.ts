@@ -126,7 +126,7 @@ export class Pool<T> implements AsyncDisposable {
 
   /** @internal Ends a loan of `tryLend` that went well and that nobody else can have ended. */
   takeBack(entry: Entry<T>, now: number): void {
-    this.#returning.giveBack(entry, entry.loans, undefined, now);
+    this.#returning.takeBack(entry, now);
   }
 
   /**

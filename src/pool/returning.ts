@@ -1,7 +1,7 @@
 import type { ConnectionCloseReason } from "../base/observer.ts";
 import type { Connector } from "./connector.ts";
 import type { PoolCore } from "./core.ts";
-import type { Entry, EntryState } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import { judge, notLent } from "./failures.ts";
 import type { Lending } from "./lending.ts";
 import type { Roster } from "./roster.ts";
@@ -43,18 +43,32 @@ export class Returning<T> {
     now: number = this.#core.settings.clock.now(),
   ): void {
     if (entry.loans !== loan || (entry.state !== "lent" && entry.state !== "revoked")) throw notLent(entry);
-    const core = this.#core;
     const revoked = entry.state === "revoked";
-    this.#roster.takeBack(entry, now);
-    core.counts.totals.released++;
-    core.observer.released(entry.id, now - entry.lentAt);
+    this.#end(entry, now);
     if (revoked) return;
     if (error !== undefined) this.#blame(entry, error);
-    const { reset } = core.settings;
+    const { reset } = this.#core.settings;
     if (reset === undefined || this.#unfit(entry, now) !== undefined) this.#free(entry, now);
     else this.#keepBusy("Resetting a connection", reset, entry, now);
-    const state = entry.state as EntryState;
-    if (state === "gone" || core.state !== "ready") core.advance();
+    this.#goOn(entry);
+  }
+
+  /** Ends a lease that went well, and that nobody else can have ended, of what needs no reset. */
+  takeBack(entry: Entry<T>, now: number): void {
+    this.#end(entry, now);
+    this.#free(entry, now);
+    this.#goOn(entry);
+  }
+
+  #end(entry: Entry<T>, now: number): void {
+    const { counts, observer } = this.#core;
+    this.#roster.takeBack(entry, now);
+    counts.totals.released++;
+    observer.released(entry.id, now - entry.lentAt);
+  }
+
+  #goOn({ state }: Entry<T>): void {
+    if (state === "gone" || this.#core.state !== "ready") this.#core.advance();
   }
 
   /** Brings those who wait and what is idle together. */

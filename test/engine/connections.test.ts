@@ -201,3 +201,31 @@ describe("A failover", () => {
     expect(pools.write.stats()).toMatchObject({ idle: 1, totals: { invalidations: 1 } });
   });
 });
+
+describe("A connection that is given back inside a transaction", () => {
+  const server = usePostgres();
+
+  it.each([
+    ["PostgreSQL", () => server.createDatabase()],
+    ["a SQLite file", async () => `sqlite:${folder()}/a.db`],
+    ["SQLite in memory", async () => "sqlite::memory:"],
+  ])("is rolled back before it is anybody's on %s", async (engine, make) => {
+    const url = await make();
+    await using db = await open(url, { pool: { minConnections: 1, maxConnections: 1 } });
+    await db.insert("c", { id: "1" });
+    const connection = await db.pool.acquire();
+    await connection.begin(undefined);
+    await connection.getMany("c", ["1"]);
+    db.pool.release(connection);
+    await db.insert("c", { id: "2" });
+    await db.transaction((tx) => tx.insert("c", { id: "3" }));
+    expect((await db.query("SELECT id FROM c ORDER BY id")).rows.map(({ id }) => id)).toEqual([
+      "1",
+      "2",
+      "3",
+    ]);
+    if (engine === "SQLite in memory") return;
+    await using other = await open(url);
+    expect(await other.get("c", "2")).toEqual({ id: "2" });
+  });
+});

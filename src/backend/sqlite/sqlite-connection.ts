@@ -57,6 +57,10 @@ export class SqliteConnection implements Connection {
     return this.#inTransaction ? undefined : this.#immediate;
   }
 
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
   get usable(): boolean {
     return !this.#closed && this.#client.usable;
   }
