@@ -3,7 +3,8 @@ import type { Backend, Connection } from "../../src/backend/backend.ts";
 import { FormDBError } from "../../src/base/errors.ts";
 import { type ConnectionPoolOptions, Connections } from "../../src/engine/connections.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
-import { type BatchResult, open } from "../../src/index.ts";
+import { type BatchResult, open, setDefaultDatabase } from "../../src/index.ts";
+import { make } from "../../src/pool.ts";
 import { failure } from "../support/failure.ts";
 import { useFolderEach, usePostgres } from "../support/hooks.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -227,5 +228,14 @@ describe("A connection that is given back inside a transaction", () => {
     if (engine === "SQLite in memory") return;
     await using other = await open(url);
     expect(await other.get("c", "2")).toEqual({ id: "2" });
+  });
+
+  it("is rolled back in a pool that make() gives too", async () => {
+    await using db = await open(`sqlite:${folder()}/a.db`);
+    setDefaultDatabase(db);
+    await using pool = make({ minConnections: 0, maxConnections: 1 });
+    await pool.use((connection) => connection.begin(undefined));
+    expect(await pool.use(async ({ inTransaction }) => inTransaction)).toBe(false);
+    setDefaultDatabase(undefined);
   });
 });
