@@ -118,9 +118,11 @@ export class Writer {
 
   async #sendIfThere(group: BatchGroup, times: GroupTimes): Promise<OperationResult[] | undefined> {
     const { kind, collection, operations } = group;
-    const absence = await this.#absenceFor(group).catch((error) => unsent(group, error));
-    if (absence !== undefined)
-      return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
+    if (!this.#catalog.has(collection)) {
+      const absence = await this.#absenceFor(group).catch((error) => unsent(group, error));
+      if (absence !== undefined)
+        return operations.map(({ id }) => outcomeWithout(absence, { kind, collection, id }));
+    }
     return this.#send(group, times);
   }
 

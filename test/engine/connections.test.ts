@@ -117,12 +117,18 @@ describe("Where streams hold every connection", () => {
     await using db = await open(await server.createDatabase(), { pool: { ...NO_TIME, maxConnections: 2 } });
     await db.batchInsert("c", [{ id: "1" }, { id: "2" }]);
     const allHold = Promise.withResolvers<void>();
+    const allWritten = Promise.withResolvers<void>();
     let holding = 0;
+    let written = 0;
     const loop = async (write: () => Promise<unknown>): Promise<unknown> => {
       for await (const _ of db.stream("SELECT * FROM c")) {
         if (++holding === 2) allHold.resolve();
         await allHold.promise;
-        return await write();
+        const told = await write();
+        // The first one that ends would have a connection for the other.
+        if (++written === 2) allWritten.resolve();
+        await allWritten.promise;
+        return told;
       }
       return undefined;
     };
