@@ -160,31 +160,33 @@ export class WriteQueue {
 
   /** All that is queued, what waits behind operations that were `sent` included, in the order in which it was added. */
   list(sent: readonly Operation[]): Operation[] {
-    return [...this.#queued(sent)].sort((a, b) => a.order - b.order);
+    const all: Operation[] = [];
+    this.#eachQueued(sent, (operation) => all.push(operation));
+    return all.sort((a, b) => a.order - b.order);
   }
 
   /** When the oldest queued operation was queued, in the clock's milliseconds, at the cost of a look at each. */
   oldestQueuedAtMs(sent: readonly Operation[]): number | undefined {
     let oldest: number | undefined;
     if (this.count === 0) return oldest;
-    for (const { queuedAtMs } of this.#queued(sent)) {
+    this.#eachQueued(sent, ({ queuedAtMs }) => {
       if (oldest === undefined || queuedAtMs < oldest) oldest = queuedAtMs;
-    }
+    });
     return oldest;
   }
 
   /** Each once: of several that were sent and follow one another, only the last is followed by what is queued. */
-  *#queued(sent: readonly Operation[]): Generator<Operation, undefined> {
+  #eachQueued(sent: readonly Operation[], visit: (operation: Operation) => void): void {
     for (const operation of sent) {
-      if (operation.state === "sent" || operation.state === "resending") yield* waitingBehind(operation);
+      if (operation.state === "sent" || operation.state === "resending") visitBehind(operation, visit);
     }
     for (const { ready, head } of this.#active) {
       for (let i = head; i < ready.length; i++) {
         const operation = ready[i]!;
         // What was taken back stays in its lane until its turn comes.
         if (operation.state !== "ready") continue;
-        yield operation;
-        yield* waitingBehind(operation);
+        visit(operation);
+        visitBehind(operation, visit);
       }
     }
   }
@@ -257,9 +259,9 @@ export class WriteQueue {
 }
 
 /** The queued operations behind one, up to another that was sent. */
-function* waitingBehind({ next }: Operation): Generator<Operation, undefined> {
+function visitBehind({ next }: Operation, visit: (operation: Operation) => void): void {
   for (let at = next; at !== undefined; at = at.next) {
-    if (at.state === "blocked") yield at;
+    if (at.state === "blocked") visit(at);
     else if (at.state !== "settled") return;
   }
 }
