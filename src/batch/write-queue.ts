@@ -168,7 +168,6 @@ export class WriteQueue {
   /** When the oldest queued operation was queued, in the clock's milliseconds, at the cost of a look at each. */
   oldestQueuedAtMs(sent: readonly Operation[]): number | undefined {
     let oldest: number | undefined;
-    if (this.count === 0) return oldest;
     this.#eachQueued(sent, ({ queuedAtMs }) => {
       if (oldest === undefined || queuedAtMs < oldest) oldest = queuedAtMs;
     });

@@ -1,3 +1,5 @@
+import { encodeNumber } from "./conditions.ts";
+
 /** What a number with a few places behind the point is multiplied by to be whole. */
 const MILLIONTHS = 6;
 /** Millionths come in two parts, the higher one in units of two to this power. */
@@ -103,13 +105,17 @@ export class ExactSum {
 
 /**
  * A sum of millionths in two parts, each null of no numbers, and of what an `ExactSum` has, rounded to a double once.
- * Null of no numbers; infinite beyond the greatest double.
+ * Null of no numbers; infinite beyond the greatest double; else as SQLite reads it from a document, so that both compare alike.
  */
-export function roundedSum(high: string | null, low: string | null, rest: string | null): number | null {
+export function roundedSum(
+  high: string | null,
+  low: string | null,
+  rest: string | null,
+): number | bigint | null {
   const parts = partsOf(high, low, rest);
   if (parts.length === 0) return null;
   const { units, places } = added(parts);
-  return Number(`${units}e-${places}`);
+  return encodeNumber(Number(`${units}e-${places}`));
 }
 
 /** The same, divided by the count of the numbers before it is rounded. */
@@ -118,7 +124,7 @@ export function roundedAverage(
   low: string | null,
   rest: string | null,
   numbers: string | null,
-): number | null {
+): number | bigint | null {
   const parts = partsOf(high, low, rest);
   if (parts.length === 0) return null;
   const { units, places } = added(parts);
@@ -127,7 +133,7 @@ export function roundedAverage(
   const dividend = units * 10n ** BigInt(more);
   // A remainder is told by one more digit, so that what is not half-way between two doubles is not taken for that.
   const sticky = dividend % count === 0n ? "0" : "1";
-  return Number(`${dividend / count}${sticky}e-${places + more + 1}`);
+  return encodeNumber(Number(`${dividend / count}${sticky}e-${places + more + 1}`));
 }
 
 function partsOf(high: string | null, low: string | null, rest: string | null): Decimal[] {

@@ -1,7 +1,6 @@
 import type { JsonValue } from "../../base/document.ts";
 import { calculate, NO_RESULT, NOT_A_NUMBER, SHOWN_CHARACTERS } from "../arithmetic.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import { encodeNumber } from "./conditions.ts";
 import { ExactSum, roundedAverage, roundedSum } from "./exact-sum.ts";
 
 /** A function in SQL that a connection to SQLite must have. */
@@ -33,24 +32,9 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
   { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
-  // SQLite counts the parameters of a function.
-  {
-    name: "formdb_sum",
-    deterministic: true,
-    fn: (high: string | null, low: string | null, rest: string | null) => asRead(roundedSum(high, low, rest)),
-  },
-  {
-    name: "formdb_avg",
-    deterministic: true,
-    fn: (high: string | null, low: string | null, rest: string | null, count: string | null) =>
-      asRead(roundedAverage(high, low, rest, count)),
-  },
+  { name: "formdb_sum", deterministic: true, fn: roundedSum },
+  { name: "formdb_avg", deterministic: true, fn: roundedAverage },
 ]);
-
-/** As SQLite reads the number from a document, so that both are compared alike. */
-function asRead(value: number | null): number | bigint | null {
-  return value === null ? null : encodeNumber(value);
-}
 
 /**
  * The result's JSON text, from those of the operands: null where one is null. Throws where the result is not finite, and for

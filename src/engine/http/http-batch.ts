@@ -1,9 +1,9 @@
 import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
 import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
-import { FormDBError, messageOf } from "../../base/errors.ts";
+import { FormDBError, noteDetail } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
-import { iterable } from "../../batch/feeder.ts";
+import { iterable, sourceFailed } from "../../batch/feeder.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
 import { ownId } from "../../batch/operation.ts";
 import { MAX_ERRORS } from "../import.ts";
@@ -140,9 +140,7 @@ export async function writeBatch(
   }
   if (chunk.length > 0) await send(chunk);
   if (failure === undefined) return result.whole();
-  const { cause } = failure;
-  const message = `The source of the operations failed: ${messageOf(cause)}`;
-  throw new FormDBError("FORMDB_INVALID_DOCUMENT", message, { cause, details: { result: result.whole() } });
+  throw noteDetail(sourceFailed(failure.cause), "result", result.whole());
 }
 
 class Result {
