@@ -8,9 +8,10 @@ export type Cut = "before" | "while" | "after";
 
 export const CUTS: readonly Cut[] = ["before", "while", "after"];
 
-/** What a server ends its answer with, outside of a transaction and in one. */
-const IDLE = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
-const IN_TRANSACTION = Buffer.from([0x5a, 0, 0, 0, 5, 0x54]);
+/** What a server ends its answer with: outside of a transaction, in one, and in one that has failed. */
+const IDLE = Buffer.from("Z\0\0\0\x05I");
+const IN_TRANSACTION = Buffer.from("Z\0\0\0\x05T");
+const IN_FAILED_TRANSACTION = Buffer.from("Z\0\0\0\x05E");
 
 /** A proxy before a PostgreSQL server that cuts connections at chosen moments. */
 export class CuttingProxy {
@@ -65,6 +66,8 @@ export class CuttingProxy {
   #join(client: Socket, server: Socket): void {
     /** Of the message that is to be answered, and no more. */
     let ends: readonly Buffer[] = [];
+    /** The last bytes of the answer that the client does not get. */
+    let tail = Buffer.alloc(0);
     const end = (): void => {
       client.destroy();
       server.destroy();
@@ -97,13 +100,17 @@ export class CuttingProxy {
       else if (cut === "while") server.write(chunk, cutNow);
       else {
         // What is sent together with COMMIT has answers of its own before.
-        ends = chunk.includes("COMMIT") ? [IDLE] : [IDLE, IN_TRANSACTION];
+        ends = chunk.includes("COMMIT") ? [IDLE] : [IDLE, IN_TRANSACTION, IN_FAILED_TRANSACTION];
         server.write(chunk);
       }
     });
     server.on("data", (chunk) => {
-      if (ends.length === 0) client.write(chunk);
-      else if (ends.some((bytes) => chunk.subarray(-bytes.length).equals(bytes))) cutNow();
+      if (ends.length === 0) {
+        client.write(chunk);
+        return;
+      }
+      tail = Buffer.concat([tail, chunk]).subarray(-IDLE.length);
+      if (ends.some((bytes) => tail.equals(bytes))) cutNow();
     });
   }
 }
