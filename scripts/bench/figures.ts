@@ -28,6 +28,7 @@ export const FIGURES: Readonly<Record<string, (results: Results) => string>> = {
   ycsb,
   queries,
   "pg-pool": pgPool,
+  "lone-writes": (results) => asMeasured(results, "sqlite-lone-writes"),
   "lone-reads": (results) => asMeasured(results, "postgres-lone-reads"),
   "pool-spike": (results) => asMeasured(results, "pool-spike"),
   "metrics-cost": (results) => asMeasured(results, "sqlite-metrics-cost"),
