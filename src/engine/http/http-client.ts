@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortedError, type CallOptions, timeoutError, untilAborted } from "../../base/abort.ts";
+import { MAX_DELAY_MS } from "../../base/clock.ts";
 import { type ErrorCode, FormDBError, noteDetail } from "../../base/errors.ts";
 import { type Failure, failureOf, lost, notReached } from "./http-errors.ts";
 import { baseUrl, HTTP_DEFAULTS, type HttpLimits, type HttpOptions } from "./http-options.ts";
@@ -13,8 +14,6 @@ const RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 /** How long closing waits for calls under way if it is given no time. */
 const CLOSE_WITHIN_MS = 30_000;
-/** Longer times can't be set, and are no bound. */
-const MAX_TIMER_MS = 2 ** 31;
 
 /** A request of the HTTP API. */
 export interface Request {
@@ -71,7 +70,8 @@ export class HttpClient {
     return this.#counted(async () => {
       const { signal, timeoutMs = this.#options.timeoutMs } = request.options ?? {};
       const time = new AbortController();
-      const timer = timeoutMs < MAX_TIMER_MS ? setTimeout(() => time.abort(), timeoutMs) : undefined;
+      // A longer time can't be set, and is no bound.
+      const timer = timeoutMs <= MAX_DELAY_MS ? setTimeout(() => time.abort(), timeoutMs) : undefined;
       const end = this.#endOf(time.signal, signal);
       /** Whether an earlier sending may have been done. */
       let isInDoubt = false;
@@ -112,7 +112,7 @@ export class HttpClient {
       if (isAwaited) idle.abort();
       else timer?.refresh();
     };
-    const timer = timeoutMs >= MAX_TIMER_MS ? undefined : setTimeout(onTime, timeoutMs);
+    const timer = timeoutMs > MAX_DELAY_MS ? undefined : setTimeout(onTime, timeoutMs);
     const end = this.#endOf(idle.signal, options?.signal);
     let response: http.IncomingMessage | undefined;
     let sent: Promise<void> | undefined;
@@ -193,7 +193,7 @@ export class HttpClient {
   }
 
   #cutAfter(timeMs: number): NodeJS.Timeout | undefined {
-    if (timeMs >= MAX_TIMER_MS) return undefined;
+    if (timeMs > MAX_DELAY_MS) return undefined;
     return setTimeout(() => this.#cut.abort(), Math.max(1, timeMs));
   }
 
