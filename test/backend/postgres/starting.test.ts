@@ -61,7 +61,7 @@ describe("with PostgreSQL 18", () => {
     using hole = await BlackHole.before(server.port);
     const backend = await open.start(`postgres://${ROLE}@127.0.0.1:${hole.port}/postgres`, {
       silenceMs: 100,
-      connectTimeoutMs: 300,
+      connectTimeoutMs: 2_000,
     });
     const connection = await open.connect(backend);
     await run(connection, "CREATE TABLE IF NOT EXISTS swallowed (n int)");
@@ -85,7 +85,7 @@ describe("with PostgreSQL 18", () => {
     using other = await BlackHole.before(server.port);
     const hasty = postgresBackend(both.replace(String(hole.port), String(other.port)), {
       targetSessionAttrs: "read-write",
-      connectTimeoutMs: 300,
+      connectTimeoutMs: 2_000,
     });
     void other.swallowFrom("SHOW transaction_read_only");
     const connection = await open.connect(hasty);
