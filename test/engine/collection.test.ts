@@ -248,6 +248,12 @@ function handles(openDatabase: OpenDatabase): void {
       [2 ** 62, 2 ** 62],
       [0.1, 0.2],
       [1e300, 1],
+      [9e22, 1e22],
+      [-9e22, -1e22],
+      [2 ** 54, 8],
+      [2 ** 60, 2 ** 59],
+      [123_456_789e20, 1e20],
+      [null, 1e23],
       [null, 2 ** 60],
       [36, 1],
     ];
@@ -256,9 +262,28 @@ function handles(openDatabase: OpenDatabase): void {
       await things.update("1", { inc: { n: by } });
       const sum = (n ?? 0) + by;
       expect(await things.get("1")).toEqual({ id: "1", n: sum });
-      expect(await things.find({ n: sum }, { select: ["id"] }).toArray(), `${n} + ${by}`).toEqual([
+      const found = { n: sum };
+      expect(await things.find(found, { select: ["id"] }).toArray(), `${n} + ${by}`).toEqual([{ id: "1" }]);
+      await things.upsert({ id: "1", n: n ?? 0 });
+      await db.query(`UPDATE ${things.name} SET n = n + $1`, [by]);
+      expect(await things.find(found, { select: ["id"] }).toArray(), `SET ${n} + ${by}`).toEqual([
         { id: "1" },
       ]);
+    }
+  });
+
+  it("finds the results of arithmetic by the numbers that they are", async () => {
+    const things = fresh() as unknown as Collection;
+    await things.insert({ id: "1" });
+    for (const [n, factor] of [
+      [1e22, 10],
+      [1_801_439_850_948_199, 10],
+      [-6e15, 3],
+      [7e30, 3],
+    ] as const) {
+      await db.query(`UPDATE ${things.name} SET n = $1`, [n]);
+      await db.query(`UPDATE ${things.name} SET n = n * $1, m = n / $2`, [factor, 1 / factor]);
+      expect(await things.find({ n: n * factor, m: n / (1 / factor) }).toArray(), String(n)).toHaveLength(1);
     }
   });
 

@@ -8,8 +8,14 @@ import { termOf } from "./terms.ts";
 /** The computed value as `jsonb`. */
 export function computed(value: ComputedValue): Fragment {
   if (value.type === "path") return [`coalesce(${termOf(value.path).json}, 'null'::jsonb)`];
-  // Casts are immutable, as to_jsonb is not: Citus wants that in an UPDATE of many shards.
-  return sql`coalesce(${double(value)}::text::jsonb, 'null'::jsonb)`;
+  const json =
+    value.type === "arithmetic" ? operation(value, JSON_RESULT) : sql`${double(value)}::text::jsonb`;
+  return sql`coalesce(${json}, 'null'::jsonb)`;
+}
+
+/** A `float8` as JSON, whatever it is made of. */
+export function numberAsJson(value: Fragment): Fragment {
+  return sql`(SELECT ${withJsonDigits("x")} FROM (SELECT ${value} AS x OFFSET 0) AS s)`;
 }
 
 /**
@@ -29,14 +35,50 @@ function double(value: ComputedValue): Fragment {
         `(CASE WHEN ${type} = 'number' THEN ${json}::float8 WHEN ${type} <> 'null' THEN (${found})::float8 END)`,
       ];
     }
-    case "arithmetic": {
-      // The inner query, which its offset keeps apart, spells each side once, however deep the nesting is.
-      const sides = sql`(SELECT ${double(value.left)} AS a, ${double(value.right)} AS b OFFSET 0) AS x`;
-      return sql`(SELECT ${guarded(value.operator)} FROM ${sides})`;
-    }
+    case "arithmetic":
+      return operation(value, DOUBLE_RESULT);
     default:
       return value satisfies never;
   }
+}
+
+/** How the result of an operation is given: one that is calculated, and a plain 0 or an error. */
+interface ResultSpelling {
+  readonly calculated: (double: string) => string;
+  readonly plain: (value: string) => string;
+}
+
+const DOUBLE_RESULT: ResultSpelling = { calculated: (double) => double, plain: (value) => value };
+const JSON_RESULT: ResultSpelling = { calculated: withJsonDigits, plain: (value) => `${value}::text::jsonb` };
+
+function operation(
+  { operator, left, right }: Extract<ComputedValue, { type: "arithmetic" }>,
+  spelling: ResultSpelling,
+): Fragment {
+  // The inner query, which its offset keeps apart, spells each side once, however deep the nesting is.
+  const sides = sql`(SELECT ${double(left)} AS a, ${double(right)} AS b OFFSET 0) AS x`;
+  return sql`(SELECT ${guarded(operator, spelling)} FROM ${sides})`;
+}
+
+/**
+ * Where PostgreSQL may write a double with other digits than JavaScript: beyond, no number of at most 16 digits, of which 5^23 is
+ * the greatest power of 5 that an odd number of 54 bits has, lies halfway between two doubles.
+ */
+const OTHER_DIGITS = [2 ** 54, 1e39] as const;
+
+/**
+ * A `float8` as JSON with the digits that JavaScript gives it, by which it is found again. PostgreSQL passes over a text that lies
+ * halfway between two doubles, as 1e23 does, and gives it more digits: fewer are tried here first. Casts are immutable, as to_jsonb
+ * is not: Citus wants that in an UPDATE of many shards.
+ */
+function withJsonDigits(x: string): string {
+  const digits = `${x}::text::numeric`;
+  const by16 = `round(${digits}, 16 - length(trunc(abs(${digits}))::text))`;
+  return (
+    `CASE WHEN abs(${x}) NOT BETWEEN ${OTHER_DIGITS.map(float8).join(" AND ")} THEN ${x}::text::jsonb ` +
+    `WHEN ${x}::numeric::float8 = ${x} THEN ${x}::numeric::text::jsonb ` +
+    `WHEN ${by16}::float8 = ${x} THEN ${by16}::text::jsonb ELSE ${x}::text::jsonb END`
+  );
 }
 
 const float8 = (value: number): string => `'${value}'::float8`;
@@ -66,10 +108,11 @@ export function hasFiniteSum(a: string, b: Fragment): Fragment {
  * digits of a double only, what is near a limit is worked out again in doubles, moved away from it by a power of 2,
  * which changes no digit.
  */
-function guarded(operator: "+" | "-" | "*" | "/"): string {
-  const result = `a ${operator} b`;
+function guarded(operator: "+" | "-" | "*" | "/", { calculated, plain }: ResultSpelling): string {
+  const result = calculated(`(a ${operator} b)`);
+  const zero = plain("0");
   const unknown = "WHEN a IS NULL OR b IS NULL THEN NULL";
-  const failure = `(${literal(NO_RESULT)} || a::text || ' ${operator} ' || b::text || ' ;')::float8`;
+  const failure = plain(`(${literal(NO_RESULT)} || a::text || ' ${operator} ' || b::text || ' ;')::float8`);
   if (operator === "+" || operator === "-") {
     const quarter = `a * ${float8(0.25)} ${operator} b * ${float8(0.25)}`;
     return (
@@ -80,9 +123,9 @@ function guarded(operator: "+" | "-" | "*" | "/"): string {
   const size = `abs(a::numeric ${operator} b::numeric)`;
   const moved = ([by]: readonly [number, number]): string => `abs(a * ${float8(by)} ${operator} b)`;
   return (
-    `CASE ${unknown} ${operator === "/" ? `WHEN b = 0 THEN ${failure} ` : ""}WHEN a = 0${operator === "*" ? " OR b = 0" : ""} THEN 0 ` +
-    `WHEN ${size} < ${MAYBE_ZERO[0]}::numeric THEN 0 ` +
-    `WHEN ${size} < ${MAYBE_ZERO[1]}::numeric AND ${moved(UP)} <= ${float8(UP[1])} THEN 0 ` +
+    `CASE ${unknown} ${operator === "/" ? `WHEN b = 0 THEN ${failure} ` : ""}WHEN a = 0${operator === "*" ? " OR b = 0" : ""} THEN ${zero} ` +
+    `WHEN ${size} < ${MAYBE_ZERO[0]}::numeric THEN ${zero} ` +
+    `WHEN ${size} < ${MAYBE_ZERO[1]}::numeric AND ${moved(UP)} <= ${float8(UP[1])} THEN ${zero} ` +
     `WHEN ${size} < ${MAYBE_INFINITE[0]}::numeric THEN ${result} ` +
     `WHEN ${size} < ${MAYBE_INFINITE[1]}::numeric AND ${moved(DOWN)} <= ${float8(DOWN[1])} THEN ${result} ELSE ${failure} END`
   );

@@ -8,7 +8,7 @@ import type {
   LeafChange,
 } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
-import { computed, hasFiniteSum } from "./arithmetic.ts";
+import { computed, hasFiniteSum, numberAsJson } from "./arithmetic.ts";
 import { literal } from "./names.ts";
 import { termOf } from "./terms.ts";
 
@@ -39,7 +39,7 @@ function leaf(change: LeafChange | ComputedChange): Fragment {
     case "set":
       return sql`${value}::jsonb`;
     case "inc":
-      return sql`to_jsonb(${number}::float8 + ${value}::float8)`;
+      return numberAsJson(sql`${number}::float8 + ${value}::float8`);
     case "push":
       return sql`(CASE WHEN ${type} = 'array' THEN ${json} ELSE '[]'::jsonb END || jsonb_build_array(${value}::jsonb))`;
     case "pull": {
