@@ -2,8 +2,8 @@ import { FormDBError } from "../base/errors.ts";
 import { arithmeticFailure } from "../dialect/arithmetic.ts";
 
 /**
- * The error for arithmetic that met a value that is no number, or has no finite result, the same on every engine; undefined
- * for other failures.
+ * The error for arithmetic that met a value that is no number, or has no finite result, and for a value that is copied too deep,
+ * the same on every engine; undefined for other failures.
  */
 export function arithmeticRefusal(
   message: string,

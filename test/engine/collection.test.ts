@@ -326,6 +326,37 @@ function handles(openDatabase: OpenDatabase): void {
     expect(await loose.get("1")).toEqual({ id: "1", name: "Ada", age: 36, big: 1.7e308 });
   });
 
+  it("makes no document deeper than one may be, by what is set to another path", async () => {
+    const things = fresh() as unknown as Collection;
+    const deep = (levels: number, inmost: object): object =>
+      levels === 1 ? inmost : { a: deep(levels - 1, inmost) };
+    const set = (text: string) => db.query(`UPDATE ${things.name} SET ${text} WHERE id = '1'`);
+    for (const [levels, inmost] of [
+      [489, {}],
+      [487, { "[": ["{", "\\"], "{": [[]] }],
+    ] as const) {
+      const x = deep(levels, inmost);
+      await things.upsert({ id: "1", x });
+      await set("a.b.c.d.e.f.g.h.i.j.k = x, z = x, x = 1");
+      expect((await things.get("1"))?.z).toEqual(x);
+      await things.upsert({ id: "1", x });
+      const error = await failure(set("a.b.c.d.e.f.g.h.i.j.k.l = x"));
+      expect(error).toMatchObject({
+        code: "FORMDB_CONSTRAINT",
+        path: "a.b.c.d.e.f.g.h.i.j.k.l",
+        outcome: "rejected",
+      });
+      expect(error.message).toContain("500 levels");
+      expect(await things.get("1")).toEqual({ id: "1", x });
+    }
+    await things.upsert({ id: "1", a: "[".repeat(2_000) });
+    await set("a.b = a");
+    expect(await things.get("1")).toEqual({ id: "1", a: { b: "[".repeat(2_000) } });
+    await things.upsert({ id: "1", a: Array(2_000).fill([]) });
+    await set("a.b = a");
+    expect(await things.get("1")).toEqual({ id: "1", a: { b: Array(2_000).fill([]) } });
+  });
+
   it("fails at arithmetic on what is no number, and changes no document", async () => {
     const users = fresh();
     const stored = [

@@ -1,16 +1,32 @@
 import type { JsonValue } from "../../base/document.ts";
-import { NO_RESULT, NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS } from "../arithmetic.ts";
+import type { Path } from "../../base/subject.ts";
+import { levelsAt, NO_RESULT, NOT_A_NUMBER, pathLiteral, SHOWN_CHARACTERS, TOO_DEEP } from "../arithmetic.ts";
 import type { ComputedValue } from "../expression-dialect.ts";
 import { type Fragment, sql } from "../fragment.ts";
 import { literal } from "./names.ts";
 import { termOf } from "./terms.ts";
 
-/** The computed value as `jsonb`. */
-export function computed(value: ComputedValue): Fragment {
-  if (value.type === "path") return [`coalesce(${termOf(value.path).json}, 'null'::jsonb)`];
+/** The value that is computed for a path, as `jsonb`. */
+export function computed(path: Path, value: ComputedValue): Fragment {
+  if (value.type === "path") {
+    const { json } = termOf(value.path);
+    const levels = levelsAt(path, value.path);
+    return [`coalesce(${levels === undefined ? json : shallow(json, levels, path)}, 'null'::jsonb)`];
+  }
   const json =
     value.type === "arithmetic" ? operation(value, JSON_RESULT) : sql`${double(value)}::text::jsonb`;
   return sql`coalesce(${json}, 'null'::jsonb)`;
+}
+
+/** The JSON, if its arrays and objects nest in at most so many levels, of two brackets each; else the statement fails. */
+function shallow(json: string, levels: number, path: Path): string {
+  const deeper = `strict $.**{${levels}} ? (@.type() == "array" || @.type() == "object")`;
+  // What depends on no document would be cast while the statement is planned.
+  const failure = `(${literal(TOO_DEEP)} || ${pathLiteral(path)} || ' ;' || left(${json}::text, 0))::float8::text::jsonb`;
+  return (
+    `CASE WHEN length(${json}::text) >= ${2 * levels} AND jsonb_path_exists(${json}, ${literal(deeper)}) ` +
+    `THEN ${failure} ELSE ${json} END`
+  );
 }
 
 /** A `float8` as JSON, whatever it is made of. */

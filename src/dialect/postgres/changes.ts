@@ -31,7 +31,7 @@ function container({ path, kind, length }: ContainerChange): string {
 
 /** The value of a leaf, from the document as it was. */
 function leaf(change: LeafChange | ComputedChange): Fragment {
-  if (change.kind === "compute") return computed(change.value);
+  if (change.kind === "compute") return computed(change.path, change.value);
   const { path, kind, operand } = change;
   const value = { operand, encode: (json: JsonValue): string => JSON.stringify(json) };
   const { json, type, number } = termOf(path);

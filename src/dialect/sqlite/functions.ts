@@ -1,5 +1,5 @@
 import type { JsonValue } from "../../base/document.ts";
-import { calculate, NO_RESULT, NOT_A_NUMBER, SHOWN_CHARACTERS } from "../arithmetic.ts";
+import { calculate, NO_RESULT, NOT_A_NUMBER, SHOWN_CHARACTERS, TOO_DEEP } from "../arithmetic.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { ExactSum, roundedAverage, roundedSum } from "./exact-sum.ts";
 
@@ -32,6 +32,7 @@ export const sqliteFunctions: readonly SqliteFunction[] = Object.freeze([
       text === null ? null : canonicalJson(JSON.parse(text) as JsonValue),
   },
   { name: "formdb_arithmetic", deterministic: true, fn: arithmetic },
+  { name: "formdb_shallow", deterministic: true, fn: shallow },
   { name: "formdb_sum", deterministic: true, fn: roundedSum },
   { name: "formdb_avg", deterministic: true, fn: roundedAverage },
 ]);
@@ -49,6 +50,17 @@ function arithmetic(
 ): string {
   const sides = [numberIn(left, leftName), numberIn(right, rightName)] as const;
   return JSON.stringify(calculate(operator!, sides, (operation) => new Error(`${NO_RESULT}${operation} ;`)));
+}
+
+/** The JSON text, if its arrays and objects nest in at most so many levels; throws by the name of the path that it is set to. */
+function shallow(text: string | null, levels: string | null, name: string | null): string | null {
+  if (text !== null && nestsDeeper(JSON.parse(text), Number(levels))) throw new Error(`${TOO_DEEP}${name} ;`);
+  return text;
+}
+
+function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1));
 }
 
 function numberIn(text: string | null, name: string | null): number | null {
