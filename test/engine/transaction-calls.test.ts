@@ -85,6 +85,18 @@ onEveryEngine((openDatabase) => {
     expect(await stored()).toEqual(["1", "2"]);
   });
 
+  it("an error of the engine is undone by a savepoint, and the rest is committed", async () => {
+    await db.insert("c", { id: "1", n: 0 });
+    await db.transaction(async (tx) => {
+      await tx.insert("c", { id: "2" });
+      await tx.sql`SAVEPOINT before`;
+      expect(await failure(tx.query("UPDATE c SET n = 1 / n"))).toMatchObject({ code: "FORMDB_CONSTRAINT" });
+      await tx.sql`ROLLBACK TO before`;
+      await tx.insert("c", { id: "3" });
+    });
+    expect(await stored()).toEqual(["1", "2", "3"]);
+  });
+
   it("what the function throws is told, whatever else failed", async () => {
     await db.insert("c", { id: "1" });
     const own = new Error("own");

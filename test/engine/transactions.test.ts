@@ -59,6 +59,21 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
     expect(lease.resource.usable).toBe(true);
   });
 
+  it("an error of the server that is caught ends the transaction, and what comes after says so", async () => {
+    await using db = await open(await server.createDatabase());
+    await db.insert("c", { id: "x", v: 0 });
+    const seen: unknown[] = [];
+    const end = db.transaction(async (tx) => {
+      await tx.insert("c", { id: "y" });
+      await tx.query("UPDATE c SET v = 1 / v").catch(({ code }) => seen.push(code));
+      await tx.get("c", "x").catch(({ message }) => seen.push(message));
+    });
+    const why = expect.stringContaining("by an earlier error of the server, even if that was caught");
+    expect(await failure(end)).toMatchObject({ code: "FORMDB_ENGINE", outcome: "rejected", message: why });
+    expect(seen).toEqual(["FORMDB_CONSTRAINT", why]);
+    expect(await db.get("c", "y")).toBeUndefined();
+  });
+
   describe("what ends a transaction:", () => {
     let db: FormDB;
 

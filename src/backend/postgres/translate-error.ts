@@ -275,6 +275,7 @@ function outcomeOf(flight: Flight, cannotTell: boolean): FailureOutcome | undefi
 
 function help(error: ServerError, code: ErrorCode, where: string): string {
   const parts = [error.detail, error.hint].filter((part) => part !== undefined && part !== "");
+  if (error.code === "25P02") parts.push("by an earlier error of the server, even if that was caught");
   if (isDefinitionTooLong(error)) parts.push("an index over so many deep paths needs PostgreSQL 18");
   if (code === "FORMDB_CONNECTION_LOST" || code === "FORMDB_CONNECT_FAILED") parts.push(`at ${where}`);
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
