@@ -122,12 +122,19 @@ function refuseOverlaps(steps: readonly DocumentStep[]): void {
     if (places.has(key)) throw refuse(path, "it is changed twice, and the result would depend on the order");
     places.add(key);
   }
+  const containers = new Map<string, "array" | "object">();
   for (const { path } of steps) {
     for (let length = 1; length < path.length; length++) {
       const outer = path.slice(0, length);
-      if (places.has(pathKey(outer))) {
+      const key = pathKey(outer);
+      if (places.has(key)) {
         throw refuse(path, `${pathText(outer)} is changed too, and the result would depend on the order`);
       }
+      const kind = typeof path[length] === "number" ? "array" : "object";
+      if ((containers.get(key) ?? kind) !== kind) {
+        throw refuse(path, `${pathText(outer)} can't be both an object and an array`);
+      }
+      containers.set(key, kind);
     }
   }
 }

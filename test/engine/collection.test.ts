@@ -318,6 +318,12 @@ function handles(openDatabase: OpenDatabase): void {
     expect(await refuse({ unset: ["age.x"] })).toBe("FORMDB_CONSTRAINT");
     expect(await refuse({ inc: { age: 1 }, set: { age: 2 } })).toBe("FORMDB_SYNTAX");
     expect(await refuse({ set: { a: 1, "a.b": 2 } })).toBe("FORMDB_SYNTAX");
+    for (const at of ["x", "age"]) {
+      expect(await refuse({ set: { [`${at}[0]`]: 1 }, unset: [`${at}.b`] })).toBe("FORMDB_SYNTAX");
+      expect(await refuse({ set: { [`${at}.0`]: 1 }, unset: [`${at}[0]`] })).toBe("FORMDB_SYNTAX");
+      expect(await refuse({ push: { [`${at}.b`]: 1 }, pull: { [`${at}[0]`]: 1 } })).toBe("FORMDB_SYNTAX");
+      expect(await refuse({ set: { [`${at}.b`]: 1, [`${at}[0]`]: 1 } })).toBe("FORMDB_SYNTAX");
+    }
     expect(await refuse({ set: { id: "2" } })).toBe("FORMDB_SYNTAX");
     expect(await refuse({})).toBe("FORMDB_CONFIG");
     expect(await refuse({ $set: { a: 1 } })).toBe("FORMDB_CONFIG");
