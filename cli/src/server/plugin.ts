@@ -211,9 +211,12 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
-/** Ends a connection whose body does not come. */
+/** Ends a connection whose body does not come. One that nobody reads, as of a GET, has come all the same. */
 function setBodyDeadline(request: FastifyRequest, reply: FastifyReply, timeoutMs: number): void {
-  const deadline = setTimeout(() => request.raw.destroy(), timeoutMs).unref();
+  const { raw } = request;
+  const deadline = setTimeout(() => {
+    if (!raw.complete) raw.destroy();
+  }, timeoutMs).unref();
   request.formdbBodyDeadline = deadline;
   reply.raw.on("close", () => clearTimeout(deadline));
 }

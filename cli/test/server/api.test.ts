@@ -672,6 +672,19 @@ it("events tell once a second what the database did", async () => {
   expect(event.queries.all.p99Ms).toBeGreaterThan(0);
 });
 
+it("events go on for a client that has sent a body with its request", async () => {
+  const server = await started({ limits: { bodyTimeoutMs: 200 } });
+  const socket = connect(server.port, "127.0.0.1");
+  let text = "";
+  socket.on("data", (part) => {
+    text += part.toString();
+  });
+  socket.write("GET /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
+  await expect.poll(() => text, { timeout: 5_000 }).toContain("event: sample");
+  expect(socket.closed).toBe(false);
+  socket.destroy();
+});
+
 it("health, readiness, statistics, statements, metrics and the description", async () => {
   const server = await started();
   await ask(server, "POST", USERS, { id: "1" });
