@@ -37,6 +37,7 @@ export class Connections {
       this.#connections.get(request.socket)?.underWay.push(response);
       response.on("close", onClose);
     });
+    server.on("timeout", (socket) => this.#onSilence(socket));
     server.closeIdleConnections = () => this.#endIdle();
   }
 
@@ -52,6 +53,12 @@ export class Connections {
     if (underWay.some(({ headersSent }) => headersSent)) socket.destroy();
     else socket.end(answer);
     destroyAfter(socket, LINGER_MS);
+  }
+
+  /** Ends a connection on which nothing moves, unless its client waits for an answer: to make an index may take long. */
+  #onSilence(socket: Socket): void {
+    const answer = this.#connections.get(socket)?.underWay[0];
+    if (answer === undefined || answer.headersSent || !answer.req.complete) socket.destroy();
   }
 
   #answered(response: ServerResponse): void {

@@ -24,7 +24,7 @@ export interface FormServerOptions extends ApiOptions {
 /** Milliseconds for a request's head to arrive, against clients that send a byte now and then. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const HEADERS_CHECK_MS = 2_000;
-/** Milliseconds in which nothing moves on a connection. Longer than a call of the database may take. */
+/** Milliseconds in which nothing moves on a connection whose client does not wait for an answer. */
 const IDLE_CONNECTION_MS = 60_000;
 const MAX_CONNECTIONS = 20_000;
 /** What closing may take unless told otherwise. */

@@ -685,6 +685,21 @@ it("events go on for a client that has sent a body with its request", async () =
   socket.destroy();
 });
 
+it("a call that takes longer than a connection may be silent is answered", async () => {
+  const server = await started({
+    extend: (app) => {
+      app.server.setTimeout(200);
+      app.get("/slow", async () => {
+        await sleep(700);
+        return { done: true };
+      });
+    },
+  });
+  expect(await ask(server, "GET", "/slow")).toMatchObject({ status: 200, body: { done: true } });
+  const silent = connect(server.port, "127.0.0.1");
+  await expect.poll(() => silent.closed, { timeout: 5_000 }).toBe(true);
+});
+
 it("health, readiness, statistics, statements, metrics and the description", async () => {
   const server = await started();
   await ask(server, "POST", USERS, { id: "1" });
