@@ -92,8 +92,14 @@ export function encodeId(id: unknown): string {
   throw invalidId(`An id must be a string or a safe integer, not ${describe(id)}`, id);
 }
 
-/** Objects that JSON.stringify writes as `{}`, whatever they hold. */
-const EMPTY_AS_JSON = [Map, Set, WeakMap, WeakSet, RegExp, Promise, ArrayBuffer, Error];
+/** Objects that JSON.stringify writes as the primitive value in them. */
+const PRIMITIVES = [Number, String, Boolean, BigInt];
+
+/** Objects that JSON.stringify writes as `{}`, whatever they hold, unless they have fields of their own. */
+const EMPTY_AS_JSON = [
+  ...[Map, Set, WeakMap, WeakSet, RegExp, Promise, Error],
+  ...[ArrayBuffer, SharedArrayBuffer, DataView, URLSearchParams],
+];
 
 function mayBeDeep(text: string): boolean {
   // Each level has two brackets.
@@ -109,7 +115,8 @@ function mayBeDeep(text: string): boolean {
   return false;
 }
 
-function checkValue(value: unknown, path: string[], ancestors: Set<object>): void {
+function checkValue(given: unknown, path: string[], ancestors: Set<object>): void {
+  const value = written(given, path);
   switch (typeof value) {
     case "number":
       if (!Number.isFinite(value)) throw invalidAt(path, `a finite number, not ${value}`);
@@ -124,6 +131,21 @@ function checkValue(value: unknown, path: string[], ancestors: Set<object>): voi
       return;
     default: // undefined, functions and symbols: JSON leaves them out, as people expect
   }
+}
+
+/** What JSON.stringify writes in a value's place. */
+function written(given: unknown, path: readonly string[]): unknown {
+  let value = given;
+  if ((typeof value === "object" && value !== null) || typeof value === "bigint") {
+    const { toJSON } = value as { toJSON?: unknown };
+    if (typeof toJSON === "function") {
+      if (value instanceof Date && Number.isNaN(value.getTime())) {
+        throw invalidAt(path, "a JSON value, not an invalid Date, of which JSON would make null");
+      }
+      value = toJSON.call(value, path.at(-1) ?? "");
+    }
+  }
+  return PRIMITIVES.some((type) => value instanceof type) ? (value as object).valueOf() : value;
 }
 
 /** Whether every engine keeps a text as it is. */
@@ -141,17 +163,9 @@ function checkChildren(value: object, path: string[], ancestors: Set<object>): v
   if (path.length >= MAX_DOCUMENT_DEPTH) {
     throw invalid(`A document must not nest deeper than ${MAX_DOCUMENT_DEPTH} levels`);
   }
-  const json = (value as { toJSON?: unknown }).toJSON;
-  if (typeof json === "function") {
-    if (value instanceof Date && Number.isNaN(value.getTime())) {
-      throw invalidAt(path, "a JSON value, not an invalid Date, of which JSON would make null");
-    }
-    checkValue(json.call(value, path.at(-1) ?? ""), path, ancestors);
-    return;
-  }
-  if (EMPTY_AS_JSON.some((type) => value instanceof type)) {
+  if (EMPTY_AS_JSON.some((type) => value instanceof type) && Object.keys(value).length === 0) {
     const { name } = value.constructor;
-    const article = /^[AEIOU]/.test(name) ? "an" : "a";
+    const article = /^[AEIO]/.test(name) ? "an" : "a";
     throw invalidAt(path, `a JSON value, not ${article} ${name}, of which JSON would keep nothing`);
   }
   ancestors.add(value);
