@@ -290,7 +290,16 @@ describe("errors", () => {
       retryable: false,
     });
     expect(await failure(remote.query("SELECT FROM"))).toMatchObject({ code: "FORMDB_SYNTAX", line: 1 });
-    for (const parameters of [[Number.NaN], null, 5, "x"]) {
+    for (const parameters of [
+      [Number.NaN],
+      [undefined],
+      [() => 1],
+      [Symbol("x")],
+      [[1, undefined]],
+      null,
+      5,
+      "x",
+    ]) {
       const asked = remote.query("SELECT * FROM users WHERE n = $1", parameters as never);
       expect(await failure(asked)).toMatchObject({ code: "FORMDB_PARAMETER_MISMATCH" });
     }

@@ -65,12 +65,22 @@ function encodeParameters(parameters: Parameters): string {
   if (typeof parameters !== "object" || parameters === null)
     throw mismatch(`they must be an array or an object, not ${show(parameters)}`);
   try {
-    if (Object.values(parameters).includes(undefined)) throw mismatch("one of them is undefined");
+    // Of one in a list JSON would make null, and `NOT IN` would find nothing.
+    const values = Object.values(parameters).flatMap((value) =>
+      Array.isArray(value) ? Array.from(value) : [value],
+    );
+    const lost = values.findIndex(isNoJson);
+    if (lost !== -1) throw mismatch(`${show(values[lost])} is no JSON value`);
     return encodeDocument({ parameters }).slice('{"parameters":'.length, -1);
   } catch (error) {
     if (!(error instanceof FormDBError) || error.code !== "FORMDB_INVALID_DOCUMENT") throw error;
     throw mismatch(error.message);
   }
+}
+
+/** What JSON leaves out, or writes as null in a list. */
+function isNoJson(value: unknown): boolean {
+  return value === undefined || typeof value === "function" || typeof value === "symbol";
 }
 
 function mismatch(why: string): FormDBError {
