@@ -73,6 +73,8 @@ const PRIVATE = {
   FORMDB_CONNECT_FAILED: "The database can't be reached; the server's log says why, under this request's id",
   FORMDB_CONNECTION_LOST:
     "The connection to the database was lost; the server's log says more, under this request's id",
+  FORMDB_BUSY: "The database was busy or out of room; the server's log says more, under this request's id",
+  FORMDB_SERIALIZATION: "The request met another one on the same documents; send it again",
   FORMDB_POOL_TIMEOUT: "No connection to the database became free in time",
 } as const satisfies Partial<Record<ErrorCode, string>>;
 

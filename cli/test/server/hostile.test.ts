@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { open } from "@formdb/perf";
+import { FormDBError, open } from "@formdb/perf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answerTo } from "../../src/server/status.ts";
 import { type FormServer, serve } from "../../src/server.ts";
 
 const KEY = "the-full-key-of-this-test";
@@ -59,6 +60,15 @@ const LAST = "Connection: close";
 function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? Number.NaN);
 }
+
+it.each([
+  ["FORMDB_BUSY", 'could not extend file "base/16384/2619": No space left on device'],
+  ["FORMDB_SERIALIZATION", 'restart transaction: conflicting write at /Table/106/1/"ada@example.org"'],
+] as const)("an engine's own words for %s are not told", (code, words) => {
+  const { body } = answerTo(new FormDBError(code, words), "r1");
+  expect(body.error).toMatchObject({ code, retryable: true });
+  expect(JSON.stringify(body)).not.toMatch(/16384|ada@/);
+});
 
 function codeOf(answer: string): string | undefined {
   return /"code":"([A-Z_]+)"/.exec(answer)?.[1];
