@@ -228,10 +228,10 @@ export class Submissions {
     const { room, flush } = this.#ledger;
     if (!room.mustWait) {
       const operation = encodeOperation(write, this.#settings.generateId);
-      if (room.hasPlaceFor(operation.bytes)) {
+      if (room.hasPlaceFor(operation.bytes) || room.lineIsFull) {
         operation.context = this.#settings.captureContext();
         this.#countFor(operation, call);
-        this.#intake.take(operation);
+        if (!this.#intake.take(operation)) this.#intake.refuse(operation, room.fullError);
         return undefined;
       }
     }

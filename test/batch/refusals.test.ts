@@ -69,6 +69,16 @@ describe("a write that finds neither room nor a place to wait", () => {
     expect(processor.stats()).toMatchObject({ held: 1, waiting: 0 });
   });
 
+  it("is one too that is too large for what is left of maxQueuedBytes", async () => {
+    const processor = new BatchProcessor(never, { maxQueuedBytes: 5_000, maxWaiting: 0 });
+    void processor.submit("insert", "c", "first", {});
+    const told = failure(processor.submit("insert", "c", "large", { text: "x".repeat(6_000) }));
+    expect(processor.stats()).toMatchObject({ held: 1, waiting: 0 });
+    expect(await told).toMatchObject({ code: "FORMDB_QUEUE_FULL", outcome: "rejected", attempts: 0 });
+    void processor.submit("insert", "c", "small", {});
+    expect(processor.stats()).toMatchObject({ held: 2, waiting: 0, failed: 1 });
+  });
+
   it("by the hundred thousand, in a loop that awaits none, leaves the process alive in 80 MB", async () => {
     const program = fileURLToPath(new URL("./unawaited-loop.ts", import.meta.url));
     for (const call of ["insert", "batchInsert"]) {
