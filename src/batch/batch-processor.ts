@@ -50,6 +50,8 @@ export class BatchProcessor {
   #lastFlush: Promise<unknown> = Promise.resolve();
   #state: "open" | "closing" | "closed" = "open";
   #closing: Promise<CloseResult> | undefined;
+  #replaying: Promise<ReplayResult> | undefined;
+  readonly #journal: JournalWriter | undefined;
 
   constructor(execute: ExecuteGroup, options: BatchOptions = {}) {
     if (typeof execute !== "function") {
@@ -64,6 +66,7 @@ export class BatchProcessor {
     const journal = spill && new JournalWriter(spill, settings.onError);
     const ledger = new Ledger(settings, { queue, journal, onRoom: () => this.#dispatcher.admit() });
     this.#settings = settings;
+    this.#journal = journal;
     this.#ledger = ledger;
     this.#dispatcher = new Dispatcher(settings, { execute, queue, ledger, journal });
     this.#intake = new Intake(settings, { ledger, dispatcher: this.#dispatcher, journal });
@@ -185,11 +188,24 @@ export class BatchProcessor {
     return this.#closing;
   }
 
-  /** Queues what a crash has left in the journal. Call it before anything is added. */
-  async replay(): Promise<ReplayResult> {
+  /**
+   * Queues what a crash has left in the journal, once: a later call gives the same result. Throws `FORMDB_CONFIG` if something
+   * was added before, which is in the journal too. May be called again where it has failed: nothing is queued then.
+   */
+  replay(): Promise<ReplayResult> {
+    this.#replaying ??= this.#replay().catch((error: unknown) => {
+      this.#replaying = undefined;
+      throw error;
+    });
+    return this.#replaying;
+  }
+
+  async #replay(): Promise<ReplayResult> {
     const { spill, lookUpToken } = this.#settings;
     if (spill === undefined)
       throw configError("A BatchProcessor without a spill has nothing to replay", "spill");
+    if (this.#journal!.hasNumbered)
+      throw configError("replay() must be called before anything is added to the BatchProcessor", "spill");
     return replayJournal(spill, lookUpToken!, (operation) => this.#intake.restore(operation));
   }
 

@@ -11,6 +11,7 @@ const UNSAID = { code: "FORMDB_ENGINE", retryable: false } as const;
 export class JournalWriter {
   readonly #journal: Journal;
   readonly #onError: (error: FormDBError) => void;
+  readonly #firstSequence: number;
   #sequence: number;
   /** The highest sequence that the journal has taken. */
   #appended: number;
@@ -22,8 +23,14 @@ export class JournalWriter {
   constructor(journal: Journal, onError: (error: FormDBError) => void) {
     this.#journal = journal;
     this.#onError = onError;
-    this.#sequence = journal.lastSequence;
-    this.#appended = this.#sequence;
+    this.#firstSequence = journal.lastSequence;
+    this.#sequence = this.#firstSequence;
+    this.#appended = this.#firstSequence;
+  }
+
+  /** Whether an operation was added, which the journal then holds or is given. */
+  get hasNumbered(): boolean {
+    return this.#sequence > this.#firstSequence;
   }
 
   /** Gives an operation its number. Operations are appended in the order of their numbers. */

@@ -128,6 +128,30 @@ describe("a journal", () => {
   });
 });
 
+it("what a crash has left is queued once, however often it is asked for, and not behind new writes", async () => {
+  const journal = new MemoryJournal();
+  await journal.append([{ sequence: 1, kind: "upsert", collection: "c", id: "1", json: "{}" }]);
+  const groups: (readonly string[])[] = [];
+  const open = (): BatchProcessor =>
+    new BatchProcessor(async ({ operations }) => void groups.push(operations.map(({ id }) => id)), {
+      spill: journal,
+      lookUpToken: async () => undefined,
+    });
+  const processor = open();
+  const [first, second] = await Promise.all([processor.replay(), processor.replay()]);
+  expect([first, second]).toEqual([
+    { queued: 1, committed: 0 },
+    { queued: 1, committed: 0 },
+  ]);
+  await processor.flush();
+  expect(groups).toEqual([["1"]]);
+  const late = open();
+  late.insert("c", { id: "2" });
+  expect(await failure(late.replay())).toMatchObject({ code: "FORMDB_CONFIG" });
+  await late.flush();
+  expect(groups).toEqual([["1"], ["2"]]);
+});
+
 describe("a write that a journal does not take", () => {
   it.each([
     [new FormDBError("FORMDB_BUSY", "the disk is full"), { code: "FORMDB_BUSY", retryable: true }],
