@@ -374,9 +374,18 @@ export class Pool extends BasePool {
    * `pg.Pool` that settles a promise. A failure reaches the reader too, so nobody has to look after the promise.
    */
   #submit(query: Portioned): Promise<unknown> {
+    const { close } = query;
+    let isClosed = false;
+    if (close !== undefined) {
+      query.close = (...given) => {
+        isClosed = true;
+        return close.apply(query, given);
+      };
+    }
     const ended = this.#connect(undefined).then(
       (client) =>
         new Promise((resolve, reject) => {
+          if (close !== undefined) query.close = close;
           const { handleReadyForQuery, handleError } = query;
           let over = false;
           const end = (error: Error | undefined): void => {
@@ -395,9 +404,11 @@ export class Pool extends BasePool {
             handleError.call(query, error, ...rest);
           };
           try {
-            // A stream that was destroyed meanwhile has ended, and would never say so.
-            if (query.destroyed === true) end(undefined);
+            // What was destroyed or closed meanwhile has ended, and would never say so.
+            if (query.destroyed === true || isClosed) end(undefined);
             else client.query(query as never);
+            // Reads that a cursor was asked for before.
+            if (isClosed) handleError.call(query, new Error("the cursor was closed before it was sent"));
           } catch (error) {
             end(error as Error);
           }
@@ -496,6 +507,8 @@ interface Portioned {
   readonly _result?: unknown;
   /** Of a stream. */
   readonly destroyed?: boolean;
+  /** Of a cursor. */
+  close?(...given: unknown[]): unknown;
   handleReadyForQuery(...message: unknown[]): void;
   handleError(error: Error, ...rest: unknown[]): void;
 }

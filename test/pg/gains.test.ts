@@ -281,6 +281,20 @@ describe("what users of pg.Pool complain of", () => {
     expect(pool.totalCount).toBe(1);
   });
 
+  it("a cursor that was closed before a client was free keeps none", async () => {
+    await using pool = newPool({ max: 1, endTimeoutMillis: 100 });
+    const client = await pool.connect();
+    const cursor = new Cursor("SELECT generate_series(1, 10)");
+    const ended = pool.query(cursor);
+    const read = cursor.read(5);
+    await cursor.close();
+    client.release();
+    await ended;
+    await expect(read).rejects.toThrow("the cursor was closed before it was sent");
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    expect(pool.totalCount).toBe(1);
+  });
+
   it("diagnostics_channel tells of waits and queries", async () => {
     await using pool = newPool();
     const seen: [string, object][] = [];
