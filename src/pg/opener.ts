@@ -16,6 +16,8 @@ export interface OpenerOptions {
   readonly options: PgPoolOptions;
   /** Which hosts are wanted. */
   readonly wanted: TargetSessionAttrs;
+  /** For all hosts together. */
+  readonly connectTimeoutMs: number;
   readonly Client: ClientClass;
   readonly book: StatementBook | undefined;
   /** Told of each client before it connects. */
@@ -51,14 +53,21 @@ export class Opener {
   async open(signal: AbortSignal): Promise<Client> {
     if (this.#ring === undefined) return this.#connect(this.#options, signal);
     const { optionsFor } = this.#target!;
-    const { wanted } = this.#parts;
+    const { wanted, connectTimeoutMs } = this.#parts;
+    const start = performance.now();
+    const hosts = this.#ring.order(wantsStandby(wanted));
     const failures: string[] = [];
     let cause: unknown;
     let spare: Client | undefined;
-    for (const host of this.#ring.order(wantsStandby(wanted))) {
+    for (const [place, host] of hosts.entries()) {
       if (signal.aborted) break;
+      // What is left is for the hosts that were not tried: one that does not answer must not use it all up.
+      const share = (connectTimeoutMs - (performance.now() - start)) / (hosts.length - place);
+      const options = changed(optionsFor(host.address), {
+        connectionTimeoutMillis: Math.max(1, Math.ceil(share)),
+      });
       try {
-        const client = await this.#connect(optionsFor(host.address), signal);
+        const client = await this.#connect(options, signal);
         host.open++;
         client.on("end", () => host.open--);
         const { standby, readOnly } = await this.#during(client, signal, () => roleOf(client));

@@ -102,6 +102,7 @@ export class Pool extends BasePool {
     const opener = new Opener({
       options: given,
       wanted: settings.target,
+      connectTimeoutMs: settings.connectTimeoutMs,
       Client: pooledClientClass(this.Client as unknown as ClientClass, book),
       book,
       created: (client) => this._clients.push(client),

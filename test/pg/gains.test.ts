@@ -124,6 +124,16 @@ describe("what users of pg.Pool complain of", () => {
     await expect(byHost.connect()).rejects.toThrow(/host that is standby.*it is a primary/);
   });
 
+  it("of several hosts one that does not answer leaves the others time", async () => {
+    using hole = await BlackHole.before(server.port);
+    hole.swallow();
+    await using pool = new Pool({
+      connectionString: `postgres://formdb@127.0.0.1:${hole.port},127.0.0.1:${server.port}/postgres`,
+      connectionTimeoutMillis: 2_000,
+    });
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+  });
+
   it("which host fits is asked of that which the environment names too, and misspelled wishes are refused", async () => {
     vi.stubEnv("PGHOST", "127.0.0.1");
     const place = { port: server.port, user: "formdb", database: "postgres" };
