@@ -118,9 +118,13 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
     #listens = false;
     /** What its connection was lost to. */
     #lostTo: Error | undefined;
+    /** What makes a stream to the server, for a cancel request. */
+    readonly newStream: (() => unknown) | undefined;
 
     constructor(options: object) {
       super(options);
+      const { stream } = options as { readonly stream?: unknown };
+      this.newStream = typeof stream === "function" ? (stream as () => unknown) : undefined;
       // An error that nobody listens to would end the process; users hear of it by their next query.
       this.on("error", (error: Error) => {
         this.#lostTo ??= error;

@@ -1,6 +1,8 @@
 import { tracingChannel } from "node:diagnostics_channel";
-import type { EventEmitter } from "node:events";
+import { type EventEmitter, once } from "node:events";
+import { type AddressInfo, connect, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTlsServer } from "node:tls";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
@@ -11,6 +13,7 @@ import { BlackHole } from "../support/black-hole.ts";
 import { failure } from "../support/failure.ts";
 import { usePostgres } from "../support/hooks.ts";
 import { findPgBouncer, PgBouncer } from "../support/postgres-bouncer.ts";
+import { selfSignedCertificate } from "../support/postgres-certificate.ts";
 import { freePort, startPostgres } from "../support/postgres-server.ts";
 import { noteTraces } from "../support/traces.ts";
 
@@ -176,6 +179,57 @@ describe("what users of pg.Pool complain of", () => {
     const work = pool.query({ text: "SELECT pg_sleep(30)", signal: AbortSignal.timeout(50) });
     await expect(work).rejects.toMatchObject({ code: "FORMDB_ABORTED" });
     expect((await pool.query("SELECT 2 AS n")).rows).toEqual([{ n: 2 }]);
+  });
+
+  it("an AbortSignal ends a query on a server that is reached by a stream of the user's own", async () => {
+    let streams = 0;
+    const stream = (): Socket => {
+      streams++;
+      const socket = new Socket();
+      const dial = socket.connect.bind(socket) as (port: number, host: string) => Socket;
+      return Object.assign(socket, { connect: () => dial(server.port, "127.0.0.1") });
+    };
+    const place = { host: "tunnel.invalid", user: "formdb", database: "postgres" };
+    await using pool = new Pool({ ...place, stream, max: 1 } as object);
+    const { pid } = (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0];
+    const abort = new AbortController();
+    const asked = failure(pool.query({ text: "SELECT pg_sleep(60)", signal: abort.signal }));
+    await until(
+      async () => (await server.sessions("query LIKE 'SELECT pg_sleep(60)%' AND state = 'active'")) === 1,
+    );
+    abort.abort();
+    expect(await asked).toMatchObject({ code: "FORMDB_ABORTED" });
+    expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).toEqual([{ pid }]);
+    expect(streams).toBe(2);
+  });
+
+  it("an AbortSignal ends a query behind a proxy to which TLS is all that may be spoken", async () => {
+    const proxy = createTlsServer({ ...selfSignedCertificate(), ALPNProtocols: ["postgresql"] }, (socket) => {
+      const upstream = connect(server.port, "127.0.0.1");
+      socket.on("error", () => {}).on("close", () => upstream.destroy());
+      upstream.on("error", () => {}).on("close", () => socket.destroy());
+      socket.pipe(upstream).pipe(socket);
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    await using pool = new Pool({
+      host: "127.0.0.1",
+      port: (proxy.address() as AddressInfo).port,
+      user: "formdb",
+      database: "postgres",
+      ssl: { rejectUnauthorized: false },
+      sslnegotiation: "direct",
+      max: 1,
+    });
+    const { pid } = (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0];
+    const abort = new AbortController();
+    const asked = failure(pool.query({ text: "SELECT pg_sleep(61)", signal: abort.signal }));
+    await until(
+      async () => (await server.sessions("query = 'SELECT pg_sleep(61)' AND state = 'active'")) === 1,
+    );
+    abort.abort();
+    expect(await asked).toMatchObject({ code: "FORMDB_ABORTED" });
+    expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).toEqual([{ pid }]);
+    proxy.close();
   });
 
   it("an AbortSignal ends a query by callback too", async () => {

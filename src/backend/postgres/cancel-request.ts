@@ -7,11 +7,11 @@ import { newWire, type WireClient } from "./wire.ts";
  * answer is decides.
  */
 export function requestCancel(client: WireClient, clock: Clock, timeoutMs: number): Promise<void> {
-  const { processID, secretKey, host, port } = client;
+  const { processID, secretKey, host, port, newStream } = client;
   if (processID === null || secretKey === null) return Promise.resolve();
   return new Promise((resolve) => {
-    const { ssl } = client.connection;
-    const wire = newWire({ ssl: ssl ?? false });
+    const { ssl, sslNegotiation } = client.connection;
+    const wire = newWire({ ssl: ssl ?? false, sslNegotiation, stream: newStream });
     const timer = clock.schedule(() => wire.stream.destroy(), timeoutMs, { keepAlive: false });
     const send = (): void => wire.cancel(processID, secretKey);
     const done = (): void => {
@@ -21,7 +21,9 @@ export function requestCancel(client: WireClient, clock: Clock, timeoutMs: numbe
     wire.on("error", done);
     wire.once("end", done);
     if (ssl) {
-      wire.once("connect", () => (wire as unknown as { requestSsl(): void }).requestSsl());
+      if (sslNegotiation !== "direct") {
+        wire.once("connect", () => (wire as unknown as { requestSsl(): void }).requestSsl());
+      }
       wire.once("sslconnect", send);
     } else {
       wire.once("connect", send);
@@ -30,7 +32,8 @@ export function requestCancel(client: WireClient, clock: Clock, timeoutMs: numbe
       (wire.connect as unknown as (path: string) => void).call(wire, `${host}/.s.PGSQL.${port}`);
     } else {
       // A name may stand for several servers: without a certificate to check, go where the session is.
-      wire.connect(port, (ssl ? undefined : client.connection.stream.remoteAddress) ?? host);
+      const address = ssl || newStream !== undefined ? undefined : client.connection.stream.remoteAddress;
+      wire.connect(port, address ?? host);
     }
   });
 }

@@ -22,6 +22,8 @@ export interface Wire extends Reader {
     readonly encrypted?: boolean | undefined;
   };
   readonly ssl: unknown;
+  /** `direct` if TLS begins without being asked for. */
+  readonly sslNegotiation?: string | undefined;
   parse(message: { text: string; name: string }): void;
   bind(message: {
     portal: string;
@@ -51,6 +53,8 @@ export interface WireClient {
   readonly secretKey: number | null;
   readonly host: string;
   readonly port: number;
+  /** What makes a stream to the server, if that is not a socket to its host and port. */
+  readonly newStream?: (() => unknown) | undefined;
   connect(): Promise<unknown>;
   query(query: object): unknown;
   end(): Promise<void>;
