@@ -102,6 +102,8 @@ export interface Connection {
   readonly usable: boolean;
   /** Whether a transaction is open. */
   readonly inTransaction: boolean;
+  /** Whether a call is under way, beside which there can be no other; left out where calls wait for one another. */
+  readonly busy?: boolean;
   execute(
     statement: EngineStatement,
     values: readonly unknown[],

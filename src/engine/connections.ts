@@ -265,8 +265,10 @@ export class Connections {
       create: (signal) => this.#backend.connect(role, signal),
       destroy: (connection) => connection.close(),
       validate: (connection) => connection.ping(),
-      // What is written on it would be said to be stored, and would be undone with the transaction.
-      reset: (connection) => (connection.inTransaction ? connection.rollback() : undefined),
+      // What is written in a transaction would be said to be stored, and would be undone with it; beside a call that its
+      // caller has not waited for there can be no other.
+      reset: (connection) =>
+        connection.busy !== true && (connection.inTransaction ? connection.rollback() : true),
       isFatal: (error) => this.#backend.isFatal(error),
       invalidates: (error) => this.#backend.invalidatesPool(error),
       // Only where preparing costs a round trip is it worth looking for the connection that has it.

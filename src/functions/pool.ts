@@ -58,7 +58,8 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
     create: async (signal) => (await defaultEngine()).backend.connect("read", signal),
     destroy: (connection) => connection.close(),
     validate: (connection) => connection.ping(),
-    reset: (connection) => (connection.inTransaction ? connection.rollback() : undefined),
+    reset: (connection) =>
+      connection.busy !== true && (connection.inTransaction ? connection.rollback() : true),
     isFatal: (error) => error instanceof FormDBError && LOST.has(error.code),
     watch: (connection, report) => {
       connection.onLost = report;

@@ -245,3 +245,19 @@ describe("A connection that is given back inside a transaction", () => {
     setDefaultDatabase(undefined);
   });
 });
+
+describe("A connection that is given back while a call on it is under way", () => {
+  const server = usePostgres();
+
+  it("is nobody else's on PostgreSQL, whose connections run one call at a time", async () => {
+    await using db = await open(await server.createDatabase(), { pool: { maxConnections: 1 } });
+    await db.insert("c", { id: "1" });
+    for (const forgotten of ["ping", "begin"] as const) {
+      const connection = await db.pool.acquire();
+      connection[forgotten](undefined as never).catch(() => {});
+      db.pool.release(connection);
+      expect(await db.get("c", "1")).toEqual({ id: "1" });
+      expect(db.pool.stats()).toMatchObject({ inUse: 0, idle: 1 });
+    }
+  });
+});

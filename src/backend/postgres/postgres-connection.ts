@@ -67,6 +67,11 @@ export class PostgresConnection implements Connection {
     return this.#session.inTransaction;
   }
 
+  /** Whether a call is under way. */
+  get busy(): boolean {
+    return this.#session.busy;
+  }
+
   /** How many statements it keeps prepared. */
   get preparedStatements(): number {
     return this.#session.preparedStatements;
