@@ -181,7 +181,7 @@ export class Transactions {
       default:
         return (
           attempt < (maxRetries ?? MAX_CONFLICT_RETRIES) &&
-          (await this.#tools.catalog.wasMadeMeanwhile(error, limit.left))
+          (await this.#tools.catalog.wasMadeMeanwhile(error, limit.left).catch(() => false))
         );
     }
   }

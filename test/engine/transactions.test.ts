@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { FormDBError } from "../../src/base/errors.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
+import { Transactions } from "../../src/engine/transaction.ts";
 import { open, type Transaction } from "../../src/index.ts";
 import { failure } from "../support/failure.ts";
 import { holdTransaction } from "../support/held-transaction.ts";
 import { usePostgres } from "../support/hooks.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { postgresVersions } from "../support/postgres-server.ts";
 
 const outside = AsyncLocalStorage.snapshot();
@@ -177,4 +180,17 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
       expect(await db.get("c", "a")).toEqual({ id: "a", v: 7 });
     });
   });
+});
+
+it("a transaction fails with its own error, though what would say if it may be run again can't be asked", async () => {
+  const taken = new FormDBError("FORMDB_CONSTRAINT", "made by another", {
+    details: { taken: true, collection: "c" },
+  });
+  const tools = {
+    reporter: { clock: new ManualClock() },
+    catalog: { wasMadeMeanwhile: () => Promise.reject(new Error("no connection")) },
+  };
+  const connections = { use: () => Promise.reject(taken) };
+  const transactions = new Transactions(connections as never, tools as never);
+  expect(await failure(transactions.run(async () => {}))).toBe(taken);
 });
