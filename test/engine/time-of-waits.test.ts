@@ -6,6 +6,7 @@ import type { CallOptions } from "../../src/base/abort.ts";
 import { engineOf, type FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/index.ts";
 import type { Pool } from "../../src/pool/pool.ts";
+import { BlackHole } from "../support/black-hole.ts";
 import { onEveryEngine } from "../support/every-engine.ts";
 import { failure } from "../support/failure.ts";
 import { holdTransaction } from "../support/held-transaction.ts";
@@ -130,5 +131,24 @@ describe("A file of SQLite that another process writes to:", () => {
     await release();
     expect(await db.get("c", "1")).toEqual({ id: "1", n: 2 });
     await db.close();
+  });
+});
+
+describe("a write whose server falls silent once it has committed", () => {
+  const server = usePostgres();
+
+  it("is reported, though how far its log is can't be learnt", async () => {
+    const url = await server.createDatabase();
+    await using direct = await open(url);
+    await direct.insert("c", { id: "1" });
+    using hole = await BlackHole.before(server.port);
+    const host = `127.0.0.1:${hole.port}`;
+    const behind = `postgres://formdb@${host},${host}${new URL(url).pathname}`;
+    const db = await open(behind, { postgres: { reads: "replica-if-fresh", cancelTimeoutMs: 100 } });
+    await db.get("c", "1");
+    void hole.swallowFrom("pg_current_wal_insert_lsn");
+    expect((await db.query("UPDATE c SET n = 1", [], { timeoutMs: 5_000 })).rowCount).toBe(1);
+    expect(db.stats().writer).toMatchObject({ inUse: 0 });
+    await db.close({ deadlineMs: 0 });
   });
 });

@@ -332,7 +332,9 @@ export class PostgresConnection implements Connection {
 
   /** Where the primary's log stands now: all that this connection committed is before it. */
   async lsn(): Promise<string> {
-    const { rows } = await this.#session.run(CURRENT_LSN, EMPTY_VALUES, {}, "read");
+    // A server that no longer answers must not keep the caller of a write that it has committed.
+    const options = { timeoutMs: this.#shared.settings.cancelTimeoutMs };
+    const { rows } = await this.#session.run(CURRENT_LSN, EMPTY_VALUES, options, "read");
     return rows[0]![0] as string;
   }
 
@@ -370,10 +372,12 @@ export class PostgresConnection implements Connection {
   async #noteWrite(): Promise<void> {
     const { replication } = this.#shared;
     if (!replication.tracked || this.standby || this.inTransaction) return;
+    const { losses } = replication;
     try {
-      replication.wrote(await this.lsn());
+      replication.wrote(await this.lsn(), losses);
     } catch {
-      // The write is committed and is reported so. The connection was lost meanwhile, and with it the place.
+      // The write is committed and is reported so.
+      replication.lost();
     }
   }
 }
