@@ -249,14 +249,20 @@ describe("A connection that is given back inside a transaction", () => {
 describe("A connection that is given back while a call on it is under way", () => {
   const server = usePostgres();
 
-  it("is nobody else's on PostgreSQL, whose connections run one call at a time", async () => {
-    await using db = await open(await server.createDatabase(), { pool: { maxConnections: 1 } });
+  it.each([
+    ["PostgreSQL", () => server.createDatabase()],
+    ["a SQLite file", async () => `sqlite:${folder()}/a.db`],
+    ["SQLite in memory", async () => "sqlite::memory:"],
+  ])("troubles nobody else on %s", async (_engine, make) => {
+    await using db = await open(await make(), { pool: { minConnections: 1, maxConnections: 1 } });
     await db.insert("c", { id: "1" });
     for (const forgotten of ["ping", "begin"] as const) {
       const connection = await db.pool.acquire();
       connection[forgotten](undefined as never).catch(() => {});
       db.pool.release(connection);
-      expect(await db.get("c", "1")).toEqual({ id: "1" });
+      for (let n = 0; n < 3; n++) expect(await db.get("c", "1")).toEqual({ id: "1" });
+      expect((await db.query("SELECT id FROM c WHERE id >= '0'")).rows).toEqual([{ id: "1" }]);
+      await db.upsert("c", { id: "1" });
       expect(db.pool.stats()).toMatchObject({ inUse: 0, idle: 1 });
     }
   });

@@ -187,8 +187,14 @@ export class SqliteConnection implements Connection {
    * process.
    */
   async begin(_isolation: IsolationLevel | undefined, options: CallOptions = NONE): Promise<void> {
-    await this.#ask("Beginning a transaction", { do: "begin" }, options);
+    // From now on: who gives the connection back meanwhile has it rolled back behind the beginning.
     this.#inTransaction = true;
+    try {
+      await this.#ask("Beginning a transaction", { do: "begin" }, options);
+    } catch (error) {
+      this.#inTransaction = false;
+      throw error;
+    }
   }
 
   async commit(): Promise<void> {
