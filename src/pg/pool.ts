@@ -459,8 +459,13 @@ export class Pool extends BasePool {
     if (client._queryable === false || client._ending === true) return false;
     // Whoever asked hears of a failure before the server says whether that has left a transaction open.
     if (client.readyForQuery === false && isAtRest(client)) return this.#isReusableOnceReady(client);
+    const isResting = isAtRest(client);
+    if (!isResting && [client._getActiveQuery?.(), ...(client._queryQueue ?? [])].some(waitsForReads)) {
+      this.log("remove client that was released with a cursor that has not ended");
+      return false;
+    }
     const status = client.getTransactionStatus?.() ?? "I";
-    if (status === "I" || !isAtRest(client)) return true;
+    if (status === "I" || !isResting) return true;
     this.log("remove client that was released inside a transaction");
     return false;
   }
@@ -508,6 +513,9 @@ interface Portioned {
   readonly _result?: unknown;
   /** Of a stream. */
   readonly destroyed?: boolean;
+  /** Of a cursor, which a stream has. */
+  readonly state?: string;
+  readonly cursor?: { readonly state?: string };
   /** Of a cursor. */
   close?(...given: unknown[]): unknown;
   handleReadyForQuery(...message: unknown[]): void;
@@ -518,6 +526,13 @@ interface Portioned {
 function isPortioned(query: unknown): query is Portioned {
   const { submit, read } = Object(query) as { submit?: unknown; read?: unknown };
   return typeof submit === "function" && typeof read === "function";
+}
+
+/** Whether a client's query is a cursor or a stream that nobody may read to its end, so that no query behind it would be answered. */
+function waitsForReads(query: unknown): boolean {
+  if (!isPortioned(query) || query.destroyed === true) return false;
+  const { state } = query.cursor ?? query;
+  return state !== "done" && state !== "error";
 }
 
 const REMOVALS: Readonly<Record<string, string>> = {

@@ -409,6 +409,31 @@ describe("what the pool does beyond that", () => {
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
+  it("closes a client that was released with a cursor that has not ended, and no other", async () => {
+    await using pool = newPool({ max: 1, connectionTimeoutMillis: 5_000 });
+    const pid = async (): Promise<unknown> =>
+      (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0].pid;
+    const first = await pid();
+    const ending = await pool.connect();
+    const closed = ending.query(new Cursor("SELECT generate_series(1, 10)"));
+    await closed.read(1);
+    void closed.close();
+    void ending.query("SELECT 1");
+    ending.release();
+    expect(await pid()).toBe(first);
+    const broken = await pool.connect();
+    for await (const _ of broken.query(
+      new QueryStream("SELECT generate_series(1, 10)", [], { batchSize: 2 }),
+    ))
+      break;
+    broken.release();
+    expect(await pid()).toBe(first);
+    const held = await pool.connect();
+    await held.query(new Cursor("SELECT generate_series(1, 10)")).read(1);
+    held.release();
+    expect(await pid()).not.toBe(first);
+  });
+
   it("keeps the connection of a query that failed", async () => {
     await using pool = newPool({ max: 1 });
     const pid = async (): Promise<unknown> =>
