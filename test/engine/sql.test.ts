@@ -202,9 +202,12 @@ describe("sql on PostgreSQL", () => {
   });
 });
 
-describe("sql on a SQLite file", () => {
+describe.each([
+  ["a SQLite file", () => `sqlite:${join(folder, "reads.db")}`],
+  ["SQLite in memory", () => "sqlite::memory:"],
+])("sql on %s", (_, url) => {
   it("refuses a write that is said to be a read, before it runs", async () => {
-    await using db = await open(`sqlite:${join(folder, "reads.db")}`);
+    await using db = await open(url());
     await db.insert("c", { id: "1" });
     await expect(db.sql("DELETE FROM c", [], { readOnly: true })).rejects.toMatchObject({
       code: "FORMDB_UNSUPPORTED",
@@ -212,6 +215,15 @@ describe("sql on a SQLite file", () => {
     expect(await db.get("c", "1")).toEqual({ id: "1" });
   });
 
+  it("says of a write that failed that it was rejected", async () => {
+    await using db = await open(url());
+    await db.sql("CREATE TABLE numbers (n INTEGER PRIMARY KEY)");
+    const twice = failure(db.sql("INSERT INTO numbers VALUES (1), (1)"));
+    expect(await twice).toMatchObject({ outcome: "rejected" });
+  });
+});
+
+describe("sql on a SQLite file", () => {
   it("refuses values that can't be handed to another thread", async () => {
     await using db = await open(`sqlite:${join(folder, "values.db")}`);
     await db.sql("CREATE TABLE t (a)");

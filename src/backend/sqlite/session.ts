@@ -95,12 +95,14 @@ export class SqliteSession {
     return this.#inParts({ rows, rowCount: rows.length });
   }
 
-  /** Runs a user's own SQL. What writes is refused by a handle for reading before it does anything. */
-  #executeRaw({ text, values, inTransaction }: ExecuteRequest): ExecuteResult {
+  /** Runs a user's own SQL. What writes is refused before it does anything, if it was asked for as a read. */
+  #executeRaw({ text, values, returnsRows: reads, inTransaction }: ExecuteRequest): ExecuteResult {
     const statement = this.#raw.prepare(text);
     const { readonly } = statement;
     if (!readonly) {
-      if (this.#readOnly) throw refusal(NEEDS_WRITER, "the statement writes, and this connection only reads");
+      if (this.#readOnly || reads) {
+        throw refusal(NEEDS_WRITER, "the statement writes, and this call or connection is for reading only");
+      }
       this.#beforeChange();
     }
     const result = this.#raw.run(statement, values);
