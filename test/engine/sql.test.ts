@@ -221,6 +221,29 @@ describe.each([
     const twice = failure(db.sql("INSERT INTO numbers VALUES (1), (1)"));
     expect(await twice).toMatchObject({ outcome: "rejected" });
   });
+
+  it("gives bytes as Buffers, on whichever thread the statement runs", async () => {
+    await using db = await open(url());
+    const kinds = new Set<unknown>();
+    for (let run = 0; run < 50; run++) {
+      const { rows } = await db.sql("SELECT x'0102' AS bytes");
+      kinds.add((rows[0]!.bytes as object).constructor);
+    }
+    await db.sql("CREATE TABLE files (bytes BLOB)");
+    for (const text of ["INSERT INTO files VALUES (x'03') RETURNING bytes", "SELECT bytes FROM files"]) {
+      const { rows } = await db.transaction((tx) => tx.sql(text));
+      kinds.add((rows[0]!.bytes as object).constructor);
+    }
+    expect([...kinds]).toEqual([Buffer]);
+  });
+
+  it("gives bytes as Buffers in all of a long result", async () => {
+    await using db = await open(url());
+    const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)";
+    const { rows } = await db.sql(`${numbers} SELECT x'0102' AS bytes FROM n`);
+    expect(rows.filter(({ bytes }) => !Buffer.isBuffer(bytes))).toEqual([]);
+    expect(rows).toHaveLength(5000);
+  });
 });
 
 describe("sql on a SQLite file", () => {

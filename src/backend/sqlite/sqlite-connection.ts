@@ -120,12 +120,14 @@ export class SqliteConnection implements Connection {
     const asked = performance.now();
     const result = await this.#ask(what, request, options);
     if (learns) this.#choice.ran(name, result.ms);
+    const fromThread = raw && !this.#client.local;
     const { rest } = result;
-    if (rest === undefined) return result;
+    if (rest === undefined) return fromThread ? withBuffers(result) : result;
     try {
-      return await this.#withRest(result, (stream) =>
+      const whole = await this.#withRest(result, (stream) =>
         this.#ask("The query", { do: "readStream", stream }, remaining(options, performance.now() - asked)),
       );
+      return fromThread ? withBuffers(whole) : whole;
     } catch (error) {
       if (this.#client.usable) await this.#ask("The query", { do: "closeStream", stream: rest }, NONE);
       throw error;
@@ -263,6 +265,17 @@ export class SqliteConnection implements Connection {
     }
     return { rows, rowCount: rows.length };
   }
+}
+
+/** Bytes as the driver gives them: on their way between threads Buffers become plain arrays of bytes. */
+function withBuffers(result: EngineResult): EngineResult {
+  for (const row of result.rows as unknown[][]) {
+    for (let i = 0; i < row.length; i++) {
+      const value = row[i];
+      if (value instanceof Uint8Array) row[i] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    }
+  }
+  return result;
 }
 
 /** What a failed write of a group is called in messages. */
