@@ -147,7 +147,7 @@ export class Transactions {
           return await this.#once(fn, options.isolation, limit, times);
         } catch (error) {
           if (!limit.ended && !(await this.#mayRunAgain(error, attempt, options.maxRetries, limit))) {
-            throw attempt === 0 ? error : noteDetail(error, "attempts", attempt + 1);
+            throw attempt > 0 || isConflict(error) ? noteDetail(error, "attempts", attempt + 1) : error;
           }
           limit.check();
           failure = error;
@@ -287,6 +287,10 @@ interface SentCommit<T> {
   readonly made: ReadonlySet<string>;
   readonly wrote: boolean;
   readonly token: string | undefined;
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof FormDBError && error.code === "FORMDB_SERIALIZATION";
 }
 
 function isUnknown(error: unknown): error is FormDBError {

@@ -177,6 +177,8 @@ describe.each(postgresVersions())("PostgreSQL (%s):", (version) => {
         attempts: 3,
         outcome: "rejected",
       });
+      const once = await failure(db.transaction(conflicting("b"), { maxRetries: 0 }));
+      expect(once).toMatchObject({ code: "FORMDB_SERIALIZATION", attempts: 1 });
       expect(await db.get("c", "a")).toEqual({ id: "a", v: 7 });
     });
   });
