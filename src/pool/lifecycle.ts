@@ -18,7 +18,7 @@ const DEFAULT_CLOSE_DEADLINE_MS = 30_000;
 /** A drain or a close that is under way. */
 interface Ending<V> {
   readonly outcome: PromiseWithResolvers<V>;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   deadline: number;
 }
 
@@ -69,14 +69,13 @@ export class Lifecycle<T> {
       this.#core.advance();
       return promise;
     }
+    this.#endSooner(this.#drain, deadlineMs);
     return this.#drain.outcome.promise;
   }
 
   close(deadlineMs: number = DEFAULT_CLOSE_DEADLINE_MS): Promise<CloseReport> {
     if (this.#close !== undefined) {
-      const now = this.#core.settings.clock.now();
-      this.#close.deadline = Math.min(this.#close.deadline, now + deadlineMs);
-      if (this.#core.state === "closing") this.#core.wake.by(this.#close.deadline, true, now);
+      this.#endSooner(this.#close, deadlineMs);
       return this.#close.outcome.promise;
     }
     checkOptions("Pool.close", { deadlineMs }, { deadlineMs: milliseconds });
@@ -125,6 +124,15 @@ export class Lifecycle<T> {
     const now = this.#core.settings.clock.now();
     this.#core.wake.by(now + deadlineMs, true, now);
     return { outcome: Promise.withResolvers<V>(), deadlineMs, deadline: now + deadlineMs };
+  }
+
+  /** Of two deadlines the nearer one holds. */
+  #endSooner(ending: Omit<Ending<never>, "outcome">, deadlineMs: number): void {
+    const now = this.#core.settings.clock.now();
+    if (now + deadlineMs >= ending.deadline) return;
+    ending.deadlineMs = deadlineMs;
+    ending.deadline = now + deadlineMs;
+    this.#core.wake.by(ending.deadline, true, now);
   }
 
   /** Nobody waits for a pool that closes any more: it needs nothing that is idle or being opened. */

@@ -240,7 +240,8 @@ export class Pool<T> implements AsyncDisposable {
 
   /**
    * Serves those who wait, turns newcomers away, and resolves once everything was given back; the pool
-   * is paused then. At the deadline those who still wait are refused and this rejects with `FORMDB_TIMEOUT`.
+   * is paused then. At the deadline (none unless given) those who still wait are refused and this rejects with
+   * `FORMDB_TIMEOUT`. Calling again gives the same outcome, with the nearer deadline.
    */
   drain(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
     const wrong = wrongOption("drain()", options, { deadlineMs: milliseconds });

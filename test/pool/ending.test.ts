@@ -88,6 +88,21 @@ describe("drain", () => {
     expect(closed.error?.code).toBe("FORMDB_ABORTED");
     pool.release(held);
   });
+
+  it("called again keeps the nearer of the deadlines", async () => {
+    const { pool, clock } = world({ maxConnections: 1 });
+    const held = await pool.acquire();
+    const drained = watched(pool.drain());
+    await clock.advance(50);
+    const again = watched(pool.drain({ deadlineMs: 100 }));
+    void pool.drain({ deadlineMs: 200 }).catch(() => {});
+    await clock.advance(99);
+    expect(drained.done).toBe(false);
+    await clock.advance(1);
+    expect([drained.error?.code, again.error?.code]).toEqual(["FORMDB_TIMEOUT", "FORMDB_TIMEOUT"]);
+    expect(again.error?.message).toContain("100 ms");
+    pool.release(held);
+  });
 });
 
 describe("close", () => {
