@@ -120,24 +120,10 @@ export class Transactions {
     options: TransactionOptions = {},
     times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 },
   ): Promise<T> {
-    if (typeof fn !== "function") {
-      throw configError(`A transaction needs a function to run, not ${show(fn)}`);
-    }
-    checkOptions(
-      "transaction()",
-      options,
-      {
-        isolation: oneOf("read committed", "repeatable read", "serializable"),
-        maxRetries: integer(0, 1_000),
-        ...CALL_BOUNDS,
-      },
-      { isolation: ["isolationlevel", "level"], maxRetries: ["retries", "attempts"] },
-    );
-    if (this.inside) {
-      throw new FormDBError(
-        "FORMDB_UNSUPPORTED",
-        "A transaction can't be begun inside another; pass the outer one's object on and use it",
-      );
+    try {
+      this.#check(fn, options);
+    } catch (error) {
+      throw noteDetail(error, "outcome", "rejected");
     }
     const limit = new TransactionLimit(this.#reporter.clock, options);
     let failure: unknown;
@@ -158,6 +144,28 @@ export class Transactions {
       throw noteDetail(limit.errorFor(error, failure), "outcome", "rejected");
     } finally {
       limit[Symbol.dispose]();
+    }
+  }
+
+  #check(fn: unknown, options: TransactionOptions): void {
+    if (typeof fn !== "function") {
+      throw configError(`A transaction needs a function to run, not ${show(fn)}`);
+    }
+    checkOptions(
+      "transaction()",
+      options,
+      {
+        isolation: oneOf("read committed", "repeatable read", "serializable"),
+        maxRetries: integer(0, 1_000),
+        ...CALL_BOUNDS,
+      },
+      { isolation: ["isolationlevel", "level"], maxRetries: ["retries", "attempts"] },
+    );
+    if (this.inside) {
+      throw new FormDBError(
+        "FORMDB_UNSUPPORTED",
+        "A transaction can't be begun inside another; pass the outer one's object on and use it",
+      );
     }
   }
 

@@ -139,6 +139,26 @@ it("a change that has changed nothing is rejected, though the call is given up b
   expect(await failure(deleted)).toMatchObject({ code: "FORMDB_ABORTED", outcome: "rejected" });
 });
 
+const WRONG: Record<string, (db: FormDB) => Promise<unknown>> = {
+  "replace() with another id": (db) => db.collection("c").replace("1", { id: "2" }),
+  "replace() of what is no document": (db) => db.collection("c").replace("1", { n: Number.NaN }),
+  "replace() with a wrong version": (db) => db.collection("c").replace("1", {}, { ifVersion: -1 }),
+  "update() of what is no id": (db) => db.collection("c").update("", { set: { n: 1 } }),
+  "update() with a wrong version": (db) =>
+    db.collection("c").update("1", { set: { n: 1 } }, { ifVersion: -1 }),
+  "delete() with a wrong version": (db) => db.collection("c").delete("1", { ifVersion: -1 }),
+  "insertMany() with a wrong time": (db) => db.collection("c").insertMany([{}], { timeoutMs: -1 }),
+  "findOneAndUpdate() with a wrong order": (db) =>
+    db.collection("c").findOneAndUpdate({}, { set: { n: 1 } }, { orderBy: { n: "up" } as never }),
+  "a transaction with wrong options": (db) => db.transaction(async () => {}, { maxRetries: -1 }),
+};
+
+it.each(Object.keys(WRONG))("%s is refused as rejected", async (name) => {
+  await using db = await open("sqlite::memory:");
+  await db.insert("c", { id: "1" });
+  expect(await failure(WRONG[name]!(db))).toMatchObject({ outcome: "rejected" });
+});
+
 describe("around close()", () => {
   it("every failed write has its outcome", async () => {
     const db = await open("sqlite::memory:");

@@ -108,7 +108,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
    * the database is in the result's `errors`.
    */
   async insertMany(documents: Iterable<New<Input>>, options?: CallOptions): Promise<BatchResult> {
-    if (options !== undefined) checkOptions("insertMany()", options, CALL_BOUNDS);
+    if (options !== undefined) orRejected(() => checkOptions("insertMany()", options, CALL_BOUNDS));
     const schema = this.#schema;
     const { clock, methods } = this.#host;
     if (schema === undefined) return methods.batchInsert(this.name, [...iterable(documents)], options);
@@ -142,19 +142,25 @@ export class Collection<T extends object = Document, Input extends object = T> {
     document: New<Input>,
     options: ChangeOptions = NO_BOUNDS,
   ): Promise<Version> {
-    checkOptions("replace()", options, CHANGE_CHECKS);
-    const key = encodeId(id);
+    const key = orRejected(() => {
+      checkOptions("replace()", options, CHANGE_CHECKS);
+      return encodeId(id);
+    });
     return this.#checked("replace()", options, document, async (checked, left) => {
-      const json = encodeDocument(checked);
-      const own = (JSON.parse(json) as Row).id;
-      if (own !== undefined && encodeId(own) !== key) {
-        throw new FormDBError("FORMDB_INVALID_ID", "The document for an id must not have another id", {
-          details: { collection: this.name, id: key },
-        });
-      }
+      const json = orRejected(() => this.#encoded(checked, key));
       return this.#change(key, left ?? NO_BOUNDS, { action: "replace", json }, (reader) => ({
         document: reader.slot(json),
       }));
+    });
+  }
+
+  /** The JSON of what replaces the document of an id. */
+  #encoded(document: unknown, key: string): string {
+    const json = encodeDocument(document);
+    const own = (JSON.parse(json) as Row).id;
+    if (own === undefined || encodeId(own) === key) return json;
+    throw new FormDBError("FORMDB_INVALID_ID", "The document for an id must not have another id", {
+      details: { collection: this.name, id: key },
     });
   }
 
@@ -167,7 +173,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   /** Resolves to whether there was such a document. */
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
-    checkOptions("delete()", options, CHANGE_CHECKS);
+    orRejected(() => checkOptions("delete()", options, CHANGE_CHECKS));
     const { ifVersion, ...bounds } = options;
     if (ifVersion === undefined) return this.#host.methods.delete(this.name, id, bounds);
     try {
@@ -239,14 +245,17 @@ export class Collection<T extends object = Document, Input extends object = T> {
     options: CallOptions & Pick<FindOptions<Found<T>>, "orderBy"> = {},
   ): Promise<Found<T> | undefined> {
     const checks = { ...CALL_BOUNDS, orderBy: FIND_CHECKS.orderBy };
-    checkOptions("findOneAndUpdate()", options, checks, { orderBy: FIND_OTHER_NAMES.orderBy });
-    const { orderBy, ...bounds } = options;
-    orderOf(orderBy);
     const { elsewhere } = this.#host;
-    if (elsewhere !== undefined) {
+    orRejected(() => {
+      checkOptions("findOneAndUpdate()", options, checks, { orderBy: FIND_OTHER_NAMES.orderBy });
+      orderOf(options.orderBy);
+      if (elsewhere === undefined) return;
       const reader = new FilterReader();
       stepsOf(changes, reader);
       reader.read(filter);
+    });
+    const { orderBy, ...bounds } = options;
+    if (elsewhere !== undefined) {
       const asked = { filter, changes, orderBy };
       return (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined;
     }
@@ -379,12 +388,14 @@ export class Collection<T extends object = Document, Input extends object = T> {
   ): Promise<Version> {
     const { action } = asked;
     const what = `${action}()`;
-    const key = encodeId(id);
-    checkOptions(what, options, CHANGE_CHECKS);
-    const { ifVersion, ...bounds } = options;
     const { elsewhere } = this.#host;
+    const key = orRejected(() => {
+      checkOptions(what, options, CHANGE_CHECKS);
+      if (elsewhere !== undefined) make(new FilterReader());
+      return encodeId(id);
+    });
+    const { ifVersion, ...bounds } = options;
     if (elsewhere !== undefined) {
-      make(new FilterReader());
       const target = { collection: this.name, id: key, ifVersion };
       return (await elsewhere.change(target, asked, bounds)) as Version;
     }
@@ -432,6 +443,15 @@ export class Collection<T extends object = Document, Input extends object = T> {
       if (why !== undefined) throw why;
       if (tries === MAX_TRIES) throw unexplained(request);
     }
+  }
+}
+
+/** What a write is refused for before it is made has changed nothing. */
+function orRejected<R>(check: () => R): R {
+  try {
+    return check();
+  } catch (error) {
+    throw noteDetail(error, "outcome", "rejected");
   }
 }
 
