@@ -134,7 +134,7 @@ export function checkOpenOptions(options: OpenOptions): void {
     );
   }
   for (const name of BATCH_NOT_TAKEN) {
-    if (name in batch) {
+    if (batch[name] !== undefined) {
       throw configError(`open()'s option batch does not take ${name}: a database has its own`, name);
     }
   }

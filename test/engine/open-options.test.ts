@@ -24,6 +24,17 @@ it.each(["makeToken", "lookUpToken", "generateId", "captureContext", "clock"])(
   },
 );
 
+it("options of a part that are undefined count as not given", async () => {
+  const bytes = async (cache: object): Promise<number> => {
+    const none = { spill: undefined, clock: undefined, generateId: undefined };
+    await using db = await open("sqlite::memory:", { cache, batch: none as object });
+    await db.createCollection("c");
+    await db.query("SELECT a, b FROM c WHERE a = 1");
+    return db.cache.stats().bytes;
+  };
+  expect(await bytes({ sizeOf: undefined, clock: undefined })).toBe(await bytes({}));
+});
+
 it.each(["maxBatchSize", "maxBatchBytes", "concurrency"])(
   "a wrong batch.%s is refused for every engine, before anything is connected to",
   async (option) => {
