@@ -1,3 +1,4 @@
+import { MAX_DELAY_MS } from "../../base/clock.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { configError } from "../../base/options.ts";
 
@@ -94,9 +95,10 @@ export function whole(parameters: ReadonlyMap<string, string>, name: string): nu
   throw configError(`A PostgreSQL URL's ${name} must be a whole number of at most nine digits`, name);
 }
 
+/** Milliseconds of a time in seconds, and the longest that a timer takes for a longer one. */
 export function seconds(parameters: ReadonlyMap<string, string>, name: string): number | undefined {
   const value = whole(parameters, name);
-  return value === undefined || value === 0 ? undefined : value * 1_000;
+  return value === undefined || value === 0 ? undefined : Math.min(value * 1_000, MAX_DELAY_MS);
 }
 
 /** A part of a URL without its percent-encoding. */

@@ -47,6 +47,12 @@ describe("a URL", () => {
     expect(url.safeUrl).toBe("postgres://ada@h1:5433,[::1]:5432,h3:5432/app%20db");
   });
 
+  test("takes a connect_timeout that no timer can hold for the longest one", () => {
+    const timeoutOf = (seconds: string): number | undefined =>
+      parseConnectionUrl(`postgres://u@h/db?connect_timeout=${seconds}`).connectTimeoutMs;
+    expect([timeoutOf("7"), timeoutOf("0"), timeoutOf("999999999")]).toEqual([7_000, undefined, 2 ** 31 - 1]);
+  });
+
   test("may name hosts as libpq's parameters do, and the folder of a socket", () => {
     expect(parseConnectionUrl("postgresql:///db?host=a,b&port=1,2&user=u").hosts).toEqual([
       { host: "a", port: 1 },
