@@ -4,7 +4,10 @@ import { FormDBError } from "./errors.ts";
 /** How a caller bounds a call: by an abort signal, by a time, or by both. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the call to its end, waiting included. `Infinity` is no bound. */
+  /**
+   * Milliseconds from the call to its end, waiting included. `Infinity` is no bound, and 0 is no time: the call fails unless it is
+   * answered at once. Default no bound.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

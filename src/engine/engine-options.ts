@@ -65,7 +65,7 @@ export interface OpenOptions {
   readonly durability?: Durability | undefined;
   /** SQLite: milliseconds to wait for another process's lock. Default 5 000. */
   readonly busyTimeoutMs?: number | undefined;
-  /** SQLite: whether the file must be there already. By default it is made. */
+  /** SQLite: whether the file must be there already. By default it is made. A database of PostgreSQL always has to be there. */
   readonly mustExist?: boolean | undefined;
   /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
   readonly postgres?: PostgresOptions | undefined;

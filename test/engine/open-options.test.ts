@@ -16,6 +16,12 @@ it.each<[string, OpenOptions, string]>([
   await expect(open(url, options)).rejects.toMatchObject({ code: "FORMDB_CONFIG", option });
 });
 
+it("what holds on PostgreSQL anyway, or concerns nothing there, is taken for a URL that may be of any engine", async () => {
+  const url = "postgres://127.0.0.1:1/db";
+  const opened = open(url, { mustExist: true, writerObserver: {}, pool: { connectAttempts: 1 } });
+  await expect(opened).rejects.toMatchObject({ code: "FORMDB_CONNECT_FAILED" });
+});
+
 it.each(["makeToken", "lookUpToken", "generateId", "captureContext", "clock"])(
   "open() refuses its option batch.%s, which a database has itself",
   async (option) => {
