@@ -30,8 +30,8 @@ export class Queries implements QueryPlace {
 
   #run(query: Query): Answer<QueryResult> {
     const { reader, readsAtOnce } = this.#engine;
-    const { plan, values, parameters, options } = query;
-    const id = plan.pointId?.(values, parameters);
+    const { plan, options } = query;
+    const id = plan.pointId === undefined ? undefined : idOf(query);
     if (id !== undefined) return this.#get(plan.collections[0]!, id, options);
     this.#refuseInside(plan.kind);
     return readsAtOnce.run(query) ?? dispatch(query, this, reader);
@@ -100,6 +100,15 @@ export class Queries implements QueryPlace {
     let found: Answer<Found> = readsAtOnce.get(collection, id, options);
     if (found === undefined) found = reads.get(collection, id, options);
     return answered(found, toResult);
+  }
+}
+
+/** The one document that is asked for. Parameters that do not fit are refused where the statement's failure is counted. */
+function idOf({ plan, values, parameters }: Query): string | undefined {
+  try {
+    return plan.pointId!(values, parameters);
+  } catch {
+    return undefined;
   }
 }
 

@@ -52,6 +52,17 @@ describe("every query of the language counts as one", () => {
   });
 });
 
+it("one document's query whose parameters do not fit counts as one that failed", async () => {
+  const counts = [() => count("select", "error"), errors];
+  for (const parameters of [[], ["1", "2"], [Number.NaN]]) {
+    const call = () =>
+      expect(db.query("SELECT * FROM c WHERE id = $1", parameters)).rejects.toMatchObject({
+        code: "FORMDB_PARAMETER_MISMATCH",
+      });
+    expect(await rises(counts, call)).toEqual([1, 1]);
+  }
+});
+
 describe("raw SQL counts as one of its own operation", () => {
   it.each([
     ["ok", "SELECT 1"],
