@@ -3,6 +3,7 @@ import { FormDBError } from "./errors.ts";
 
 /** How a caller bounds a call: by an abort signal, by a time, or by both. */
 export interface CallOptions {
+  /** Ends the call when it fires. Default none. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Milliseconds from the call to its end, waiting included. `Infinity` is no bound, and 0 is no time: the call fails unless it is

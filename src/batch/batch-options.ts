@@ -26,7 +26,7 @@ export interface BatchOptions {
   readonly maxBatchSize?: number | undefined;
   /** Bytes that make a batch full, and the most in one group of several. Default 4 MiB. */
   readonly maxBatchBytes?: number | undefined;
-  /** The longest that an operation waits for its batch to grow. Default 100. */
+  /** The most milliseconds that an operation waits for its batch to grow. Default 100. */
   readonly flushIntervalMs?: number | undefined;
   /** Whether a batch is sent as soon as nothing else is in flight. Default true. */
   readonly eager?: boolean | undefined;
@@ -36,7 +36,7 @@ export interface BatchOptions {
   readonly retryOnFailure?: boolean | undefined;
   /** How often a group is sent again at most. Default 3. */
   readonly maxRetries?: number | undefined;
-  /** Full jitter: before retry n, a random time up to `baseMs` × 2^(n-1), at most `maxMs`. Default 50 and 2 000. */
+  /** Full jitter: before retry n, random milliseconds up to `baseMs` × 2^(n-1), at most `maxMs`. Default 50 and 2 000. */
   readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number } | undefined;
   /** Operations held at most, queued and in flight. Default 10 000. */
   readonly maxQueued?: number | undefined;
@@ -78,9 +78,11 @@ export interface BatchOptions {
    * collected before `close()`. Default: a process warning.
    */
   readonly onError?: ((error: Error) => void) | undefined;
-  /** A durable journal of what is queued. */
+  /** A durable journal of what is queued. Default none. */
   readonly spill?: Journal | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
+  /** Told of every event. Default none. */
   readonly observer?: BatchObserver | undefined;
   /** Numbers from 0 up to 1 for the backoff's jitter. Default `Math.random`. */
   readonly random?: (() => number) | undefined;

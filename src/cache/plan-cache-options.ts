@@ -18,7 +18,7 @@ export const MAX_PLAN_CACHE_SIZE = 1_000_000;
 export interface PlanCacheOptions<Plan> {
   /** How many plans are kept at most. Default 1000. */
   readonly maxSize?: number | undefined;
-  /** How old a plan may become, from the moment it is written. `Infinity`: any age. Default 300 000. */
+  /** How many milliseconds old a plan may become, from the moment it is written. `Infinity`: any age. Default 300 000. */
   readonly ttlMs?: number | undefined;
   /** How many bytes the plans kept may have together. Default: only their number is bounded. */
   readonly maxBytes?: number | undefined;
@@ -33,7 +33,9 @@ export interface PlanCacheOptions<Plan> {
    * more texts than fit, such as loops and scans. Default `"always"`.
    */
   readonly admission?: "always" | "tinylfu" | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
+  /** Told of every look-up and removal. Default none. */
   readonly observer?: CacheObserver | undefined;
 }
 
@@ -43,7 +45,7 @@ export interface SetOptions {
   readonly tags?: readonly string[] | undefined;
   /** The memory that keeping the plan costs; else `sizeOf` says. */
   readonly bytes?: number | undefined;
-  /** What compiling it cost: each hit then counts as having saved so much. */
+  /** What compiling it cost, 0 unless given: each hit then counts as having saved so much. */
   readonly compileMs?: number | undefined;
 }
 

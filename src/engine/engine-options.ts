@@ -49,6 +49,7 @@ export interface DatabaseBatchOptions extends Omit<BatchOptions, (typeof BATCH_N
 export interface OpenOptions {
   /** Options of the plan cache, or a cache to share. */
   readonly cache?: PlanCacheOptions<Plan> | PlanCache<Plan> | PlanCache<unknown> | undefined;
+  /** Options of the connection pool; of a SQLite file, of its readers'. */
   readonly pool?: ConnectionPoolOptions | undefined;
   /** Options of the batch queue. */
   readonly batch?: DatabaseBatchOptions | undefined;
@@ -67,19 +68,20 @@ export interface OpenOptions {
   readonly busyTimeoutMs?: number | undefined;
   /** SQLite: whether the file must be there already. By default it is made. A database of PostgreSQL always has to be there. */
   readonly mustExist?: boolean | undefined;
-  /** PostgreSQL: options of its backend, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
+  /** PostgreSQL: options of its backend, beside what the URL says, such as `tls`, `applicationName`, `pgbouncer`, `profile`. */
   readonly postgres?: PostgresOptions | undefined;
-  /** Queries that take so long or longer are written to the slow-query log. Default: none are. */
+  /** Queries that take so many milliseconds or more are written to the slow-query log. Default: none are. */
   readonly slowQueryMs?: number | undefined;
-  /** Told of everything, beside the metrics, but the pool of a single writer. */
+  /** Told of everything, beside the metrics, but the pool of a single writer. Default none. */
   readonly observer?: Observer | undefined;
-  /** SQLite files: told of the pool of the single writer, whose connections are numbered for themselves. */
+  /** SQLite files: told of the pool of the single writer, whose connections are numbered for themselves. Default none. */
   readonly writerObserver?: PoolObserver | undefined;
   /**
    * Takes failures of `db.batch.insert` and its like, which return nothing, that no `flush` has collected before
    * `close()`. Default: a process warning.
    */
   readonly onError?: ((error: Error) => void) | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
 }
 

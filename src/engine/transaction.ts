@@ -21,7 +21,7 @@ export interface TransactionOptions {
   readonly maxRetries?: number | undefined;
   /** Ends the transaction and rolls it back. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the call to the end, the wait for a connection and every repetition included. */
+  /** Milliseconds from the call to the end, the wait for a connection and every repetition included. Default no bound. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -10,12 +10,13 @@ export interface MetricsOptions {
   readonly prefix?: string | undefined;
   /** Most label sets of a metric over the process' life; default 1000. Later ones share an overflow series. */
   readonly maxLabelSets?: number | undefined;
-  /** Upper bounds in seconds of FormDB's own duration histograms. */
+  /** Upper bounds in seconds of FormDB's own duration histograms. Default 19 from 10 µs to 10 s. */
   readonly buckets?: readonly number[] | undefined;
-  /** Labels that every series has. */
+  /** Labels that every series has. Default none. */
   readonly constLabels?: Readonly<Record<string, string>> | undefined;
   /** Whether OpenMetrics exports say since when counters count; default false. */
   readonly created?: boolean | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
 }
 

@@ -19,6 +19,7 @@ export interface SlowLogOptions {
   readonly parameters?: ParameterLogging | undefined;
   /** Takes each entry; default: a line of JSON on standard error. */
   readonly write?: ((entry: SlowQueryEntry) => void) | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
 }
 

@@ -35,13 +35,13 @@ export interface PgPoolOptions extends pg.PoolConfig {
   readonly targetSessionAttrs?: TargetSessionAttrs | undefined;
   /** Remembers who holds each connection and tells it in time-out errors. A stack trace for each. Default false. */
   readonly trackHolders?: boolean | undefined;
-  /** A client that is kept longer is reported once by a process warning. Default never. */
+  /** A client that is kept for more milliseconds is reported once by a process warning. Default never. */
   readonly leakThresholdMillis?: number | undefined;
-  /** How long `end()` waits for clients that are out before it closes them. Default 30 000. */
+  /** Milliseconds that `end()` waits for clients that are out before it closes them. Default 30 000. */
   readonly endTimeoutMillis?: number | undefined;
-  /** Receives the pool's metrics under `poolName`. */
+  /** Receives the pool's metrics under `poolName`. Default none. */
   readonly metrics?: Metrics | undefined;
-  /** Default `pg`. */
+  /** What the pool is called in metrics. Default `pg`. */
   readonly poolName?: string | undefined;
   /** Told of the pool's events, such as OpenTelemetry's `poolObserver(name)`. */
   readonly observer?: PoolObserver | undefined;

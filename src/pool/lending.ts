@@ -25,7 +25,7 @@ import { Waiter, WaitQueue } from "./wait-queue.ts";
 export interface AcquireOptions {
   /** Ends the wait; what is being opened goes on and joins the pool. */
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait, instead of the pool's `acquireTimeoutMs`. */
+  /** Milliseconds to wait. Default the pool's `acquireTimeoutMs`; 0 fails unless one is free, `Infinity` waits without end. */
   readonly timeoutMs?: number | undefined;
   /** Higher is served first; 0 unless given. */
   readonly priority?: number | undefined;

@@ -46,57 +46,59 @@ export interface PoolOptions<T> {
   readonly maxConnecting?: number | undefined;
   /** Callers that may wait; the next one fails with `FORMDB_POOL_QUEUE_FULL`. Default 10 000. */
   readonly maxWaiting?: number | undefined;
-  /** How long a caller waits unless it says otherwise. Default 5 000. */
+  /** How many milliseconds a caller waits unless it says otherwise. Default 5 000. */
   readonly acquireTimeoutMs?: number | undefined;
-  /** Beyond the minimum, unused for this long, a resource is closed. Default 30 000. */
+  /** Beyond the minimum, unused for so many milliseconds, a resource is closed. Default 30 000. */
   readonly idleTimeoutMs?: number | undefined;
   /**
    * Whether the process may end while resources lie idle: a resource that has the methods `unref` and `ref` (sockets,
    * workers, `pg.Client`) is unreferenced while it is idle, and referenced again before it is used. Default true.
    */
   readonly allowExitOnIdle?: boolean | undefined;
-  /** A resource is replaced at this age. Default 1 800 000. */
+  /** A resource is replaced at this age in milliseconds. Default 1 800 000. */
   readonly maxLifetimeMs?: number | undefined;
   /** The share of the lifetime, 0 to 1, that chance takes off it. Default 0.1. */
   readonly lifetimeJitter?: number | undefined;
-  /** Idle resources are validated this often. Default never. */
+  /** Idle resources are validated every so many milliseconds. Default never. */
   readonly keepaliveMs?: number | undefined;
-  /** A resource idle for longer is validated before it is lent. Default 1 000. */
+  /** A resource idle for more milliseconds is validated before it is lent. Default 1 000. */
   readonly validateAfterIdleMs?: number | undefined;
   /** A resource is closed after being lent this often. Default without end. */
   readonly maxUses?: number | undefined;
-  /** How long `create` may take. Default 10 000. */
+  /** Milliseconds that `create` may take. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long `validate` and `reset` may take each. Default 2 500. */
+  /** Milliseconds that `validate` and `reset` may take each. Default 2 500. */
   readonly validateTimeoutMs?: number | undefined;
-  /** How long closing the pool waits for one `destroy`. Default 5 000. */
+  /** Milliseconds that closing the pool waits for one `destroy`. Default 5 000. */
   readonly destroyTimeoutMs?: number | undefined;
   /** Failures in a row, while nothing is open, after which all waiting callers are refused. Default 3. */
   readonly connectAttempts?: number | undefined;
-  /** The pause after a first failure; it doubles with each further one, and chance takes up to half off. Default 50. */
+  /** Milliseconds of the pause after a first failure; it doubles with each further one, and chance takes up to half off. Default 50. */
   readonly connectBackoffMs?: number | undefined;
-  /** The longest such pause. Default 5 000. */
+  /** Milliseconds of the longest such pause. Default 5 000. */
   readonly connectBackoffMaxMs?: number | undefined;
   /**
-   * CoDel: once every caller of a `codelIntervalMs` has waited longer than this, refuses those that have waited for
+   * CoDel: once every caller of a `codelIntervalMs` has waited more milliseconds than this, refuses those that have waited for
    * twice as long. Default off.
    */
   readonly codelTargetMs?: number | undefined;
-  /** Default 100. */
+  /** Milliseconds over which `codelTargetMs` looks. Default 100. */
   readonly codelIntervalMs?: number | undefined;
-  /** Remembers from where each resource was acquired, for errors and warnings. Costs a stack trace each. */
+  /** Remembers from where each resource was acquired, for errors and warnings. Costs a stack trace each. Default false. */
   readonly trackHolders?: boolean | undefined;
-  /** A lease longer than this is reported once. Default never. */
+  /** A lease of more milliseconds is reported once. Default never. */
   readonly leakThresholdMs?: number | undefined;
   /** Called with such a lease. Default: a process warning. */
   readonly onLeak?: ((report: LeakReport) => void) | undefined;
-  /** Reports a nested acquire inside `use` that can never be served. */
+  /** Refuses at once a nested acquire inside `use` that can never be served. Default false. */
   readonly detectNested?: boolean | undefined;
-  /** The pool lends nothing before `resume()`. */
+  /** Whether the pool lends nothing before `resume()`. Default false. */
   readonly startPaused?: boolean | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
+  /** Told of every event. Default none. */
   readonly observer?: PoolObserver | undefined;
-  /** Chance, from 0 to 1, for jitter. */
+  /** Chance, from 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 

@@ -5,22 +5,23 @@ import type { Log } from "./log.ts";
 
 /** What the server lets a client have. */
 export interface ServerLimits {
-  /** Bytes of a body that is one JSON text. An NDJSON body has no limit as a whole, 16 MiB a line. */
+  /** Bytes of a body that is one JSON text. An NDJSON body has no limit as a whole, 16 MiB a line. Default 8 MiB. */
   readonly maxBodyBytes: number;
-  /** Requests under way at once; more are answered by 503. */
+  /** Requests under way at once; more are answered by 503. Default 10 000. */
   readonly maxRequests: number;
-  /** A second, for each key, or for each address where none is needed; twice as many at once. */
+  /** A second, for each key, or for each address where none is needed; twice as many at once. Default 20 000. */
   readonly requestsPerSecond: number;
-  /** Wrong keys a second, for each address. */
+  /** Wrong keys a second, for each address. Default 5. */
   readonly wrongKeysPerSecond: number;
+  /** Clients of `GET /v1/events` at once; more are answered by 503. Default 100. */
   readonly maxEventStreams: number;
-  /** Milliseconds for a body to arrive, and, of an NDJSON body, between two parts of it. */
+  /** Milliseconds for a body to arrive, and, of an NDJSON body, between two parts of it. Default 30 000. */
   readonly bodyTimeoutMs: number;
-  /** Milliseconds for a call of the database; of a stream of rows, to its first one. */
+  /** Milliseconds for a call of the database; of a stream of rows, to its first one. Default 30 000. */
   readonly callTimeoutMs: number;
-  /** Milliseconds in which the client of an answer in lines takes nothing of it; the answer is then cut short. */
+  /** Milliseconds in which the client of an answer in lines takes nothing of it; the answer is then cut short. Default 60 000. */
   readonly stallTimeoutMs: number;
-  /** Milliseconds for a stream of rows, which holds a connection of the database while its client reads. */
+  /** Milliseconds for a stream of rows, which holds a connection of the database while its client reads. Default 3 600 000. */
   readonly streamTimeoutMs: number;
 }
 
@@ -39,6 +40,7 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
 export interface ApiOptions extends Keys {
   /** A pino logger, or one with its methods. Default: nothing is logged; of the plugin, the service's own. */
   readonly logger?: FastifyBaseLogger | undefined;
+  /** Limits other than the defaults. */
   readonly limits?: Partial<ServerLimits> | undefined;
 }
 

@@ -29,12 +29,13 @@ export type ReadsFrom = "primary" | "replica" | "replica-if-fresh";
 export interface PostgresOptions {
   /** The engine; found out from the server where left out. */
   readonly profile?: ProfileName | undefined;
-  /** Parts of the profile to change. */
+  /** Parts of the profile to change. Default none. */
   readonly profileOverrides?: Partial<EngineProfile> | undefined;
+  /** Which servers answer reads. Default `primary`. */
   readonly reads?: ReadsFrom | undefined;
   /** With several hosts `read-write`, else `any`. */
   readonly targetSessionAttrs?: TargetSessionAttrs | undefined;
-  /** Asked for anew with each connection where it is a function, as for tokens that expire. */
+  /** Default that of the URL, else of `PGPASSWORD`. A function is called for each connection, as for tokens that expire. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /**
    * As for `tls.connect`; `true` checks the server's certificate, `false` does not encrypt. Refused beside `sslmode` or a
@@ -48,23 +49,28 @@ export interface PostgresOptions {
    * work is done, whether or not it closes the database. A call that is under way always keeps it running.
    */
   readonly keepAlive?: boolean | undefined;
-  /** What the server's own lists call the connections. */
+  /** What the server's own lists call the connections. Default that of the URL, else `formdb`. */
   readonly applicationName?: string | undefined;
-  /** The server ends statements that take longer; unlimited where left out. */
+  /**
+   * Milliseconds after which the server ends a statement. Default that of the URL; without it, and with 0, the setting of the
+   * server or role.
+   */
   readonly statementTimeoutMs?: number | undefined;
-  /** For one host, until it takes queries. */
+  /** Milliseconds for one host, until it takes queries. Default that of the URL, else 5 000. */
   readonly connectTimeoutMs?: number | undefined;
   /**
-   * How long a call may hear nothing from its server before that is asked, over a new connection, whether it is still there.
+   * For how many milliseconds a call may hear nothing from its server before that is asked, over a new connection, whether it is
+   * still there.
    * If it does not answer, its connections count as lost. Default: 20 000; `Infinity` never asks.
    */
   readonly silenceMs?: number | undefined;
-  /** How long a cancelled statement may go on before its connection is closed. */
+  /** Milliseconds that a cancelled statement may go on before its connection is closed. Default 2 000. */
   readonly cancelTimeoutMs?: number | undefined;
-  /** How many statements each connection keeps prepared; 0 for none. */
+  /** How many statements each connection keeps prepared; 0 for none. Default 100. */
   readonly statementCacheSize?: number | undefined;
   /** PgBouncer in transaction mode stands between: nothing is kept on a connection. Found out where left out. */
   readonly pgbouncer?: boolean | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
 }
 

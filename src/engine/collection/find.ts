@@ -34,9 +34,11 @@ export interface FindOptions<T> extends CallOptions {
   readonly select?: readonly PathOf<T>[] | undefined;
   /** In the order of its fields; ties go by id. Default: none. */
   readonly orderBy?: { readonly [P in PathOf<T>]?: Direction } | undefined;
+  /** The most rows. Default all; of a page 100. */
   readonly limit?: number | undefined;
+  /** How many rows to leave out first. Default 0; not beside `after`. */
   readonly offset?: number | undefined;
-  /** The `next` of a page: what comes after it. Filter and order must be those of that page. */
+  /** The `next` of a page: what comes after it. Filter and order must be those of that page. Default the first page. */
   readonly after?: string | undefined;
 }
 

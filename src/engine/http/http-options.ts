@@ -9,7 +9,7 @@ import {
 
 /** How a database behind `formdb serve` is used. */
 export interface HttpOptions {
-  /** The server's key, sent as `Authorization: Bearer`. */
+  /** The server's key, sent as `Authorization: Bearer`. Default none. */
   readonly apiKey?: string | undefined;
   /**
    * Milliseconds for a call that says nothing else, and between two parts of a stream or an import. Default 60 000.

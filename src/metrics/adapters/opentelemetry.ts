@@ -30,7 +30,9 @@ export interface OpenTelemetryOptions {
   readonly system?: string | undefined;
   /** The database's name, for `db.namespace`. */
   readonly namespace?: string | undefined;
+  /** The server's name or address, for `server.address`. Default none. */
   readonly serverAddress?: string | undefined;
+  /** Its port, for `server.port`. Default none. */
   readonly serverPort?: number | undefined;
   /** The name of the pool that reports to the observer; default `main`. */
   readonly pool?: string | undefined;

@@ -34,7 +34,7 @@ export function answerSnapshots(metrics: Snapshotter, channel: SnapshotChannel):
 
 /** Whose metrics are collected, and how long that may take. */
 export interface CollectorOptions {
-  /** Metrics of the collecting process itself. */
+  /** Metrics of the collecting process itself. Default none. */
   readonly own?: Snapshotter | undefined;
   /** How long a member may take to answer; then what it said before stands. Default 1000. */
   readonly timeoutMs?: number | undefined;
@@ -42,6 +42,7 @@ export interface CollectorOptions {
   readonly maxMembers?: number | undefined;
   /** Told, once a metric, of metrics that two members define differently. Default: a process warning. */
   readonly onError?: ((error: Error) => void) | undefined;
+  /** The source of time. Default the machine's. */
   readonly clock?: Clock | undefined;
 }
 
