@@ -142,7 +142,10 @@ function indexName(reader: TokenReader): string {
   const { at } = reader;
   const { found } = reader.tokens;
   const name = reader.name("an index's name");
-  if (name.length <= MAX_INDEX_NAME_LENGTH && INDEX_NAME.test(name)) return name;
+  if (name.length > MAX_INDEX_NAME_LENGTH) {
+    reader.exceeds(at, "the length of an index's name", { MAX_INDEX_NAME_LENGTH });
+  }
+  if (INDEX_NAME.test(name)) return name;
   throw reader.refuse(
     at,
     found,
