@@ -11,7 +11,10 @@ let opening: Promise<FormDB> | undefined;
 /** The database that was opened here. */
 let ours: FormDB | undefined;
 
-/** Makes `db` what the functions work on. The previous one stays open; whoever opened it closes it. */
+/**
+ * Makes `db` what the functions work on. The previous one stays open; whoever opened it closes it. Writes that are queued and not
+ * yet sent go to the new one.
+ */
 export function setDefaultDatabase(db: FormDB | undefined): void {
   current = db;
   opening = undefined;
