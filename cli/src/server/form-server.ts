@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { type CloseResult, type FormDB, FormDBError } from "@formdb/perf";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { configError, messageOf, show } from "../message.ts";
 import { Gate, isLoopback } from "./access.ts";
 import { Connections } from "./connections.ts";
 import { tellPaths } from "./known-paths.ts";
@@ -48,9 +49,32 @@ export interface FormServer {
   close(options?: { readonly deadlineMs?: number | undefined }): Promise<CloseResult>;
 }
 
-/** Serves a database, which the server closes when it is closed. Throws `FORMDB_CONFIG` if it can't listen. */
+const OPTIONS: Readonly<Record<keyof FormServerOptions, true>> = {
+  host: true,
+  port: true,
+  apiKey: true,
+  readKey: true,
+  metricsKey: true,
+  limits: true,
+  logger: true,
+  tagsCalls: true,
+  extend: true,
+};
+
+/** A key under a wrong name would leave the server open. */
+function refuseUnknown(options: FormServerOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown === undefined) return;
+  throw configError(`The server has no option ${show(unknown)}; it has ${Object.keys(OPTIONS).join(", ")}`);
+}
+
+/**
+ * Serves a database, which the server closes when it is closed. Throws `FORMDB_CONFIG` for options that can't be, or if it can't
+ * listen.
+ */
 export async function serve(db: FormDB, options: FormServerOptions = {}): Promise<FormServer> {
   const { host = "127.0.0.1", port = 8080, tagsCalls = false, extend } = options;
+  refuseUnknown(options);
   if (!isLoopback(host) && !new Gate(options).hasFullKey) {
     throw new FormDBError(
       "FORMDB_CONFIG",
@@ -100,7 +124,8 @@ export async function serve(db: FormDB, options: FormServerOptions = {}): Promis
     await app.listen({ host, port });
   } catch (cause) {
     await app.close();
-    const { code } = cause as NodeJS.ErrnoException;
+    if (cause instanceof FormDBError) throw cause;
+    const { code = messageOf(cause) } = cause as NodeJS.ErrnoException;
     const why = code === "EADDRINUSE" ? "a server listens there already; choose another port" : code;
     throw new FormDBError("FORMDB_CONFIG", `The server can't listen on ${host}, port ${port}: ${why}`, {
       cause,

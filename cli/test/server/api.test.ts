@@ -552,6 +552,31 @@ it("an address that others reach needs a key, and a short one is refused", async
   await db.close();
 });
 
+it("what serve() refuses of its options is told in the error", async () => {
+  const db = await open("sqlite::memory:");
+  const refused: [object, RegExp][] = [
+    [{ key: KEYS.apiKey }, /has no option "key"; it has host, port, apiKey, /],
+    [{ apiKey: "short" }, /FORMDB_API_KEY must be at least 16 visible ASCII characters, not 5/],
+    [{ limits: { maxRequests: 0 } }, /limit maxRequests must be a number above 0, not 0/],
+    [{ limits: { requests: 1 } }, /has no limit requests; it has /],
+    [
+      {
+        extend: () => {
+          throw new Error("no such route");
+        },
+      },
+      /can't listen on 127.0.0.1, port 0: no such route/,
+    ],
+  ];
+  for (const [options, message] of refused) {
+    await expect(serve(db, { port: 0, ...options })).rejects.toMatchObject({
+      code: "FORMDB_CONFIG",
+      message: expect.stringMatching(message),
+    });
+  }
+  await db.close();
+});
+
 it("a stream of rows may take longer than a call, if its first row came in time", async () => {
   const db = await open("sqlite::memory:");
   const text = "x".repeat(10_000);
