@@ -1,7 +1,7 @@
 import { type CallOptions, throwIfAborted } from "../base/abort.ts";
 import { checkCollectionName } from "../base/collection-name.ts";
 import type { WriteKind } from "../base/observer.ts";
-import { checkOptions, configError, milliseconds, show } from "../base/options.ts";
+import { configError, milliseconds, show, wrongOption } from "../base/options.ts";
 import { type BatchOptions, type BatchSettings, batchSettings } from "./batch-options.ts";
 import { closedError } from "./calls.ts";
 import { deliverRest } from "./closing.ts";
@@ -180,10 +180,11 @@ export class BatchProcessor {
    * Takes no more, delivers what it has, and ends. What is not delivered by the deadline comes back: as
    * `undelivered` if it is certainly not applied, as failures with the outcome `unknown` if it was under way. With
    * a `spill` the former is out of the journal, and the latter stays there for the next start and must not be
-   * queued again by hand.
+   * queued again by hand. Calling again gives the same promise: the deadline of the first call holds.
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseResult> {
-    checkOptions("close()", options, { deadlineMs: milliseconds });
+    const wrong = wrongOption("close()", options, { deadlineMs: milliseconds });
+    if (wrong !== undefined) return Promise.reject(wrong);
     this.#closing ??= this.#close(options.deadlineMs ?? Infinity);
     return this.#closing;
   }

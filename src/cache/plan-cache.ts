@@ -118,8 +118,20 @@ export class PlanCache<Plan> {
     compile: (text: string) => Plan | PromiseLike<Plan>,
     options?: CompileOptions<Plan>,
   ): Promise<Plan> {
-    const cached = this.get(text);
-    if (cached !== undefined) return Promise.resolve(cached);
+    try {
+      const cached = this.get(text);
+      return cached === undefined ? this.#join(text, compile, options) : Promise.resolve(cached);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The compilation that is in flight for a text, else a new one. */
+  #join(
+    text: string,
+    compile: (text: string) => Plan | PromiseLike<Plan>,
+    options: CompileOptions<Plan> | undefined,
+  ): Promise<Plan> {
     const current = this.#flights.get(text);
     if (current?.plan !== undefined && !this.#isOvertaken(current, current.tags)) {
       this.#counters.coalesced++;

@@ -63,6 +63,8 @@ export class Lifecycle<T> {
 
   drain(deadlineMs: number = Infinity): Promise<void> {
     if (this.#drain === undefined) {
+      const { state } = this.#core;
+      if (state === "closing" || state === "closed") return Promise.reject(refused(state));
       this.#move("draining");
       this.#drain = this.#begin<void>(deadlineMs);
       const { promise } = this.#drain.outcome;

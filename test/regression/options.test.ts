@@ -201,3 +201,17 @@ it.each([5, "x", {}])("a histogram refuses buckets that are %j", (buckets) => {
     expect.objectContaining({ code: "FORMDB_CONFIG", message: expect.stringContaining("array of numbers") }),
   );
 });
+
+it("a call that gives a promise rejects it for what it refuses, and does not throw", async () => {
+  await using db = await open("sqlite::memory:");
+  const users = db.collection("users");
+  const refused: Promise<unknown>[] = [
+    users.findOne({}, { limit: -1 }),
+    users.find({ name: undefined as never }).explain(),
+    new PlanCache().getOrCompile("q", () => 1, { tag: [] } as never),
+    new PlanCache().getOrCompile(5 as never, () => 1),
+    new BatchProcessor(async () => {}).close({ deadlineMs: -1 }),
+  ];
+  for (const call of refused)
+    expect(await failure(call)).toMatchObject({ code: expect.stringMatching(/CONFIG|SYNTAX/) });
+});

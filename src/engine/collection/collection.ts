@@ -208,7 +208,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
     options: FindOptions<Found<T>> & { readonly select: readonly P[] },
   ): Promise<Selected<T, P> | undefined>;
   findOne(filter: unknown = {}, options: AnyFindOptions = NO_OPTIONS): Promise<unknown> {
-    return new Find<Row>(this.#host, this.name, filter, options).first();
+    return promised(() => new Find<Row>(this.#host, this.name, filter, options).first());
   }
 
   /** How many documents a filter means. */

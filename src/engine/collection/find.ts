@@ -159,7 +159,7 @@ export class Find<R extends object> implements AsyncIterable<R> {
 
   /** What it would do: its shape, how the plan cache answers, the engine's statement and plan. */
   explain(): Promise<Explanation> {
-    return this.#host.explain(this.#tree(this.#wanted(this.#options.limit)));
+    return promised(() => this.#host.explain(this.#tree(this.#wanted(this.#options.limit))));
   }
 
   /** The rows one by one, in constant memory. */
