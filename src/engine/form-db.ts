@@ -402,8 +402,8 @@ export class FormDB {
   }
 
   /**
-   * Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same. Inside
-   * `transaction()`, which it would wait for, it is refused with `FORMDB_UNSUPPORTED`.
+   * Delivers what is queued, then closes. Resolves to what could not be delivered. Closing again gives the same, by the
+   * deadline of the first call. Inside `transaction()`, which it would wait for, it is refused with `FORMDB_UNSUPPORTED`.
    */
   async close(options: CloseOptions = {}): Promise<CloseResult> {
     checkOptions("close()", options, { deadlineMs: milliseconds });
