@@ -128,6 +128,11 @@ export function wrongOption(
   return undefined;
 }
 
+/** Options without those that are `undefined`, which count as not given. */
+export function withoutUndefined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
 /** The option that a name of other libraries means. */
 export function ownName(name: string, others: OtherNames): string | undefined {
   const plain = name.toLowerCase().replaceAll("_", "");

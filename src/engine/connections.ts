@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { PoolObserver } from "../base/observer.ts";
-import { configError } from "../base/options.ts";
+import { configError, withoutUndefined } from "../base/options.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import type { Entry } from "../pool/entry.ts";
 import { checkPoolOptions, sizeOf } from "../pool/options.ts";
@@ -259,7 +259,7 @@ export class Connections {
     const { min, max } = maxConnections === 1 ? usual : sizeOf(options, usual);
     return new Pool<Connection>({
       ...sizing,
-      ...options,
+      ...withoutUndefined(options),
       minConnections: min,
       maxConnections: max,
       create: (signal) => this.#backend.connect(role, signal),

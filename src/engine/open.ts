@@ -16,7 +16,7 @@ import {
   QUERY_EVENTS,
   type QueryObserver,
 } from "../base/observer.ts";
-import { configError, show } from "../base/options.ts";
+import { configError, show, withoutUndefined } from "../base/options.ts";
 import { uuidV4, uuidV7 } from "../base/uuid.ts";
 import { type BatchOptions, DEFAULT_BATCH_BYTES, DEFAULT_BATCH_SIZE } from "../batch/batch-options.ts";
 import { PlanCache } from "../cache/plan-cache.ts";
@@ -158,7 +158,7 @@ async function assembleParts(
           // Whatever `cachePlan` puts here need not say its size.
           sizeOf: (plan) => (typeof plan?.bytes === "number" ? plan.bytes : FOREIGN_PLAN_BYTES),
           clock,
-          ...given(options.cache),
+          ...withoutUndefined(options.cache ?? {}),
           observer: guardObservers<CacheObserver>(CACHE_EVENTS, [...observers, options.cache?.observer]),
         });
   const connections = new Connections(
@@ -205,7 +205,7 @@ async function assembleParts(
   });
   const batch = new DatabaseQueue(transactions, writer.execute, {
     ...(journal === undefined ? {} : { spill: journal }),
-    ...batchDefaults(backend, given(batchOptions), connections.write.stats().max),
+    ...batchDefaults(backend, withoutUndefined(batchOptions), connections.write.stats().max),
     generateId: makeId,
     lookUpToken: writer.lookUpToken,
     // So that the trace of a flush lies under the call whose write sent it.
@@ -268,12 +268,6 @@ async function openJournal(path: string): Promise<Journal & Disposable> {
     () => import("../backend/sqlite/sqlite-journal.ts"),
   );
   return new SqliteJournal(path);
-}
-
-/** Options without those that are `undefined`, which count as not given. */
-function given<T extends object>(options: T | undefined): Partial<T> {
-  const entries = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<T>;
 }
 
 /** The user's options within what the engine takes in one group. */

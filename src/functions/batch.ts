@@ -1,5 +1,5 @@
 import { BATCH_EVENTS, type BatchObserver, guardObservers } from "../base/observer.ts";
-import { checkAreOptions } from "../base/options.ts";
+import { checkAreOptions, withoutUndefined } from "../base/options.ts";
 import type { BatchOptions } from "../batch/batch-options.ts";
 import { BatchProcessor } from "../batch/batch-processor.ts";
 import type { BatchResult } from "../batch/group.ts";
@@ -45,7 +45,7 @@ export function makeProcessor(options: BatchOptions = {}): BatchProcessor {
   checkAreOptions("BatchProcessor", options);
   return new BatchProcessor(async (group) => (await defaultEngine()).writer.execute(group), {
     lookUpToken: async (token, group) => (await defaultEngine()).writer.lookUpToken(token, group),
-    ...options,
+    ...withoutUndefined(options),
     observer: guardObservers<BatchObserver>(BATCH_EVENTS, [batchReports, options.observer]),
   });
 }

@@ -1,6 +1,6 @@
 import type { Connection } from "../backend/backend.ts";
 import { FormDBError } from "../base/errors.ts";
-import { checkAreOptions } from "../base/options.ts";
+import { checkAreOptions, withoutUndefined } from "../base/options.ts";
 import { type AcquireOptions, Pool, type PoolOptions, type PoolStats } from "../pool/pool.ts";
 import { currentDatabase, defaultDatabase, defaultEngine } from "./default-database.ts";
 
@@ -64,7 +64,7 @@ export function makePool(options: Partial<PoolOptions<Connection>> = {}): Pool<C
     watch: (connection, report) => {
       connection.onLost = report;
     },
-    ...options,
+    ...withoutUndefined(options),
   });
 }
 

@@ -215,3 +215,10 @@ it("a call that gives a promise rejects it for what it refuses, and does not thr
   for (const call of refused)
     expect(await failure(call)).toMatchObject({ code: expect.stringMatching(/CONFIG|SYNTAX/) });
 });
+
+it("what make() gives a part itself is kept where it is given as undefined", async () => {
+  const processor = batch.make({ lookUpToken: undefined, spill: {} as never });
+  expect(processor).toBeInstanceOf(BatchProcessor);
+  const pool = pools.make({ validate: undefined, keepaliveMs: 60_000, minConnections: 0 });
+  await pool.close();
+});

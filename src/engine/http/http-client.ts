@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { abortedError, type CallOptions, timeoutError, untilAborted } from "../../base/abort.ts";
 import { MAX_DELAY_MS } from "../../base/clock.ts";
 import { type ErrorCode, FormDBError, noteDetail } from "../../base/errors.ts";
+import { withoutUndefined } from "../../base/options.ts";
 import { type Failure, failureOf, lost, notReached } from "./http-errors.ts";
 import { baseUrl, HTTP_DEFAULTS, type HttpLimits, type HttpOptions } from "./http-options.ts";
 
@@ -413,8 +414,4 @@ async function writeAll(
     request.destroy();
     throw error;
   }
-}
-
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
