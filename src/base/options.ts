@@ -151,6 +151,7 @@ export function configError(message: string, option?: string, value?: unknown): 
 
 /** Errors are written as JSON: what may have none, such as a BigInt or a circular object, is told as in the message. */
 function loggable(value: unknown): unknown {
+  if (typeof value === "string") return withoutSecrets(value);
   return typeof value === "bigint" || (typeof value === "object" && value !== null) ? show(value) : value;
 }
 
@@ -165,7 +166,15 @@ export function show(value: unknown): string {
   } catch {
     text = Object.prototype.toString.call(value);
   }
+  text = withoutSecrets(text);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** A URL or a connection string may stand where something else is asked for: what may be its password is hidden. */
+function withoutSecrets(text: string): string {
+  return text
+    .replace(/\/\/.*@/gs, "//***@")
+    .replace(/((?:password|passwd|pwd|apikey)"?\s*[=:]).*/is, "$1***");
 }
 
 function range(min: number, max: number): string {

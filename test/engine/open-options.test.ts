@@ -5,8 +5,11 @@ import { BatchProcessor } from "../../src/batch/batch-processor.ts";
 import { PlanCache } from "../../src/cache/plan-cache.ts";
 import { CACHE_OTHER_NAMES } from "../../src/cache/plan-cache-options.ts";
 import { type OpenOptions, open } from "../../src/index.ts";
+import { Pool as PgPool } from "../../src/pg.ts";
 import { POOL_OTHER_NAMES } from "../../src/pool/options.ts";
 import { Pool } from "../../src/pool/pool.ts";
+
+const SECRET_URL: unknown = "postgres://ada:secret@127.0.0.1:1/db";
 
 it.each<[string, OpenOptions, string]>([
   ["sqlite::memory:", { postgres: {} }, "postgres"],
@@ -152,4 +155,23 @@ it("an object in the place of a URL is refused without what it holds", async () 
   const error = await open(url).catch((reason: Error) => reason);
   expect(error).toMatchObject({ code: "FORMDB_CONFIG", message: expect.stringContaining("not an object") });
   expect((error as Error).message).not.toContain("secret");
+});
+
+it.each<[string, () => unknown]>([
+  ["a URL in the place of open's options", () => open("sqlite::memory:", SECRET_URL as OpenOptions)],
+  ["a URL in the place of one option", () => open("sqlite::memory:", { pool: SECRET_URL as object })],
+  [
+    "a connection string there",
+    () => open("sqlite::memory:", { pool: "host=h password=secret" as unknown as object }),
+  ],
+  [
+    "a list of connections there",
+    () => open("sqlite::memory:", { pool: [{ password: "secret" }] as object }),
+  ],
+  ["a URL in the place of a pool's options", async () => new PgPool(SECRET_URL as object)],
+  ["a URL in the place of a number", async () => new PgPool({ max: SECRET_URL as unknown as number })],
+])("%s is refused without its password", async (_, call) => {
+  const error = await Promise.resolve(call()).catch((reason: Error) => reason);
+  expect(error).toMatchObject({ code: "FORMDB_CONFIG" });
+  expect((error as Error).message + JSON.stringify(error)).not.toContain("secret");
 });
