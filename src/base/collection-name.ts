@@ -37,5 +37,7 @@ export function checkCollectionName(name: unknown): string {
 }
 
 function refuse(message: string, name: unknown): FormDBError {
-  return new FormDBError("FORMDB_CONFIG", message, { details: { collection: show(name) } });
+  return new FormDBError("FORMDB_CONFIG", message, {
+    details: { collection: typeof name === "string" ? name : show(name) },
+  });
 }
