@@ -15,17 +15,21 @@ const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknow
 
 /**
  * `JSON.parse` that never rounds an integer in silence: an integer literal that a double can't hold
- * tell from its neighbours (beyond 2^53 - 1) is refused with its digits. Throws `FORMDB_INVALID_DOCUMENT` for that and
- * for what is no JSON.
+ * tell from its neighbours (beyond 2^53 - 1) is refused with its digits. Throws `FORMDB_INVALID_DOCUMENT` for that, and
+ * `notJson` for what is no JSON.
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, notJson = noDocument): unknown {
   try {
     return LONG_DIGITS.test(text) ? parseWithSource(text, refuseRounding) : JSON.parse(text);
   } catch (error) {
     if (error instanceof FormDBError) throw error;
     const why = text.trim() === "" ? "it is empty" : inOneLine(text, messageOf(error));
-    throw new FormDBError("FORMDB_INVALID_DOCUMENT", `This is no JSON: ${why}`, { cause: error });
+    throw notJson(why, error);
   }
+}
+
+function noDocument(why: string, cause: unknown): Error {
+  return new FormDBError("FORMDB_INVALID_DOCUMENT", `This is no JSON: ${why}`, { cause });
 }
 
 /** A line of an input has a number of its own, which V8's "(line 1 column 2)" would contradict. */

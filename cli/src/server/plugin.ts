@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { type FormDB, FormDBError } from "@formdb/perf";
+import type { FormDB } from "@formdb/perf";
 import { Ajv, type ErrorObject } from "ajv";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { show } from "../message.ts";
@@ -86,9 +86,8 @@ export async function formdbApi(app: FastifyInstance, options: PluginOptions): P
           const { schema, config } = request.routeOptions;
           // Clients that tell a type with each request tell it where there is no body, too.
           if (schema?.body === undefined && config.takesNdjson !== true) return done(null);
-          throw new FormDBError("FORMDB_INVALID_DOCUMENT", "The body must be JSON, and is empty");
         }
-        done(null, parseJson(text));
+        done(null, parseJson(text, notJson));
       } catch (error) {
         done(error as Error);
       }
@@ -258,4 +257,8 @@ function unauthorized(reply: FastifyReply, message: string): HttpError {
 function keyFor(access: Access): string {
   if (access === "metrics") return "one for metrics, for reading, or the full one";
   return access === "read" ? "one for reading, or the full one" : "the full one";
+}
+
+function notJson(why: string): HttpError {
+  return new HttpError("HTTP_BAD_REQUEST", `The body must be JSON: ${why}`);
 }

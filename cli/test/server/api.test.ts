@@ -396,12 +396,18 @@ it.each(["/own/db", "/own/db/", "/:owner/db"])(
   },
 );
 
-it("a body that is empty is told as such", async () => {
+it.each([
+  ["", "The body must be JSON: it is empty"],
+  [" ", "The body must be JSON: it is empty"],
+  ["{broken", expect.stringMatching(/^The body must be JSON: Expected property name/)],
+])("the body %j is no request", async (body, message) => {
   const server = await started();
-  expect(await ask(server, "POST", "/v1/query", "")).toMatchObject({
-    status: 422,
-    body: { error: { code: "FORMDB_INVALID_DOCUMENT", message: "The body must be JSON, and is empty" } },
-  });
+  for (const path of ["/v1/query", "/v1/collections/users/find", "/v1/collections/users/documents"]) {
+    expect(await ask(server, "POST", path, body)).toMatchObject({
+      status: 400,
+      body: { error: { code: "HTTP_BAD_REQUEST", message } },
+    });
+  }
 });
 
 it("a path or a method that is not there is told with those that are", async () => {

@@ -119,8 +119,8 @@ describe("a type of a body that is not there", () => {
     ["DELETE /v1/collections/users/documents/2", JSON_TYPE, 200],
     ["DELETE /v1/collections/users/documents/2", `${JSON_TYPE}\r\nContent-Length: 0`, 200],
     ["PUT /v1/collections/made", `${JSON_TYPE}\r\nContent-Length: 0`, 200],
-    ["POST /v1/query", `${JSON_TYPE}\r\nContent-Length: 0`, 422],
-    ["POST /v1/collections/users/documents", `${JSON_TYPE}\r\nContent-Length: 0`, 422],
+    ["POST /v1/query", `${JSON_TYPE}\r\nContent-Length: 0`, 400],
+    ["POST /v1/collections/users/documents", `${JSON_TYPE}\r\nContent-Length: 0`, 400],
     ["GET /v1/collections/users/documents/1", JSON_TYPE, 200],
     ["POST /nowhere", JSON_TYPE, 404],
     ["POST /nowhere", "Content-Type: text/plain", 404],
@@ -248,8 +248,8 @@ describe("bodies", () => {
     ]);
 
   it.each<[string, Buffer, number, string]>([
-    ["no JSON", post("application/json", "{nonsense"), 422, "FORMDB_INVALID_DOCUMENT"],
-    ["nothing", post("application/json", ""), 422, "FORMDB_INVALID_DOCUMENT"],
+    ["no JSON", post("application/json", "{nonsense"), 400, "HTTP_BAD_REQUEST"],
+    ["nothing", post("application/json", ""), 400, "HTTP_BAD_REQUEST"],
     [
       "bytes that are no UTF-8",
       post("application/json", Buffer.from('{"a":"\xff\xfe"}', "latin1")),
