@@ -29,7 +29,7 @@ export async function runServe(flags: ServeFlags): Promise<number> {
       : new SlowLog({
           thresholdMs: slowQueryMs,
           // A group has writes of several requests.
-          write: (entry) =>
+          write: ({ time: _, ...entry }) =>
             entry.queueMs === undefined
               ? log.warn({ ...entry, reqId: requestId() }, "a slow query")
               : log.warn(entry, "a slow group of queued writes"),
