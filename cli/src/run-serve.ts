@@ -57,7 +57,7 @@ export async function runServe(flags: ServeFlags): Promise<number> {
     });
     process.stdout.write(`Serving ${db.stats().url} at ${server.url}\n`);
     const signal = await asked;
-    log.info({ signal }, "draining");
+    process.stdout.write(`Stopping by ${signal}: requests in progress are finished\n`);
     const { undelivered } = await server.close({ deadlineMs: flags.deadlineMs });
     process.stdout.write(`Stopped by ${signal}: ${undelivered.length} operations could not be delivered\n`);
     return undelivered.length === 0 ? ExitCode.done : ExitCode.failed;

@@ -93,7 +93,9 @@ it("slow queries are logged with the id that the request's answer has", async ()
   }
   expect(new Set(ids).size).toBe(9);
   child.kill("SIGTERM");
-  const { stderr } = await ended;
+  const { stdout, stderr } = await ended;
+  expect(stdout).toMatch(/^Stopping by SIGTERM: .*\nStopped by SIGTERM: /m);
+  expect(stderr).not.toContain("SIGTERM");
   const logged = stderr
     .split("\n")
     .filter((line) => line.includes("SELECT name"))
