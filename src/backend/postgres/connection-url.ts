@@ -88,7 +88,7 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
     randomOrder: oneOf(parameters, "load_balance_hosts", ["disable", "random"]) === "random",
     applicationName: text("application_name") ?? text("fallback_application_name"),
     connectTimeoutMs: seconds(parameters, "connect_timeout"),
-    statementTimeoutMs: whole(parameters, "statement_timeout"),
+    statementTimeoutMs: whole(parameters, "statement_timeout", "milliseconds"),
     pgbouncer: truth(parameters, "pgbouncer"),
     sessionOptions: text("options"),
     safeUrl: `postgres://${shown(user)}@${hosts.map(showAddress).join(",")}/${shown(database)}`,

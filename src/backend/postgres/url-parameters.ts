@@ -80,7 +80,10 @@ export function oneOf<T extends string>(
   const value = parameters.get(name);
   if (value === undefined || value === "") return undefined;
   if ((accepted as readonly string[]).includes(value)) return value as T;
-  throw configError(`A PostgreSQL URL's ${name} must be one of ${accepted.join(", ")}`, name);
+  throw configError(
+    `A PostgreSQL URL's ${name} must be one of ${accepted.join(", ")}${didYouMean(value, accepted)}`,
+    name,
+  );
 }
 
 export function truth(parameters: ReadonlyMap<string, string>, name: string): boolean | undefined {
@@ -88,16 +91,24 @@ export function truth(parameters: ReadonlyMap<string, string>, name: string): bo
   return value === undefined ? undefined : value === "true" || value === "1";
 }
 
-export function whole(parameters: ReadonlyMap<string, string>, name: string): number | undefined {
+/** A whole number of `what`, such as milliseconds. */
+export function whole(
+  parameters: ReadonlyMap<string, string>,
+  name: string,
+  what: string,
+): number | undefined {
   const value = parameters.get(name);
   if (value === undefined || value === "") return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw configError(`A PostgreSQL URL's ${name} must be a whole number of at most nine digits`, name);
+  throw configError(
+    `A PostgreSQL URL's ${name} must be a number of ${what} in at most nine digits, without a unit`,
+    name,
+  );
 }
 
 /** Milliseconds of a time in seconds, and the longest that a timer takes for a longer one. */
 export function seconds(parameters: ReadonlyMap<string, string>, name: string): number | undefined {
-  const value = whole(parameters, name);
+  const value = whole(parameters, name, "seconds");
   return value === undefined || value === 0 ? undefined : Math.min(value * 1_000, MAX_DELAY_MS);
 }
 

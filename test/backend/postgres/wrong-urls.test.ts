@@ -135,3 +135,14 @@ describe("a PostgreSQL URL's password", () => {
     );
   });
 });
+
+test.each([
+  ["target_session_attrs=readonly", /; did you mean "read-only"\?$/],
+  ["sslmode=requre", /; did you mean "require"\?$/],
+  ["sslmode=on", /verify-full$/],
+  ["statement_timeout=5s", /must be a number of milliseconds in at most nine digits, without a unit$/],
+  ["connect_timeout=5s", /must be a number of seconds in at most nine digits, without a unit$/],
+])("the error of %s says what was meant, or what is taken", async (parameter, message) => {
+  const error = await failure(open(`postgres://h/db?${parameter}`));
+  expect(error).toMatchObject({ code: "FORMDB_CONFIG", message: expect.stringMatching(message) });
+});
