@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { databaseOption, databaseOrServerOption, running } from "./command-parts.ts";
+import { databaseOption, databaseOrServerOption, fileOption, running } from "./command-parts.ts";
 import { OUTPUT_FORMATS } from "./print/output.ts";
 
 export function collectionsCommand(): Command {
@@ -21,7 +21,7 @@ export function backupCommand(): Command {
     )
     .argument("<file>", "where the copy goes")
     .option("--overwrite", "replace the file if it is there")
-    .addOption(databaseOption())
+    .addOption(fileOption())
     .action(running(async () => (await import("./run-care.ts")).runBackup));
 }
 
@@ -34,13 +34,13 @@ export function restoreCommand(): Command {
     )
     .argument("<copy>", "the copy; it is not changed")
     .option("--overwrite", "replace all that the database holds, if it is there")
-    .addOption(databaseOption())
+    .addOption(fileOption())
     .action(running(async () => (await import("./run-restore.ts")).runRestore));
 }
 
 export function checkCommand(): Command {
   return new Command("check")
-    .summary("look whether a database is as it must be")
+    .summary("check whether a database is intact")
     .description(
       "Reads the whole database and tells what is wrong with its file (SQLite), its indexes and its documents. Exits with 1 if " +
         "anything is. Changes nothing.",

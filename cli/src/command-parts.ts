@@ -5,6 +5,11 @@ export function databaseOption(): Option {
   return optionFor("sqlite:FILE, a path, or postgres://…");
 }
 
+/** The same of what is for SQLite's files alone. */
+export function fileOption(): Option {
+  return optionFor("sqlite:FILE or a path");
+}
+
 /** The same where it may be behind a server. */
 export function databaseOrServerOption(): Option {
   return optionFor("sqlite:FILE, a path, postgres://…, or http://… for a formdb serve");

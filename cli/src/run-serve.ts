@@ -9,9 +9,9 @@ const MAX_UNWRITTEN_LOG_CHARACTERS = 1024 * 1024;
 export interface ServeFlags {
   readonly port: number;
   readonly host: string;
-  readonly maxRequests?: number;
-  readonly requestsPerSecond?: number;
-  readonly stallTimeoutMs?: number;
+  readonly maxRequests: number;
+  readonly requestsPerSecond: number;
+  readonly stallTimeoutMs: number;
   readonly slowQueryMs?: number;
   readonly deadlineMs: number;
   readonly logLevel: string;
@@ -49,11 +49,7 @@ export async function runServe(flags: ServeFlags): Promise<number> {
       apiKey: process.env.FORMDB_API_KEY,
       readKey: process.env.FORMDB_READ_KEY,
       metricsKey: process.env.FORMDB_METRICS_KEY,
-      limits: {
-        ...(maxRequests === undefined ? {} : { maxRequests }),
-        ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
-        ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
-      },
+      limits: { maxRequests, requestsPerSecond, stallTimeoutMs },
     });
     process.stdout.write(`Serving ${db.stats().url} at ${server.url}\n`);
     const signal = await asked;

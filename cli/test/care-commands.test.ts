@@ -81,3 +81,8 @@ describe("formdb backup", () => {
     expect(await command("check", "--db", scratch.file("text.db"))).toMatchObject({ code: 1 });
   });
 });
+
+it.each(["backup", "restore"])("the help of %s names SQLite's files alone", async (command) => {
+  const { stdout } = await runCli([command, "--help"]);
+  expect(stdout).not.toContain("postgres://");
+});

@@ -118,3 +118,12 @@ it("an address that others reach is refused without a key", async () => {
   expect(code).toBe(2);
   expect(stderr).toContain("FORMDB_API_KEY");
 });
+
+it("the help says what a limit is where none is given", async () => {
+  const { stdout } = await runCli(["serve", "--help"]);
+  const words = stdout.replace(/\s+/g, " ");
+  for (const limit of [/--max-requests [^-]*default: 10000/, /--requests-per-second [^-]*default: 20000/]) {
+    expect(words).toMatch(limit);
+  }
+  expect(words).toMatch(/--stall-timeout-ms .*default: 60000.*--slow-query-ms/);
+});
