@@ -1,5 +1,6 @@
 import { FormDBError } from "./errors.ts";
 import { show } from "./options.ts";
+import { type Path, pathText } from "./subject.ts";
 
 export type JsonValue =
   | null
@@ -97,7 +98,7 @@ const PRIMITIVES = [Number, String, Boolean, BigInt];
 
 /** Objects that JSON.stringify writes as `{}`, whatever they hold, unless they have fields of their own. */
 const EMPTY_AS_JSON = [
-  ...[Map, Set, WeakMap, WeakSet, RegExp, Promise, Error],
+  ...[Map, Set, WeakMap, WeakSet, RegExp, Error],
   ...[ArrayBuffer, SharedArrayBuffer, DataView, URLSearchParams],
 ];
 
@@ -115,7 +116,7 @@ function mayBeDeep(text: string): boolean {
   return false;
 }
 
-function checkValue(given: unknown, path: string[], ancestors: Set<object>): void {
+function checkValue(given: unknown, path: (string | number)[], ancestors: Set<object>): void {
   const value = written(given, path);
   switch (typeof value) {
     case "number":
@@ -134,7 +135,7 @@ function checkValue(given: unknown, path: string[], ancestors: Set<object>): voi
 }
 
 /** What JSON.stringify writes in a value's place. */
-function written(given: unknown, path: readonly string[]): unknown {
+function written(given: unknown, path: readonly (string | number)[]): unknown {
   let value = given;
   if ((typeof value === "object" && value !== null) || typeof value === "bigint") {
     const { toJSON } = value as { toJSON?: unknown };
@@ -142,7 +143,7 @@ function written(given: unknown, path: readonly string[]): unknown {
       if (value instanceof Date && Number.isNaN(value.getTime())) {
         throw invalidAt(path, "a JSON value, not an invalid Date, of which JSON would make null");
       }
-      value = toJSON.call(value, path.at(-1) ?? "");
+      value = toJSON.call(value, String(path.at(-1) ?? ""));
     }
   }
   return PRIMITIVES.some((type) => value instanceof type) ? (value as object).valueOf() : value;
@@ -153,25 +154,26 @@ export function isStorableText(text: string): boolean {
   return !text.includes("\0") && text.isWellFormed();
 }
 
-function checkText(text: string, path: string[]): void {
+function checkText(text: string, path: Path): void {
   if (text.includes("\0")) throw invalidAt(path, "text without U+0000, which PostgreSQL can't hold");
   if (!text.isWellFormed()) throw invalidAt(path, "well-formed Unicode, without lone surrogates");
 }
 
-function checkChildren(value: object, path: string[], ancestors: Set<object>): void {
+function checkChildren(value: object, path: (string | number)[], ancestors: Set<object>): void {
   if (ancestors.has(value)) throw invalidAt(path, "a JSON value, not a reference back to its own container");
   if (path.length >= MAX_DOCUMENT_DEPTH) {
     throw invalid(`A document must not nest deeper than ${MAX_DOCUMENT_DEPTH} levels`);
   }
+  if (value instanceof Promise) throw invalidAt(path, "a JSON value, not a Promise: await it first");
   if (EMPTY_AS_JSON.some((type) => value instanceof type) && Object.keys(value).length === 0) {
     const { name } = value.constructor;
     const article = /^[AEIO]/.test(name) ? "an" : "a";
     throw invalidAt(path, `a JSON value, not ${article} ${name}, of which JSON would keep nothing`);
   }
   ancestors.add(value);
-  for (const [name, child] of Object.entries(value)) {
+  for (const [name, child] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
     path.push(name);
-    if (!Array.isArray(value)) checkText(name, path);
+    if (typeof name === "string") checkText(name, path);
     checkValue(child, path, ancestors);
     path.pop();
   }
@@ -191,9 +193,11 @@ function invalid(message: string, details: { cause?: unknown; path?: string } = 
   });
 }
 
-function invalidAt(path: readonly string[], wanted: string): FormDBError {
-  const at = path.join(".");
-  return invalid(`The value at ${at === "" ? "the top" : at} must be ${wanted}`, { path: at });
+function invalidAt(path: Path, wanted: string): FormDBError {
+  const at = pathText(path);
+  return invalid(`${path.length === 0 ? "A document" : `The value at ${at}`} must be ${wanted}`, {
+    path: at,
+  });
 }
 
 function invalidId(message: string, id: unknown): FormDBError {

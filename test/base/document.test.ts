@@ -25,13 +25,28 @@ describe("a value of which JSON keeps nothing", () => {
     [new SharedArrayBuffer(2), "not a SharedArrayBuffer, of which JSON would keep nothing"],
     [new DataView(new ArrayBuffer(2)), "not a DataView, of which JSON would keep nothing"],
     [new URLSearchParams("a=1"), "not a URLSearchParams, of which JSON would keep nothing"],
-    [Promise.resolve(1), "not a Promise, of which JSON would keep nothing"],
+    [Promise.resolve(1), "not a Promise: await it first"],
     [new TypeError("x"), "not a TypeError, of which JSON would keep nothing"],
     [new Date("x"), "not an invalid Date, of which JSON would make null"],
   ])("is refused: %o", (value, message) => {
     expect(() => encodeDocument({ at: { value } })).toThrow(
       `The value at at.value must be a JSON value, ${message}`,
     );
+  });
+
+  test("is told with its path as queries write it", () => {
+    const document = { lines: [{}, { "0": [Promise.resolve(1)] }] };
+    expect(() => encodeDocument(document)).toThrow(
+      expect.objectContaining({
+        path: "lines[1].0[0]",
+        message: "The value at lines[1].0[0] must be a JSON value, not a Promise: await it first",
+      }),
+    );
+  });
+
+  test("is told as such where it is the document itself", () => {
+    const message = "A document must be a JSON value, not a Promise: await it first";
+    expect(() => encodeDocument(Promise.resolve({}))).toThrow(message);
   });
 
   test("is none that says by toJSON what it keeps", () => {
