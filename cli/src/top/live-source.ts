@@ -78,12 +78,21 @@ async function connect(target: Target, signal: AbortSignal): Promise<AsyncIterab
   const both = AbortSignal.any([signal, ended.signal]);
   try {
     const answer = await ask(target, "v1/events", both);
-    return serverNews(target, answer, ended);
+    if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+      return serverNews(target, answer, ended);
+    }
+    // One that answers whatever it is asked in the same way has no events.
+    ended.abort();
+    return metricsOf(target, signal);
   } catch (error) {
     const status = refusedWith(error);
     if (status !== 403 && status !== 404) throw error;
-    return scrapes({ ...target, url: new URL("/metrics", target.url) }, signal);
+    return metricsOf(target, signal);
   }
+}
+
+function metricsOf(target: Target, signal: AbortSignal): AsyncIterable<LiveNews> {
+  return scrapes({ ...target, url: new URL("/metrics", target.url) }, signal);
 }
 
 async function* serverNews(

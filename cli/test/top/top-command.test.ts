@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { open } from "@formdb/perf";
+import { scrapeHandler } from "@formdb/perf/metrics";
 import { expect, it, vi } from "vitest";
 import { failure } from "../../../test/support/failure.ts";
 import { serve } from "../../src/server.ts";
@@ -101,4 +102,25 @@ it("what is no server of figures is refused", async () => {
   const secret = await runCli(["top", "http://me:secret@127.0.0.1"]);
   expect(secret.code).toBe(2);
   expect(secret.stderr).not.toContain("secret@");
+});
+
+it("of a server that gives its metrics at every path, the metrics", async () => {
+  await using db = await open("sqlite::memory:");
+  const server = createServer(scrapeHandler(db.metrics)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, stdout } = await runCli(["top", url, "--samples", "1", "--interval-ms", "200"]);
+  server.close();
+  expect(code).toBe(0);
+  expect(stdout).toMatch(LINE);
+});
+
+it("a server that answers everything with a page of its own is refused", async () => {
+  const server = createServer((_, response) => response.end("welcome")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const { code, stderr } = await runCli(["top", `127.0.0.1:${port}`, "--samples", "1"]);
+  server.close();
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^formdb: .*metrics/);
 });
