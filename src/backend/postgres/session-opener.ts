@@ -97,11 +97,13 @@ export class SessionOpener {
   ): Promise<OpenSession | undefined> {
     // At most two lessons: that the host can't encrypt, and that it takes no settings at the start.
     for (;;) {
+      // Another session may learn the same meanwhile: what counts is how this one asked.
+      const { plainOnly, settingsAfterwards } = host;
       try {
         return await this.#connect(host, options, signal);
       } catch (error) {
         if (signal.aborted) return undefined;
-        if (this.#learns(host, reasonOf(error))) continue;
+        if (this.#learns(host, { plainOnly, settingsAfterwards }, reasonOf(error))) continue;
         this.#ring.failed(host);
         failures.push(describe(host, error));
         return undefined;
@@ -110,12 +112,12 @@ export class SessionOpener {
   }
 
   /** Whether a failure says how the host wants to be connected to, so that another try makes sense at once. */
-  #learns(host: Host, reason: string): boolean {
-    if (!host.plainOnly && this.#settings.tls?.required === false && /does not support SSL/.test(reason)) {
+  #learns(host: Host, asked: Pick<Host, "plainOnly" | "settingsAfterwards">, reason: string): boolean {
+    if (!asked.plainOnly && this.#settings.tls?.required === false && /does not support SSL/.test(reason)) {
       host.plainOnly = true;
       return true;
     }
-    if (!host.settingsAfterwards && /unsupported startup parameter/.test(reason)) {
+    if (!asked.settingsAfterwards && /unsupported startup parameter/.test(reason)) {
       host.settingsAfterwards = true;
       return true;
     }

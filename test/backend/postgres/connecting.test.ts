@@ -282,6 +282,13 @@ describe.each(postgresVersions())("connecting to PostgreSQL (%s)", (version) => 
     expect(await rowsOf(reader, "SELECT n FROM seen")).toEqual([[1]]);
   });
 
+  test("readers that connect at once to a standby without TLS all get it", async () => {
+    const hosts = `127.0.0.1:${primary.port},127.0.0.1:${standby.port}`;
+    const backend = await open.start(`postgres://${ROLE}@${hosts}/postgres`, { reads: "replica" });
+    const readers = await Promise.all([1, 2, 3].map(() => open.connect(backend, "read")));
+    expect(readers.map((reader) => reader.standby)).toEqual([true, true, true]);
+  });
+
   describe("while a standby is behind", () => {
     afterEach(() => standby.query("SELECT pg_wal_replay_resume()"));
 
