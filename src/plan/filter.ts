@@ -215,6 +215,6 @@ function nameOf(path: Path, operator: string): string {
 }
 
 function refuse(message: string, at: WidePath = []): FormDBError {
-  const place = at.length === 0 ? "" : `, at ${pathText(at)}`;
+  const place = at.length === 0 ? "" : ` (at ${pathText(at)})`;
   return new FormDBError("FORMDB_SYNTAX", `${message}${place}`, { details: { path: pathText(at) } });
 }

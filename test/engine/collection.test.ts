@@ -154,6 +154,13 @@ function handles(openDatabase: OpenDatabase): void {
     expect(await refuse(round)).toBe("FORMDB_SYNTAX");
   });
 
+  it("refuses filters with the place behind what must hold", async () => {
+    const users = fresh();
+    const message = async (filter: unknown) => (await failure(users.find(filter as never).toArray())).message;
+    expect(await message({ age: { between: 5 } })).toMatch(/two values, not 5 \(at age\)$/);
+    expect(await message({ address: { city: undefined } })).toMatch(/compare with null \(at address\)$/);
+  });
+
   it("refuses cursors of other queries", async () => {
     const users = fresh();
     await users.insertMany(four);
