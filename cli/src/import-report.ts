@@ -66,7 +66,7 @@ const HINTS: Readonly<Record<string, string>> = {
   FORMDB_INVALID_ID: `--id-field F takes another field, --new-ids makes new ids and keeps the field "id" as ${OLD_ID_FIELD}`,
 };
 
-function noteLines({ notes, outcome, input }: ImportReport): string[] {
+function noteLines({ notes, outcome, input, interrupted }: ImportReport): string[] {
   const lines: string[] = [];
   for (const [name, { type, cells, firstLine, example }] of notes.drifts) {
     lines.push(
@@ -84,7 +84,8 @@ function noteLines({ notes, outcome, input }: ImportReport): string[] {
     );
   }
   const { imported, unchanged, rejected, failure } = outcome;
-  if (imported + unchanged + rejected === 0 && failure === undefined && input.bytesRead() > 0) {
+  const isWhole = failure === undefined && interrupted === undefined;
+  if (imported + unchanged + rejected === 0 && isWhole && input.bytesRead() > 0) {
     lines.push(
       printable(
         `no document was found in the ${grouped(input.bytesRead())} bytes of ${input.name}, read as ${input.format}`,

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { type ImportReport, reportImport } from "../src/import-report.ts";
 import { importInto, type Run, Scratch, thingsIn, withoutProgress } from "./run-cli.ts";
 
 /** Imports a file of the given text; its name says what it is. */
@@ -102,4 +103,22 @@ describe("an import refuses, with exit code 2,", () => {
     expect(run.code).toBe(2);
     expect(run.stderr).toContain(message);
   });
+});
+
+it("an import that was stopped while it looked for the types of columns does not say that there are no documents", () => {
+  const said: string[] = [];
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, "write").mockImplementation((text) => said.push(String(text)) > 0),
+  );
+  const report = {
+    outcome: { imported: 0, unchanged: 0, rejected: 0, elapsedMs: 1, madeIds: 0, codes: new Map() },
+    collection: "things",
+    input: { name: "in.csv", format: "csv", bytesRead: () => 9 },
+    shown: [],
+    notes: { headerData: [], drifts: new Map() },
+    interrupted: 143,
+  } as unknown as ImportReport;
+  expect(reportImport(report)).toBe(143);
+  for (const spy of spies) spy.mockRestore();
+  expect(said.join("")).toMatch(/^things: 0 imported.*\nformdb: interrupted; 9 bytes/);
 });
