@@ -18,7 +18,7 @@ const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknow
  * tell from its neighbours (beyond 2^53 - 1) is refused with its digits. Throws `FORMDB_INVALID_DOCUMENT` for that, and
  * `notJson` for what is no JSON.
  */
-export function parseJson(text: string, notJson = noDocument): unknown {
+export function parseJson(text: string, notJson: typeof noDocument = noDocument): unknown {
   try {
     return LONG_DIGITS.test(text) ? parseWithSource(text, refuseRounding) : JSON.parse(text);
   } catch (error) {
