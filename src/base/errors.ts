@@ -67,11 +67,10 @@ export class FormDBError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? RETRYABLE.has(code);
-    if (options.details !== undefined) {
-      for (const [name, value] of Object.entries(options.details)) {
-        if (!(name in this))
-          Object.defineProperty(this, name, { value, enumerable: true, configurable: true });
-      }
+    const { details } = options;
+    const own: Record<string, unknown> = this as object as Record<string, unknown>;
+    for (const name in details) {
+      if (!(name in this)) own[name] = details[name];
     }
     Object.defineProperty(this, BRAND, { value: true });
   }

@@ -314,11 +314,16 @@ function outcomes(group: BatchGroup, result: WriteResult): OperationResult[] | u
   if (result.missing.length === 0 && result.rejected.length === 0) return undefined;
   const missing = new Set(result.missing);
   const rejected = new Map(result.rejected.map(({ id, error }) => [id, error]));
-  return operations.map(({ id }) => {
+  const { stackTraceLimit } = Error;
+  // The stack of each would name this function and take most of the time; an import that is run again has one for each document.
+  if (missing.size > 1) Reflect.set(Error, "stackTraceLimit", 0);
+  const all = operations.map(({ id }) => {
     const error = rejected.get(id);
     if (error !== undefined) return { error };
     return missing.has(id) ? outcomeOfMissing(kind, collection, id) : APPLIED;
   });
+  if (missing.size > 1) Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return all;
 }
 
 function outcomeOfMissing(kind: WriteKind, collection: string, id: string): OperationResult {
