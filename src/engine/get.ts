@@ -14,6 +14,9 @@ export const MAX_GATHERED_IDS = 1_000;
 /** From this many on, reads are sent in two halves: then the engine works on one while the other's documents are read here. */
 const HALVE_AT = 32;
 
+/** How long a read has waited that has no connection yet. If it ends so, all of its time was waiting. */
+const STILL_WAITS = Infinity;
+
 /**
  * Which reads by id become one: those of a turn of the event loop, as suits an engine behind a network; those that would have to wait for a
  * connection; or none.
@@ -105,7 +108,8 @@ export class DocumentReads {
     const start = clock.now();
     const received = (): number => {
       const now = clock.now();
-      times.databaseMs = Math.max(0, now - start - times.waitMs);
+      times.waitMs = Math.min(times.waitMs, now - start);
+      times.databaseMs = now - start - times.waitMs;
       return now;
     };
     return this.#find(collection, id, options, times, form.wholeRow).then(
@@ -134,6 +138,7 @@ export class DocumentReads {
     const alone = this.#alone(
       (connection) => readThrough(connection, wholeRow, collection, [id], options),
       options,
+      times,
     );
     if (alone !== undefined) return this.#counted(alone).then(([found]) => found);
     return bounded(
@@ -145,8 +150,20 @@ export class DocumentReads {
   }
 
   /** The read by itself; undefined if it is to be gathered with others. */
-  #alone<T>(read: (connection: Connection) => Promise<T>, options: CallOptions): Promise<T> | undefined {
-    if (this.#gathering === "never") return this.#connections.use("read", options, read);
+  #alone<T>(
+    read: (connection: Connection) => Promise<T>,
+    options: CallOptions,
+    times: QueryTimes,
+  ): Promise<T> | undefined {
+    if (this.#gathering === "never") {
+      const { clock } = this.#reporter;
+      const asked = clock.now();
+      times.waitMs = STILL_WAITS;
+      return this.#connections.use("read", options, (connection) => {
+        times.waitMs = clock.now() - asked;
+        return read(connection);
+      });
+    }
     if (this.#gathering === "turn" && !this.#callerIsAlone) return undefined;
     return this.#connections.tryRead(read);
   }
@@ -171,6 +188,7 @@ export class DocumentReads {
     times: QueryTimes,
     wholeRow: boolean,
   ): Promise<StoredText | undefined> {
+    times.waitMs = STILL_WAITS;
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(collection);
       if (waiting !== undefined && waiting.length < MAX_GATHERED_IDS) {

@@ -76,21 +76,27 @@ export class SqlRunner {
     });
   }
 
-  #onLent(role: "read" | "write", known: KnownText, call: SqlCall): Promise<QueryResult> {
+  async #onLent(role: "read" | "write", known: KnownText, call: SqlCall): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const asked = clock.now();
     const bounds = boundsOf(call.options);
     const own = engineStatement(known, call.statement, role === "read");
-    return this.#connections.use(
-      role,
-      bounds,
-      (connection) => {
-        const waitedMs = clock.now() - asked;
-        call.times.waitMs += waitedMs;
-        return this.#execute(connection, own, { ...call, options: remaining(bounds, waitedMs) });
-      },
-      own.name,
-    );
+    let lent = false;
+    const waited = (): number => {
+      const waitedMs = clock.now() - asked;
+      call.times.waitMs += waitedMs;
+      return waitedMs;
+    };
+    const work = (connection: Connection): Promise<QueryResult> => {
+      lent = true;
+      return this.#execute(connection, own, { ...call, options: remaining(bounds, waited()) });
+    };
+    try {
+      return await this.#connections.use(role, bounds, work, own.name);
+    } catch (error) {
+      if (!lent) waited();
+      throw error;
+    }
   }
 
   async #execute(
@@ -100,7 +106,7 @@ export class SqlRunner {
   ): Promise<QueryResult> {
     const { clock } = this.#reporter;
     const sent = clock.now();
-    let received = sent;
+    let received: number | undefined;
     try {
       const { rows, rowCount, columns = [] } = await connection.execute(own, statement.values, options);
       received = clock.now();
@@ -109,8 +115,7 @@ export class SqlRunner {
       times.decodeMs += clock.now() - received;
       return { rows: decoded, rowCount };
     } finally {
-      if (received === sent) received = clock.now();
-      times.databaseMs += received - sent;
+      times.databaseMs += (received ?? clock.now()) - sent;
     }
   }
 

@@ -41,6 +41,10 @@ const LONG_GROUP_MS = 50;
 interface Call {
   readonly values: readonly unknown[];
   readonly times: QueryTimes;
+  /** Whether it is with the engine; else it waits to be sent. */
+  isSent: boolean;
+  /** Since when. */
+  since: number;
   /** Whether its caller has been answered, as by the end of its time. */
   isOver: boolean;
   resolve(result: EngineResult): void;
@@ -137,13 +141,17 @@ export class SharedReads {
         const { groups } = trip;
         if (groups.length > MAX_TOGETHER) void this.#send(new Trip(groups.splice(MAX_TOGETHER)));
         this.#lastWasAlone = groups.length === 1 && groups[0]!.calls.length === 1;
-        await this.#exchange(connection, groups, clock.now() - asked);
+        await this.#exchange(connection, groups);
       });
     } catch (error) {
       // What was sent has told its callers of it.
       if (sent) return;
       if (this.#gathering === trip) this.#gathering = undefined;
-      for (const { calls } of trip.groups) for (const { reject } of calls) reject(error);
+      const now = clock.now();
+      for (const group of trip.groups) {
+        group.moveTo(false, now);
+        group.fail(error);
+      }
     } finally {
       this.#underWay--;
     }
@@ -153,10 +161,10 @@ export class SharedReads {
    * Runs the groups' statements on one connection. All callers are answered at its end: what they ask next then begins together
    * too. Throws what says that the connection is of no more use.
    */
-  async #exchange(connection: Connection, groups: readonly Group[], waitMs: number): Promise<void> {
+  async #exchange(connection: Connection, groups: readonly Group[]): Promise<void> {
     const { clock } = this.#parts;
     const start = clock.now();
-    for (const group of groups) group.begin(waitMs);
+    for (const group of groups) group.begin(start);
     let ends: Ends;
     try {
       ends = await runAll(
@@ -166,14 +174,16 @@ export class SharedReads {
     } catch (reason) {
       ends = groups.map(() => ({ status: "rejected", reason }));
     }
-    const ms = clock.now() - start;
+    const now = clock.now();
+    const ms = now - start;
     const again: Group[] = [];
     let lost: unknown;
     for (let i = 0; i < groups.length; i++) {
       const group = groups[i]!;
       const end = ends[i]!;
+      group.moveTo(false, now);
       if (end.status === "fulfilled") {
-        group.answer(end.value, ms, ms / groups.length);
+        group.answer(end.value, ms / groups.length);
       } else if (group.calls.length > 1 && isOfStatement(end.reason)) {
         again.push(...group.apart());
       } else {
@@ -270,14 +280,17 @@ export class ReadLane {
 
   /** Sends a call together with others. What ends it early, its signal or its time, ends no other. */
   join(values: readonly unknown[], options: CallOptions, times: QueryTimes): Promise<EngineResult> {
+    const { clock } = this.#parts;
     let call: Call | undefined;
     const answered = new Promise<EngineResult>((resolve, reject) => {
-      call = { values, times, isOver: false, resolve, reject };
+      call = { values, times, isSent: false, since: clock.now(), isOver: false, resolve, reject };
       this.#reads.add(this, call);
     });
     if (!isBounded(options)) return answered;
-    return bounded("The query", answered, this.#parts.clock, options).finally(() => {
+    return bounded("The query", answered, clock, options).catch((error: unknown) => {
       call!.isOver = true;
+      moveTo(call!, false, clock.now());
+      throw error;
     });
   }
 
@@ -288,6 +301,14 @@ export class ReadLane {
       this.shortestMs <= SHORT_MS
     );
   }
+}
+
+/** The time since a call's last move was spent where it has been. */
+function moveTo(call: Call, isSent: boolean, now: number): void {
+  if (call.isSent) call.times.databaseMs += now - call.since;
+  else call.times.waitMs += now - call.since;
+  call.isSent = isSent;
+  call.since = now;
 }
 
 /** Calls that one statement answers. */
@@ -310,8 +331,8 @@ class Group {
     return this.lane.shortestMs * Math.max(1, this.calls.length * MERGED_SHARE);
   }
 
-  begin(waitMs: number): void {
-    for (const { times } of this.calls) times.waitMs += waitMs;
+  begin(now: number): void {
+    this.moveTo(true, now);
     if (this.calls.length > 1) this.lane.report(this.calls.length);
   }
 
@@ -325,10 +346,14 @@ class Group {
     };
   }
 
-  /** Gives each call its rows, after `ms` in the database, of which `ownMs` were this group's. */
-  answer(result: EngineResult, ms: number, ownMs: number): void {
+  /** Its calls go to the engine, or come back from it or from the queue. */
+  moveTo(isSent: boolean, now: number): void {
+    for (const call of this.calls) moveTo(call, isSent, now);
+  }
+
+  /** Gives each call its rows, after `ownMs` in the database. */
+  answer(result: EngineResult, ownMs: number): void {
     const { lane, calls } = this;
-    for (const { times } of calls) times.databaseMs = ms;
     if (!this.#isMerged) {
       lane.learn(ownMs, result.rows.length);
       calls[0]!.resolve(result);

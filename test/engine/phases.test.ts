@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { OpenOptions } from "../../src/engine/engine-options.ts";
 import type { FormDB } from "../../src/engine/form-db.ts";
 import { open } from "../../src/engine/open.ts";
 import { storeOf } from "../../src/metrics/metrics.ts";
@@ -13,9 +14,9 @@ function phases(db: FormDB): Record<string, number> {
   );
 }
 
-async function opened(): Promise<{ clock: ManualClock; db: FormDB }> {
+async function opened(options: OpenOptions = {}): Promise<{ clock: ManualClock; db: FormDB }> {
   const clock = new ManualClock();
-  const db = await open("sqlite::memory:", { clock, pool: { acquireTimeoutMs: 100 } });
+  const db = await open("sqlite::memory:", { clock, pool: { acquireTimeoutMs: 100 }, ...options });
   await db.createCollection("c");
   return { clock, db };
 }
@@ -53,6 +54,29 @@ describe("a query's time is split by what it was spent on", () => {
     db.pool.release(connection);
     expect(phases(db)).toEqual({ pool_wait: 400, database: 0, decode: 0, other: 0 });
     await db.close();
+  });
+
+  it("where the caller's time was over before there was a connection: waiting for one", async () => {
+    for (const reads of [true, false]) {
+      const { clock, db } = await opened({ batch: { reads } });
+      const connection = await db.pool.acquire();
+      const options = { timeoutMs: 60 };
+      for (const call of [
+        () => db.query("SELECT * FROM c", [], options),
+        () => db.get("c", "1", options),
+        () => db.sql("SELECT 1", [], options),
+      ]) {
+        const failed = expect(call()).rejects.toThrow();
+        await pass(clock, 60);
+        await failed;
+      }
+      const got = db.get("c", "1", { timeoutMs: 90 });
+      await pass(clock, 20);
+      db.pool.release(connection);
+      await got;
+      expect(phases(db)).toEqual({ pool_wait: 200, database: 0, decode: 0, other: 0 });
+      await db.close();
+    }
   });
 
   it("where a statement fails: the database", async () => {

@@ -328,6 +328,48 @@ describe("a group of reads", () => {
     expect(trips).toHaveLength(2);
   });
 
+  it("tells each of its calls how long it waited and was with the engine itself, however it ended", async () => {
+    const clock = new ManualClock();
+    const free = Promise.withResolvers<void>();
+    const after = (ms: number): Promise<void> => new Promise((resolve) => void clock.schedule(resolve, ms));
+    const connection = {
+      execute: async () => {
+        await after(30);
+        return { rows: [], rowCount: 0 };
+      },
+    };
+    const reads = new SharedReads({
+      connections: {
+        read: { idle: 0 },
+        use: (_: string, __: object, work: (on: unknown) => unknown) =>
+          free.promise.then(() => work(connection)),
+      } as never,
+      clock,
+      report: () => {},
+      always: true,
+    });
+    const one = { statement: statement("one"), values: [], merged: () => statement("many one") };
+    const ask = async (timeoutMs?: number): Promise<string> => {
+      const times = { waitMs: 0, databaseMs: 0, decodeMs: 0 };
+      const call = reads.laneOf(one)!.join(["a"], { timeoutMs }, times);
+      const [{ status }] = await Promise.allSettled([call]);
+      return `${status}: waited ${times.waitMs}, in the database ${times.databaseMs}`;
+    };
+    const ended = [ask()];
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(90);
+    ended.push(ask(), ask(20), ask(50));
+    await clock.advance(30);
+    free.resolve();
+    await clock.advance(40);
+    expect(await Promise.all(ended)).toEqual([
+      "fulfilled: waited 120, in the database 30",
+      "fulfilled: waited 30, in the database 30",
+      "rejected: waited 20, in the database 0",
+      "rejected: waited 30, in the database 20",
+    ]);
+  });
+
   it("is bounded", async () => {
     const sizes: number[] = [];
     const reads = lanes([], { always: true, sizes })("one");
