@@ -205,19 +205,15 @@ export class Reader {
     chunks: Chunks,
     times: QueryTimes,
   ): AsyncGenerator<ChunkOfRows> {
-    const { clock } = this.#reporter;
-    const start = clock.now();
     let failure: unknown;
     this.#connections.streamBegins();
     try {
       for (;;) {
-        const next = await chunks.next();
-        times.databaseMs = clock.now() - start;
+        const next = await this.#nextOf(chunks, times);
         if (next.done) return;
         yield next.value;
       }
     } catch (error) {
-      times.databaseMs = clock.now() - start;
       failure = error;
       throw error;
     } finally {
@@ -236,19 +232,16 @@ export class Reader {
     chunks: Chunks,
     { times, acquire }: { readonly times: QueryTimes; readonly acquire: () => Promise<Lent> },
   ): AsyncGenerator<ChunkOfRows> {
-    const { clock } = this.#reporter;
     try {
       for (let lent = first; ; lent = await acquire()) {
-        const asked = clock.now();
         let failure: unknown;
         let next: IteratorResult<ChunkOfRows>;
         try {
-          next = await chunks.next();
+          next = await this.#nextOf(chunks, times);
         } catch (error) {
           failure = error;
           throw error;
         } finally {
-          times.databaseMs += clock.now() - asked;
           this.#connections.giveBack(lent.role, lent.connection, failure);
         }
         if (next.done) return;
@@ -256,6 +249,17 @@ export class Reader {
       }
     } finally {
       await chunks.return?.();
+    }
+  }
+
+  /** The next chunk; what the caller does before it asks for one is no time of the database's. */
+  async #nextOf(chunks: Chunks, times: QueryTimes): Promise<IteratorResult<ChunkOfRows>> {
+    const { clock } = this.#reporter;
+    const asked = clock.now();
+    try {
+      return await chunks.next();
+    } finally {
+      times.databaseMs += clock.now() - asked;
     }
   }
 

@@ -147,4 +147,25 @@ describe("a query's time is split by what it was spent on", () => {
     Object.assign(connection, { stream, write });
     await db.close();
   });
+
+  it("of a stream that keeps its connection: the database, and not what its caller does between rows", async () => {
+    const { clock, db } = await opened();
+    await db.insert("c", { id: "1" });
+    const connection = await db.pool.acquire();
+    const { stream } = connection;
+    connection.stream = async function* (...call) {
+      await after(clock, 50);
+      yield* stream.apply(connection, call);
+      await after(clock, 50);
+    };
+    Object.defineProperty(connection, "streamsBetweenCalls", { value: false });
+    db.pool.release(connection);
+    const read = (async () => {
+      for await (const _ of db.stream("SELECT * FROM c")) await after(clock, 200);
+    })();
+    await pass(clock, 300, 30);
+    await read;
+    expect(phases(db)).toEqual({ pool_wait: 0, database: 100, decode: 0, other: 200 });
+    await db.close();
+  });
 });
