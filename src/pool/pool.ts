@@ -85,6 +85,7 @@ export class Pool<T> implements AsyncDisposable {
     this.#returning = returning;
     this.#lifecycle = lifecycle;
     core.observer.poolCreated();
+    if (core.state === "paused") core.observer.paused();
     this.#advance();
   }
 

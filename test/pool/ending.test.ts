@@ -25,6 +25,7 @@ describe("pause and resume", () => {
     pool.resume();
     expect(await pool.acquire()).toBe(held);
     expect(events.filter((event) => event === "paused" || event === "resumed")).toEqual([
+      "paused",
       "resumed",
       "paused",
       "resumed",

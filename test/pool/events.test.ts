@@ -31,7 +31,7 @@ async function ask(pool: World["pool"], clock: World["clock"]): Promise<Watched<
 // The behaviours are those of MongoDB's specification "Connection Monitoring and Pooling".
 const HISTORIES: readonly History[] = [
   {
-    name: "a pool that starts paused opens nothing before it is resumed, and resuming twice is told once",
+    name: "a pool that starts paused says so and opens nothing before it is resumed, and resuming twice is told once",
     options: { startPaused: true, minConnections: 1 },
     run: async ({ pool, clock }) => {
       await clock.advance(1_000);
@@ -39,7 +39,7 @@ const HISTORIES: readonly History[] = [
       pool.resume();
       await clock.advance(0);
     },
-    events: ["poolCreated", "resumed", "connectionCreated 1", "connectionReady 1 0"],
+    events: ["poolCreated", "paused", "resumed", "connectionCreated 1", "connectionReady 1 0"],
   },
   {
     name: "a connection that is given back is lent again, under its id",
