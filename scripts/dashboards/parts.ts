@@ -169,7 +169,7 @@ export const batch: Section = {
     ),
     graph(
       "Time of a batch",
-      "From sending to its last outcome.",
+      "From first sending it to its answer.",
       { unit: "s" },
       ...quantiles(select("batch_flush_duration_seconds_bucket")),
     ),

@@ -66,7 +66,7 @@ export interface PoolObserver {
   connectionCreated?(id: number): void;
   /** It is open, after so many milliseconds. */
   connectionReady?(id: number, ms: number): void;
-  /** It was closed, and why. */
+  /** It was closed, and why; or it could not be opened. */
   connectionClosed?(id: number, reason: ConnectionCloseReason): void;
   /** A caller asks for a connection. */
   acquireStarted?(): void;
@@ -93,7 +93,7 @@ export interface BatchObserver {
   queued?(kind: WriteKind, bytes: number): void;
   /** A batch left the queue; `waitMs` is how long its oldest operation had waited. */
   flushStarted?(reason: FlushReason, operations: number, bytes: number, waitMs: number): void;
-  /** A batch has ended after so many milliseconds. */
+  /** A batch was answered after so many milliseconds. What is sent again of it is told by `retried` and `bisected`. */
   flushFinished?(operations: number, ms: number): void;
   /** An operation has ended. */
   settled?(kind: WriteKind, outcome: WriteOutcome): void;

@@ -229,7 +229,7 @@ const POOL = [
   {
     name: "pool_connections_closed_total",
     type: "counter",
-    help: "Connections that were closed, by reason.",
+    help: "Connections that were closed, by reason; one that could not be opened counts under error.",
     labels: { pool: "any", reason: "close" },
   },
   {
@@ -258,7 +258,7 @@ const BATCH = [
   {
     name: "batch_flush_duration_seconds",
     type: "histogram",
-    help: "Time from sending a batch to its last outcome.",
+    help: "Time from first sending a batch to its answer.",
   },
   {
     name: "batch_wait_seconds",
@@ -273,7 +273,11 @@ const BATCH = [
     help: "How long the first operation in the queue has waited; 0 when it is empty.",
     aggregate: "max",
   },
-  { name: "batch_flushes_in_flight", type: "gauge", help: "Batches that were sent and are not settled." },
+  {
+    name: "batch_flushes_in_flight",
+    type: "gauge",
+    help: "Batches that were sent for the first time and have no answer yet.",
+  },
   {
     name: "batch_retries_total",
     type: "counter",

@@ -76,7 +76,7 @@ export function otelObserver(meter: OtelMeter, options: OtelMetricsOptions): Obs
     description: "Write operations that are settled, by kind and outcome.",
     unit: "{operation}",
   });
-  const flush = seconds("formdb.batch.flush.duration", "The time from sending a batch to its last outcome.");
+  const flush = seconds("formdb.batch.flush.duration", "The time from first sending a batch to its answer.");
   const flushSize = meter.createHistogram("formdb.batch.flush.size", {
     description: "Operations in a batch.",
     unit: "{operation}",
