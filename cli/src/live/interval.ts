@@ -82,6 +82,10 @@ export class Interval {
 export function eventOf(interval: Interval): LiveEvent {
   const hits = interval.grown("cache_hits_total");
   const misses = interval.grown("cache_misses_total");
+  const missesBy = interval.grownBy("cache_misses_by_reason_total", "reason");
+  // Texts that are no queries say nothing about the cache.
+  const lookUps = hits + misses - (missesBy.invalid ?? 0);
+  const shareOf = (found: number): number => (lookUps === 0 ? 0 : found / lookUps);
   const operations = interval.grown("queries_by_operation_total");
   return {
     time: Date.now(),
@@ -99,12 +103,13 @@ export function eventOf(interval: Interval): LiveEvent {
     cache: {
       hits,
       misses,
-      missesBy: interval.grownBy("cache_misses_by_reason_total", "reason"),
-      hitRate: hits + misses === 0 ? 0 : hits / (hits + misses),
+      missesBy,
+      hitRate: shareOf(hits),
       size: interval.value("cache_entries"),
       maxSize: interval.value("cache_max_entries"),
       evictions: interval.grown("cache_removals_total", { reason: "evicted" }),
-      doubledHitRate: interval.value("cache_doubled_hit_ratio"),
+      // A plan that was pushed out of late would still have been in a cache of twice the size.
+      doubledHitRate: shareOf(hits + (missesBy.evicted ?? 0)),
     },
     pools: Object.keys(interval.values("pool_max_connections", "pool"))
       .toSorted()

@@ -52,12 +52,12 @@ export interface LiveEvent {
     readonly hits: number;
     readonly misses: number;
     readonly missesBy: Readonly<Record<string, number>>;
-    /** Of the interval; 0 without look-ups. */
+    /** Of the interval, misses by texts that are no queries left out; 0 without look-ups. */
     readonly hitRate: number;
     readonly size: number;
     readonly maxSize: number;
     readonly evictions: number;
-    /** What a cache of twice the size would have hit, of all look-ups. */
+    /** What it would have been in a cache of twice the size. */
     readonly doubledHitRate: number;
   };
   readonly pools: readonly LivePool[];

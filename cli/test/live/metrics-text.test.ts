@@ -42,6 +42,24 @@ it("metrics of something else are refused", () => {
   expect(() => readMetrics("process_cpu_seconds_total 4\n")).toThrow(/no metrics of FormDB/);
 });
 
+it("hit rates are those of the interval, without the texts that are no queries", () => {
+  const at = (atMs: number, hits: number, evicted: number, invalid: number) => ({
+    atMs,
+    families: readMetrics(
+      `f_query_total 0\nf_cache_hits_total ${hits}\nf_cache_misses_total ${evicted + invalid}\n` +
+        `f_cache_misses_by_reason_total{reason="cold"} 0\n` +
+        `f_cache_misses_by_reason_total{reason="evicted"} ${evicted}\n` +
+        `f_cache_misses_by_reason_total{reason="invalid"} ${invalid}\nf_cache_doubled_hit_ratio 0.5\n`,
+    ),
+  });
+  expect(eventOf(new Interval(at(0, 100, 100, 0), at(1_000, 160, 120, 300))).cache).toMatchObject({
+    hits: 60,
+    misses: 320,
+    hitRate: 0.75,
+    doubledHitRate: 1,
+  });
+});
+
 it("a process that began anew counts from zero", () => {
   const at = (atMs: number, queries: number) => ({
     atMs,
