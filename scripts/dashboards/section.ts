@@ -25,3 +25,9 @@ const lookups = `(${rate(select("cache_hits_total"))} + ${misses})`;
 
 /** The share of look-ups in the plan cache that found a plan. */
 export const hitRatio: string = share(rate(select("cache_hits_total")), lookups);
+
+// A plan that was pushed out of late would still have been there.
+const found = `(${rate(select("cache_hits_total"))} + ${rate(select("cache_misses_by_reason_total", 'reason="evicted"'))})`;
+
+/** What it would be in caches of twice the size. */
+export const doubledHitRatio: string = share(found, lookups);
