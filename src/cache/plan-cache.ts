@@ -268,7 +268,8 @@ export class PlanCache<Plan> {
   /** The plan is there: it is counted, and kept unless something has happened to its place. */
   #land(flight: Flight<Plan>, plan: Plan, options: CompileOptions<Plan> | undefined): void {
     const compileMs = this.#clock.now() - flight.startedAt;
-    const tags = (typeof options?.tags === "function" ? options.tags(plan) : options?.tags) ?? NO_TAGS;
+    const tags =
+      (typeof options?.tags === "function" ? tagsGiven(options.tags(plan)) : options?.tags) ?? NO_TAGS;
     if (this.#flights.get(flight.text) === flight && !this.#isOvertaken(flight, tags)) {
       this.#keep(flight.text, plan, compileMs, tags, options?.bytes);
     } else {
@@ -355,6 +356,12 @@ const tagList: OptionCheck = (value) =>
   Array.isArray(value) && value.every((tag) => typeof tag === "string") ? undefined : "an array of strings";
 const SET_OPTIONS = { tags: tagList, compileMs: milliseconds, bytes: anything };
 const COMPILE_OPTIONS = { tags: either(func, tagList), bytes: anything };
+
+function tagsGiven(tags: readonly string[] | undefined): readonly string[] | undefined {
+  const wanted = tagList(tags ?? NO_TAGS);
+  if (wanted === undefined) return tags;
+  throw configError(`The function tags must give ${wanted}, not ${show(tags)}`, "tags", tags);
+}
 
 function checkText(text: unknown): void {
   if (typeof text !== "string")

@@ -184,6 +184,22 @@ describe("a plan cache", () => {
     );
   });
 
+  it("refuses tags that a function gives and that are no array of texts", async () => {
+    for (const tags of [() => "users", () => [1], async () => ["users"]]) {
+      const cache = new PlanCache<string>();
+      const options = { tags: tags as never };
+      const refused = expect.objectContaining({
+        code: "FORMDB_CONFIG",
+        message: expect.stringContaining("tags must give an array of strings"),
+      });
+      expect(() => cache.getOrCompileSync("a", () => "plan", options)).toThrow(refused);
+      await expect(cache.getOrCompile("a", () => "plan", options)).rejects.toEqual(refused);
+      cache.invalidate("users");
+      expect(cache.get("a")).toBeUndefined();
+      expect(cache.stats()).toMatchObject({ size: 0, inFlight: 0, misses: 3 });
+    }
+  });
+
   it("refuses what it could not give back", () => {
     const cache = new PlanCache<unknown>();
     const refused = expect.objectContaining({ code: "FORMDB_CONFIG" });
