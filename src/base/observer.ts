@@ -170,7 +170,7 @@ export interface QueryObserver {
   groupFinished?(group: EndedGroup): void;
   /** An error reached a caller. `sqlstate` may be empty. */
   errorReported?(code: string, sqlstate: string): void;
-  /** One statement was sent that answers several reads. */
+  /** One statement has answered several reads. */
   readsMerged?(reads: number): void;
 }
 

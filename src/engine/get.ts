@@ -222,12 +222,14 @@ export class DocumentReads {
     const read = this.#connections.use("read", {}, (connection: Connection) => {
       lent = true;
       waited();
-      if (waiting.length > 1) this.#reporter.readsMerged(waiting.length);
       const wholeRow = waiting.some((read) => read.wholeRow);
       return readThrough(connection, wholeRow, collection, idsOf(waiting));
     });
     this.#counted(read).then(
-      (found) => settle(waiting, found),
+      (found) => {
+        if (waiting.length > 1) this.#reporter.readsMerged(waiting.length);
+        settle(waiting, found);
+      },
       (error: unknown) => {
         if (!lent) waited();
         for (const { reject } of waiting) reject(error);

@@ -105,7 +105,7 @@ export class Reporter {
     this.#observer.groupFinished(group);
   }
 
-  /** Counts a statement that answers several reads. */
+  /** Counts a statement that has answered several reads. */
   readsMerged(reads: number): void {
     this.#observer.readsMerged(reads);
   }

@@ -164,7 +164,7 @@ export class SharedReads {
   async #exchange(connection: Connection, groups: readonly Group[]): Promise<void> {
     const { clock } = this.#parts;
     const start = clock.now();
-    for (const group of groups) group.begin(start);
+    for (const group of groups) group.moveTo(true, start);
     let ends: Ends;
     try {
       ends = await runAll(
@@ -273,7 +273,7 @@ export class ReadLane {
     if (ms > Math.max(LONG_GROUP_MS, calls * SHORT_MS)) this.#recent = [];
   }
 
-  /** Counts a merged statement. */
+  /** Counts a merged statement that was answered. */
   report(calls: number): void {
     this.#parts.report(calls);
   }
@@ -331,11 +331,6 @@ class Group {
     return this.lane.shortestMs * Math.max(1, this.calls.length * MERGED_SHARE);
   }
 
-  begin(now: number): void {
-    this.moveTo(true, now);
-    if (this.calls.length > 1) this.lane.report(this.calls.length);
-  }
-
   statement(): StatementCall {
     const { lane, calls } = this;
     const { values } = calls[0]!;
@@ -360,6 +355,7 @@ class Group {
       return;
     }
     lane.learnOfGroup(ownMs, calls.length);
+    if (calls.length > 1) lane.report(calls.length);
     const results = calls.map(() => [] as (readonly unknown[])[]);
     for (const row of result.rows) results[(row.at(-1) as number) - 1]!.push(row);
     for (let i = 0; i < calls.length; i++) {

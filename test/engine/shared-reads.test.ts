@@ -193,7 +193,7 @@ describe.each(postgresVersions())("reads of one shape from PostgreSQL (%s)", (ve
 /** Lanes of an engine with `idle` connections, which answers each value by itself and refuses one of them. */
 function lanes(
   trips: string[][],
-  options: { idle?: number; always?: boolean; oneByOne?: boolean; sizes?: number[] } = {},
+  options: { idle?: number; always?: boolean; oneByOne?: boolean; sizes?: number[]; merged?: number[] } = {},
 ): (name: string) => ReadLane {
   const answer = ({ text }: EngineStatement, values: readonly unknown[]): EngineResult => {
     const asked = [values[0]].flat();
@@ -222,7 +222,7 @@ function lanes(
       use: async (_: string, __: object, work: (on: unknown) => unknown) => work(connection),
     } as never,
     clock: systemClock,
-    report: () => {},
+    report: (calls) => options.merged?.push(calls),
     always: options.always ?? false,
   });
   return (name) =>
@@ -247,7 +247,8 @@ const join = (lane: ReadLane, value: string): Promise<unknown> =>
 describe("a group of reads", () => {
   it("of which one is refused for its values fails in that one only", async () => {
     const trips: string[][] = [];
-    const reads = lanes(trips, { always: true, oneByOne: true })("one");
+    const merged: number[] = [];
+    const reads = lanes(trips, { always: true, oneByOne: true, merged })("one");
     const ended = await Promise.allSettled(["a", "bad", "b"].map((value) => join(reads, value)));
     expect(ended.map((end) => (end.status === "fulfilled" ? end.value : end.reason.sqlstate))).toEqual([
       "a",
@@ -255,6 +256,9 @@ describe("a group of reads", () => {
       "b",
     ]);
     expect(trips).toEqual([["many one"], ["one"], ["one"], ["one"]]);
+    expect(merged, "statements that answered several calls").toEqual([]);
+    await Promise.all(["a", "b"].map((value) => join(reads, value)));
+    expect(merged).toEqual([2]);
   });
 
   it("begin again once a call of many rows is four calls ago", () => {
