@@ -192,7 +192,7 @@ const POOL = [
   {
     name: "pool_paused",
     type: "gauge",
-    help: "1 while the pool is paused.",
+    help: "1 while the pool is paused; of several pools of one name, how many are.",
     labels: { pool: "any" },
     aggregate: "max",
   },
