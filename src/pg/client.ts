@@ -131,7 +131,8 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       });
     }
 
-    override query(config: unknown, values?: unknown, done?: unknown): unknown {
+    override query(config: unknown, values?: unknown, callback?: unknown): unknown {
+      const done = callback || undefined;
       if (this._queryable === false && this.#lostTo !== undefined) {
         return this.#refuse(config, [done, values, (config as QueryConfig)?.callback], this.#lostTo);
       }
@@ -208,7 +209,9 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
     }
 
     #send(config: unknown, values: unknown, done: unknown): unknown {
-      if (typeof done === "function" && typeof values !== "function" && Object(config).name !== undefined) {
+      // What is no function `pg` refuses.
+      if (done !== undefined && typeof done !== "function") return super.query(config, values, done);
+      if (done !== undefined && typeof values !== "function" && Object(config).name !== undefined) {
         return this.#sendNamed(config as NamedConfig, values, done);
       }
       if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
@@ -226,7 +229,7 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       if (name === undefined) return super.query(config, values, done);
       // The text of a class's instance may be a getter, as in template libraries: a copy would lack it.
       const { callback, text, ...rest } = config as QueryConfig;
-      const called = typeof values === "function" ? values : (done ?? callback);
+      const called = typeof values === "function" ? values : (done ?? callback) || undefined;
       return this.#sendPrepared({ ...rest, text, name, values: given }, called);
     }
 
@@ -251,7 +254,7 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       if (Query === undefined || this.connection === undefined || !isPlainlyNamed(config)) {
         return super.query(config, values, done);
       }
-      const query = new Query(config.text, values ?? config.values);
+      const query = new Query(config.text, values || config.values);
       query.name = config.name;
       super.query(query, undefined, done);
       return undefined;
@@ -274,8 +277,7 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         this.#toClose = [];
       }
       if (done !== undefined) {
-        const callback = typeof done === "function" ? this.#preparedAgain(config, done as Done) : done;
-        return this.#sendNamed(config, undefined, callback);
+        return this.#sendNamed(config, undefined, this.#preparedAgain(config, done as Done));
       }
       return new Promise((resolve, reject) => {
         const settle: Done = (error, result) => (error ? reject(error) : resolve(result));
@@ -318,12 +320,13 @@ function isPreparable(config: unknown, values: unknown): config is QueryConfig {
   if (typeof config !== "object" || config === null || !Array.isArray(values) || values.length === 0) {
     return false;
   }
-  const { text, name, rows, submit, types } = config as QueryConfig;
+  const { text, name, rows, submit, types, callback } = config as QueryConfig;
   return (
     typeof text === "string" &&
     name === undefined &&
     rows === undefined &&
     submit === undefined &&
+    (!callback || typeof callback === "function") &&
     !Array.isArray(types)
   );
 }

@@ -178,7 +178,7 @@ export class Pool extends BasePool {
   ): void;
   connect(given?: unknown): unknown {
     const done = typeof given === "function" ? (given as Done) : undefined;
-    const lent = this.#connect(done === undefined ? (given as ConnectOptions | undefined) : undefined);
+    const lent = this.#connect(done === undefined ? (given as ConnectOptions) || undefined : undefined);
     if (done === undefined) return lent;
     lent.then(
       // What the callback throws is its own, not a rejection of ours.
@@ -218,7 +218,7 @@ export class Pool extends BasePool {
   end(callback: (error?: Error) => void): void;
   end(callback?: (error?: Error) => void): unknown {
     const ended = this.#end();
-    if (callback === undefined) return ended;
+    if (!callback) return ended;
     ended.then(
       () => process.nextTick(callback),
       (error) => process.nextTick(callback, error),
@@ -300,7 +300,7 @@ export class Pool extends BasePool {
 
   #queryOf(text: unknown, values: unknown, callback: unknown): unknown {
     const given = typeof text === "function" ? text : typeof values === "function" ? values : callback;
-    const done = given as Done | undefined;
+    const done = (given || undefined) as Done | undefined;
     const answer =
       typeof text === "function"
         ? Promise.reject(

@@ -103,6 +103,37 @@ describe("a Pool in place of pg.Pool", () => {
     expect(pool.idleCount).toBe(1);
   });
 
+  it.each([undefined, null, false, 0, ""])(
+    "takes %j for a callback that is not there, as pg does",
+    async (none) => {
+      await using pool = newPool({ max: 1 });
+      // biome-ignore lint/suspicious/noExplicitAny: what the types do not allow
+      const client: any = await pool.connect(none as never);
+      const configs = [
+        { text: "SELECT $1::int AS n", values: [1] },
+        { text: "SELECT $1::int AS n", values: [1], callback: none },
+      ];
+      for (let round = 0; round < 3; round++) {
+        expect((await client.query("SELECT $1::int AS n", [round], none)).rows).toEqual([{ n: round }]);
+        for (const config of configs)
+          expect((await client.query(config, none, none)).rows).toEqual([{ n: 1 }]);
+        const named = { name: "mine", text: "SELECT $1::int AS n", values: [2] };
+        const rows = await new Promise((resolve, reject) => {
+          client.query(named, none, (error: Error, result: pg.QueryResult) =>
+            error ? reject(error) : resolve(result.rows),
+          );
+        });
+        expect(rows).toEqual([{ n: 2 }]);
+        expect(() => client.query("SELECT $1::int AS n", [1], "none")).toThrow("callback is not a function");
+      }
+      client.release();
+      const answer = pool.query("SELECT $1::int AS n", [3], none as never) as unknown;
+      expect(await answer).toMatchObject({ rows: [{ n: 3 }] });
+      await pool.end(none as never);
+      expect(pool.ended).toBe(true);
+    },
+  );
+
   it("refuses a function for a text as pg.Pool does", async () => {
     await using pool = newPool();
     const error = await new Promise<Error>((resolve) => {
