@@ -4,6 +4,8 @@ import { statementName } from "../dialect/statement-name.ts";
 /** Texts that are remembered, and the longest one in UTF-16 units. */
 const MAX_TEXTS = 1_000;
 const MAX_LENGTH = 32_768;
+/** PostgreSQL takes the time of such a literal as it parses it: a prepared statement would give that time for ever. */
+const TAKES_THE_TIME = /'[^']*\b(?:now\b(?!\s*\()|today\b|tomorrow\b|yesterday\b)/i;
 
 /**
  * Which statements are worth preparing: those whose text has come before. A text is named by its content, so that
@@ -11,7 +13,8 @@ const MAX_LENGTH = 32_768;
  * means (`ORDER BY 1`, `interval '1 day'`), see docs/decisions/0220-exact-texts-are-prepared.md.
  */
 export class StatementBook {
-  readonly #names: StatementLru<{ name: string | undefined }> = new StatementLru(MAX_TEXTS);
+  /** Null for a text that is never prepared. */
+  readonly #names: StatementLru<{ name: string | null | undefined }> = new StatementLru(MAX_TEXTS);
   /** Statements that each connection keeps. */
   readonly maxPrepared: number;
   /** False until it is known that no pooler stands between, and for good if one does. */
@@ -31,7 +34,7 @@ export class StatementBook {
       this.#names.set(text, { name: undefined });
       return undefined;
     }
-    known.name ??= statementName(text);
-    return known.name;
+    if (known.name === undefined) known.name = TAKES_THE_TIME.test(text) ? null : statementName(text);
+    return known.name ?? undefined;
   }
 }

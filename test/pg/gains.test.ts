@@ -495,6 +495,18 @@ describe("statements that are prepared by themselves", () => {
     await client.query("COMMIT");
   });
 
+  it.each(["now", " Now ", "today", "tomorrow 12:00", "yesterday", "{now}"])(
+    "are none whose literal %j is the time at which it was parsed",
+    async (literal) => {
+      await using pool = newPool({ max: 1 });
+      const text = `SELECT '${literal}' AS literal WHERE $1 > 0`;
+      const unlike = "SELECT 'a' AS text WHERE now() > $1";
+      for (let n = 0; n < 3; n++) await pool.query(text, [1]);
+      for (let n = 0; n < 2; n++) await pool.query(unlike, [new Date()]);
+      expect(await prepared(pool)).toEqual([unlike]);
+    },
+  );
+
   it("may have a text that is a getter, as in template libraries", async () => {
     class Template {
       readonly values: readonly unknown[];
