@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { noteDetail } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
 import { sqlShape } from "../dialect/sql-shape.ts";
+import { statementName } from "../dialect/statement-name.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
 import type { StatementBook } from "./statement-book.ts";
 
@@ -22,6 +23,7 @@ export interface Client extends EventEmitter {
   readonly processID?: number | null;
   readonly _queryable?: boolean;
   readonly _ending?: boolean;
+  readonly _connecting?: boolean;
   /** False from a query's sending until the server has said that it is done with it. */
   readonly readyForQuery?: boolean;
   readonly _queryQueue?: unknown[];
@@ -67,6 +69,12 @@ interface QueryConfig {
   readonly signal?: AbortSignal;
 }
 
+/** What the server reports of a setting. */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** A query that the caller has made itself, such as a cursor. */
 interface Submitted {
   handleError(error: Error, connection: unknown): void;
@@ -82,6 +90,18 @@ const CANCEL_TIMEOUT_MS = 2_000;
 const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+)?temp)/i;
 /** Wherever the word is: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
 const ALTERS = /\b(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
+
+/** Decide what a literal or a name in a text means; the server reports each change of them. `search_path` since PostgreSQL 18. */
+const READ_BY: ReadonlySet<string> = new Set([
+  "DateStyle",
+  "IntervalStyle",
+  "TimeZone",
+  "search_path",
+  "standard_conforming_strings",
+]);
+
+/** `pg` warns of names beyond 63 characters. */
+const SUFFIX_LENGTH = 16;
 
 /** Whether a query that begins now is the pool's own. */
 let poolAsks = false;
@@ -112,6 +132,11 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
   return class PooledClient extends Base {
     #toClose: string[] = [];
     #prepared: StatementLru<true> | undefined;
+    /** The settings of `READ_BY` as they are now. */
+    readonly #readBy: Map<string, string> = new Map();
+    #readByAtFirst = "";
+    /** Ends the names of statements that are prepared while these settings are others than at first. */
+    #suffix = "";
     /** The book's, when the first of `#prepared` was prepared. */
     #epoch = 0;
     #altered = false;
@@ -129,6 +154,19 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
       this.on("error", (error: Error) => {
         this.#lostTo ??= error;
       });
+      if (book === undefined) return;
+      (this.connection as unknown as EventEmitter | undefined)?.on("parameterStatus", (reported) =>
+        this.#noteSetting(reported),
+      );
+    }
+
+    /** A statement that was prepared under other settings is another statement. */
+    #noteSetting({ parameterName, parameterValue }: ParameterStatus): void {
+      if (!READ_BY.has(parameterName)) return;
+      this.#readBy.set(parameterName, parameterValue);
+      const readBy = JSON.stringify([...this.#readBy]);
+      if (this._connecting === true) this.#readByAtFirst = readBy;
+      this.#suffix = readBy === this.#readByAtFirst ? "" : statementName(readBy).slice(0, SUFFIX_LENGTH);
     }
 
     override query(config: unknown, values?: unknown, callback?: unknown): unknown {
@@ -223,14 +261,14 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         if (!Array.isArray(values) || values.length === 0) return super.query(config, values, done);
         const name = book.nameOf(config);
         if (name === undefined) return super.query(config, values, done);
-        return this.#sendPrepared({ name, text: config, values }, done);
+        return this.#sendPrepared({ name: name + this.#suffix, text: config, values }, done);
       }
       const name = isPreparable(config, given) ? book.nameOf(config.text as string) : undefined;
       if (name === undefined) return super.query(config, values, done);
       // The text of a class's instance may be a getter, as in template libraries: a copy would lack it.
       const { callback, text, ...rest } = config as QueryConfig;
       const called = typeof values === "function" ? values : (done ?? callback) || undefined;
-      return this.#sendPrepared({ ...rest, text, name, values: given }, called);
+      return this.#sendPrepared({ ...rest, text, name: name + this.#suffix, values: given }, called);
     }
 
     /** Forgets what is prepared if a text drops it, or changes tables: for this client's own, or for all of the pool. */

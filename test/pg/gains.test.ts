@@ -507,6 +507,53 @@ describe("statements that are prepared by themselves", () => {
     },
   );
 
+  it.each([
+    [
+      "SET TimeZone = 'America/New_York'",
+      "SELECT '2020-01-01 00:00'::timestamptz = $1 AS n",
+      "2020-01-01 00:00Z",
+    ],
+    [
+      "SELECT set_config('datestyle', 'SQL, DMY', true)",
+      "SELECT '01/02/2020'::date - $1::date AS n",
+      "2020-01-01",
+    ],
+    [
+      "SET LOCAL IntervalStyle = sql_standard",
+      "SELECT extract(epoch FROM interval '-1 2:03:04') AS n, $1",
+      "x",
+    ],
+    ["SET standard_conforming_strings = off", "SELECT 'a\\nb' = $1 AS n", "a\\nb"],
+    ["SET LOCAL search_path = tenant_b", "SELECT * FROM own WHERE id::text = $1", "1"],
+    ["SET LOCAL search_path = tenant_b", "SELECT n FROM own WHERE id = $1", 1],
+  ])("read literals and names as the settings of the moment are: %s", async (setting, text, value) => {
+    const answers = async (prepare: boolean): Promise<unknown[]> => {
+      await using pool = newPool({ max: 1, prepare });
+      await pool.query(`CREATE SCHEMA IF NOT EXISTS tenant_a; CREATE SCHEMA IF NOT EXISTS tenant_b;
+        CREATE TABLE IF NOT EXISTS tenant_a.own AS SELECT 1 AS id, 'a' AS n;
+        CREATE TABLE IF NOT EXISTS tenant_b.own AS SELECT '1' AS id, 'b' AS n, 2 AS more`);
+      const rows: unknown[] = [];
+      const ask = async (): Promise<void> => void rows.push((await pool.query(text, [value])).rows);
+      await pool.query("SET search_path = tenant_a");
+      for (let n = 0; n < 3; n++) await ask();
+      await using client = await pool.connect();
+      for (const end of ["COMMIT", "ROLLBACK"]) {
+        await client.query("BEGIN");
+        await client.query(setting);
+        for (let n = 0; n < 2; n++) rows.push((await client.query(text, [value])).rows);
+        await client.query(end);
+        rows.push((await client.query(text, [value])).rows);
+      }
+      expect((await client.query("SELECT FROM pg_prepared_statements WHERE length(name) > 63")).rows).toEqual(
+        [],
+      );
+      return rows;
+    };
+    const unprepared = await answers(false);
+    expect(unprepared[0]).not.toEqual(unprepared[3]);
+    expect(await answers(true)).toEqual(unprepared);
+  });
+
   it("may have a text that is a getter, as in template libraries", async () => {
     class Template {
       readonly values: readonly unknown[];
