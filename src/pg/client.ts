@@ -9,7 +9,7 @@ import { StatementLru } from "../cache/statement-lru.ts";
 import { sqlShape } from "../dialect/sql-shape.ts";
 import { statementName } from "../dialect/statement-name.ts";
 import { channels, traced } from "../metrics/tracing-channels.ts";
-import type { StatementBook } from "./statement-book.ts";
+import { dropsPrepared, type StatementBook } from "./statement-book.ts";
 
 /** A client of the pool: `pg`'s own, given back by `release()` or at the end of an `await using` block. */
 export type PooledClient = pg.PoolClient & AsyncDisposable;
@@ -87,8 +87,7 @@ interface NamedConfig extends QueryConfig {
 
 /** Milliseconds in which the server must take a cancel request, and the cancelled query end; else its connection is closed. */
 const CANCEL_TIMEOUT_MS = 2_000;
-const DROPS_PREPARED = /^\s*(?:discard|deallocate|create\s+(?:local\s+|global\s+)?temp)/i;
-/** Wherever the word is: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
+/** Wherever the words are: behind a comment, in a DO block. One too many only costs that statements are prepared once more. */
 const ALTERS = /\b(?:alter|drop|create\s+(?!(?:local\s+|global\s+)?temp))/i;
 
 /** Decide what a literal or a name in a text means; the server reports each change of them. `search_path` since PostgreSQL 18. */
@@ -253,27 +252,34 @@ export function pooledClientClass(Base: ClientClass, book: StatementBook | undef
         return this.#sendNamed(config as NamedConfig, values, done);
       }
       if (book === undefined || CloseStatements === undefined) return super.query(config, values, done);
-      // What has values changes no table: such statements take none.
       const given = Array.isArray(values) ? values : Object(config).values;
       const asked: unknown = typeof config === "string" ? config : Object(config).text;
       if (typeof asked === "string" && !(given?.length > 0)) this.#look(asked);
       if (typeof config === "string") {
         if (!Array.isArray(values) || values.length === 0) return super.query(config, values, done);
         const name = book.nameOf(config);
-        if (name === undefined) return super.query(config, values, done);
+        if (name === undefined) return this.#sendUnnamed(config, values, done);
         return this.#sendPrepared({ name: name + this.#suffix, text: config, values }, done);
       }
       const name = isPreparable(config, given) ? book.nameOf(config.text as string) : undefined;
-      if (name === undefined) return super.query(config, values, done);
+      if (name === undefined) return this.#sendUnnamed(config, values, done);
       // The text of a class's instance may be a getter, as in template libraries: a copy would lack it.
       const { callback, text, ...rest } = config as QueryConfig;
       const called = typeof values === "function" ? values : (done ?? callback) || undefined;
       return this.#sendPrepared({ ...rest, text, name: name + this.#suffix, values: given }, called);
     }
 
+    /** What has values changes no table, but may make one: `CREATE TEMP TABLE … AS SELECT $1`. */
+    #sendUnnamed(config: unknown, values: unknown, done: unknown): unknown {
+      const text: unknown = typeof config === "string" ? config : Object(config).text;
+      if (this.#prepared !== undefined && typeof text === "string" && dropsPrepared(text))
+        this.#prepared.clear();
+      return super.query(config, values, done);
+    }
+
     /** Forgets what is prepared if a text drops it, or changes tables: for this client's own, or for all of the pool. */
     #look(text: string): void {
-      if (DROPS_PREPARED.test(text)) this.#prepared?.clear();
+      if (dropsPrepared(text)) this.#prepared?.clear();
       if (!ALTERS.test(text)) return;
       book!.epoch++;
       this.#altered = true;

@@ -6,6 +6,14 @@ const MAX_TEXTS = 1_000;
 const MAX_LENGTH = 32_768;
 /** PostgreSQL takes the time of such a literal as it parses it: a prepared statement would give that time for ever. */
 const TAKES_THE_TIME = /'[^']*\b(?:now\b(?!\s*\()|today\b|tomorrow\b|yesterday\b)/i;
+/** Ends prepared statements, or makes a temporary table, which hides another one from those that come after. */
+const DROPS_PREPARED =
+  /\b(?:discard\s+all|deallocate|(?:create|into)\s+(?:local\s+|global\s+)?temp(?:orary)?)\b/i;
+
+/** Whether a text, wherever in it, ends prepared statements, or gives their names another meaning. */
+export function dropsPrepared(text: string): boolean {
+  return DROPS_PREPARED.test(text);
+}
 
 /**
  * Which statements are worth preparing: those whose text has come before. A text is named by its content, so that
@@ -34,7 +42,12 @@ export class StatementBook {
       this.#names.set(text, { name: undefined });
       return undefined;
     }
-    if (known.name === undefined) known.name = TAKES_THE_TIME.test(text) ? null : statementName(text);
+    if (known.name === undefined) known.name = isFixed(text) ? statementName(text) : null;
     return known.name ?? undefined;
   }
+}
+
+/** Whether a text means the same whenever it is parsed, and leaves the meaning of others alone. */
+function isFixed(text: string): boolean {
+  return !TAKES_THE_TIME.test(text) && !dropsPrepared(text);
 }

@@ -611,6 +611,40 @@ describe("statements that are prepared by themselves", () => {
     expect(rows).toEqual([{ at: "2022-01-01 14:00:00" }]);
   });
 
+  it.each([
+    "/* all */ DEALLOCATE ALL",
+    "RESET ALL; DEALLOCATE ALL",
+    "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+  ])("are known in a transaction after %s", async (end) => {
+    await using pool = newPool({ max: 1 });
+    await using client = await pool.connect();
+    for (let n = 0; n < 3; n++) await client.query("SELECT $1::int AS n", [n]);
+    await client.query(end);
+    await client.query("BEGIN");
+    expect((await client.query("SELECT $1::int AS n", [4])).rows).toEqual([{ n: 4 }]);
+    await client.query("COMMIT");
+  });
+
+  it.each([
+    ["-- mine\nCREATE TEMP TABLE hidden AS SELECT 2 AS n", []],
+    ["SELECT 1; CREATE TEMPORARY TABLE hidden AS SELECT 2 AS n", []],
+    ["SELECT 2 AS n INTO TEMP hidden", []],
+    ["CREATE TEMP TABLE hidden AS SELECT $1::int AS n", [2]],
+  ])("read a temporary table that has come before another one: %s", async (text, values) => {
+    await using pool = newPool({ max: 1 });
+    await pool.query("CREATE TABLE IF NOT EXISTS hidden AS SELECT 1 AS n");
+    await using client = await pool.connect();
+    await client.query("CREATE TEMP TABLE first (n int)");
+    for (let round = 0; round < 3; round++) {
+      for (let n = 0; n < 3; n++) {
+        expect((await client.query("SELECT n FROM hidden WHERE n > $1", [0])).rows).toEqual([{ n: 1 }]);
+      }
+      await client.query(text, values);
+      expect((await client.query("SELECT n FROM hidden WHERE n > $1", [0])).rows).toEqual([{ n: 2 }]);
+      await client.query("DROP TABLE pg_temp.hidden");
+    }
+  });
+
   it("survive DISCARD ALL and DEALLOCATE", async () => {
     await using pool = newPool({ max: 1 });
     for (const end of ["DISCARD ALL", "DEALLOCATE ALL", "DISCARD ALL"]) {
