@@ -10,7 +10,11 @@ export function acquireError(error: unknown): unknown {
   if (error.code !== "FORMDB_CONNECT_FAILED" || error.cause === undefined) return error;
   const { cause } = error;
   // What `pg` itself threw, with the `code` that programs compare.
-  if (!(cause instanceof FormDBError)) return cause;
+  if (!(cause instanceof FormDBError)) {
+    // As `pg` does: a trace that leads to the caller, not to the socket.
+    if (cause instanceof Error) Error.captureStackTrace(cause);
+    return cause;
+  }
   return cause.code === "FORMDB_TIMEOUT"
     ? said(error, "Connection terminated due to connection timeout")
     : cause;

@@ -287,5 +287,10 @@ describe("a Pool in place of pg.Pool", () => {
     await expect(pool.query("SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await using other = newPool({ connectionString: server.urlOf("missing") });
     await expect(other.connect()).rejects.toMatchObject({ code: "3D000" });
+    const ask = async (): Promise<unknown> => await pool.query("SELECT 1");
+    const connect = async (): Promise<unknown> => await other.connect();
+    for (const call of [ask, connect]) {
+      await expect(call()).rejects.toMatchObject({ stack: expect.stringContaining("forms.test.ts") });
+    }
   });
 });
