@@ -1,7 +1,8 @@
 import { FormDBError, messageOf } from "../base/errors.ts";
 import type { Journal, JournalGroup } from "../base/journal.ts";
+import { show } from "../base/options.ts";
 import type { BatchGroup, LookUpToken } from "./group.ts";
-import { Operation } from "./operation.ts";
+import { checkWriteKind, Operation } from "./operation.ts";
 import { sortById } from "./write-queue.ts";
 
 /** What a journal's own failure is if it does not say. */
@@ -159,8 +160,23 @@ async function wasCommitted(
 
 function toOperation(entry: JournalGroup["operations"][number]): Operation {
   const { kind, collection, id, json, sequence } = entry;
-  const document: unknown = json === "" ? undefined : JSON.parse(json);
+  const wanted = checkWriteKind(kind);
+  if (wanted !== undefined) throw unreadable(sequence, `its kind must be ${wanted}, not ${show(kind)}`);
+  let document: unknown;
+  try {
+    document = json === "" ? undefined : JSON.parse(json);
+  } catch (cause) {
+    throw unreadable(sequence, "its document is no JSON", cause);
+  }
   const operation = new Operation(kind, collection, id, { json, document });
   operation.sequence = sequence;
   return operation;
+}
+
+function unreadable(sequence: number, why: string, cause?: unknown): FormDBError {
+  return new FormDBError(
+    "FORMDB_ENGINE",
+    `The operation ${sequence} of the journal can't be read: ${why}`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -1,8 +1,16 @@
 import { encodeDocument, encodeId, encodePatch } from "../base/document.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind, WriteOutcome } from "../base/observer.ts";
-import { show } from "../base/options.ts";
+import { oneOf, show } from "../base/options.ts";
 import type { BatchOperation, ContextRunner, DocumentChange } from "./group.ts";
+
+/** Says what a kind of write must be if this is none. */
+export const checkWriteKind: (kind: unknown) => string | undefined = oneOf(
+  "insert",
+  "update",
+  "upsert",
+  "delete",
+);
 
 /** How an operation ended. `error` is there unless it was applied. */
 export interface Ending {

@@ -2,16 +2,7 @@ import type { CallOptions } from "../base/abort.ts";
 import { guardCallback } from "../base/callback.ts";
 import { FormDBError } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
-import {
-  boolean,
-  CALL_BOUNDS,
-  checkOptions,
-  configError,
-  func,
-  integer,
-  oneOf,
-  show,
-} from "../base/options.ts";
+import { boolean, CALL_BOUNDS, checkOptions, configError, func, integer, show } from "../base/options.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { errorForCaller, SingleCall, Tally, watch } from "./calls.ts";
 import {
@@ -30,6 +21,7 @@ import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import {
   type Caller,
+  checkWriteKind,
   type Ending,
   encodeOperation,
   type Operation,
@@ -81,8 +73,6 @@ const TO_ITEM: Readonly<Record<WriteKind, ToItem>> = {
   upsert: DOCUMENT,
   delete: ID,
 };
-
-const checkWriteKind = oneOf("insert", "update", "upsert", "delete");
 
 function checkKind(kind: unknown): void {
   const wanted = checkWriteKind(kind);

@@ -1,5 +1,7 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { SqliteJournal } from "../../src/backend/sqlite/sqlite-journal.ts";
 import { open } from "../../src/engine/open.ts";
@@ -59,4 +61,50 @@ describe("a database with a journal", () => {
   it("is refused where the path can't be a journal", async () => {
     await expect(open("sqlite::memory:", { spill: folder })).rejects.toMatchObject({ code: "FORMDB_CONFIG" });
   });
+
+  it("is refused where a table of another shape is in the journal's place", async () => {
+    const journal = join(folder, "other.journal");
+    const other = new Database(journal);
+    other.exec("CREATE TABLE journal (sequence INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT)");
+    other.close();
+    await expect(open("sqlite::memory:", { spill: journal })).rejects.toMatchObject({
+      name: "FormDBError",
+      message: expect.stringContaining(`Opening the journal ${journal} failed`),
+    });
+    rmSync(journal);
+    await using db = await open("sqlite::memory:", { spill: journal });
+    await db.insert("a", { id: "1" });
+  });
+
+  it.each([
+    ["kind", "insart"],
+    ["json", '{"a'],
+  ])(
+    "is refused where an operation in the journal has a %s that can't be read, and stays as it is",
+    async (column, value) => {
+      const journal = join(folder, `${column}.journal`);
+      {
+        using held = new SqliteJournal(journal);
+        await held.append(
+          [1, 2].map((sequence) => ({
+            sequence,
+            kind: "insert",
+            collection: "a",
+            id: String(sequence),
+            json: "{}",
+          })),
+        );
+      }
+      const damaged = new Database(journal);
+      damaged.prepare(`UPDATE journal SET ${column} = ? WHERE sequence = 2`).run(value);
+      damaged.close();
+      await expect(open("sqlite::memory:", { spill: journal })).rejects.toMatchObject({
+        name: "FormDBError",
+        code: "FORMDB_ENGINE",
+        message: expect.stringContaining("operation 2 of the journal"),
+      });
+      using left = new SqliteJournal(journal);
+      expect((await left.replay()).map(({ operations }) => operations[0]!.sequence)).toEqual([1, 2]);
+    },
+  );
 });

@@ -61,6 +61,25 @@ export class SqliteJournal implements Journal, Disposable {
         "CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, " +
           "collection TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, token TEXT)",
       );
+      const insert = database.prepare(
+        "INSERT INTO journal (sequence, kind, collection, id, json) VALUES (?, ?, ?, ?, ?)",
+      );
+      this.#insert = (operations) => {
+        for (const { sequence, kind, collection, id, json } of operations)
+          insert.run(sequence, kind, collection, id, json);
+      };
+      const mark = database.prepare(
+        "UPDATE journal SET token = ? WHERE sequence IN (SELECT value FROM json_each(?))",
+      );
+      this.#mark = (token, sequences) => {
+        mark.run(token, JSON.stringify(sequences));
+      };
+      const remove = database.prepare(
+        "DELETE FROM journal WHERE sequence IN (SELECT value FROM json_each(?))",
+      );
+      this.#remove = (sequences) => {
+        remove.run(JSON.stringify(sequences));
+      };
       this.#files = new OpenFiles(file);
       // SQLite keeps the log open and in its place until the database is closed.
       this.#log = new FileSync(openSync(this.#files.logFile, "r+"));
@@ -71,23 +90,6 @@ export class SqliteJournal implements Journal, Disposable {
       throw sqliteError(`Opening the journal ${file}`, failure, { cause: error });
     }
     this.#database = database;
-    const insert = database.prepare(
-      "INSERT INTO journal (sequence, kind, collection, id, json) VALUES (?, ?, ?, ?, ?)",
-    );
-    this.#insert = (operations) => {
-      for (const { sequence, kind, collection, id, json } of operations)
-        insert.run(sequence, kind, collection, id, json);
-    };
-    const mark = database.prepare(
-      "UPDATE journal SET token = ? WHERE sequence IN (SELECT value FROM json_each(?))",
-    );
-    this.#mark = (token, sequences) => {
-      mark.run(token, JSON.stringify(sequences));
-    };
-    const remove = database.prepare("DELETE FROM journal WHERE sequence IN (SELECT value FROM json_each(?))");
-    this.#remove = (sequences) => {
-      remove.run(JSON.stringify(sequences));
-    };
     this.#transaction = database.transaction((work: () => void) => {
       work();
       if (this.#settled.length > 0) this.#remove(this.#settled);
