@@ -14,9 +14,9 @@ type Reviver = (name: string, value: unknown, context: ReviverContext) => unknow
 const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknown;
 
 /**
- * `JSON.parse` that never rounds an integer in silence: an integer literal that a double can't hold
- * tell from its neighbours (beyond 2^53 - 1) is refused with its digits. Throws `FORMDB_INVALID_DOCUMENT` for that, and
- * `notJson` for what is no JSON.
+ * `JSON.parse` that never rounds an integer in silence: an integer literal beyond 2^53 - 1 is refused with its digits, unless
+ * they are those that JSON.stringify writes for its double. Throws `FORMDB_INVALID_DOCUMENT` for that, and `notJson` for what is
+ * no JSON.
  */
 export function parseJson(text: string, notJson: typeof noDocument = noDocument): unknown {
   try {
@@ -39,7 +39,7 @@ function inOneLine(text: string, message: string): string {
 
 function refuseRounding(_name: string, value: unknown, { source }: ReviverContext): unknown {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  if (source === undefined || !INTEGER.test(source)) return value;
+  if (source === undefined || !INTEGER.test(source) || source === String(value)) return value;
   throw new FormDBError(
     "FORMDB_INVALID_DOCUMENT",
     `The integer ${source.length > 40 ? `${source.slice(0, 37)}...` : source} could be rounded; integers must ` +

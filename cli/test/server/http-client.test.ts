@@ -94,6 +94,16 @@ it("an id that JSON does not write is none, as for a database that is opened her
   expect(await db.get("users", "inherited")).toBeUndefined();
 });
 
+it("a number beyond 2^53 is taken as it is, as by a database that is opened here", async () => {
+  const { db, url } = await behindProxy(() => "pass");
+  for (const each of [db, await connected(url)]) {
+    const documents = [{ id: "1", n: 2 ** 53 }, { id: "2", n: 123456789012345680000 }, { id: "3" }];
+    expect(await each.batchUpsert("users", documents)).toMatchObject({ successful: 3 });
+    const { rows } = await each.query("SELECT id FROM users WHERE n = $1", [2 ** 53]);
+    expect(rows).toEqual([{ id: "1" }]);
+  }
+});
+
 describe("what is sent again", () => {
   it("reads, whether the request or the answer was lost", async () => {
     const fates: Fate[] = ["cut before", "cut after", "pass", "502", "pass"];
