@@ -24,6 +24,13 @@ export const UPDATE: ToItem = (item) => {
   return { id, value: document };
 };
 
+export const ITEM_OF: Readonly<Record<WriteKind, ToItem>> = {
+  insert: DOCUMENT,
+  update: UPDATE,
+  upsert: DOCUMENT,
+  delete: ID,
+};
+
 /** The items of a call that takes one or many. */
 export function manyOf(items: unknown): Iterable<unknown> {
   if (typeof items !== "object" || items === null) return [items];
@@ -199,7 +206,7 @@ export function sourceFailed(cause: unknown): FormDBError {
 }
 
 /** No generator, which an element that can't be read would end. */
-function upTo(items: readonly unknown[], length: number): Iterator<unknown, undefined> {
+export function upTo(items: readonly unknown[], length: number): Iterator<unknown, undefined> {
   let next = 0;
   return {
     next: () => (next < length ? { done: false, value: items[next++] } : { done: true, value: undefined }),
@@ -207,7 +214,7 @@ function upTo(items: readonly unknown[], length: number): Iterator<unknown, unde
 }
 
 /** A document's getters and `toJSON` may throw anything. */
-function asFormDBError(error: unknown): FormDBError {
+export function asFormDBError(error: unknown): FormDBError {
   if (error instanceof FormDBError) return error;
   return new FormDBError("FORMDB_INVALID_DOCUMENT", `A document could not be read: ${messageOf(error)}`, {
     cause: error,

@@ -5,17 +5,7 @@ import type { WriteKind } from "../base/observer.ts";
 import { boolean, CALL_BOUNDS, checkOptions, configError, func, integer, show } from "../base/options.ts";
 import type { BatchSettings } from "./batch-options.ts";
 import { errorForCaller, SingleCall, Tally, watch } from "./calls.ts";
-import {
-  DOCUMENT,
-  Feeder,
-  ID,
-  ITEM,
-  iterable,
-  type Source,
-  sourceFailed,
-  type ToItem,
-  UPDATE,
-} from "./feeder.ts";
+import { Feeder, ITEM, ITEM_OF, iterable, type Source, sourceFailed } from "./feeder.ts";
 import type { BatchResult, UndeliveredOperation } from "./group.ts";
 import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
@@ -66,13 +56,6 @@ const SUBMIT_OPTIONS = {
 /** The call of a write that is refused at once: its promise is rejected by whoever refuses it. */
 const REFUSED: Caller = { countsFailures: true, add: () => 0, taken() {}, ended() {} };
 const REFUSED_UNCOUNTED: Caller = { ...REFUSED, countsFailures: false };
-
-const TO_ITEM: Readonly<Record<WriteKind, ToItem>> = {
-  insert: DOCUMENT,
-  update: UPDATE,
-  upsert: DOCUMENT,
-  delete: ID,
-};
 
 function checkKind(kind: unknown): void {
   const wanted = checkWriteKind(kind);
@@ -157,7 +140,7 @@ export class Submissions {
         kind,
         collection,
         items: iterable(items),
-        toItem: TO_ITEM[kind],
+        toItem: ITEM_OF[kind],
         groupLimit: maxBatchSize,
       };
       const feeder = this.#feed(source, call, options.onAccepted && (() => this.#accepted(call, options)));

@@ -104,6 +104,84 @@ it("a number beyond 2^53 is taken as it is, as by a database that is opened here
   }
 });
 
+describe("as by a database that is opened here,", () => {
+  const broken = {
+    get n(): never {
+      throw new Error("no n");
+    },
+  };
+  const brokenId = {
+    get id(): never {
+      throw new Error("no id");
+    },
+  };
+
+  it.each<[string, (db: FormDB | HttpDatabase) => Promise<unknown>]>([
+    [
+      "an element of an array that can't be read",
+      (db) => {
+        const documents = [{ id: "1" }, {}, { id: "2" }];
+        Object.defineProperty(documents, 1, {
+          get: () => {
+            throw new Error("no element");
+          },
+        });
+        return db.batchInsert("users", documents);
+      },
+    ],
+    [
+      "a document that can't be read",
+      (db) => db.batchInsert("users", [{ id: "1" }, brokenId, { id: "3", ...{ n: NaN } }]),
+    ],
+    [
+      "an update that is none",
+      (db) => db.batchUpdate("users", [null, { id: "1" }, { id: "1", document: { id: "2" } }] as never),
+    ],
+    [
+      "a document of an import that can't be read",
+      async (db) => {
+        const { read, successful, errors } = await db.import("users", [{ id: "1" }, { id: "2", broken }]);
+        return { read, successful, errors };
+      },
+    ],
+    [
+      "an import whose signal has fired",
+      async (db) => (await db.import("users", [{ id: "1" }], { signal: FIRED })).read,
+    ],
+  ])("%s fails alone, or is not read", async (_, run) => {
+    const { db, url } = await behindProxy(() => "pass");
+    const there = await run(await connected(url));
+    if (await db.dropCollection("users")) await db.createCollection("users");
+    expect(there).toEqual(await run(db));
+  });
+
+  it.each<[string, (db: FormDB | HttpDatabase) => Promise<unknown>]>([
+    ["a patch with another id", (db) => db.update("users", "1", { id: "2" })],
+    ["no patch", (db) => db.update("users", "1", undefined)],
+    ["a batch for no collection", (db) => db.batchDelete("no name", ["1"])],
+    ["no batch", (db) => db.batchInsert("users", 5 as never)],
+    ["an insert of no document", (db) => db.insert("users", 5)],
+    ["changes of nothing", (db) => db.collection("users").update("1", {})],
+    [
+      "changes at no place",
+      (db) => db.collection("users").findOneAndUpdate({}, { unset: ["a[*]"] as never }),
+    ],
+    ["a function as a parameter", (db) => db.query("SELECT * FROM users WHERE n = $1", [() => 1])],
+    ["a hole in the parameters", (db) => db.query("SELECT * FROM users WHERE n = $1", Array(1))],
+    ["a parameter of another name", (db) => db.query("SELECT * FROM users WHERE n = :n", { m: 1 })],
+    ["a syntax error", (db) => db.query("SELECT FROM users")],
+    ["an index's name that is no string", (db) => db.dropIndex("users", 5 as never)],
+    ["an index's name that is no Unicode", (db) => db.dropIndex("users", "\ud800")],
+    ["an empty index's name", (db) => db.dropIndex("users", "")],
+  ])("%s is refused, with the same details", async (_, run) => {
+    const { db, url } = await behindProxy(() => "pass");
+    const remote = await connected(url);
+    await db.insert("users", { id: "1" });
+    const here = await failure(run(db));
+    expect(await failure(run(remote))).toMatchObject({ ...here, message: here.message });
+  });
+});
+
 describe("what is sent again", () => {
   it("reads, whether the request or the answer was lost", async () => {
     const fates: Fate[] = ["cut before", "cut after", "pass", "502", "pass"];

@@ -257,7 +257,9 @@ export class Collection<T extends object = Document, Input extends object = T> {
     const { orderBy, ...bounds } = options;
     if (elsewhere !== undefined) {
       const asked = { filter, changes, orderBy };
-      return (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined;
+      return toldAsWrite(
+        async () => (await elsewhere.findOneAndUpdate(this.name, asked, bounds)) as Found<T> | undefined,
+      );
     }
     const change = { filter, changes, orderBy };
     return this.#write("findOneAndUpdate()", bounds, (time) =>
@@ -397,19 +399,14 @@ export class Collection<T extends object = Document, Input extends object = T> {
     const { ifVersion, ...bounds } = options;
     if (elsewhere !== undefined) {
       const target = { collection: this.name, id: key, ifVersion };
-      return (await elsewhere.change(target, asked, bounds)) as Version;
+      return toldAsWrite(async () => (await elsewhere.change(target, asked, bounds)) as Version);
     }
     return this.#write(what, bounds, (time) => this.#makeChange({ key, ifVersion, action, make }, time));
   }
 
-  /** Whatever has no outcome has failed before the write was sent, or once it had changed nothing. */
-  async #write<R>(what: string, bounds: CallOptions, work: (time: TimeOfParts) => Promise<R>): Promise<R> {
+  #write<R>(what: string, bounds: CallOptions, work: (time: TimeOfParts) => Promise<R>): Promise<R> {
     const time = new TimeOfParts(what, bounds, this.#host.clock);
-    try {
-      return await work(time);
-    } catch (error) {
-      throw noteDetail(time.errorOf(error), "outcome", "rejected");
-    }
+    return toldAsWrite(() => work(time), time);
   }
 
   async #makeChange({ key, ifVersion, action, make }: ChangeToMake, time: TimeOfParts): Promise<Version> {
@@ -452,6 +449,15 @@ function orRejected<R>(check: () => R): R {
     return check();
   } catch (error) {
     throw noteDetail(error, "outcome", "rejected");
+  }
+}
+
+/** Whatever has no outcome has failed before the write was sent, or once it had changed nothing. */
+async function toldAsWrite<R>(work: () => Promise<R>, time?: TimeOfParts): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    throw noteDetail(time?.errorOf(error) ?? error, "outcome", "rejected");
   }
 }
 

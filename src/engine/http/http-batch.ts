@@ -1,11 +1,10 @@
 import { type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
-import { encodeDocument, encodeId, encodePatch } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
 import type { WriteKind } from "../../base/observer.ts";
-import { iterable, sourceFailed } from "../../batch/feeder.ts";
+import { asFormDBError, ITEM_OF, sourceFailed, upTo } from "../../batch/feeder.ts";
 import type { BatchError, BatchResult } from "../../batch/group.ts";
-import { ownId } from "../../batch/operation.ts";
+import { encodeOperation, refusedOperation, type Write } from "../../batch/operation.ts";
 import { MAX_ERRORS } from "../import.ts";
 import { type HttpClient, isOfTheRequest, type Request } from "./http-client.ts";
 import type { WritesInOrder } from "./writes-in-order.ts";
@@ -21,8 +20,9 @@ const METHODS: Readonly<Record<WriteKind, Request["method"]>> = {
   delete: "DELETE",
 };
 
-/** One document, patch or id as it is sent. */
+/** One write as it is sent. */
 export interface Encoded {
+  /** Its document or patch; empty for a delete. */
   readonly json: string;
   readonly id: string;
   /** Whether the id was made here, for this document alone. */
@@ -33,32 +33,25 @@ interface Item extends Encoded {
   readonly index: number;
 }
 
-/** A document with its id; one that has none gets one here, so that sending it again can't insert it twice. */
-export function encodeWithId(document: unknown, makeId: () => string): Encoded {
-  const json = encodeDocument(document);
-  const given = ownId(document as object, json);
-  if (given !== undefined) return { json, id: encodeId(given), isOwnId: false };
-  const own = makeId();
-  return {
-    json: `{"id":${JSON.stringify(own)}${json === "{}" ? "}" : `,${json.slice(1)}`}`,
-    id: own,
-    isOwnId: true,
-  };
+/**
+ * Checks a write as the queue of a database does. A document that has no id gets one here, so that sending it again can't
+ * insert it twice.
+ */
+export function encodeWrite(write: Write, makeId: () => string): Encoded {
+  let isOwnId = false;
+  const { id, json } = encodeOperation(write, () => {
+    isOwnId = true;
+    return makeId();
+  });
+  if (!isOwnId) return { json, id, isOwnId };
+  return { json: `{"id":${JSON.stringify(id)}${json === "{}" ? "}" : `,${json.slice(1)}`}`, id, isOwnId };
 }
 
-function encode(kind: WriteKind, item: unknown, makeId: () => string): Encoded {
-  if (kind === "insert" || kind === "upsert") return encodeWithId(item, makeId);
-  if (kind === "delete") {
-    const id = encodeId(item);
-    return { json: JSON.stringify(id), id, isOwnId: false };
-  }
-  const { id, document } = (item ?? {}) as { readonly id?: unknown; readonly document?: unknown };
-  const key = encodeId(id);
-  return {
-    json: `{"id":${JSON.stringify(key)},"document":${encodePatch(document)}}`,
-    id: key,
-    isOwnId: false,
-  };
+/** A write as an element of a request's array. */
+function elementOf(kind: WriteKind, { id, json }: Encoded): string {
+  if (kind === "insert" || kind === "upsert") return json;
+  const key = JSON.stringify(id);
+  return kind === "delete" ? key : `{"id":${key},"document":${json}}`;
 }
 
 export interface BatchTools {
@@ -109,24 +102,35 @@ export async function writeBatch(
   };
   let chunk: Item[] = [];
   let bytes = 0;
-  let index = 0;
-  let failure: { readonly cause: unknown } | undefined;
-  const taken = iterable(items);
-  const source = (function* (): Generator<unknown> {
+  let failure: FormDBError | undefined;
+  const isArray = Array.isArray(items);
+  const source = isArray ? upTo(items, items.length) : items[Symbol.iterator]();
+  for (let index = 0; ; index++) {
+    let element: unknown;
+    let isEnd: boolean;
+    let unread: FormDBError | undefined;
     try {
-      yield* taken;
+      const step = source.next();
+      isEnd = step.done === true;
+      element = isEnd ? undefined : step.value;
     } catch (cause) {
-      failure = { cause };
+      unread = sourceFailed(cause);
+      isEnd = !isArray;
     }
-  })();
-  for (const given of source) {
-    const at = index++;
+    if (isEnd) {
+      failure = unread;
+      break;
+    }
+    let write: Write = { kind, collection, id: undefined, value: element };
     let item: Item;
     try {
-      item = { ...encode(kind, given, makeId), index: at };
+      if (unread !== undefined) throw unread;
+      write = { ...write, ...ITEM_OF[kind](element) };
+      const encoded = encodeWrite(write, makeId);
+      item = { ...encoded, json: elementOf(kind, encoded), index };
     } catch (error) {
-      if (!(error instanceof FormDBError)) throw error;
-      result.fail({ index: at }, error);
+      const id = refusedOperation(write).id || undefined;
+      result.fail({ index, id }, asFormDBError(error));
       continue;
     }
     const itemBytes = Buffer.byteLength(item.json);
@@ -140,7 +144,7 @@ export async function writeBatch(
   }
   if (chunk.length > 0) await send(chunk);
   if (failure === undefined) return result.whole();
-  throw noteDetail(sourceFailed(failure.cause), "result", result.whole());
+  throw noteDetail(failure, "result", result.whole());
 }
 
 class Result {
@@ -160,7 +164,10 @@ class Result {
     }
   }
 
-  fail({ index, id }: { readonly index: number; readonly id?: string }, error: FormDBError): void {
+  fail(
+    { index, id }: { readonly index: number; readonly id?: string | undefined },
+    error: FormDBError,
+  ): void {
     const { code, message, outcome, attempts } = error;
     this.#failed++;
     this.#keep({

@@ -1,10 +1,12 @@
 import { type CallOptions, throwIfAborted } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
-import { type Document, encodeId, encodePatch, type Row } from "../../base/document.ts";
+import { type Document, encodeId, type Row } from "../../base/document.ts";
 import { FormDBError, noteDetail } from "../../base/errors.ts";
 import { CALL_BOUNDS, checkAreOptions, checkOptions, milliseconds } from "../../base/options.ts";
 import { uuidV4, uuidV7 } from "../../base/uuid.ts";
+import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
+import type { Write } from "../../batch/operation.ts";
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
 import type { StatementStats } from "../../metrics/top-statements.ts";
 import type { Parameters } from "../../plan/plan.ts";
@@ -20,7 +22,7 @@ import type { CloseOptions, CloseResult, DatabaseStats, FormDB } from "../form-d
 import { checkImport, type ImportOptions, type ImportResult } from "../import.ts";
 import type { QueryResult } from "../read.ts";
 import type { IndexOptions } from "../schema.ts";
-import { encodeWithId, writeBatch } from "./http-batch.ts";
+import { type Encoded, encodeWrite, writeBatch } from "./http-batch.ts";
 import { HttpCalls } from "./http-calls.ts";
 import { HttpClient, type Request } from "./http-client.ts";
 import { HttpHost } from "./http-host.ts";
@@ -133,7 +135,12 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   insert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
     return this.#write("insert()", options, async () => {
       const path = documentsPath(collection);
-      const { json, id, isOwnId } = encodeWithId(document, this.#makeId);
+      const { json, id, isOwnId } = this.#encode({
+        kind: "insert",
+        collection,
+        id: undefined,
+        value: document,
+      });
       const request = {
         what: "insert()",
         method: "POST",
@@ -153,9 +160,9 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
 
   update(collection: string, id: string | number, patch: unknown, options?: CallOptions): Promise<void> {
     return this.#write("update()", options, async () => {
-      const key = encodeId(id);
+      checkCollectionName(collection);
+      const { json: body, id: key } = this.#encode({ kind: "update", collection, id, value: patch });
       const path = documentPath(collection, key);
-      const body = encodePatch(patch);
       await this.#send(collection, key, {
         what: "update()",
         method: "PATCH",
@@ -170,7 +177,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
   upsert(collection: string, document: unknown, options?: CallOptions): Promise<string> {
     return this.#write("upsert()", options, async () => {
       checkCollectionName(collection);
-      const { json, id } = encodeWithId(document, this.#makeId);
+      const { json, id } = this.#encode({ kind: "upsert", collection, id: undefined, value: document });
       const path = documentPath(collection, id);
       await this.#send(collection, id, {
         what: "upsert()",
@@ -186,7 +193,8 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
 
   delete(collection: string, id: string | number, options?: CallOptions): Promise<boolean> {
     return this.#write("delete()", options, async () => {
-      const key = encodeId(id);
+      checkCollectionName(collection);
+      const { id: key } = this.#encode({ kind: "delete", collection, id, value: undefined });
       const path = documentPath(collection, key);
       const request = { what: "delete()", method: "DELETE", path, isRepeatable: false, options } as const;
       return (await this.#send<{ deleted: boolean }>(collection, key, request)).deleted;
@@ -363,7 +371,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     try {
       this.#check(what, options);
     } catch (error) {
-      throw noteDetail(error, "outcome", "rejected");
+      throw notSent(error);
     }
   }
 
@@ -373,8 +381,12 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
       this.#check(what, options);
       return await write();
     } catch (error) {
-      throw noteDetail(error, "outcome", "rejected");
+      throw notSent(error);
     }
+  }
+
+  #encode(write: Write): Encoded {
+    return encodeWrite(write, this.#makeId);
   }
 
   #send<T>(collection: string, id: string, request: Omit<Request, "isWrite">): Promise<T> {
@@ -391,11 +403,23 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     options: CallOptions | undefined,
   ): Promise<BatchResult> {
     const what = `batch${kind[0]!.toUpperCase()}${kind.slice(1)}()`;
-    this.#checkWrite(what, options);
+    let path: string;
+    let source: Iterable<unknown>;
+    try {
+      this.#check(what, options);
+      path = documentsPath(collection);
+      source = iterable(items);
+    } catch (error) {
+      throw notSent(error);
+    }
     const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
-    const write = { what, kind, path: documentsPath(collection), collection };
-    return this.#order.batch(writeBatch(tools, write, items, options));
+    return this.#order.batch(writeBatch(tools, { what, kind, path, collection }, source, options));
   }
+}
+
+/** Says of the error of a write that has no outcome, so that nothing was sent of it, that it is rejected. */
+function notSent(error: unknown): unknown {
+  return noteDetail(noteDetail(error, "outcome", "rejected"), "attempts", 0);
 }
 
 function unsupported(what: string, why: string): FormDBError {

@@ -1,6 +1,8 @@
 import { untilAborted } from "../../base/abort.ts";
 import { encodeDocument } from "../../base/document.ts";
 import { type ErrorCode, FormDBError } from "../../base/errors.ts";
+import { asFormDBError } from "../../batch/feeder.ts";
+import { refusedOperation } from "../../batch/operation.ts";
 import {
   type ImportOptions,
   type ImportProgress,
@@ -29,6 +31,7 @@ const MAX_REMEMBERED = 16 * 1024 * 1024;
 interface Refusal {
   readonly code: ErrorCode;
   readonly error: string;
+  readonly id?: string;
 }
 
 interface Sent {
@@ -110,6 +113,7 @@ async function* linesOf(
   signal: AbortSignal | undefined,
   sent: SentDocuments,
 ): AsyncGenerator<string> {
+  if (signal?.aborted) return;
   const source = Symbol.asyncIterator in documents ? untilAborted(documents, signal) : documents;
   let index = 0;
   for await (const document of source) {
@@ -118,8 +122,9 @@ async function* linesOf(
     try {
       line = encodeDocument(document);
     } catch (error) {
-      if (!(error instanceof FormDBError)) throw error;
-      refusal = { code: error.code, error: error.message };
+      const { code, message } = asFormDBError(error);
+      const { id } = refusedOperation({ kind: "insert", collection: "", id: undefined, value: document });
+      refusal = { code, error: message, ...(id === "" ? {} : { id }) };
     }
     sent.add(index++, { document, length: line.length, refusal });
     yield `${line}\n`;

@@ -1,7 +1,9 @@
 import type { CallOptions } from "../../base/abort.ts";
-import { encodeDocument, type Row } from "../../base/document.ts";
+import type { Row } from "../../base/document.ts";
 import { FormDBError } from "../../base/errors.ts";
 import { show } from "../../base/options.ts";
+import { jsonValue } from "../../plan/operand-values.ts";
+import { mismatch } from "../../plan/parameters.ts";
 import type { Parameters } from "../../plan/plan.ts";
 import { outlineOf } from "../../query/outline.ts";
 import type { Explanation } from "../explain.ts";
@@ -60,29 +62,13 @@ function requestOf(what: string, { text, parameters, options }: Query, explain =
   };
 }
 
-/** Parameters as JSON, with all that JSON would lose refused. */
+/** Parameters as JSON. What JSON can't hold, or would lose, is refused as by the statement's own check. */
 function encodeParameters(parameters: Parameters): string {
   if (typeof parameters !== "object" || parameters === null)
-    throw mismatch(`they must be an array or an object, not ${show(parameters)}`);
-  try {
-    // Of one in a list JSON would make null, and `NOT IN` would find nothing.
-    const values = Object.values(parameters).flatMap((value) =>
-      Array.isArray(value) ? Array.from(value) : [value],
-    );
-    const lost = values.findIndex(isNoJson);
-    if (lost !== -1) throw mismatch(`${show(values[lost])} is no JSON value`);
-    return encodeDocument({ parameters }).slice('{"parameters":'.length, -1);
-  } catch (error) {
-    if (!(error instanceof FormDBError) || error.code !== "FORMDB_INVALID_DOCUMENT") throw error;
-    throw mismatch(error.message);
+    throw mismatch(`The parameters must be an array or an object, not ${show(parameters)}`);
+  if (Array.isArray(parameters)) {
+    return JSON.stringify(Array.from(parameters, (value, i) => jsonValue(value, `$${i + 1}`)));
   }
-}
-
-/** What JSON leaves out, or writes as null in a list. */
-function isNoJson(value: unknown): boolean {
-  return value === undefined || typeof value === "function" || typeof value === "symbol";
-}
-
-function mismatch(why: string): FormDBError {
-  return new FormDBError("FORMDB_PARAMETER_MISMATCH", `The parameters can't be sent: ${why}`);
+  const named = Object.entries(parameters).map(([name, value]) => [name, jsonValue(value, `:${name}`)]);
+  return JSON.stringify(Object.fromEntries(named));
 }

@@ -1,4 +1,8 @@
+import { checkCollectionName } from "../../base/collection-name.ts";
+import { FormDBError } from "../../base/errors.ts";
+import { configError, show } from "../../base/options.ts";
 import type { IndexDefinition } from "../../dialect/ddl-dialect.ts";
+import { MAX_INDEX_NAME_LENGTH } from "../../query/limits.ts";
 import { checkIndexOptions, type IndexOptions } from "../schema.ts";
 import type { HttpClient, Request } from "./http-client.ts";
 import { collectionPath } from "./http-paths.ts";
@@ -40,6 +44,13 @@ export class HttpSchema {
   }
 
   async dropIndex(collection: string, name: string): Promise<void> {
+    if (typeof name !== "string") throw configError(`An index's name must be a string, not ${show(name)}`);
+    // A path has no place for some names that no index can have.
+    if (name === "" || name.length > MAX_INDEX_NAME_LENGTH || !name.isWellFormed()) {
+      throw new FormDBError("FORMDB_NOT_FOUND", `${collection} has no index ${JSON.stringify(name)}`, {
+        details: { collection: checkCollectionName(collection), index: name },
+      });
+    }
     const path = `${indexesPath(collection)}/${encodeURIComponent(name)}`;
     await this.#client.json(requestOf("dropIndex()", "DELETE", path));
   }
