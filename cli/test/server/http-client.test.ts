@@ -748,13 +748,14 @@ describe("streams and many", () => {
   });
 
   it("an import whose source fails ends with the source's own error, one that is aborted with what it read", async () => {
-    const { url } = await behindProxy(() => "pass");
+    const { db, url } = await behindProxy(() => "pass");
     const remote = await connected(url);
     const broken = async function* (): AsyncGenerator<unknown> {
       yield { id: "first" };
       throw new Error("the disk is gone");
     };
     await expect(remote.import("users", broken())).rejects.toThrow("the disk is gone");
+    expect(await db.get("users", "first")).toEqual({ id: "first" });
     const controller = new AbortController();
     const endless = async function* (): AsyncGenerator<unknown> {
       for (let n = 0; ; n++) {

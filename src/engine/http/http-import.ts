@@ -68,7 +68,15 @@ export async function importOverHttp(
   { signal, ifExists = "reject", onProgress, onRejected }: ImportOptions,
 ): Promise<ImportResult> {
   const sent = new SentDocuments();
-  const texts = linesOf(documents, signal, sent);
+  let failure: { readonly error: unknown } | undefined;
+  const texts = (async function* (): AsyncGenerator<string> {
+    try {
+      yield* linesOf(documents, signal, sent);
+    } catch (error) {
+      // What was read before is imported.
+      failure = { error };
+    }
+  })();
   /** Why documents could not be written as JSON, for as many as a result lists. */
   const refusals = new Map<number, Refusal>();
   const own = (rejected: RejectedDocument): RejectedDocument => {
@@ -96,6 +104,7 @@ export async function importOverHttp(
     if (told.error !== undefined) throw toldError(told.error, 200);
     result ??= told.result;
   }
+  if (failure !== undefined) throw failure.error;
   if (result === undefined) {
     throw new FormDBError(
       "FORMDB_CONNECTION_LOST",
