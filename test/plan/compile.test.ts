@@ -214,7 +214,11 @@ describe("parameters", () => {
     ["SELECT * FROM c WHERE a = $1", [Symbol("x")], /JSON value/],
     ["SELECT * FROM c WHERE a = $1", ["a\0"], /U\+0000/],
     ["SELECT * FROM c WHERE a = $1", ["\ud800"], /lone surrogates/],
-    ["SELECT * FROM c WHERE a = $1", [{ b: [Number.NaN] }], /\$1 at b\[0\] must be a finite number, not NaN$/],
+    [
+      "SELECT * FROM c WHERE a = $1",
+      [{ b: [Number.NaN] }],
+      /\$1 at b\[0\] must be a finite number, not NaN$/,
+    ],
     ["SELECT * FROM c WHERE a = $1", [/x/], /\$1 must be a JSON value, not a RegExp, of/],
     ["SELECT * FROM c WHERE a = $1", [new Date(Number.NaN)], /Invalid Date/],
     ["SELECT * FROM c WHERE a IN $1", [5], /\$1 must be an array for IN, not 5/],

@@ -67,8 +67,14 @@ function encodeParameters(parameters: Parameters): string {
   if (typeof parameters !== "object" || parameters === null)
     throw mismatch(`The parameters must be an array or an object, not ${show(parameters)}`);
   if (Array.isArray(parameters)) {
-    return JSON.stringify(Array.from(parameters, (value, i) => jsonValue(value, `$${i + 1}`)));
+    return JSON.stringify(Array.from(parameters, (value, i) => parameter(value, `$${i + 1}`)));
   }
-  const named = Object.entries(parameters).map(([name, value]) => [name, jsonValue(value, `:${name}`)]);
+  const named = Object.entries(parameters).map(([name, value]) => [name, parameter(value, `:${name}`)]);
   return JSON.stringify(Object.fromEntries(named));
+}
+
+/** Elements are looked at each: JSON would make null of one that is undefined, with which `NOT IN` finds nothing. */
+function parameter(value: unknown, name: string): unknown {
+  if (!Array.isArray(value)) return jsonValue(value, name);
+  return Array.from(value, (element, i) => jsonValue(element, `${name}[${i}]`));
 }
