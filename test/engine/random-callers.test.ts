@@ -303,7 +303,11 @@ class Callers {
   }
 }
 
-async function holds(db: FormDB, disturb: (random: Random) => void): Promise<number> {
+async function holds(
+  db: FormDB,
+  disturb: (random: Random) => void,
+  calm: () => void = () => {},
+): Promise<number> {
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
   process.on("unhandledRejection", onUnhandled);
@@ -311,6 +315,7 @@ async function holds(db: FormDB, disturb: (random: Random) => void): Promise<num
   const callers = new Callers(db, random, () => disturb(random));
   try {
     await callers.run();
+    calm();
     // What its caller gave up may still be under way.
     await expect.poll(() => db.batch.stats()).toMatchObject({ held: 0, queued: 0, inFlight: 0, waiting: 0 });
     await expect.poll(() => db.pool.stats()).toMatchObject({ inUse: 0, waiting: 0 });
@@ -344,10 +349,14 @@ describe(`${CALLERS} callers of everything at once are told the truth`, () => {
       ...patient,
       batch: { maxRetries: 20 },
     });
-    const failures = await holds(db, (random) => {
-      if (random.chance(0.2)) proxy.cutAll();
-      else proxy.cutNext(random.pick(["COMMIT", "é", "own-", "pair-", "B\u0000"]), random.pick(CUTS));
-    });
+    const failures = await holds(
+      db,
+      (random) => {
+        if (random.chance(0.2)) proxy.cutAll();
+        else proxy.cutNext(random.pick(["COMMIT", "é", "own-", "pair-", "B\u0000"]), random.pick(CUTS));
+      },
+      () => proxy.cutNoMore(),
+    );
     expect(failures).toBeGreaterThan(0);
     expect(proxy.cuts).toBeGreaterThan(0);
   });

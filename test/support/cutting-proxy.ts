@@ -48,6 +48,11 @@ export class CuttingProxy {
     this.#next = { text, cut };
   }
 
+  /** Takes back what `cutNext` has asked for and nobody has met yet. */
+  cutNoMore(): void {
+    this.#next = undefined;
+  }
+
   /** Cuts the connection of a client that was made last, by a reset. */
   cutLast(): void {
     [...this.#clients].at(-1)?.resetAndDestroy();
