@@ -19,15 +19,16 @@ export function quantiles(selector: string): Query[] {
   return [0.5, 0.95, 0.99].map((q): Query => [quantile(q, selector), `p${q * 100}`]);
 }
 
+const hits = rate(select("cache_hits_total"));
 // Texts that the compiler refuses, such as syntax errors, say nothing about the cache.
 const misses = rate(select("cache_misses_by_reason_total", 'reason!="invalid"'));
-const lookups = `(${rate(select("cache_hits_total"))} + ${misses})`;
+const lookups = `(${hits} + ${misses})`;
 
 /** The share of look-ups in the plan cache that found a plan. */
-export const hitRatio: string = share(rate(select("cache_hits_total")), lookups);
+export const hitRatio: string = share(hits, lookups);
 
 // A plan that was pushed out of late would still have been there.
-const found = `(${rate(select("cache_hits_total"))} + ${rate(select("cache_misses_by_reason_total", 'reason="evicted"'))})`;
+const found = `(${hits} + ${rate(select("cache_misses_by_reason_total", 'reason="evicted"'))})`;
 
 /** What it would be in caches of twice the size. */
 export const doubledHitRatio: string = share(found, lookups);

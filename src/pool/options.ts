@@ -11,6 +11,7 @@ import {
   milliseconds,
   number,
   object,
+  withoutUndefined,
 } from "../base/options.ts";
 import { type LeakReport, warnOfLeak } from "./holders.ts";
 
@@ -239,8 +240,7 @@ export type PoolSettings<T> = Omit<PoolOptions<T>, DefaultName> & {
 export function settingsOf<T>(options: PoolOptions<T>): PoolSettings<T> {
   checkOptions("Pool", options, CHECKS, POOL_OTHER_NAMES);
   if (options.create === undefined) throw configError("A pool needs the option create", "create");
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const settings: PoolSettings<T> = { ...DEFAULTS, create: options.create, ...given };
+  const settings: PoolSettings<T> = { ...DEFAULTS, create: options.create, ...withoutUndefined(options) };
   const { keepaliveMs, validate, connectBackoffMs, connectBackoffMaxMs } = settings;
   if (keepaliveMs !== Infinity && validate === undefined) {
     throw configError("Pool's option keepaliveMs needs the option validate", "keepaliveMs", keepaliveMs);
