@@ -33,6 +33,19 @@ async function prepared(pool: Pool): Promise<unknown[]> {
   return rows.map((row) => row.statement);
 }
 
+/** A signal ends a query of the pool's only client on the server, and the connection serves the next one. */
+async function expectEndedBySignal(pool: Pool): Promise<void> {
+  const { pid } = (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0];
+  const abort = new AbortController();
+  const asked = failure(pool.query({ text: "SELECT pg_sleep(61)", signal: abort.signal }));
+  await until(
+    async () => (await server.sessions("query = 'SELECT pg_sleep(61)' AND state = 'active'")) === 1,
+  );
+  abort.abort();
+  expect(await asked).toMatchObject({ code: "FORMDB_ABORTED" });
+  expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).toEqual([{ pid }]);
+}
+
 describe("what users of pg.Pool complain of", () => {
   it("connecting that times out leaves no connection behind and hangs nobody", async () => {
     using hole = await BlackHole.before(server.port);
@@ -191,15 +204,7 @@ describe("what users of pg.Pool complain of", () => {
     };
     const place = { host: "tunnel.invalid", user: "formdb", database: "postgres" };
     await using pool = new Pool({ ...place, stream, max: 1 } as object);
-    const { pid } = (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0];
-    const abort = new AbortController();
-    const asked = failure(pool.query({ text: "SELECT pg_sleep(60)", signal: abort.signal }));
-    await until(
-      async () => (await server.sessions("query LIKE 'SELECT pg_sleep(60)%' AND state = 'active'")) === 1,
-    );
-    abort.abort();
-    expect(await asked).toMatchObject({ code: "FORMDB_ABORTED" });
-    expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).toEqual([{ pid }]);
+    await expectEndedBySignal(pool);
     expect(streams).toBe(2);
   });
 
@@ -220,15 +225,7 @@ describe("what users of pg.Pool complain of", () => {
       sslnegotiation: "direct",
       max: 1,
     });
-    const { pid } = (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0];
-    const abort = new AbortController();
-    const asked = failure(pool.query({ text: "SELECT pg_sleep(61)", signal: abort.signal }));
-    await until(
-      async () => (await server.sessions("query = 'SELECT pg_sleep(61)' AND state = 'active'")) === 1,
-    );
-    abort.abort();
-    expect(await asked).toMatchObject({ code: "FORMDB_ABORTED" });
-    expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).toEqual([{ pid }]);
+    await expectEndedBySignal(pool);
     proxy.close();
   });
 
