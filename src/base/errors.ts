@@ -94,6 +94,20 @@ export function noteDetail(error: unknown, name: string, value: unknown): unknow
   return error;
 }
 
+/** The error of a write that has no outcome of its own: it has failed before it was sent. */
+export function notSent(error: unknown): never {
+  throw noteDetail(error, "outcome", "rejected");
+}
+
+/** What a check of a write gives that comes before the write is sent. */
+export function beforeSending<R>(check: () => R): R {
+  try {
+    return check();
+  } catch (error) {
+    notSent(error);
+  }
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;

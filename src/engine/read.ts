@@ -1,7 +1,7 @@
 import type { Connection, EngineResult } from "../backend/backend.ts";
 import { bounded, type CallOptions, remaining, throwIfAborted, timeoutError } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
-import { FormDBError, noteDetail } from "../base/errors.ts";
+import { FormDBError, notSent } from "../base/errors.ts";
 import { turnIfDue } from "../base/loop-turn.ts";
 import type { QueryOperation } from "../base/observer.ts";
 import type { BoundStatement, Parameters, Plan } from "../plan/plan.ts";
@@ -378,11 +378,6 @@ interface Execution {
   readonly bound: BoundStatement;
   readonly times: QueryTimes;
   readonly options: CallOptions;
-}
-
-/** The error of a write that has no outcome of its own: it has failed before it was sent. */
-export function notSent(error: unknown): never {
-  throw noteDetail(error, "outcome", "rejected");
 }
 
 /** What is reported of a query. */

@@ -2,13 +2,13 @@ import type { Connection } from "../backend/backend.ts";
 import { boundsOf, remaining, throwIfAborted } from "../base/abort.ts";
 import type { Row } from "../base/document.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
-import { FormDBError } from "../base/errors.ts";
+import { FormDBError, notSent } from "../base/errors.ts";
 import { StatementLru } from "../cache/statement-lru.ts";
 import { endsTransaction, givesOthersColumns, isSavepoint, sqlShape } from "../dialect/sql-shape.ts";
 import { statementName } from "../dialect/statement-name.ts";
 import { rowDecoder } from "../plan/decode.ts";
 import type { Connections } from "./connections.ts";
-import { notSent, type QueryResult, rowCountOf } from "./read.ts";
+import { type QueryResult, rowCountOf } from "./read.ts";
 import type { QueryFacts, QueryTimes, Reporter } from "./reporter.ts";
 import type { Placeholder, SqlOptions, SqlStatement } from "./sql.ts";
 

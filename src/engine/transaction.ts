@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { IsolationLevel } from "../backend/backend.ts";
-import { FormDBError, messageOf, noteDetail } from "../base/errors.ts";
+import { beforeSending, FormDBError, messageOf, noteDetail } from "../base/errors.ts";
 import { CALL_BOUNDS, checkOptions, configError, integer, oneOf, show } from "../base/options.ts";
 import { Stopwatch } from "../base/stopwatch.ts";
 import { type Connections, isPoolTimeout } from "./connections.ts";
@@ -120,11 +120,7 @@ export class Transactions {
     options: TransactionOptions = {},
     times: QueryTimes = { waitMs: 0, databaseMs: 0, decodeMs: 0 },
   ): Promise<T> {
-    try {
-      this.#check(fn, options);
-    } catch (error) {
-      throw noteDetail(error, "outcome", "rejected");
-    }
+    beforeSending(() => this.#check(fn, options));
     const limit = new TransactionLimit(this.#reporter.clock, options);
     let failure: unknown;
     try {

@@ -1,7 +1,7 @@
 import type { ChangeResult, Connection, GroupWrite, WriteResult } from "../backend/backend.ts";
 import { bounded, type CallOptions, TimeOfParts } from "../base/abort.ts";
 import type { EngineStatement } from "../base/engine-statement.ts";
-import { FormDBError, noteDetail } from "../base/errors.ts";
+import { FormDBError, noteDetail, notSent } from "../base/errors.ts";
 import type { WriteKind } from "../base/observer.ts";
 import type {
   BatchGroup,
@@ -14,7 +14,6 @@ import { channels, type FlushTrace, traced } from "../metrics/tracing-channels.t
 import type { BoundStatement } from "../plan/plan.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Connections, isPoolTimeout } from "./connections.ts";
-import { notSent } from "./read.ts";
 import { codeOf, type Reporter } from "./reporter.ts";
 
 /** How long a group waits for a connection, say behind a long transaction, before that counts as a failed try. */

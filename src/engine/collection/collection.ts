@@ -1,7 +1,7 @@
 import { bounded, type CallOptions, NO_BOUNDS, TimeOfParts } from "../../base/abort.ts";
 import { checkCollectionName } from "../../base/collection-name.ts";
 import { type Document, encodeDocument, encodeId, type Row } from "../../base/document.ts";
-import { FormDBError, noteDetail } from "../../base/errors.ts";
+import { beforeSending, FormDBError, noteDetail, notSent } from "../../base/errors.ts";
 import { boolean, CALL_BOUNDS, checkOptions, integer, wrongOption } from "../../base/options.ts";
 import { iterable } from "../../batch/feeder.ts";
 import type { BatchResult } from "../../batch/group.ts";
@@ -108,22 +108,19 @@ export class Collection<T extends object = Document, Input extends object = T> {
    * the database is in the result's `errors`.
    */
   async insertMany(documents: Iterable<New<Input>>, options?: CallOptions): Promise<BatchResult> {
-    if (options !== undefined) orRejected(() => checkOptions("insertMany()", options, CALL_BOUNDS));
+    if (options !== undefined) beforeSending(() => checkOptions("insertMany()", options, CALL_BOUNDS));
     const schema = this.#schema;
     const { clock, methods } = this.#host;
     if (schema === undefined) return methods.batchInsert(this.name, [...iterable(documents)], options);
     const time = new TimeOfParts("insertMany()", options ?? NO_BOUNDS, clock);
     const checked: unknown[] = [];
-    let left: CallOptions;
-    try {
+    const left = await toldAsWrite(async () => {
       for (const document of iterable(documents)) {
         const check = checkDocument(schema, document, `[${checked.length}].`);
         checked.push(await bounded("insertMany()", check, clock, time.next()));
       }
-      left = time.next();
-    } catch (error) {
-      throw noteDetail(time.errorOf(error), "outcome", "rejected");
-    }
+      return time.next();
+    }, time);
     return methods.batchInsert(this.name, checked, left).catch((error: unknown) => {
       throw time.errorOf(error);
     });
@@ -142,12 +139,12 @@ export class Collection<T extends object = Document, Input extends object = T> {
     document: New<Input>,
     options: ChangeOptions = NO_BOUNDS,
   ): Promise<Version> {
-    const key = orRejected(() => {
+    const key = beforeSending(() => {
       checkOptions("replace()", options, CHANGE_CHECKS);
       return encodeId(id);
     });
     return this.#checked("replace()", options, document, async (checked, left) => {
-      const json = orRejected(() => this.#encoded(checked, key));
+      const json = beforeSending(() => this.#encoded(checked, key));
       return this.#change(key, left ?? NO_BOUNDS, { action: "replace", json }, (reader) => ({
         document: reader.slot(json),
       }));
@@ -173,7 +170,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
 
   /** Resolves to whether there was such a document. */
   async delete(id: string | number, options: ChangeOptions = NO_BOUNDS): Promise<boolean> {
-    orRejected(() => checkOptions("delete()", options, CHANGE_CHECKS));
+    beforeSending(() => checkOptions("delete()", options, CHANGE_CHECKS));
     const { ifVersion, ...bounds } = options;
     if (ifVersion === undefined) return this.#host.methods.delete(this.name, id, bounds);
     try {
@@ -246,7 +243,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
   ): Promise<Found<T> | undefined> {
     const checks = { ...CALL_BOUNDS, orderBy: FIND_CHECKS.orderBy };
     const { elsewhere } = this.#host;
-    orRejected(() => {
+    beforeSending(() => {
       checkOptions("findOneAndUpdate()", options, checks, { orderBy: FIND_OTHER_NAMES.orderBy });
       orderOf(options.orderBy);
       if (elsewhere === undefined) return;
@@ -368,14 +365,10 @@ export class Collection<T extends object = Document, Input extends object = T> {
     const { clock } = this.#host;
     const time = new TimeOfParts(what, options ?? NO_BOUNDS, clock);
     const check = async (): Promise<[checked: unknown, left: ChangeOptions | undefined]> => {
-      try {
-        const checked = await bounded(what, checkDocument(schema, document), clock, time.next());
-        return [checked, options && { ...options, ...time.next() }];
-      } catch (error) {
-        throw noteDetail(time.errorOf(error), "outcome", "rejected");
-      }
+      const checked = await bounded(what, checkDocument(schema, document), clock, time.next());
+      return [checked, options && { ...options, ...time.next() }];
     };
-    return check()
+    return toldAsWrite(check, time)
       .then(([checked, left]) => use(checked, left))
       .catch((error: unknown) => {
         throw time.errorOf(error);
@@ -391,7 +384,7 @@ export class Collection<T extends object = Document, Input extends object = T> {
     const { action } = asked;
     const what = `${action}()`;
     const { elsewhere } = this.#host;
-    const key = orRejected(() => {
+    const key = beforeSending(() => {
       checkOptions(what, options, CHANGE_CHECKS);
       if (elsewhere !== undefined) make(new FilterReader());
       return encodeId(id);
@@ -443,21 +436,12 @@ export class Collection<T extends object = Document, Input extends object = T> {
   }
 }
 
-/** What a write is refused for before it is made has changed nothing. */
-function orRejected<R>(check: () => R): R {
-  try {
-    return check();
-  } catch (error) {
-    throw noteDetail(error, "outcome", "rejected");
-  }
-}
-
 /** Whatever has no outcome has failed before the write was sent, or once it had changed nothing. */
 async function toldAsWrite<R>(work: () => Promise<R>, time?: TimeOfParts): Promise<R> {
   try {
     return await work();
   } catch (error) {
-    throw noteDetail(time?.errorOf(error) ?? error, "outcome", "rejected");
+    notSent(time?.errorOf(error) ?? error);
   }
 }
 

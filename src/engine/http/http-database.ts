@@ -371,7 +371,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
     try {
       this.#check(what, options);
     } catch (error) {
-      throw notSent(error);
+      throw neverTried(error);
     }
   }
 
@@ -381,7 +381,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
       this.#check(what, options);
       return await write();
     } catch (error) {
-      throw notSent(error);
+      throw neverTried(error);
     }
   }
 
@@ -410,7 +410,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
       path = documentsPath(collection);
       source = iterable(items);
     } catch (error) {
-      throw notSent(error);
+      throw neverTried(error);
     }
     const tools = { client: this.#client, order: this.#order, makeId: this.#makeId };
     return this.#order.batch(writeBatch(tools, { what, kind, path, collection }, source, options));
@@ -418,7 +418,7 @@ export class HttpDatabase implements Pick<FormDB, keyof FormDB> {
 }
 
 /** Says of the error of a write that has no outcome, so that nothing was sent of it, that it is rejected. */
-function notSent(error: unknown): unknown {
+function neverTried(error: unknown): unknown {
   return noteDetail(noteDetail(error, "outcome", "rejected"), "attempts", 0);
 }
 

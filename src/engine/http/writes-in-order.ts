@@ -1,6 +1,6 @@
 import { bounded, type CallOptions, TimeOfParts } from "../../base/abort.ts";
 import { systemClock } from "../../base/clock.ts";
-import { noteDetail } from "../../base/errors.ts";
+import { notSent } from "../../base/errors.ts";
 
 /** A write of documents of a collection. */
 export interface OrderedWrite {
@@ -62,7 +62,7 @@ async function inTurn<T>(
     await bounded(what, before, systemClock, options);
     left = time.next();
   } catch (error) {
-    throw noteDetail(error, "outcome", "rejected");
+    notSent(error);
   }
   return write(left).catch((error: unknown) => {
     throw time.errorOf(error);
